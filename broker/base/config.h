@@ -1,0 +1,143 @@
+// The configuration: Claude Code Router's config.json (JSON5), or the same schema as YAML.
+//
+// Load() reads, interpolates, validates and reports every problem of the file in one go. What it returns is complete: every
+// default is filled in, every key resolved.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/base/secret.h"
+
+namespace ccr {
+
+// One thing that is wrong with a file, or odd. Never contains a key.
+struct ConfigProblem {
+  enum class Severity { kError, kWarning };
+  Severity severity = Severity::kError;
+  std::string file;
+  int line = 0;          // 1-based; 0 = the file as a whole
+  std::string provider;  // empty outside Providers
+  std::string field;     // path, for example "Providers[1].api_keys[0].weight"
+  std::string message;   // what is wrong and what to do
+
+  // "FILE:LINE: error: provider 'NAME': FIELD: MESSAGE"
+  std::string ToString() const;
+};
+
+struct KeyConfig {
+  std::string name;  // "name" of the entry, default "key-N" by position, from 1
+  Secret secret;
+  double weight = 1;            // >= 0; 0 = only when nothing else is left
+  uint32_t max_failures = 3;    // "maxFailures", consecutive; >= 1
+  absl::Duration cooldown = absl::Minutes(1);  // "cooldownTime", ms
+  uint32_t max_concurrent = 0;  // leases in flight; 0 = no limit
+  uint32_t rpm = 0;             // grants in any 60 s; 0 = no limit
+};
+
+enum class ProviderFormat { kOpenAi, kAnthropic };
+
+struct TimeoutsConfig {  // "timeouts: {connect, first_byte, idle}", ms, of one attempt
+  absl::Duration connect = absl::Seconds(10);
+  absl::Duration first_byte = absl::Seconds(120);
+  absl::Duration idle = absl::Seconds(300);
+};
+
+struct QueueConfig {  // "queue: {max_wait (ms), max_size}": requests wait when no key is available
+  absl::Duration max_wait = absl::ZeroDuration();  // 0 = do not wait
+  uint32_t max_size = 1000;
+};
+
+struct ProviderConfig {
+  std::string name;
+  std::string base_url;  // "api_base_url": http or https, the full endpoint URL
+  ProviderFormat format = ProviderFormat::kOpenAi;
+  std::vector<std::string> models;
+  std::vector<KeyConfig> keys;  // "api_keys", or the one "api_key"; at least one, no duplicates
+  bool enable_rotation = true;  // false: only the first key is used
+  std::string strategy = "round_robin";
+  bool retry_on_failure = true;
+  uint32_t max_retries = 3;
+  uint32_t max_concurrent = 0;  // of the provider in all; 0 = no limit
+  uint32_t rpm = 0;
+  TimeoutsConfig timeouts;
+  QueueConfig queue;
+  std::string auth_header;  // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", or "x-api-key" ""
+  std::string auth_prefix;
+};
+
+struct RouterConfig {  // each "provider,model" or empty
+  std::string default_route, background, think, long_context, web_search, image;
+  uint64_t long_context_threshold = 60000;
+};
+
+struct BrokerConfig {  // "Broker:"
+  std::string listen = "127.0.0.1:50061";
+  std::string metrics_listen = "127.0.0.1:9461";
+  std::string state_dir;  // default: state/ beside the file
+  absl::Duration stream_grace = absl::Seconds(5);  // "stream_grace" (ms): leases outlive their stream
+  std::optional<absl::Duration> lease_ttl;         // "lease_ttl" (ms), default API_TIMEOUT_MS
+};
+
+struct ProxyConfig {  // "Proxy:"
+  std::string broker = "127.0.0.1:50061";
+  std::string listen;  // default HOST:PORT
+  std::string metrics_listen = "127.0.0.1:9462";
+  uint32_t workers = 0;  // 0 = one per core
+  absl::Duration drain_timeout = absl::Seconds(30);
+  uint64_t max_head_bytes = 64 * 1024;
+  uint64_t max_body_bytes = 50 * 1024 * 1024;
+  absl::Duration header_timeout = absl::Seconds(30);
+  absl::Duration idle_timeout = absl::Seconds(120);
+  uint32_t max_connections = 10000;
+  std::vector<std::string> allowed_hosts;
+};
+
+struct Config {
+  std::string path;
+  std::string host = "127.0.0.1";  // forced to loopback while client_token is empty
+  uint16_t port = 3456;
+  Secret client_token;  // APIKEY
+  bool log = true;
+  std::string log_level = "info";  // "LOG_LEVEL": fatal, error, warn, info, debug, trace
+  std::string log_format = "text";  // "LOG_FORMAT": text or json
+  absl::Duration api_timeout = absl::Milliseconds(600000);
+  std::string proxy_url;
+  bool non_interactive = false;
+  std::string claude_path;
+  std::vector<ProviderConfig> providers;
+  RouterConfig router;
+  std::map<std::string, std::vector<std::string>> fallback;
+  BrokerConfig broker;
+  ProxyConfig proxy;
+};
+
+struct ConfigResult {
+  std::optional<Config> config;  // absent when any problem is an error
+  std::vector<ConfigProblem> problems;
+};
+
+// Value of an environment variable, or nothing.
+using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
+EnvLookup ProcessEnv();
+
+// Reads `path`: YAML when it ends in .yaml or .yml, JSON5 otherwise. Key files ({file: PATH}) are read too, relative paths
+// from the configuration's folder, trailing newlines dropped.
+ConfigResult LoadConfig(const std::string& path, const EnvLookup& env);
+
+// The same from text; `path` names it in problems and anchors relative paths.
+ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env);
+
+// The configuration as it takes effect, as YAML, each key as "(hidden)".
+std::string DescribeConfig(const Config& config);
+
+// $HOME/.claude-code-router/config.json
+std::string DefaultConfigPath();
+
+}  // namespace ccr

@@ -1,0 +1,40 @@
+// Structured logs: an event name and fields, as one line of JSON or text on stderr.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+namespace ccr {
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
+enum class LogFormat { kText, kJson };
+
+struct LogField {
+  std::string_view name;
+  std::variant<std::string_view, int64_t, double, bool> value;
+
+  LogField(std::string_view n, std::string_view v) : name(n), value(v) {}
+  LogField(std::string_view n, const std::string& v) : name(n), value(std::string_view(v)) {}
+  LogField(std::string_view n, const char* v) : name(n), value(std::string_view(v)) {}
+  LogField(std::string_view n, bool v) : name(n), value(v) {}
+  LogField(std::string_view n, double v) : name(n), value(v) {}
+  template <typename T, typename = std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>>>
+  LogField(std::string_view n, T v) : name(n), value(static_cast<int64_t>(v)) {}
+};
+
+// Sets what the process logs, once, before other threads start. Default: text, info.
+void InitLog(LogFormat format, LogLevel level);
+bool LogEnabled(LogLevel level);
+
+// Writes one line: time, level, event, fields. Whatever looks like a credential in a field's text ("sk-...", "AIza...",
+// "Bearer ...") is replaced by "[redacted]". Thread-safe.
+void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
+
+// The redaction alone.
+std::string Redact(std::string_view text);
+
+}  // namespace ccr
