@@ -1,0 +1,57 @@
+// The seam between "which keys may be used" and "which of them next".
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+// What strategies may know of a key.
+struct KeyTraits {
+  double weight = 1;      // > 0
+  uint32_t position = 0;  // place in the configuration
+};
+
+// Orders the keys that are eligible now. Eligibility (state, limits, circuit) is the pool's: it tells by Insert and
+// Erase.
+//
+// Cost: every method is O(log n) or better and allocates nothing; Reserve makes room. Pick costs O(1), plus at most
+// O(excluded^2) to pass over excluded keys: `excluded` is what one request has tried, so short.
+// A key is known from AddKey to RemoveKey, and eligible from Insert to Erase. In-flight counts and latencies are kept
+// for known keys, eligible or not. Not thread-safe. No clock: `now` never decreases.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+
+  // Makes room for keys with index < capacity.
+  virtual void Reserve(KeyIndex capacity) = 0;
+
+  virtual void AddKey(KeyIndex key, const KeyTraits& traits) = 0;
+  virtual void RemoveKey(KeyIndex key) = 0;  // precondition: not eligible
+  virtual void UpdateKey(KeyIndex key, const KeyTraits& traits) = 0;
+
+  virtual void Insert(KeyIndex key) = 0;  // precondition: known, not eligible
+  virtual void Erase(KeyIndex key) = 0;   // precondition: eligible
+
+  // The best eligible key that is not in `excluded`, or kNoKey. Changes nothing but what a random draw needs.
+  virtual KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) = 0;
+
+  // `key` was granted (it need not have come from Pick: trials and reasserted leases also count).
+  virtual void OnLeased(KeyIndex key, absl::Time now) = 0;
+  // A lease of `key` ended; `latency` is its time to first byte when it succeeded, negative otherwise.
+  virtual void OnEnded(KeyIndex key, absl::Duration latency, absl::Time now) = 0;
+};
+
+// Names as users write them: round_robin, random, weighted, least_used, least_in_flight, lowest_latency, fill_first.
+// InvalidArgument lists the known names.
+absl::StatusOr<std::unique_ptr<Strategy>> MakeStrategy(std::string_view name);
+absl::Span<const std::string_view> StrategyNames();
+
+}  // namespace ccr::core

@@ -1,0 +1,72 @@
+#include "broker/core/strategies/weighted.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ccr::core {
+namespace {
+
+constexpr uint64_t kMillion = 1'000'000;
+constexpr int kFractionBits = 20;
+
+// The time between two turns of a key of one millionth. At the largest weight more than 2^20 are left, so that no
+// fraction f of the time between two turns is below 1.
+constexpr uint64_t kUnit = kMillion << 40;
+
+uint64_t Millionths(double weight) {
+  constexpr double kLargest = 1e6;
+  if (!(weight < kLargest)) return kMillion * kMillion;
+  return std::max<int64_t>(1, std::llround(weight * kMillion));
+}
+
+// f * unit / weight; f is the fractional part of (key + 1) times the golden ratio, never 0.
+absl::uint128 FirstWait(KeyIndex key, uint64_t weight) {
+  constexpr uint32_t kGoldenRatio = 0x9E3779B9;
+  const uint32_t f = ((key + 1) * kGoldenRatio >> (32 - kFractionBits)) | 1;
+  return absl::uint128(kUnit / weight) * f >> kFractionBits;
+}
+
+}  // namespace
+
+void Weighted::Reserve(KeyIndex capacity) {
+  if (capacity > turns_.size()) turns_.resize(capacity);
+  eligible_.Reserve(capacity);
+}
+
+void Weighted::AddKey(KeyIndex key, const KeyTraits& traits) {
+  turns_[key] = {.weight = Millionths(traits.weight)};
+}
+
+void Weighted::UpdateKey(KeyIndex key, const KeyTraits& traits) {
+  Turn& turn = turns_[key];
+  const uint64_t weight = Millionths(traits.weight);
+  if (weight == turn.weight) return;
+  if (turn.deadline > now_) turn.deadline = now_ + (turn.deadline - now_) * turn.weight / weight;
+  turn.weight = weight;
+  turn.carry = 0;
+  if (eligible_.Contains(key)) eligible_.Update(key, turn.deadline);
+}
+
+void Weighted::Insert(KeyIndex key) {
+  Turn& turn = turns_[key];
+  turn.deadline = std::max(turn.deadline, now_ + FirstWait(key, turn.weight));
+  eligible_.Insert(key, turn.deadline);
+}
+
+KeyIndex Weighted::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
+  return eligible_.BestExcept(excluded);
+}
+
+void Weighted::OnLeased(KeyIndex key, absl::Time /*now*/) {
+  if (!eligible_.empty()) now_ = eligible_.BestRank();
+  Turn& turn = turns_[key];
+  turn.deadline += kUnit / turn.weight;
+  turn.carry += kUnit % turn.weight;
+  if (turn.carry >= turn.weight) {
+    turn.carry -= turn.weight;
+    ++turn.deadline;
+  }
+  if (eligible_.Contains(key)) eligible_.Update(key, turn.deadline);
+}
+
+}  // namespace ccr::core

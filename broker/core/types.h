@@ -1,0 +1,85 @@
+// The words of the domain.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace ccr::core {
+
+// A key's slot in its pool: dense, stable while the key is in the pool.
+using KeyIndex = uint32_t;
+inline constexpr KeyIndex kNoKey = std::numeric_limits<KeyIndex>::max();
+
+enum class KeyState : uint8_t { kActive, kCooling, kDisabled };
+
+// The class of one attempt's evidence; see Classify().
+enum class Outcome : uint8_t {
+  kSuccess,
+  kCallerFault,
+  kAuth,
+  kPermission,
+  kQuota,
+  kRateLimited,
+  kOverloaded,
+  kUpstreamFailure,
+  kNeutral,
+};
+
+enum class TransportError : uint8_t {
+  kNone,
+  kConnect,
+  kConnectTimeout,
+  kSend,
+  kFirstByteTimeout,
+  kIdleTimeout,
+  kRead,
+};
+
+// What the holder of a lease saw of one attempt.
+struct Evidence {
+  std::optional<bool> success;  // from callers without HTTP; ignored when any HTTP or transport field is set
+  int http_status = 0;          // 0 = no response head
+  std::string error_type;
+  std::string error_code;
+  std::optional<absl::Duration> retry_after;
+  TransportError transport_error = TransportError::kNone;
+  bool client_cancelled = false;
+  bool caller_fault = false;
+  bool incomplete = false;  // a 2xx that ended early or carried an error event
+  uint64_t input_tokens = 0;
+  uint64_t output_tokens = 0;
+  absl::Duration first_byte;
+  absl::Duration total;
+};
+
+// Unguessable, unique over restarts. `epoch` is the broker's start, `pool` the pool's number in it.
+struct LeaseId {
+  uint32_t epoch = 0;
+  uint32_t pool = 0;
+  uint64_t random_high = 0;
+  uint64_t random_low = 0;
+
+  friend bool operator==(const LeaseId& a, const LeaseId& b) {
+    return a.epoch == b.epoch && a.pool == b.pool && a.random_high == b.random_high && a.random_low == b.random_low;
+  }
+  template <typename H>
+  friend H AbslHashValue(H h, const LeaseId& id) {
+    return H::combine(std::move(h), id.random_high, id.random_low);
+  }
+};
+
+// Who holds a lease: a lease stream's number, or kNobody for unary callers.
+using OwnerId = uint64_t;
+inline constexpr OwnerId kNobody = 0;
+
+std::string_view ToString(KeyState state);   // "active", "cooling", "disabled"
+std::string_view ToString(Outcome outcome);  // "success", "caller_fault", "auth", ...
+std::string_view ToString(TransportError error);
+
+}  // namespace ccr::core

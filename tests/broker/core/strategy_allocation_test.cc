@@ -1,0 +1,65 @@
+// No strategy allocates after Reserve.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "tests/broker/core/strategy_testing.h"
+
+namespace {
+std::atomic<int64_t> allocations = 0;
+}  // namespace
+
+// The array and nothrow forms of the library call these.
+void* operator new(size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+namespace ccr::core {
+namespace {
+
+class StrategyAllocationTest : public ::testing::TestWithParam<std::string_view> {};
+
+INSTANTIATE_TEST_SUITE_P(, StrategyAllocationTest, ::testing::ValuesIn(StrategyNames().begin(), StrategyNames().end()),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(StrategyAllocationTest, NoneInTenThousandRoundsAtAHundredThousandKeys) {
+  constexpr KeyIndex kKeys = 100'000;
+  StrategyBench bench(GetParam());
+  bench->Reserve(kKeys);
+  const std::vector<KeyIndex> excluded = {0, 1, 2, 77, 99'999};
+  const int64_t before = allocations;
+  for (KeyIndex key = 0; key < kKeys; ++key) {
+    bench->AddKey(key, {.weight = 1.0 + key % 7, .position = key});
+    bench->Insert(key);
+  }
+  for (int i = 0; i < 10'000; ++i) {
+    bench.Advance(absl::Milliseconds(1));
+    const KeyIndex key = bench.Lease(excluded);
+    bench->Erase(key);
+    bench->UpdateKey(key, {.weight = 2.0 + i % 5, .position = key});
+    bench.End(key);
+    bench->Insert(key);
+  }
+  EXPECT_EQ(allocations - before, 0);
+}
+
+TEST(AllocationCountTest, Counts) {
+  const int64_t before = allocations;
+  const auto memory = std::make_unique<std::vector<int>>(1000);
+  EXPECT_EQ(allocations - before, 2);
+}
+
+}  // namespace
+}  // namespace ccr::core
