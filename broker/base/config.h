@@ -1,7 +1,8 @@
 // The configuration: Claude Code Router's config.json (JSON5), or the same schema as YAML.
 //
-// Load() reads, interpolates, validates and reports every problem of the file in one go. What it returns is complete: every
-// default is filled in, every key resolved.
+// LoadConfig() reads, interpolates, validates and reports every problem of the file in one go. What it returns is
+// complete: every default is filled in, every key resolved. Limits: a file of 16 MiB, 1,000 providers, 100,000 keys
+// each.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct ConfigProblem {
   Severity severity = Severity::kError;
   std::string file;
   int line = 0;          // 1-based; 0 = the file as a whole
-  std::string provider;  // empty outside Providers
+  std::string provider;  // empty outside Providers, and for one without a name
   std::string field;     // path, for example "Providers[1].api_keys[0].weight"
   std::string message;   // what is wrong and what to do
 
@@ -34,11 +35,11 @@ struct ConfigProblem {
 struct KeyConfig {
   std::string name;  // "name" of the entry, default "key-N" by position, from 1
   Secret secret;
-  double weight = 1;            // >= 0; 0 = only when nothing else is left
-  uint32_t max_failures = 3;    // "maxFailures", consecutive; >= 1
+  double weight = 1;                           // >= 0; 0 = only when nothing else is left
+  uint32_t max_failures = 3;                   // "maxFailures", consecutive; >= 1
   absl::Duration cooldown = absl::Minutes(1);  // "cooldownTime", ms
-  uint32_t max_concurrent = 0;  // leases in flight; 0 = no limit
-  uint32_t rpm = 0;             // grants in any 60 s; 0 = no limit
+  uint32_t max_concurrent = 0;                 // leases in flight; 0 = no limit
+  uint32_t rpm = 0;                            // grants in any 60 s; 0 = no limit
 };
 
 enum class ProviderFormat { kOpenAi, kAnthropic };
@@ -60,7 +61,7 @@ struct ProviderConfig {
   ProviderFormat format = ProviderFormat::kOpenAi;
   std::vector<std::string> models;
   std::vector<KeyConfig> keys;  // "api_keys", or the one "api_key"; at least one, no duplicates
-  bool enable_rotation = true;  // false: only the first key is used
+  bool enable_rotation = true;  // false: only the first key is used; the default with api_key
   std::string strategy = "round_robin";
   bool retry_on_failure = true;
   uint32_t max_retries = 3;
@@ -80,12 +81,12 @@ struct RouterConfig {  // each "provider,model" or empty
 struct BrokerConfig {  // "Broker:"
   std::string listen = "127.0.0.1:50061";
   std::string metrics_listen = "127.0.0.1:9461";
-  std::string state_dir;  // default: state/ beside the file
+  std::string state_dir;                           // default: state/ beside the file
   absl::Duration stream_grace = absl::Seconds(5);  // "stream_grace" (ms): leases outlive their stream
   std::optional<absl::Duration> lease_ttl;         // "lease_ttl" (ms), default API_TIMEOUT_MS
 };
 
-struct ProxyConfig {  // "Proxy:"
+struct ProxyConfig {  // "Proxy:", times in ms
   std::string broker = "127.0.0.1:50061";
   std::string listen;  // default HOST:PORT
   std::string metrics_listen = "127.0.0.1:9462";
@@ -103,9 +104,9 @@ struct Config {
   std::string path;
   std::string host = "127.0.0.1";  // forced to loopback while client_token is empty
   uint16_t port = 3456;
-  Secret client_token;  // APIKEY
-  bool log = true;
-  std::string log_level = "info";  // "LOG_LEVEL": fatal, error, warn, info, debug, trace
+  Secret client_token;              // APIKEY
+  bool log = true;                  // false for "LOG_LEVEL": "silent" too
+  std::string log_level = "info";   // "LOG_LEVEL": fatal, error, warn, info, debug, trace
   std::string log_format = "text";  // "LOG_FORMAT": text or json
   absl::Duration api_timeout = absl::Milliseconds(600000);
   std::string proxy_url;
@@ -119,16 +120,16 @@ struct Config {
 };
 
 struct ConfigResult {
-  std::optional<Config> config;  // absent when any problem is an error
-  std::vector<ConfigProblem> problems;
+  std::optional<Config> config;         // absent when any problem is an error
+  std::vector<ConfigProblem> problems;  // by line, those of the file as a whole first
 };
 
 // Value of an environment variable, or nothing.
 using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
 EnvLookup ProcessEnv();
 
-// Reads `path`: YAML when it ends in .yaml or .yml, JSON5 otherwise. Key files ({file: PATH}) are read too, relative paths
-// from the configuration's folder, trailing newlines dropped.
+// Reads `path`: YAML when it ends in .yaml or .yml, JSON5 otherwise. Key files ({file: PATH}) are read too, relative
+// paths from the configuration's folder, trailing newlines dropped.
 ConfigResult LoadConfig(const std::string& path, const EnvLookup& env);
 
 // The same from text; `path` names it in problems and anchors relative paths.

@@ -1,0 +1,206 @@
+#include "broker/base/config.h"
+
+#include <arpa/inet.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/address.h"
+#include "broker/base/config_file.h"
+#include "broker/base/config_keys.h"
+#include "broker/base/config_limits.h"
+#include "broker/base/config_parse.h"
+#include "broker/base/config_provider.h"
+#include "broker/base/config_reader.h"
+#include "broker/base/config_router.h"
+#include "broker/base/config_url.h"
+
+namespace ccr {
+namespace {
+
+constexpr size_t kMaxFileBytes = 16 << 20;
+constexpr mode_t kOthersMode = 077;
+
+bool IsNothing(const Node* node) {
+  return node == nullptr || (node->kind == Node::Kind::kBool && !node->boolean) ||
+         (node->kind == Node::Kind::kString && node->text.empty()) ||
+         (node->kind == Node::Kind::kList && node->items.empty()) ||
+         (node->kind == Node::Kind::kMap && node->entries.empty());
+}
+
+void ReadProxyUrl(MapReader* top, std::string* out) {
+  top->Text("PROXY_URL", out);
+  const std::string problem = out->empty() ? "" : UrlProblem(*out, {"http", "https", "socks5", "socks5h"}, true);
+  if (!problem.empty()) top->Problems().Error(top->At("PROXY_URL"), problem);
+}
+
+// The address itself is shown by ParseHostPort; "unix:PATH" passes where the section allows it.
+std::optional<HostPort> ReadAddress(MapReader* fields, FieldName name, bool allow_unix, std::string* out) {
+  fields->Text(name, out);
+  if (allow_unix && out->starts_with("unix:") && out->size() > 5) return std::nullopt;
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(*out);
+  if (parsed.ok()) return *parsed;
+  fields->Problems().Error(fields->At(name), std::string(parsed.status().message()));
+  return std::nullopt;
+}
+
+// A name or an IP address; with a colon only as IPv6.
+bool IsHost(const std::string& text) {
+  in6_addr v6{};
+  if (text.find(':') != std::string::npos) return inet_pton(AF_INET6, text.c_str(), &v6) == 1;
+  return text.find_first_of(" /@") == std::string::npos;
+}
+
+// Where it listens and who may come in. Without a token only this machine may.
+void ReadFrontDoor(MapReader* top, const KeyFiles& files, Config* out) {
+  top->Whole("PORT", kPortRange, &out->port);
+  std::string host;
+  top->Text("HOST", &host);
+  if (!host.empty()) out->host = host;
+  const bool is_host = IsHost(out->host);
+  if (!is_host) {
+    top->Problems().Error(top->At("HOST"), "must be a host name or an IP address; the port goes into PORT");
+  }
+  const Node* token = top->Find("APIKEY");
+  if (!IsNothing(token)) {
+    std::optional<Secret> secret = ReadSecret(*token, top->At("APIKEY"), files, &top->Problems());
+    if (secret) out->client_token = std::move(*secret);
+  } else if (is_host && !IsLoopback(out->host)) {
+    out->host = "127.0.0.1";
+    top->Problems().Warn(top->At("HOST"),
+                         "127.0.0.1 is used, because APIKEY is not set: set APIKEY to listen elsewhere");
+  }
+}
+
+void ReadBroker(MapReader* top, const KeyFiles& files, BrokerConfig* out) {
+  std::string state_dir = "state";
+  if (std::optional<MapReader> broker = top->Map("Broker")) {
+    const std::optional<HostPort> listen = ReadAddress(&*broker, "listen", true, &out->listen);
+    if (listen && !IsLoopback(listen->host)) {
+      top->Problems().Warn(
+          broker->At("listen"),
+          "whoever reaches this address can take keys: use 127.0.0.1 or unix:PATH, or a network of your own");
+    }
+    ReadAddress(&*broker, "metrics_listen", false, &out->metrics_listen);
+    broker->Text("state_dir", &state_dir);
+    broker->Millis("stream_grace", kMillisOrNone, &out->stream_grace);
+    absl::Duration lease_ttl = *out->lease_ttl;
+    broker->Millis("lease_ttl", kMillis, &lease_ttl);
+    out->lease_ttl = lease_ttl;
+    broker->Done();
+  }
+  out->state_dir = ResolvePath(state_dir, files.config_path, files.home);
+}
+
+void ReadProxy(MapReader* top, ProxyConfig* out) {
+  std::optional<MapReader> proxy = top->Map("Proxy");
+  if (!proxy) return;
+  ReadAddress(&*proxy, "broker", true, &out->broker);
+  const std::optional<HostPort> listen = ReadAddress(&*proxy, "listen", false, &out->listen);
+  if (listen && !IsLoopback(listen->host) && IsNothing(top->Find("APIKEY"))) {
+    top->Problems().Error(proxy->At("listen"), "others could use your keys: set APIKEY, or listen on 127.0.0.1");
+  }
+  ReadAddress(&*proxy, "metrics_listen", false, &out->metrics_listen);
+  proxy->Whole("workers", kWorkerRange, &out->workers);
+  proxy->Millis("drain_timeout", kMillisOrNone, &out->drain_timeout);
+  proxy->Whole("max_head_bytes", kHeadBytes, &out->max_head_bytes);
+  proxy->Whole("max_body_bytes", kBodyBytes, &out->max_body_bytes);
+  proxy->Millis("header_timeout", kMillis, &out->header_timeout);
+  proxy->Millis("idle_timeout", kMillis, &out->idle_timeout);
+  proxy->Whole("max_connections", kAtLeastOne, &out->max_connections);
+  proxy->TextList("allowed_hosts", &out->allowed_hosts);
+  proxy->Done();
+}
+
+// "silent" is Claude Code Router's other way to say LOG: false.
+void ReadLogging(MapReader* top, Config* out) {
+  top->Flag("LOG", &out->log);
+  top->OneOf("LOG_LEVEL", {"fatal", "error", "warn", "info", "debug", "trace", "silent"}, &out->log_level);
+  top->OneOf("LOG_FORMAT", {"text", "json"}, &out->log_format);
+  if (out->log_level != "silent") return;
+  out->log = false;
+  out->log_level = "fatal";
+}
+
+// What Claude Code Router has besides: its JavaScript, and settings that other programs read.
+void ReadForeign(MapReader* top) {
+  for (const char* name : {"transformers", "CUSTOM_ROUTER_PATH", "plugins", "presets"}) {
+    if (IsNothing(top->Find(name))) continue;
+    top->Problems().Warn(top->At(name),
+                         "is JavaScript for Claude Code Router and is ignored here: it is safe to remove it");
+  }
+  top->Ignore({"StatusLine", "REWRITE_SYSTEM_PROMPT", "forceUseImageAgent", "ANTHROPIC_SMALL_FAST_MODEL", "$schema"});
+}
+
+void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
+  ReadFrontDoor(top, files, out);
+  ReadLogging(top, out);
+  top->Millis("API_TIMEOUT_MS", kMillis, &out->api_timeout);
+  ReadProxyUrl(top, &out->proxy_url);
+  top->Flag("NON_INTERACTIVE_MODE", &out->non_interactive);
+  top->Text("CLAUDE_PATH", &out->claude_path);
+  out->providers = ReadProviders(top, files);
+  ReadRoutes(top, out);
+  out->broker.lease_ttl = out->api_timeout;
+  ReadBroker(top, files, &out->broker);
+  out->proxy.listen = HostPort{out->host, out->port}.ToString();
+  ReadProxy(top, &out->proxy);
+  ReadForeign(top);
+  top->Done();
+}
+
+}  // namespace
+
+std::string ConfigProblem::ToString() const {
+  std::string text = file;
+  if (line > 0) absl::StrAppend(&text, ":", line);
+  absl::StrAppend(&text, severity == Severity::kError ? ": error: " : ": warning: ");
+  if (!provider.empty()) absl::StrAppend(&text, "provider '", provider, "': ");
+  if (!field.empty()) absl::StrAppend(&text, field, ": ");
+  return absl::StrCat(text, message);
+}
+
+ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env) {
+  ProblemList problems(path);
+  ConfigResult result;
+  Node root;
+  if (ParseTree(text, path, env, &root, &problems)) {
+    MapReader top(root, {root.line, "", ""}, &problems);
+    Config& config = result.config.emplace();
+    config.path = path;
+    ReadTop(&top, {path, env("HOME").value_or("")}, &config);
+  }
+  if (problems.HasErrors()) result.config.reset();
+  result.problems = problems.Take();
+  return result;
+}
+
+ConfigResult LoadConfig(const std::string& path, const EnvLookup& env) {
+  const absl::StatusOr<FileContent> content = ReadFileContent(path, kMaxFileBytes);
+  ProblemList about_file(path);
+  if (!content.ok()) {
+    const char* hint = absl::IsNotFound(content.status())
+                           ? ": create it with your Providers (name, api_base_url, api_key, models), "
+                             "or name another file with --config"
+                           : "";
+    about_file.Error({}, absl::StrCat("the configuration file ", content.status().message(), hint));
+    return {std::nullopt, about_file.Take()};
+  }
+  if (content->mode & kOthersMode) {
+    about_file.Warn(
+        {}, absl::StrFormat("other users can read or change this file, which holds keys (mode %04o): run chmod 600 %s",
+                            content->mode, path));
+  }
+  ConfigResult result = ParseConfig(content->text.Reveal(), path, env);
+  std::vector<ConfigProblem> first = about_file.Take();
+  result.problems.insert(result.problems.begin(), first.begin(), first.end());
+  return result;
+}
+
+std::string DefaultConfigPath() {
+  return absl::StrCat(ProcessEnv()("HOME").value_or("."), "/.claude-code-router/config.json");
+}
+
+}  // namespace ccr

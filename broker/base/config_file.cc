@@ -1,0 +1,58 @@
+#include "broker/base/config_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace ccr {
+namespace {
+
+absl::Status SystemError(int code) {
+  if (code == ENOENT) return absl::NotFoundError("does not exist");
+  if (code == EACCES) return absl::PermissionDeniedError("cannot be read: permission denied for this user");
+  return absl::UnavailableError(absl::StrCat("cannot be read: ", std::strerror(code)));
+}
+
+// Everything up to the end, or one byte more than allowed.
+absl::Status ReadAll(int fd, size_t max_bytes, std::string* out) {
+  while (out->size() <= max_bytes) {
+    char buffer[65536];
+    const ssize_t got = read(fd, buffer, std::min(sizeof(buffer), max_bytes + 1 - out->size()));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError(errno);
+    if (got == 0) return absl::OkStatus();
+    out->append(buffer, static_cast<size_t>(got));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("is larger than ", max_bytes, " bytes"));
+}
+
+}  // namespace
+
+absl::StatusOr<FileContent> ReadFileContent(const std::string& path, size_t max_bytes) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return SystemError(errno);
+  struct stat info = {};
+  std::string text;
+  absl::Status status = fstat(fd, &info) == 0 ? absl::OkStatus() : SystemError(errno);
+  if (status.ok() && S_ISDIR(info.st_mode)) status = absl::InvalidArgumentError("is a folder: name the file in it");
+  if (status.ok()) status = ReadAll(fd, max_bytes, &text);
+  close(fd);
+  Secret content(std::move(text));
+  if (!status.ok()) return status;
+  return FileContent{std::move(content), S_ISREG(info.st_mode) ? info.st_mode & 07777 : mode_t{0600}};
+}
+
+std::string ResolvePath(std::string_view path, std::string_view config_path, std::string_view home) {
+  if (path.starts_with("~/") && !home.empty()) return (std::filesystem::path(home) / path.substr(2)).string();
+  return (std::filesystem::path(config_path).parent_path() / path).string();
+}
+
+}  // namespace ccr

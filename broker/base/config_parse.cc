@@ -1,0 +1,68 @@
+#include "broker/base/config_parse.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/config_env.h"
+#include "broker/base/json5.h"
+#include "broker/base/yaml_reader.h"
+
+namespace ccr {
+namespace {
+
+constexpr const char* kEmptyHint =
+    R"(is empty: write {"Providers": [{"name": ..., "api_base_url": ..., "api_key": ..., "models": [...]}]})";
+
+// Length of the UTF-8 sequence at the start of `text`; 0 when it is none (RFC 3629: no surrogates, shortest form only).
+size_t Utf8Length(std::string_view text) {
+  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const unsigned char second = byte(1);
+  const bool bad = (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+                   (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F);
+  return bad ? 0 : length;
+}
+
+// Line of the first byte that is not UTF-8; 0 when all is well.
+int InvalidUtf8Line(std::string_view text) {
+  int line = 1;
+  for (size_t i = 0, length = 0; i < text.size(); i += length) {
+    length = Utf8Length(text.substr(i));
+    if (length == 0) return line;
+    line += text[i] == '\n';
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool ParseTree(std::string_view text, const std::string& path, const EnvLookup& env, Node* root,
+               ProblemList* problems) {
+  const auto fail = [problems](int line, std::string message) {
+    problems->Error({line, "", ""}, std::move(message));
+    return false;
+  };
+  if (const int line = InvalidUtf8Line(text)) return fail(line, "is not UTF-8 text: save the file as UTF-8");
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return fail(0, kEmptyHint);
+  SyntaxError error;
+  const bool is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+  if (!(is_yaml ? ParseYaml(text, root, &error) : ParseJson5(text, root, &error))) {
+    return fail(error.line, absl::StrCat("column ", error.column, ": ", error.message));
+  }
+  if (root->kind == Node::Kind::kNull) return fail(0, kEmptyHint);
+  if (root->kind != Node::Kind::kMap) {
+    return fail(root->line, absl::StrCat("the file must hold a map {...}, not ", ToAbsl(KindName(root->kind))));
+  }
+  ExpandVariables(root, env);
+  return true;
+}
+
+}  // namespace ccr

@@ -1,0 +1,221 @@
+#include "broker/base/config_provider.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/config_limits.h"
+#include "broker/base/config_url.h"
+
+namespace ccr {
+namespace {
+
+constexpr size_t kMaxProviders = 1000;
+constexpr size_t kMaxNameBytes = 128;
+
+const std::vector<std::string_view>& Strategies() {
+  static const auto* const names = new std::vector<std::string_view>{
+      "round_robin", "random", "weighted", "least_used", "least_in_flight", "lowest_latency", "fill_first"};
+  return *names;
+}
+
+const std::vector<std::string_view>& Transformers() {
+  static const auto* const names = new std::vector<std::string_view>{
+      "deepseek",    "openrouter",   "tooluse",   "gemini",   "reasoning",           "maxtoken",
+      "enhancetool", "groq",         "cerebras",  "sampling", "maxcompletiontokens", "streamoptions",
+      "cleancache",  "customparams", "Anthropic", "OpenAI"};
+  return *names;
+}
+
+// A key that Anthropic issues for OAuth: it goes into another header than its API keys.
+bool IsOAuthToken(const KeyConfig& key) {
+  return key.secret.Reveal().starts_with("sk-ant-oat");
+}
+
+void ReadName(MapReader* fields, std::string* name) {
+  if (!fields->Text("name", name)) return;
+  const auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7F; };
+  if (name->empty()) {
+    fields->Problems().Error(fields->At("name"), "the provider's name is missing");
+  } else if (name->size() > kMaxNameBytes || name->find(',') != std::string::npos || name->front() == ' ' ||
+             name->back() == ' ' || std::any_of(name->begin(), name->end(), is_control)) {
+    fields->Problems().Error(
+        fields->At("name"),
+        absl::StrCat("must be at most ", kMaxNameBytes, " bytes, without commas, control characters and outer spaces"));
+  }
+}
+
+void ReadUrl(MapReader* fields, std::string* url) {
+  if (!fields->Text("api_base_url", url)) return;
+  const std::string problem =
+      url->empty() ? "the provider's full endpoint URL is missing, for example https://HOST/v1/chat/completions"
+                   : UrlProblem(*url, {"http", "https"}, false);
+  if (!problem.empty()) fields->Problems().Error(fields->At("api_base_url"), problem);
+}
+
+void ReadModels(MapReader* fields, std::vector<std::string>* models) {
+  std::vector<std::string> listed;
+  const bool all_text = fields->TextList("models", &listed);
+  const Place place = fields->At("models");
+  if (listed.empty() && all_text) {
+    fields->Problems().Error(place, "list at least one model, for example [\"gpt-4o\"]");
+  }
+  std::unordered_set<std::string_view> seen;
+  for (const std::string& model : listed) {
+    if (model.empty()) fields->Problems().Error(place, "the name of a model is empty: remove it");
+    if (!seen.insert(model).second)
+      fields->Problems().Warn(place, absl::StrCat("model ", model, " is listed twice: remove one"));
+  }
+  std::copy_if(listed.begin(), listed.end(), std::back_inserter(*models),
+               [&seen](const std::string& model) { return seen.erase(model) > 0; });
+}
+
+// "use": [NAME or [NAME, OPTIONS], ...] of a transformer. True when Anthropic is among them.
+bool ReadUse(MapReader* transformer) {
+  const Node* list = transformer->List("use");
+  if (list == nullptr) return false;
+  const Place place = transformer->At("use");
+  bool anthropic = false;
+  for (size_t i = 0; i < list->items.size(); ++i) {
+    const Node& item = list->items[i];
+    const Node& name = item.kind == Node::Kind::kList && !item.items.empty() ? item.items[0] : item;
+    const Place where = place.Item(i, item.line);
+    const std::string* text = transformer->TextOf(name, where);
+    if (text == nullptr) continue;
+    anthropic |= *text == "Anthropic";
+    if (std::find(Transformers().begin(), Transformers().end(), *text) != Transformers().end()) continue;
+    const std::string_view closest = ClosestName(*text, Transformers());
+    transformer->Problems().Warn(where,
+                                 absl::StrCat("unknown transformer, ignored",
+                                              closest.empty() ? "; known are " + JoinNames(Transformers())
+                                                              : absl::StrCat(": did you mean ", ToAbsl(closest), "?")));
+  }
+  return anthropic;
+}
+
+// Besides "use", a transformer maps models to transformers of their own.
+bool ReadTransformer(MapReader* fields, const std::vector<std::string>& models) {
+  std::optional<MapReader> transformer = fields->Map("transformer");
+  if (!transformer) return false;
+  const bool anthropic = ReadUse(&*transformer);
+  for (const std::string& model : models) {
+    if (std::optional<MapReader> own = transformer->Map(FieldName(model.c_str()))) ReadUse(&*own);
+  }
+  return anthropic;
+}
+
+void ReadAuth(MapReader* fields, ProviderConfig* out) {
+  const auto is_oauth = std::count_if(out->keys.begin(), out->keys.end(), IsOAuthToken);
+  const bool is_anthropic = out->format == ProviderFormat::kAnthropic;
+  out->auth_header = is_anthropic && !(is_oauth > 0 && IsOAuthToken(out->keys[0])) ? "x-api-key" : "authorization";
+  std::optional<MapReader> auth = fields->Map("auth");
+  if (auth) {
+    auth->Text("header", &out->auth_header);
+    out->auth_header = absl::AsciiStrToLower(out->auth_header);
+  } else if (is_anthropic && is_oauth > 0 && static_cast<size_t>(is_oauth) < out->keys.size()) {
+    fields->Problems().Warn(fields->At("api_keys"),
+                            "API keys and OAuth tokens go into different headers: make a provider of each kind");
+  }
+  out->auth_prefix = out->auth_header == "authorization" ? "Bearer " : "";
+  if (!auth) return;
+  auth->Text("prefix", &out->auth_prefix);
+  auth->Done();
+  const auto in_header = [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; };
+  if (out->auth_header.empty() || !std::all_of(out->auth_header.begin(), out->auth_header.end(), in_header)) {
+    fields->Problems().Error(auth->At("header"), "must be the name of an HTTP header, for example x-api-key");
+  }
+  if (!std::all_of(out->auth_prefix.begin(), out->auth_prefix.end(), [](char c) { return absl::ascii_isprint(c); })) {
+    fields->Problems().Error(auth->At("prefix"), "must be printable ASCII, for example \"Bearer \"");
+  }
+}
+
+void ReadTimeouts(MapReader* fields, TimeoutsConfig* out) {
+  std::optional<MapReader> timeouts = fields->Map("timeouts");
+  if (!timeouts) return;
+  timeouts->Millis("connect", kMillis, &out->connect);
+  timeouts->Millis("first_byte", kMillis, &out->first_byte);
+  timeouts->Millis("idle", kMillis, &out->idle);
+  timeouts->Done();
+}
+
+void ReadQueue(MapReader* fields, QueueConfig* out) {
+  std::optional<MapReader> queue = fields->Map("queue");
+  if (!queue) return;
+  queue->Millis("max_wait", kMillisOrNone, &out->max_wait);
+  queue->Whole("max_size", kAtLeastOne, &out->max_size);
+  queue->Done();
+}
+
+ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
+  MapReader fields(node, place, problems);
+  ProviderConfig out;
+  ReadName(&fields, &out.name);
+  ReadUrl(&fields, &out.base_url);
+  ReadModels(&fields, &out.models);
+  out.keys = ReadKeys(&fields, files);
+  out.enable_rotation = fields.Find("api_keys") != nullptr;
+  fields.Flag("enable_rotation", &out.enable_rotation);
+  fields.OneOf("rotation_strategy", Strategies(), &out.strategy);
+  fields.Flag("retry_on_failure", &out.retry_on_failure);
+  fields.Whole("max_retries", kRetryRange, &out.max_retries);
+  fields.Whole({"max_concurrent", "maxConcurrent"}, kLimitRange, &out.max_concurrent);
+  fields.Whole("rpm", kLimitRange, &out.rpm);
+  ReadTimeouts(&fields, &out.timeouts);
+  ReadQueue(&fields, &out.queue);
+  const bool use_anthropic = ReadTransformer(&fields, out.models);
+  if (use_anthropic || UrlPath(out.base_url).ends_with("/v1/messages")) out.format = ProviderFormat::kAnthropic;
+  ReadAuth(&fields, &out);
+  fields.Done();
+  return out;
+}
+
+// The provider's name before anything is checked, so that every problem can tell it.
+std::string NameOf(const Node& node) {
+  std::string name;
+  for (const Node::Entry& entry : node.entries) {
+    if (entry.name == "name") name = entry.value.text;
+  }
+  return name;
+}
+
+}  // namespace
+
+std::vector<ProviderConfig> ReadProviders(MapReader* top, const KeyFiles& files) {
+  std::vector<ProviderConfig> providers;
+  ProblemList* problems = &top->Problems();
+  const size_t before = problems->size();
+  const FieldName name("Providers", "providers");
+  const Node* list = top->List(name);
+  const Place place = top->At(name);
+  if ((!list || list->items.empty()) && problems->size() == before)
+    problems->Error(place, "list at least one provider");
+  if (!list) return providers;
+  if (list->items.size() > kMaxProviders) {
+    problems->Error(place, absl::StrCat("holds more than ", kMaxProviders, " providers"));
+    return providers;
+  }
+  std::unordered_map<std::string, size_t> names;
+  for (size_t i = 0; i < list->items.size(); ++i) {
+    const Node& node = list->items[i];
+    Place where = place.Item(i, node.line);
+    if (node.kind != Node::Kind::kMap) {
+      problems->Error(where, absl::StrCat("must be a map {...}, not ", ToAbsl(KindName(node.kind))));
+      continue;
+    }
+    where.provider = NameOf(node);
+    providers.push_back(ReadProvider(node, where, files, problems));
+    if (providers.back().name.empty()) continue;
+    const auto [same, is_new] = names.try_emplace(absl::AsciiStrToLower(providers.back().name), i);
+    if (is_new) continue;
+    problems->Error(where.Sub("name", node.line), absl::StrCat("the same name as Providers[", same->second,
+                                                               "] (upper and lower case are one): rename one"));
+  }
+  return providers;
+}
+
+}  // namespace ccr

@@ -1,0 +1,20 @@
+// Checks of the URLs in a configuration.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace ccr {
+
+// What is wrong with `url` as an absolute URL of one of `schemes` ("http", ...), as a message that does not show it;
+// empty when it is fine. User names and passwords in it are an error unless `allow_userinfo`.
+std::string UrlProblem(std::string_view url, std::initializer_list<std::string_view> schemes, bool allow_userinfo);
+
+// "/v1/messages" of "https://host/v1/messages?beta=true", without a final slash.
+std::string_view UrlPath(std::string_view url);
+
+// The URL with its password, and query values whose name speaks of a key, token, secret or signature, as "(hidden)".
+std::string HideUrlSecrets(std::string_view url);
+
+}  // namespace ccr

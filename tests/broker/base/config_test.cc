@@ -1,0 +1,471 @@
+// What a good file comes to: defaults, both syntaxes, variables, keys in files.
+#include "broker/base/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ccr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::Pair;
+
+std::string Show(const std::vector<ConfigProblem>& problems) {
+  std::string out;
+  for (const ConfigProblem& problem : problems) out += problem.ToString() + "\n";
+  return out;
+}
+
+EnvLookup Env(std::map<std::string, std::string> values) {
+  return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
+    const auto found = values.find(name);
+    if (found == values.end()) return std::nullopt;
+    return found->second;
+  };
+}
+
+// The configuration of a text without any problem.
+Config Good(const std::string& text, const std::string& path = "/cfg/config.json",
+            std::map<std::string, std::string> env = {}) {
+  ConfigResult result = ParseConfig(text, path, Env(std::move(env)));
+  EXPECT_THAT(Show(result.problems), IsEmpty()) << text;
+  return result.config ? std::move(*result.config) : Config();
+}
+
+// A file with one provider: its fields after name and models, and top-level fields.
+std::string OneProvider(const std::string& fields, const std::string& top = "") {
+  return "{Providers: [{name: 'p', models: ['m'], " + fields + "}], " + top + "}";
+}
+
+constexpr const char* kUrl = "api_base_url: 'https://p.test/v1/chat/completions', ";
+
+ProviderConfig GoodProvider(const std::string& fields, std::map<std::string, std::string> env = {}) {
+  Config config = Good(OneProvider(kUrl + fields), "/cfg/config.json", std::move(env));
+  return config.providers.empty() ? ProviderConfig() : std::move(config.providers[0]);
+}
+
+class TempDir {
+ public:
+  TempDir() {
+    char path[] = "/tmp/ccr_config_XXXXXX";
+    path_ = mkdtemp(path);
+  }
+  ~TempDir() { std::filesystem::remove_all(path_); }
+
+  std::string Write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
+    const std::string path = path_ + "/" + name;
+    std::ofstream(path) << text;
+    chmod(path.c_str(), mode);
+    return path;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+constexpr const char* kRealisticJson5 = R"(// my router
+{
+  "LOG": true, "LOG_LEVEL": "debug",
+  "APIKEY": "$CLIENT_TOKEN",
+  "HOST": "0.0.0.0",
+  "API_TIMEOUT_MS": "600000",
+  "PROXY_URL": "http://user:canary-pass@proxy.test:8080",
+  StatusLine: {enabled: true}, transformers: [], CUSTOM_ROUTER_PATH: "",
+  NON_INTERACTIVE_MODE: false,
+  "Providers": [
+    {
+      "name": "deepseek",
+      "api_base_url": "https://api.deepseek.test/chat/completions",
+      "api_keys": [
+        "canary-key-a1",
+        {"key": "canary-key-a2", "weight": 2, "maxFailures": 5, "cooldownTime": 30000},
+        {key: '${DEEPSEEK_KEY}', name: 'spare', weight: 0, max_concurrent: 0x10, rpm: +60},
+      ],
+      "rotation_strategy": "weighted",
+      "models": ["deepseek-chat", "deepseek-reasoner"],
+      "transformer": {"use": ["deepseek"], "deepseek-chat": {"use": ["tooluse", ["maxtoken", {"max_tokens": 65536}]]}},
+      max_concurrent: 100, rpm: 1000, maxRetries_: null,
+    },
+    {
+      name: 'claude', api_base_url: 'https://api.anthropic.test/v1/messages', api_key: 'canary-key-b1', models: ['claude-x'],
+      timeouts: {connect: 5000}, queue: {max_wait: 2000, max_size: 10}, max_retries: 5, retry_on_failure: false,
+    },
+  ],
+  "Router": {default: "deepseek,deepseek-chat", think: "DeepSeek, deepseek-reasoner", longContextThreshold: 50000, background: ""},
+  fallback: {default: ["claude,claude-x"]},
+  Broker: {state_dir: "var", stream_grace: 1000},
+  Proxy: {workers: 2, allowed_hosts: ["router.test"]},
+})";
+
+constexpr const char* kRealisticYaml = R"(# my router
+LOG: true
+LOG_LEVEL: debug
+APIKEY: $CLIENT_TOKEN
+HOST: 0.0.0.0
+API_TIMEOUT_MS: 600000
+PROXY_URL: http://user:canary-pass@proxy.test:8080
+NON_INTERACTIVE_MODE: false
+Providers:
+  - name: deepseek
+    api_base_url: https://api.deepseek.test/chat/completions
+    api_keys:
+      - canary-key-a1
+      - {key: canary-key-a2, weight: 2, max_failures: 5, cooldown_time: 30000}
+      - key: ${DEEPSEEK_KEY}
+        name: spare
+        weight: 0
+        maxConcurrent: 16
+        rpm: 60
+    rotation_strategy: weighted
+    models: [deepseek-chat, deepseek-reasoner]
+    transformer: {use: [deepseek]}
+    max_concurrent: 100
+    rpm: 1000
+    maxRetries_:
+  - name: claude
+    api_base_url: https://api.anthropic.test/v1/messages
+    api_key: "canary-key-b1"
+    models: [claude-x]
+    timeouts: {connect: 5000}
+    queue: {max_wait: 2000, max_size: 10}
+    max_retries: 5
+    retry_on_failure: false
+Router:
+  default: deepseek,deepseek-chat
+  think: DeepSeek, deepseek-reasoner
+  longContextThreshold: 50000
+fallback: {default: ["claude,claude-x"]}
+Broker: {state_dir: var, stream_grace: 1000}
+Proxy: {workers: 2, allowed_hosts: [router.test]}
+)";
+
+// What `ccr-broker --check` shows of both.
+constexpr const char* kRealisticDescription = R"yaml(HOST: "0.0.0.0"
+PORT: 3456
+APIKEY: "(hidden)"
+LOG: true
+LOG_LEVEL: debug
+LOG_FORMAT: text
+API_TIMEOUT_MS: 600000
+PROXY_URL: "http://(hidden)@proxy.test:8080"
+NON_INTERACTIVE_MODE: false
+CLAUDE_PATH: ""
+Providers:
+  - name: deepseek
+    api_base_url: https://api.deepseek.test/chat/completions
+    models: [deepseek-chat, deepseek-reasoner]
+    enable_rotation: true
+    rotation_strategy: weighted
+    retry_on_failure: true
+    max_retries: 3
+    max_concurrent: 100
+    rpm: 1000
+    timeouts:
+      connect: 10000
+      first_byte: 120000
+      idle: 300000
+    queue:
+      max_wait: 0
+      max_size: 1000
+    auth:
+      header: authorization
+      prefix: "Bearer "
+    api_keys:
+      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, cooldownTime: 60000, max_concurrent: 0, rpm: 0}
+      - {name: key-2, key: "(hidden)", weight: 2, maxFailures: 5, cooldownTime: 30000, max_concurrent: 0, rpm: 0}
+      - {name: spare, key: "(hidden)", weight: 0, maxFailures: 3, cooldownTime: 60000, max_concurrent: 16, rpm: 60}
+  - name: claude
+    api_base_url: https://api.anthropic.test/v1/messages
+    transformer: {use: [Anthropic]}
+    models: [claude-x]
+    enable_rotation: false
+    rotation_strategy: round_robin
+    retry_on_failure: false
+    max_retries: 5
+    max_concurrent: 0
+    rpm: 0
+    timeouts:
+      connect: 5000
+      first_byte: 120000
+      idle: 300000
+    queue:
+      max_wait: 2000
+      max_size: 10
+    auth:
+      header: x-api-key
+      prefix: ""
+    api_keys:
+      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, cooldownTime: 60000, max_concurrent: 0, rpm: 0}
+Router:
+  default: "deepseek,deepseek-chat"
+  background: ""
+  think: "deepseek,deepseek-reasoner"
+  longContext: ""
+  webSearch: ""
+  image: ""
+  longContextThreshold: 50000
+fallback:
+  default: ["claude,claude-x"]
+Broker:
+  listen: "127.0.0.1:50061"
+  metrics_listen: "127.0.0.1:9461"
+  state_dir: /cfg/var
+  stream_grace: 1000
+  lease_ttl: 600000
+Proxy:
+  broker: "127.0.0.1:50061"
+  listen: "0.0.0.0:3456"
+  metrics_listen: "127.0.0.1:9462"
+  workers: 2
+  drain_timeout: 30000
+  max_head_bytes: 65536
+  max_body_bytes: 52428800
+  header_timeout: 30000
+  idle_timeout: 120000
+  max_connections: 10000
+  allowed_hosts: [router.test]
+)yaml";
+
+TEST(Config, TheSameFileInBothSyntaxesIsTheSameConfiguration) {
+  const std::map<std::string, std::string> env = {{"CLIENT_TOKEN", "canary-token"}, {"DEEPSEEK_KEY", "canary-key-a3"}};
+  for (const auto& [text, path] :
+       std::vector<std::pair<std::string, std::string>>{{kRealisticJson5, "/cfg/config.json"},
+                                                        {kRealisticYaml, "/cfg/config.yaml"},
+                                                        {kRealisticYaml, "/cfg/config.yml"}}) {
+    const ConfigResult result = ParseConfig(text, path, Env(env));
+    ASSERT_TRUE(result.config) << Show(result.problems);
+    EXPECT_EQ(DescribeConfig(*result.config), kRealisticDescription) << path;
+    EXPECT_EQ(result.problems.size(), 1u) << Show(result.problems);  // maxRetries_
+    EXPECT_EQ(result.config->client_token.Reveal(), "canary-token");
+    EXPECT_EQ(result.config->providers[0].keys[2].secret.Reveal(), "canary-key-a3");
+    EXPECT_EQ(result.config->path, path);
+    EXPECT_THAT(DescribeConfig(*result.config) + Show(result.problems), Not(HasSubstr("canary")));
+  }
+}
+
+TEST(Config, ADescriptionReadsBackAsTheSameConfiguration) {
+  const std::string text = OneProvider(
+      "api_base_url: 'http://[::1]:8080/v1/messages?beta=true', rotation_strategy: 'fill_first', "
+      "api_keys: [{key: 'canary-key-a1', weight: 0.1}], auth: {header: 'X-Key', prefix: '\"k\\\\: '}",
+      "LOG: false, CLAUDE_PATH: '/opt/my claude', HOST: '::1', PORT: 0, Broker: {state_dir: '/s'}, LOG_FORMAT: 'json'");
+  const std::string description = DescribeConfig(Good(text));
+  EXPECT_EQ(DescribeConfig(Good(description, "/cfg/config.yaml")), description);
+  EXPECT_THAT(description, HasSubstr("weight: 0.1,"));
+  EXPECT_THAT(description, HasSubstr("listen: \"[::1]:0\""));
+}
+
+TEST(Config, ASmallFileGetsEveryDefault) {
+  const Config config = Good(OneProvider(std::string(kUrl) + "api_key: 'canary-key-a1'"));
+  EXPECT_EQ(config.host, "127.0.0.1");
+  EXPECT_EQ(config.port, 3456);
+  EXPECT_TRUE(config.client_token.empty());
+  EXPECT_TRUE(config.log);
+  EXPECT_EQ(config.api_timeout, absl::Milliseconds(600000));
+  EXPECT_EQ(config.broker.state_dir, "/cfg/state");
+  EXPECT_EQ(config.broker.lease_ttl, absl::Minutes(10));
+  EXPECT_EQ(config.proxy.listen, "127.0.0.1:3456");
+  EXPECT_THAT(config.fallback, IsEmpty());
+  ASSERT_EQ(config.providers.size(), 1u);
+  EXPECT_FALSE(config.providers[0].enable_rotation);
+  ASSERT_EQ(config.providers[0].keys.size(), 1u);
+  EXPECT_EQ(config.providers[0].keys[0].name, "key-1");
+}
+
+TEST(Config, KeysInheritFromTheirProvider) {
+  const ProviderConfig p = GoodProvider(
+      "api_key: '', api_keys: ['a1', {key: 'a2', maxFailures: 9, cooldown_time: '0'}], max_failures: 4, cooldownTime: "
+      "1500");
+  ASSERT_EQ(p.keys.size(), 2u);  // api_keys wins over api_key
+  EXPECT_TRUE(p.enable_rotation);
+  EXPECT_EQ(p.keys[0].max_failures, 4u);
+  EXPECT_EQ(p.keys[0].cooldown, absl::Milliseconds(1500));
+  EXPECT_EQ(p.keys[1].max_failures, 9u);
+  EXPECT_EQ(p.keys[1].cooldown, absl::ZeroDuration());
+}
+
+TEST(Config, BoundsOfNumbersAreIncluded) {
+  EXPECT_EQ(GoodProvider("api_key: 'a', max_retries: 1").max_retries, 1u);
+  EXPECT_EQ(GoodProvider("api_key: 'a', max_retries: '100'").max_retries, 100u);
+  EXPECT_EQ(GoodProvider("api_key: 'a', timeouts: {idle: 604800000}").timeouts.idle, absl::Hours(24 * 7));
+  EXPECT_EQ(GoodProvider("api_keys: [{key: 'a', weight: 0}, {key: 'b', weight: 0}]").keys[1].weight, 0);
+  EXPECT_EQ(Good(OneProvider(std::string(kUrl) + "api_key: 'a'", "PORT: '65535'")).port, 65535);
+}
+
+TEST(Config, TheFormatDecidesHowAKeyIsSent) {
+  const struct {
+    std::string fields;
+    ProviderFormat format;
+    std::string header, prefix;
+  } rows[] = {
+      {"api_base_url: 'https://p.test/v1/chat/completions', api_key: 'a'", ProviderFormat::kOpenAi, "authorization",
+       "Bearer "},
+      {"api_base_url: 'https://p.test/v1/messages', api_key: 'a'", ProviderFormat::kAnthropic, "x-api-key", ""},
+      {"api_base_url: 'https://p.test/x/v1/messages/?beta=true', api_key: 'a'", ProviderFormat::kAnthropic, "x-api-key",
+       ""},
+      {"api_base_url: 'https://p.test/x?y=/v1/messages', api_key: 'a'", ProviderFormat::kOpenAi, "authorization",
+       "Bearer "},
+      {"api_base_url: 'https://p.test/x', transformer: {use: ['Anthropic']}, api_key: 'a'", ProviderFormat::kAnthropic,
+       "x-api-key", ""},
+      {"api_base_url: 'https://p.test/v1/messages', api_key: 'sk-ant-oat-canary'", ProviderFormat::kAnthropic,
+       "authorization", "Bearer "},
+      {"api_base_url: 'https://p.test/x', api_key: 'a', auth: {header: 'Api-Key'}", ProviderFormat::kOpenAi, "api-key",
+       ""},
+      {"api_base_url: 'https://p.test/x', api_key: 'a', auth: {prefix: 'Token '}", ProviderFormat::kOpenAi,
+       "authorization", "Token "},
+  };
+  for (const auto& row : rows) {
+    const Config config = Good(OneProvider(row.fields));
+    ASSERT_EQ(config.providers.size(), 1u);
+    EXPECT_EQ(config.providers[0].format, row.format) << row.fields;
+    EXPECT_EQ(config.providers[0].auth_header, row.header) << row.fields;
+    EXPECT_EQ(config.providers[0].auth_prefix, row.prefix) << row.fields;
+  }
+}
+
+TEST(Config, MixedKindsOfAnthropicKeysWarn) {
+  const ConfigResult result = ParseConfig(
+      OneProvider("api_base_url: 'https://p.test/v1/messages', api_keys: ['canary-key-a1', 'sk-ant-oat-canary']"),
+      "c.json", Env({}));
+  ASSERT_TRUE(result.config);
+  EXPECT_EQ(result.config->providers[0].auth_header, "x-api-key");
+  EXPECT_THAT(Show(result.problems), HasSubstr("make a provider of each kind"));
+}
+
+TEST(Config, VariablesAreReplacedInsideTexts) {
+  const struct {
+    std::string text, expected;
+  } rows[] = {
+      {"$A", "x"},  {"${A}", "x"},    {"1${A}2$A.3", "1x2x.3"}, {"$A$B_2", "x$A"}, {"$", "$"},       {"$$A", "$x"},
+      {"$a", "$a"}, {"${a}", "${a}"}, {"${A", "${A"},           {"$1", "$1"},      {"${}A", "${}A"}, {"$EMPTY-", "-"},
+      {"A$", "A$"}};
+  for (const auto& row : rows) {
+    const ProviderConfig p = GoodProvider("api_key: '" + row.text + "'", {{"A", "x"}, {"B_2", "$A"}, {"EMPTY", ""}});
+    ASSERT_EQ(p.keys.size(), 1u) << row.text;
+    EXPECT_EQ(p.keys[0].secret.Reveal(), row.expected) << row.text;
+  }
+}
+
+TEST(Config, ATokenOpensTheHost) {
+  const std::string provider = std::string(kUrl) + "api_key: 'a'";
+  EXPECT_EQ(Good(OneProvider(provider, "HOST: '0.0.0.0', APIKEY: 'canary-token'")).proxy.listen, "0.0.0.0:3456");
+  EXPECT_EQ(Good(OneProvider(provider, "HOST: '127.0.0.5', APIKEY: false")).host, "127.0.0.5");
+  EXPECT_EQ(Good(OneProvider(provider, "HOST: '', APIKEY: null")).host, "127.0.0.1");
+  EXPECT_EQ(Good(OneProvider(provider, "APIKEY: 't', Proxy: {listen: '[::]:80'}")).proxy.listen, "[::]:80");
+  const ConfigResult forced = ParseConfig(OneProvider(provider, "HOST: '0.0.0.0', APIKEY: ''"), "c.json", Env({}));
+  ASSERT_TRUE(forced.config);
+  EXPECT_EQ(forced.config->host, "127.0.0.1");
+  EXPECT_EQ(forced.config->proxy.listen, "127.0.0.1:3456");
+}
+
+TEST(Config, RoutesTakeTheProvidersSpelling) {
+  const Config config =
+      Good(OneProvider(std::string(kUrl) + "api_key: 'a'",
+                       "Router: {default: ' P , m ', image: ''}, fallback: {think: ['P,m'], webSearch: []}"));
+  EXPECT_EQ(config.router.default_route, "p,m");
+  EXPECT_EQ(config.router.image, "");
+  EXPECT_THAT(config.fallback, ElementsAre(Pair("think", ElementsAre("p,m"))));
+}
+
+TEST(Config, SilentMeansNoLog) {
+  EXPECT_FALSE(Good(OneProvider(std::string(kUrl) + "api_key: 'a'", "LOG_LEVEL: 'silent'")).log);
+}
+
+TEST(Config, SecretsOfUrlsAreHidden) {
+  const Config config =
+      Good(OneProvider("api_base_url: 'https://p.test/v1?api_key=canary&v=2&Token=canary', api_key: 'a'"));
+  EXPECT_THAT(DescribeConfig(config), HasSubstr("https://p.test/v1?api_key=(hidden)&v=2&Token=(hidden)"));
+  EXPECT_THAT(DescribeConfig(config), Not(HasSubstr("canary")));
+}
+
+TEST(LoadConfig, ReadsKeyFilesBesideTheConfiguration) {
+  const TempDir dir;
+  dir.Write("a.key", "canary-key-a1\r\n\n");
+  dir.Write("b.key", "canary-key-b1", 0640);
+  const std::string path = dir.Write(
+      "config.json", OneProvider(std::string(kUrl) + "api_keys: [{file: 'a.key', weight: 2}, {key: {file: '~/b.key'}}]",
+                                 "APIKEY: {file: '$HOME/a.key'}"));
+  const ConfigResult result = LoadConfig(path, Env({{"HOME", dir.path()}}));
+  ASSERT_TRUE(result.config) << Show(result.problems);
+  EXPECT_THAT(Show(result.problems), IsEmpty());
+  const std::vector<KeyConfig>& keys = result.config->providers[0].keys;
+  ASSERT_EQ(keys.size(), 2u);
+  EXPECT_EQ(keys[0].secret.Reveal(), "canary-key-a1");
+  EXPECT_EQ(keys[0].weight, 2);
+  EXPECT_EQ(keys[1].secret.Reveal(), "canary-key-b1");
+  EXPECT_EQ(result.config->client_token.Reveal(), "canary-key-a1");
+  EXPECT_EQ(result.config->broker.state_dir, dir.path() + "/state");
+}
+
+TEST(LoadConfig, KeyFilesThatAreWrong) {
+  const TempDir dir;
+  dir.Write("open.key", "canary-key-a1\n", 0644);
+  dir.Write("empty.key", "\n");
+  dir.Write("two.key", "canary-key-a1\ncanary-key-a2\n");
+  dir.Write("large.key", std::string(10'000, 'k'));
+  const std::string path = dir.Write(
+      "config.json",
+      OneProvider(
+          std::string(kUrl) +
+          "api_keys: [{file: 'open.key'}, {file: 'empty.key'}, {file: 'two.key'}, {file: 'large.key'}, {file: ''}]"));
+  const std::string shown = Show(LoadConfig(path, Env({})).problems);
+  EXPECT_THAT(
+      shown,
+      HasSubstr("warning: provider 'p': Providers[0].api_keys[0]: every user can read the key file: run chmod 600 " +
+                dir.path() + "/open.key"));
+  EXPECT_THAT(shown, HasSubstr("api_keys[1]: the key is empty"));
+  EXPECT_THAT(shown, HasSubstr("api_keys[2]: the key holds a space, a control character"));
+  EXPECT_THAT(shown, HasSubstr("large.key is larger than"));
+  EXPECT_THAT(shown, HasSubstr("api_keys[4]: must be text or {file: PATH}"));
+  EXPECT_THAT(shown, Not(HasSubstr("canary")));
+}
+
+TEST(LoadConfig, WarnsWhenOthersCanReadTheFile) {
+  const TempDir dir;
+  const std::string text = OneProvider(std::string(kUrl) + "api_key: 'canary-key-a1'");
+  EXPECT_THAT(Show(LoadConfig(dir.Write("a.json", text, 0600), Env({})).problems), IsEmpty());
+  EXPECT_THAT(Show(LoadConfig(dir.Write("b.json", text, 0400), Env({})).problems), IsEmpty());
+  for (const mode_t mode : {0640, 0604, 0644, 0620}) {
+    const std::string path = dir.Write("c.json", text, mode);
+    const ConfigResult result = LoadConfig(path, Env({}));
+    EXPECT_TRUE(result.config);
+    EXPECT_THAT(Show(result.problems), HasSubstr(path + ": warning: other users can read"));
+    EXPECT_THAT(Show(result.problems), HasSubstr("run chmod 600 " + path));
+  }
+}
+
+TEST(LoadConfig, FilesThatCannotBeRead) {
+  const TempDir dir;
+  EXPECT_THAT(Show(LoadConfig(dir.path() + "/none.json", Env({})).problems),
+              HasSubstr("none.json: error: the configuration file does not exist: create it with your Providers"));
+  EXPECT_THAT(Show(LoadConfig(dir.path(), Env({})).problems), HasSubstr("is a folder"));
+  EXPECT_THAT(Show(LoadConfig(dir.Write("empty.yaml", ""), Env({})).problems), HasSubstr("is empty"));
+  EXPECT_THAT(Show(LoadConfig(dir.Write("comment.yaml", "# x\n"), Env({})).problems), HasSubstr("is empty"));
+  const std::string limit((16 << 20) - 2, ' ');
+  EXPECT_THAT(Show(LoadConfig(dir.Write("full.json", "{}" + limit), Env({})).problems),
+              HasSubstr("list at least one provider"));
+  EXPECT_THAT(Show(LoadConfig(dir.Write("large.json", "{} " + limit), Env({})).problems),
+              HasSubstr("is larger than 16777216 bytes"));
+  if (geteuid() != 0) {
+    EXPECT_THAT(Show(LoadConfig(dir.Write("closed.json", "{}", 0), Env({})).problems), HasSubstr("permission denied"));
+  }
+}
+
+TEST(LoadConfig, TheDefaultPathIsClaudeCodeRouters) {
+  EXPECT_THAT(DefaultConfigPath(), ::testing::EndsWith("/.claude-code-router/config.json"));
+}
+
+}  // namespace
+}  // namespace ccr

@@ -1,0 +1,42 @@
+#include "broker/base/log.h"
+
+#include <gtest/gtest.h>
+
+namespace ccr {
+namespace {
+
+TEST(RedactTest, HidesWhatLooksLikeACredential) {
+  EXPECT_EQ(Redact("key sk-abcdefgh1234 failed"), "key [redacted] failed");
+  EXPECT_EQ(Redact("Authorization: Bearer abc.def-ghi"), "Authorization: Bearer [redacted]");
+  EXPECT_EQ(Redact("?key=AIzaAbcdefgh"), "?key=[redacted]");
+  EXPECT_EQ(Redact("sk-ant-aaaa,sk-or-bbbb"), "[redacted],[redacted]");
+}
+
+TEST(RedactTest, LeavesOrdinaryTextAlone) {
+  for (const char* text : {"", "provider openrouter key key-1 cools", "task-abcdefgh", "sk-", "a b"}) {
+    EXPECT_EQ(Redact(text), text);
+  }
+}
+
+TEST(LogTest, TextLineQuotesWhatNeedsIt) {
+  InitLog(LogFormat::kText, LogLevel::kInfo);
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kDebug, "hidden");
+  Log(LogLevel::kWarn, "key cooling", {{"pool", "deepseek"}, {"reason", "two words"}, {"n", 3}, {"ok", false}});
+  const std::string line = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(line.find("hidden"), std::string::npos);
+  EXPECT_NE(line.find("warn  key cooling pool=deepseek reason=\"two words\" n=3 ok=false\n"), std::string::npos)
+      << line;
+}
+
+TEST(LogTest, JsonLineIsEscapedAndRedacted) {
+  InitLog(LogFormat::kJson, LogLevel::kInfo);
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kInfo, "x", {{"text", "a\"b\nsk-abcdefgh1234"}, {"ratio", 0.5}});
+  const std::string line = testing::internal::GetCapturedStderr();
+  EXPECT_NE(line.find(R"("event":"x","text":"a\"b\u000a[redacted]","ratio":0.5})"), std::string::npos) << line;
+  InitLog(LogFormat::kText, LogLevel::kInfo);
+}
+
+}  // namespace
+}  // namespace ccr
