@@ -1,0 +1,169 @@
+#include "client/cli/daemon.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "broker/base/absl_text.h"
+
+namespace ccr::cli {
+namespace {
+
+constexpr size_t kRecentLines = 20;
+constexpr size_t kLongestLine = 64 * 1024;
+
+// Logs are best effort: a full disk must not stop the service.
+void WriteLine(int fd, const std::string& line) {
+  const std::string text = line + "\n";
+  [[maybe_unused]] const ssize_t ignored = write(fd, text.data(), text.size());
+}
+
+void ResetSignals() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int number : {SIGPIPE, SIGCHLD, SIGHUP, SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+}
+
+}  // namespace
+
+std::optional<ReadyAddresses> ParseReadyLine(std::string_view name, std::string_view line) {
+  const std::string start = absl::StrCat(ToAbsl(name), " ready:");
+  if (line.substr(0, start.size()) != start) return std::nullopt;
+  ReadyAddresses addresses;
+  for (const absl::string_view word : absl::StrSplit(ToAbsl(line.substr(start.size())), ' ', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> field = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    addresses[field.first] = field.second;
+  }
+  return addresses;
+}
+
+std::string DescribeExit(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) return absl::StrCat("exit status ", WEXITSTATUS(wait_status));
+  return absl::StrCat("signal ", WTERMSIG(wait_status), " (", strsignal(WTERMSIG(wait_status)), ")");
+}
+
+Daemon::Daemon(std::string name, std::string binary, bool echo)
+    : name_(std::move(name)), binary_(std::move(binary)), echo_(echo) {}
+
+Daemon::~Daemon() {
+  ClosePipe();
+  if (log_ >= 0) close(log_);
+}
+
+absl::Status Daemon::OpenLog(const std::string& path) {
+  log_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log_ >= 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+}
+
+absl::Status Daemon::Spawn(const std::vector<std::string>& arguments) {
+  ClosePipe();
+  ready_ = false;
+  recent_.clear();
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::InternalError(absl::StrCat("pipe: ", std::strerror(errno)));
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ == 0) Exec(arguments, ends[1], parent);
+  const int error = errno;
+  close(ends[1]);
+  fd_ = ends[0];
+  if (pid_ > 0) return absl::OkStatus();
+  pid_ = 0;
+  return absl::InternalError(absl::StrCat("cannot start ", name_, ": ", std::strerror(error)));
+}
+
+void Daemon::Exec(const std::vector<std::string>& arguments, int output, pid_t parent) const {
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // it died before the line above
+  ResetSignals();
+  dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  std::vector<char*> argv{const_cast<char*>(binary_.c_str())};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  execv(binary_.c_str(), argv.data());
+  WriteLine(STDERR_FILENO, absl::StrCat("cannot run ", binary_, ": ", std::strerror(errno)));
+  _exit(127);
+}
+
+void Daemon::ReadOutput() {
+  char buffer[16 * 1024];
+  while (fd_ >= 0) {
+    const ssize_t count = read(fd_, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return;
+    if (count == 0) return ClosePipe();
+    partial_.append(buffer, static_cast<size_t>(count));
+    size_t end = 0;
+    while ((end = partial_.find('\n')) != std::string::npos) {
+      TakeLine(partial_.substr(0, end));
+      partial_.erase(0, end + 1);
+    }
+    if (partial_.size() > kLongestLine) TakeLine(std::exchange(partial_, {}));
+  }
+}
+
+void Daemon::TakeLine(const std::string& line) {
+  if (log_ >= 0) WriteLine(log_, line);
+  if (echo_) WriteLine(STDERR_FILENO, line);
+  recent_.push_back(line);
+  if (recent_.size() > kRecentLines) recent_.pop_front();
+  if (std::optional<ReadyAddresses> addresses = ParseReadyLine(name_, line)) {
+    addresses_ = *std::move(addresses);
+    ready_ = true;
+  }
+}
+
+void Daemon::OnExit(int wait_status) {
+  ReadOutput();
+  ClosePipe();
+  pid_ = 0;
+  exit_status_ = wait_status;
+}
+
+void Daemon::ClosePipe() {
+  if (!partial_.empty()) TakeLine(std::exchange(partial_, {}));
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+void Daemon::Signal(int number) const {
+  if (pid_ > 0) kill(pid_, number);
+}
+
+void Daemon::Note(const std::string& line) {
+  const std::string text = absl::StrCat(absl::FormatTime(absl::Now(), absl::UTCTimeZone()), " ccr: ", line);
+  if (log_ >= 0) WriteLine(log_, text);
+  if (echo_) WriteLine(STDERR_FILENO, text);
+}
+
+const std::string& Daemon::address(std::string_view key) const {
+  static const std::string none;
+  const auto found = addresses_.find(key);
+  return found == addresses_.end() ? none : found->second;
+}
+
+std::string Daemon::RecentLines() const {
+  std::string text;
+  for (const std::string& line : recent_) absl::StrAppend(&text, line, "\n");
+  return text;
+}
+
+}  // namespace ccr::cli

@@ -1,0 +1,24 @@
+// `ccr rotation`: asks the broker for its pools and shows them, once or live.
+#pragma once
+
+#include <string>
+
+#include "client/cli/terminal.h"
+
+namespace ccr::cli {
+
+struct RotationOptions {
+  std::string broker;    // address
+  std::string provider;  // empty = all
+  bool json = false;
+  bool watch = false;
+  bool wide = false;
+};
+
+// Exit status 0; 1 when the broker does not answer or refuses, with one line on `terminal.err`.
+//
+// With `watch`, until SIGINT or SIGTERM: a terminal is redrawn every second and on every event; anything else gets a
+// line per event. A broker that goes away in between is waited for. Call it before the process has other threads.
+int ShowRotation(const RotationOptions& options, const Terminal& terminal);
+
+}  // namespace ccr::cli

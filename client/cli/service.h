@@ -1,0 +1,40 @@
+// The commands about the service on this machine: start, stop, restart, status, reload.
+//
+// Each returns the exit status. Results go to `terminal.out`, what is wrong to `terminal.err`.
+#pragma once
+
+#include <string>
+
+#include "client/cli/service_files.h"
+#include "client/cli/terminal.h"
+
+namespace ccr::cli {
+
+struct ServiceOptions {
+  std::string config_path;
+  std::string bin_folder;  // where ccr-broker and ccr-proxy are
+  std::string broker;      // --broker; empty = the running service's, else the configuration's
+  bool json = false;
+};
+
+// 0: broker and proxy are ready. 1: they are not, or already were. 2: the configuration is wrong. In the foreground it
+// returns when the service has ended.
+int Start(const ServiceOptions& options, bool foreground, const Terminal& terminal);
+
+// Waits for the end of the service: requests in flight may finish. 0 also when it was not running.
+int Stop(const ServiceOptions& options, const Terminal& terminal);
+
+// Checks the configuration before it stops anything.
+int Restart(const ServiceOptions& options, const Terminal& terminal);
+
+// 0: running. 3: not running.
+int Status(const ServiceOptions& options, const Terminal& terminal);
+
+// 0: the broker was told to read its configuration again, which was found good. 2: it is not, and nothing changed. 3:
+// not running.
+int Reload(const ServiceOptions& options, const Terminal& terminal);
+
+// Where to find the broker: --broker, the running service, the configuration, the default.
+std::string BrokerAddress(const ServiceOptions& options);
+
+}  // namespace ccr::cli

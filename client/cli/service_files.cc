@@ -1,0 +1,138 @@
+#include "client/cli/service_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "broker/base/address.h"
+
+namespace ccr::cli {
+namespace {
+
+struct flock WholeFile() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+bool IsStillAt(int fd, const std::string& path) {
+  struct stat opened {};
+  struct stat present {};
+  return fstat(fd, &opened) == 0 && stat(path.c_str(), &present) == 0 && opened.st_dev == present.st_dev &&
+         opened.st_ino == present.st_ino;
+}
+
+bool WriteAll(int fd, std::string_view text) {
+  return write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+absl::Status FileError(const std::string& what, const std::string& path) {
+  return absl::InternalError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
+}
+
+}  // namespace
+
+std::string EncodeAddresses(const ServiceAddresses& addresses) {
+  return boost::json::serialize(boost::json::object{{"broker", addresses.broker},
+                                                    {"broker_metrics", addresses.broker_metrics},
+                                                    {"http", addresses.http},
+                                                    {"metrics", addresses.metrics}});
+}
+
+std::optional<ServiceAddresses> DecodeAddresses(std::string_view json) {
+  boost::json::error_code error;
+  const boost::json::value value = boost::json::parse({json.data(), json.size()}, error);
+  if (error || !value.is_object()) return std::nullopt;
+  const auto text = [&value](const char* name) {
+    const boost::json::value* field = value.get_object().if_contains(name);
+    return field != nullptr && field->is_string() ? std::string(field->get_string()) : std::string();
+  };
+  return ServiceAddresses{text("broker"), text("broker_metrics"), text("http"), text("metrics")};
+}
+
+std::string Connectable(std::string_view address) {
+  absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  if (!parsed.ok()) return std::string(address);
+  if (parsed->host == "0.0.0.0" || parsed->host == "*") parsed->host = "127.0.0.1";
+  if (parsed->host == "::") parsed->host = "::1";
+  return parsed->ToString();
+}
+
+ServiceFiles::ServiceFiles(std::string_view config_path)
+    : config_path_(std::filesystem::absolute(config_path).lexically_normal().string()),
+      folder_(std::filesystem::path(config_path_).parent_path().string()) {}
+
+absl::Status ServiceFiles::WriteAddresses(const ServiceAddresses& addresses) const {
+  const std::string temporary = addr_path() + ".new";
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return FileError("write", temporary);
+  const bool written = WriteAll(fd, EncodeAddresses(addresses) + "\n");
+  close(fd);
+  if (!written || rename(temporary.c_str(), addr_path().c_str()) != 0) return FileError("write", addr_path());
+  return absl::OkStatus();
+}
+
+std::optional<ServiceAddresses> ServiceFiles::ReadAddresses() const {
+  std::ifstream file(addr_path());
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return DecodeAddresses(text);
+}
+
+void ServiceFiles::RemoveAddresses() const {
+  unlink(addr_path().c_str());
+}
+
+std::optional<RunningService> FindRunning(const ServiceFiles& files) {
+  const int fd = open(files.pid_path().c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  struct flock lock = WholeFile();
+  struct stat info {};
+  const bool held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  fstat(fd, &info);
+  close(fd);
+  if (!held) return std::nullopt;
+  return RunningService{lock.l_pid > 0 ? lock.l_pid : 0, absl::TimeFromTimespec(info.st_mtim)};
+}
+
+absl::StatusOr<PidFile> PidFile::Acquire(const ServiceFiles& files) {
+  const std::string path = files.pid_path();
+  while (true) {
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return FileError("write", path);
+    PidFile file(path, fd);
+    struct flock lock = WholeFile();
+    if (fcntl(fd, F_SETLK, &lock) != 0) {
+      file.path_.clear();
+      if (errno == EACCES || errno == EAGAIN) return absl::AlreadyExistsError("ccr is already running");
+      return FileError("lock", path);
+    }
+    if (!IsStillAt(fd, path)) {  // the one before us removed it between our open and our lock
+      file.path_.clear();
+      continue;
+    }
+    if (ftruncate(fd, 0) != 0 || !WriteAll(fd, absl::StrCat(getpid(), "\n"))) return FileError("write", path);
+    return file;
+  }
+}
+
+PidFile::PidFile(PidFile&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {
+  other.path_.clear();
+}
+
+PidFile::~PidFile() {
+  if (!path_.empty()) unlink(path_.c_str());
+  if (fd_ >= 0) close(fd_);
+}
+
+}  // namespace ccr::cli

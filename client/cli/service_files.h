@@ -1,0 +1,82 @@
+// The files by which `ccr` finds the service it started. All of them lie beside the configuration file:
+//   .claude-code-router.pid    the supervisor's pid; locked by it as long as it lives
+//   .claude-code-router.addr   the addresses really bound, as JSON
+//   logs/NAME.log              what each daemon writes, mode 0600
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace ccr::cli {
+
+// Where the service listens, each "HOST:PORT" (or "unix:PATH" for the broker).
+struct ServiceAddresses {
+  std::string broker;
+  std::string broker_metrics;
+  std::string http;
+  std::string metrics;  // of the proxy
+
+  bool operator==(const ServiceAddresses&) const = default;
+};
+
+std::string EncodeAddresses(const ServiceAddresses& addresses);  // a JSON object
+std::optional<ServiceAddresses> DecodeAddresses(std::string_view json);
+
+// An address to connect to from one to listen on: "every interface" becomes loopback.
+std::string Connectable(std::string_view address);
+
+class ServiceFiles {
+ public:
+  explicit ServiceFiles(std::string_view config_path);
+
+  const std::string& config_path() const { return config_path_; }  // absolute
+  std::string pid_path() const { return folder_ + "/.claude-code-router.pid"; }
+  std::string addr_path() const { return folder_ + "/.claude-code-router.addr"; }
+  std::string log_folder() const { return folder_ + "/logs"; }
+  std::string log_path(std::string_view daemon) const { return log_folder() + "/" + std::string(daemon) + ".log"; }
+
+  // Replaces the file in one step.
+  absl::Status WriteAddresses(const ServiceAddresses& addresses) const;
+  std::optional<ServiceAddresses> ReadAddresses() const;
+  void RemoveAddresses() const;
+
+ private:
+  std::string config_path_;
+  std::string folder_;
+};
+
+struct RunningService {
+  pid_t pid = 0;     // 0: alive, but in another pid namespace (a container)
+  absl::Time since;  // when it started
+};
+
+// The live supervisor, or nothing. The kernel is asked who holds the lock of the pid file, so a file left by a killed
+// process, whoever has its pid now, is never taken for a running service.
+std::optional<RunningService> FindRunning(const ServiceFiles& files);
+
+// The pid file while this process is the supervisor. The lock belongs to the process: take it after the last fork, and
+// open the file nowhere else in it.
+class PidFile {
+ public:
+  // AlreadyExists when another supervisor lives.
+  static absl::StatusOr<PidFile> Acquire(const ServiceFiles& files);
+
+  PidFile(PidFile&& other) noexcept;
+  PidFile& operator=(PidFile&&) = delete;
+  ~PidFile();  // removes the file, then unlocks
+
+ private:
+  PidFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  std::string path_;
+  int fd_;
+};
+
+}  // namespace ccr::cli

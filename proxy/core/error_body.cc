@@ -1,0 +1,76 @@
+#include "proxy/core/error_body.h"
+
+#include "proxy/core/json_text.h"
+
+namespace ccr::proxy {
+namespace {
+
+std::string_view AnthropicType(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 504:
+      return "timeout_error";
+    case 529:
+      return "overloaded_error";
+    default:
+      return status < 500 ? "invalid_request_error" : "api_error";
+  }
+}
+
+struct OpenAiKind {
+  std::string_view type;
+  std::string_view code;  // as JSON
+};
+
+OpenAiKind OpenAiKindOf(int status) {
+  switch (status) {
+    case 401:
+      return {"invalid_request_error", "\"invalid_api_key\""};
+    case 403:
+      return {"invalid_request_error", "\"forbidden\""};
+    case 404:
+      return {"invalid_request_error", "\"not_found\""};
+    case 413:
+      return {"invalid_request_error", "\"request_too_large\""};
+    case 429:
+      return {"rate_limit_error", "\"rate_limit_exceeded\""};
+    case 503:
+    case 529:
+      return {"server_error", "\"service_unavailable\""};
+    case 504:
+      return {"server_error", "\"timeout\""};
+    default:
+      return status < 500 ? OpenAiKind{"invalid_request_error", "null"} : OpenAiKind{"server_error", "null"};
+  }
+}
+
+}  // namespace
+
+std::string ErrorBody(Format format, int status, std::string_view message) {
+  std::string body;
+  if (format == Format::kAnthropic) {
+    body.append("{\"type\":\"error\",\"error\":{\"type\":\"").append(AnthropicType(status)).append("\",\"message\":");
+    body.append(JsonString(message)).append("}}");
+    return body;
+  }
+  const OpenAiKind kind = OpenAiKindOf(status);
+  body.append("{\"error\":{\"message\":").append(JsonString(message)).append(",\"type\":\"").append(kind.type);
+  body.append("\",\"param\":null,\"code\":").append(kind.code).append("}}");
+  return body;
+}
+
+std::string SseErrorEvent(Format format, std::string_view message) {
+  std::string event = format == Format::kAnthropic ? "event: error\n" : "";
+  return event.append("data: ").append(ErrorBody(format, 500, message)).append("\n\n");
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,145 @@
+#include "proxy/core/evidence_builder.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+
+namespace ccr::proxy {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kMaxWord = 128;
+
+// Anthropic sends this as a 400 invalid_request_error without a code; only its fixed wording tells. The whole beginning
+// is compared: other messages that speak of credit mean other things.
+constexpr std::string_view kAnthropicNoCredit = "Your credit balance is too low to access the Anthropic API";
+
+absl::string_view ToAbsl(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+bool IsWordChar(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == ':' || c == '/';
+}
+
+// `text` when it is one word, else nothing: sentences may quote keys.
+std::string Word(std::string_view text) {
+  return text.size() <= kMaxWord && std::all_of(text.begin(), text.end(), IsWordChar) ? std::string(text) : "";
+}
+
+bool IsDecimal(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789.-") == text.npos;
+}
+
+// Not above a year: more than any provider means.
+std::optional<absl::Duration> ParseNumber(std::string_view text, absl::Duration unit) {
+  double number = 0;
+  if (!IsDecimal(text) || !absl::SimpleAtod(ToAbsl(text), &number)) return std::nullopt;
+  return std::clamp(unit * number, absl::ZeroDuration(), absl::Hours(24 * 365));
+}
+
+// RFC 9110, 5.6.7: the form of today and the two obsolete ones.
+std::optional<absl::Duration> ParseDate(std::string_view text, absl::Time now) {
+  constexpr std::array<const char*, 3> kForms = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                                 "%a %b %e %H:%M:%S %Y"};
+  for (const char* form : kForms) {
+    absl::Time date;
+    if (absl::ParseTime(form, ToAbsl(text), &date, nullptr)) return std::max(date - now, absl::ZeroDuration());
+  }
+  return std::nullopt;
+}
+
+std::string_view Trimmed(const Headers& headers, std::string_view name) {
+  const absl::string_view value = absl::StripAsciiWhitespace(ToAbsl(FindHeader(headers, name)));
+  return {value.data(), value.size()};
+}
+
+std::optional<absl::Duration> RetryAfterHeader(const Headers& headers, absl::Time now) {
+  std::optional<absl::Duration> wait = ParseNumber(Trimmed(headers, "retry-after-ms"), absl::Milliseconds(1));
+  const std::string_view retry_after = Trimmed(headers, "retry-after");
+  if (!wait.has_value()) wait = ParseNumber(retry_after, absl::Seconds(1));
+  if (!wait.has_value() && !retry_after.empty()) wait = ParseDate(retry_after, now);
+  return wait;
+}
+
+std::optional<uint64_t> Remaining(const Headers& headers, std::string_view openai, std::string_view anthropic) {
+  uint64_t number = 0;
+  for (const std::string_view name : {openai, anthropic}) {
+    if (absl::SimpleAtoi(ToAbsl(FindHeader(headers, name)), &number)) return number;
+  }
+  return std::nullopt;
+}
+
+std::string_view Text(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  const json::string* text = value == nullptr ? nullptr : value->if_string();
+  return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+}
+
+std::string WordOrNumber(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  if (value != nullptr && value->is_int64()) return std::to_string(value->get_int64());
+  return Word(Text(object, name));
+}
+
+// One entry of a Google error's details: ErrorInfo's reason, RetryInfo's delay ("3s", "0.5s").
+void ReadDetail(const json::object& detail, Evidence* evidence) {
+  const std::string reason = Word(Text(detail, "reason"));
+  if (!reason.empty()) evidence->error_code = reason;
+  std::string_view delay = Text(detail, "retryDelay");
+  if (!delay.ends_with('s') || evidence->retry_after.has_value()) return;
+  delay.remove_suffix(1);
+  evidence->retry_after = ParseNumber(delay, absl::Seconds(1));
+}
+
+void ReadErrorObject(const json::object& error, Evidence* evidence) {
+  evidence->error_type = Word(Text(error, "type"));
+  if (evidence->error_type.empty()) evidence->error_type = Word(Text(error, "status"));
+  evidence->error_code = WordOrNumber(error, "code");
+  if (Text(error, "message").starts_with(kAnthropicNoCredit)) evidence->error_code = "credit_balance_too_low";
+  const json::value* details = error.if_contains("details");
+  if (details == nullptr || !details->is_array()) return;
+  for (const json::value& detail : details->get_array()) {
+    if (detail.is_object()) ReadDetail(detail.get_object(), evidence);
+  }
+}
+
+void ReadErrorBody(std::string_view body, Evidence* evidence) {
+  json::error_code failed;
+  const json::value parsed = json::parse({body.data(), body.size()}, failed);
+  if (failed) return;
+  const json::value* top = &parsed;
+  if (top->is_array() && !top->get_array().empty()) top = &top->get_array().front();
+  if (!top->is_object()) return;
+  const json::object& object = top->get_object();
+  const json::value* error = object.if_contains("error");
+  if (error != nullptr && error->is_object()) {
+    ReadErrorObject(error->get_object(), evidence);
+  } else {
+    ReadErrorObject(object, evidence);
+    const std::string word = Word(Text(object, "error"));
+    if (!word.empty()) evidence->error_type = word;
+  }
+}
+
+}  // namespace
+
+Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now) {
+  Evidence evidence;
+  evidence.http_status = status;
+  evidence.retry_after = RetryAfterHeader(headers, now);
+  evidence.remaining_requests =
+      Remaining(headers, "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining");
+  evidence.remaining_tokens =
+      Remaining(headers, "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining");
+  if (status < 200 || status > 299) ReadErrorBody(error_body, &evidence);
+  return evidence;
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,15 @@
+// JSON strings, both ways.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ccr::proxy {
+
+// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+std::string JsonString(std::string_view text);
+
+// The text of a well-formed JSON string, given with its quotes. A lone surrogate becomes U+FFFD.
+std::string DecodeJsonString(std::string_view quoted);
+
+}  // namespace ccr::proxy

@@ -1,0 +1,50 @@
+// What a proxy knows of the world beside leases: the broker's RoutingTable message as a value.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace ccr::proxy {
+
+enum class Format { kOpenAi, kAnthropic };
+
+struct Provider {
+  std::string name;
+  std::string base_url;  // the full endpoint URL, e.g. https://host/v1/chat/completions
+  Format format = Format::kOpenAi;
+  std::vector<std::string> models;
+  bool retry_on_failure = true;
+  uint32_t max_retries = 3;
+  absl::Duration connect_timeout = absl::Seconds(10);
+  absl::Duration first_byte_timeout = absl::Seconds(120);
+  absl::Duration idle_timeout = absl::Seconds(300);
+  absl::Duration queue_wait;  // 0 = requests do not wait for a key
+};
+
+struct RoutingTable {
+  uint64_t version = 0;
+  std::vector<Provider> providers;
+  // Router entries, "provider,model" or empty.
+  std::string default_route, background, think, long_context, web_search, image;
+  uint64_t long_context_threshold = 60000;
+  std::map<std::string, std::vector<std::string>> fallback;
+  std::string client_token_sha256;  // 32 bytes; empty = no token
+  absl::Duration api_timeout = absl::Minutes(10);
+  std::string proxy_url;
+  uint64_t max_head_bytes = 64 * 1024;
+  uint64_t max_body_bytes = 50 * 1024 * 1024;
+  absl::Duration header_timeout = absl::Seconds(30);
+  absl::Duration idle_timeout = absl::Seconds(120);
+  uint32_t max_connections = 10000;
+  std::vector<std::string> allowed_hosts;
+
+  // By name without case; nullptr when unknown.
+  const Provider* FindProvider(std::string_view name) const;
+};
+
+}  // namespace ccr::proxy

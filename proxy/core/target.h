@@ -1,0 +1,48 @@
+// The HTTP surface: request targets in, upstream URLs out.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace ccr::proxy {
+
+enum class Endpoint {
+  kMessages,         // POST /v1/messages
+  kCountTokens,      // POST /v1/messages/count_tokens
+  kChatCompletions,  // POST /v1/chat/completions
+  kResponses,        // POST /v1/responses
+  kEmbeddings,       // POST /v1/embeddings
+  kModels,           // GET, HEAD /v1/models
+  kRoot,             // GET, HEAD /
+  kHealth,           // GET, HEAD /health
+  kPassthrough,      // GET, HEAD, POST, PUT, PATCH, DELETE /p/PROVIDER/REST
+  kNotFound,
+  kMethodNotAllowed,
+};
+
+struct Target {
+  Endpoint endpoint = Endpoint::kNotFound;
+  std::string_view query;  // without the '?'; a view of the target that was parsed
+  std::string provider;    // of kPassthrough, percent-encoding resolved
+  std::string rest;        // of kPassthrough: all behind PROVIDER's slash, as it came; may be empty
+  std::string_view allow;  // of kMethodNotAllowed: the value for the Allow header
+};
+
+// The path is matched exactly and the query ignored; methods are case-sensitive.
+Target ParseTarget(std::string_view method, std::string_view target);
+
+// Where a request for `endpoint` goes at the provider whose full endpoint URL is `base_url`.
+//   own endpoint   base_url as it is, also when it ends in no endpoint we know
+//   a sibling      the known end of base_url (/chat/completions, /messages, /responses, /embeddings) replaced
+//   kCountTokens   .../messages/count_tokens
+//   kModels        .../models
+//   kPassthrough   base_url without its known end, then REST; a version segment ("v1") that ends the one and begins the
+//                  other is written once
+// A query in base_url is kept, and target.query appended; a parameter that both have is the client's.
+// InvalidArgument: a sibling of a URL without a known end; a REST that could leave the provider's root (dot segments
+// and empty segments, encoded or not, backslashes, control characters); the endpoints that have no upstream.
+absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endpoint, const Target& target);
+
+}  // namespace ccr::proxy
