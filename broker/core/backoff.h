@@ -1,0 +1,36 @@
+// How long things wait after they failed. Pure.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/random/uniform_real_distribution.h"
+#include "absl/time/time.h"
+
+namespace ccr::core {
+
+inline constexpr absl::Duration kMaxBackoff = absl::Minutes(30);   // of a key after failures
+inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);  // of a provider's word for a key
+inline constexpr absl::Duration kQuotaBackoff = absl::Hours(1);    // doubles up to kMaxRetryAfter
+inline constexpr absl::Duration kProbeBackoff = absl::Minutes(1);  // doubles up to kMaxProbeBackoff
+inline constexpr absl::Duration kMaxProbeBackoff = absl::Hours(1);
+inline constexpr absl::Duration kCircuitBackoff = absl::Seconds(1);  // doubles up to kMaxCircuitBackoff
+inline constexpr absl::Duration kMaxCircuitBackoff = absl::Seconds(30);
+
+// min(cap, base * 2^n)
+inline absl::Duration Exponential(absl::Duration base, uint32_t n, absl::Duration cap) {
+  return std::min(cap, base * static_cast<double>(uint64_t{1} << std::min<uint32_t>(n, 40)));
+}
+
+// min(cap, wait * u), u uniform in [0.9, 1.1)
+inline absl::Duration Jittered(absl::Duration wait, absl::Duration cap, absl::BitGenRef random) {
+  return std::min(cap, wait * absl::uniform_real_distribution<double>(0.9, 1.1)(random));
+}
+
+// A provider's Retry-After within [0, cap].
+inline absl::Duration Clamped(absl::Duration retry_after, absl::Duration cap) {
+  return std::clamp(retry_after, absl::ZeroDuration(), cap);
+}
+
+}  // namespace ccr::core

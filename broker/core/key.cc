@@ -1,0 +1,222 @@
+#include "broker/core/key.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/backoff.h"
+#include "broker/core/outcome.h"
+
+namespace ccr::core {
+namespace {
+
+constexpr std::string_view kAuthReason = "auth";
+constexpr std::string_view kFailuresReason = "failures";
+constexpr absl::Duration kRateMemory = absl::Seconds(61);
+
+// EWMA: a + (x - a) / 8; the first sample is taken as it is (the smoothing of RFC 6298).
+absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
+  return average == absl::ZeroDuration() ? sample : average + (sample - average) / 8;
+}
+
+}  // namespace
+
+Key::Key(KeySpec spec, bool track_rate) {
+  Configure(std::move(spec), track_rate);
+}
+
+void Key::Configure(KeySpec spec, bool track_rate) {
+  spec_ = std::move(spec);
+  spec_.max_failures = std::max<uint32_t>(1, spec_.max_failures);
+  if (!track_rate && spec_.rpm == 0) {
+    rate_.reset();
+  } else if (!rate_) {
+    rate_.emplace();
+  }
+}
+
+void Key::Restore(const KeySnapshot& saved, absl::Time now) {
+  consecutive_failures_ = saved.consecutive_failures;
+  uses_ = saved.uses;
+  successes_ = saved.successes;
+  failures_ = saved.failures;
+  input_tokens_ = saved.input_tokens;
+  output_tokens_ = saved.output_tokens;
+  last_used_ = saved.last_used;
+  last_failure_ = saved.last_failure;
+  last_success_ = saved.last_success;
+  latency_ = saved.latency;
+  if (rate_ && saved.rpm_used > 0 && saved.last_used + kRateMemory > now) {
+    rate_->Add(std::min(now, saved.last_used), saved.rpm_used);
+  }
+  const bool over = saved.state == KeyState::kCooling && saved.available_at <= now;
+  if (saved.state == KeyState::kActive || over) return;
+  const bool auth = saved.state == KeyState::kDisabled && saved.reason == kAuthReason;
+  if (saved.state == KeyState::kDisabled && !auth) consecutive_disables_ = 1;
+  Begin(saved.state, StaticReason(saved.reason), saved.available_at, {now, 0});
+}
+
+void Key::Describe(KeySnapshot* out, absl::Time now) {
+  out->state = state_;
+  out->reason = reason_;
+  out->available_at = until_;
+  out->consecutive_failures = consecutive_failures_;
+  out->in_flight = in_flight_;
+  out->rpm_used = RateUsed(now);
+  out->uses = uses_;
+  out->successes = successes_;
+  out->failures = failures_;
+  out->input_tokens = input_tokens_;
+  out->output_tokens = output_tokens_;
+  out->last_used = last_used_;
+  out->last_failure = last_failure_;
+  out->last_success = last_success_;
+  out->latency = latency_;
+}
+
+bool Key::awaits_probe() const {
+  return state_ == KeyState::kDisabled && reason_ == kAuthReason;
+}
+
+absl::Time Key::RateAllowsAt(absl::Time now) {
+  return spec_.rpm > 0 ? rate_->BelowAt(spec_.rpm, now) : now;
+}
+
+void Key::OnGranted(bool trial, absl::Time now) {
+  ++in_flight_;
+  ++uses_;
+  last_used_ = now;
+  if (rate_) rate_->Add(now);
+  if (trial) trial_in_flight_ = true;
+}
+
+void Key::OnEnded(bool trial) {
+  --in_flight_;
+  if (trial) trial_in_flight_ = false;
+}
+
+Key::Event Key::OnSuccess(const Ticket& ticket, const Evidence& evidence, absl::Time now) {
+  ++successes_;
+  last_success_ = now;
+  input_tokens_ += evidence.input_tokens;
+  output_tokens_ += evidence.output_tokens;
+  if (evidence.first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, evidence.first_byte);
+  if (state_ == KeyState::kDisabled) {
+    if (!ticket.trial || IsStale(ticket)) return Event::kNone;
+    Recover();
+    return Event::kRecovered;
+  }
+  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = 0;
+  return Event::kNone;
+}
+
+Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random) {
+  if (IsStale(ticket)) return Event::kNone;
+  ++consecutive_failures_;
+  if (state_ == KeyState::kDisabled || consecutive_failures_ >= spec_.max_failures) {
+    ++consecutive_disables_;
+    return Disable(kFailuresReason, now.time + Exponential(spec_.cooldown, consecutive_disables_, kMaxBackoff), now);
+  }
+  const absl::Duration wait = Exponential(spec_.cooldown, consecutive_failures_ - 1, kMaxBackoff);
+  return CoolUntil(now.time + Jittered(wait, kMaxBackoff, random), reason, now);
+}
+
+Key::Event Key::OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
+                              const Moment& now) {
+  const bool stale = IsStale(ticket);
+  if (stale && !retry_after) return Event::kNone;
+  const uint32_t earlier = consecutive_rate_limits_;
+  if (!stale) ++consecutive_rate_limits_;
+  const absl::Duration wait =
+      retry_after ? Clamped(*retry_after, kMaxRetryAfter) : Exponential(spec_.cooldown, earlier, kMaxBackoff);
+  return CoolUntil(now.time + wait, reason, now);
+}
+
+Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
+                        const Moment& now) {
+  absl::Duration wait = Clamped(retry_after.value_or(absl::ZeroDuration()), kMaxRetryAfter);
+  if (!IsStale(ticket)) wait = std::max(wait, Exponential(kQuotaBackoff, consecutive_quota_++, kMaxRetryAfter));
+  return CoolUntil(now.time + wait, reason, now);
+}
+
+Key::Event Key::OnAuth(const Moment& now) {
+  if (awaits_probe()) return Event::kNone;
+  failed_probes_ = 0;
+  return Disable(kAuthReason, now.time + kProbeBackoff, now);
+}
+
+void Key::CountFailure(absl::Time now) {
+  ++failures_;
+  last_failure_ = now;
+}
+
+Key::Event Key::OnProbe(Outcome outcome, const Moment& now) {
+  if (state_ != KeyState::kDisabled) return Event::kNone;
+  if (outcome == Outcome::kSuccess) {
+    Recover();
+    return Event::kRecovered;
+  }
+  if (outcome == Outcome::kAuth && !awaits_probe()) return OnAuth(now);
+  if (!awaits_probe()) return Event::kNone;
+  until_ = std::max(until_, now.time + Exponential(kProbeBackoff, ++failed_probes_, kMaxProbeBackoff));
+  return Event::kDisabled;
+}
+
+Key::Event Key::OnTime(absl::Time now) {
+  if (state_ != KeyState::kCooling || until_ > now) return Event::kNone;
+  state_ = KeyState::kActive;
+  reason_ = {};
+  until_ = absl::InfinitePast();
+  return Event::kRecovered;
+}
+
+Key::Mark Key::MarkOf(Event event, bool counted) const {
+  const bool began = event == Event::kCooling || event == Event::kDisabled;
+  return {began ? begins_ : 0, counted, event == Event::kDisabled};
+}
+
+Key::Event Key::GiveBack(const Mark& mark) {
+  if (mark.counted && consecutive_failures_ > 0) --consecutive_failures_;
+  if (mark.disabled && consecutive_disables_ > 0) --consecutive_disables_;
+  const bool alone = mark.begin != 0 && mark.begin == begins_ && !prolonged_ && state_ != KeyState::kActive;
+  if (!alone) return Event::kNone;
+  state_ = KeyState::kActive;
+  reason_ = {};
+  until_ = absl::InfinitePast();
+  return Event::kRecovered;
+}
+
+Key::Event Key::CoolUntil(absl::Time until, std::string_view reason, const Moment& now) {
+  if (awaits_probe() || until <= std::max(until_, now.time)) return Event::kNone;
+  if (state_ == KeyState::kActive) {
+    Begin(KeyState::kCooling, reason, until, now);
+    return Event::kCooling;
+  }
+  until_ = until;
+  prolonged_ = true;
+  if (state_ == KeyState::kDisabled) return Event::kDisabled;
+  reason_ = reason;
+  return Event::kCooling;
+}
+
+Key::Event Key::Disable(std::string_view reason, absl::Time until, const Moment& now) {
+  Begin(KeyState::kDisabled, reason, std::max(until_, until), now);
+  return Event::kDisabled;
+}
+
+void Key::Recover() {
+  state_ = KeyState::kActive;
+  reason_ = {};
+  until_ = absl::InfinitePast();
+  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = failed_probes_ = 0;
+}
+
+void Key::Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now) {
+  state_ = state;
+  reason_ = reason;
+  until_ = until;
+  episode_ = now.sequence + 1;
+  ++begins_;
+  prolonged_ = false;
+}
+
+}  // namespace ccr::core

@@ -1,0 +1,132 @@
+// One key's life.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/time/time.h"
+#include "broker/core/pool.h"
+#include "broker/core/rate_window.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+// When something happens: the time, and the number of the last lease granted until then.
+struct Moment {
+  absl::Time time;
+  uint64_t sequence = 0;
+};
+
+// What a key must know of the lease that a report ends.
+struct Ticket {
+  uint64_t sequence = 0;  // the lease's number; 0 = granted by an earlier run of the broker
+  bool trial = false;     // the half-open trial of the key
+};
+
+// ACTIVE -> COOLING(until) -> ACTIVE, and -> DISABLED("failures" | "auth") -> ACTIVE by a trial lease or a probe.
+//
+// Laws:
+// - The deadline of a cooldown or disable only grows until the key is ACTIVE again; only a probe's or trial's success
+// and
+//   GiveBack end one early.
+// - Evidence of a lease granted before the present (or last) cooldown or disable began is stale. It does not escalate:
+// no
+//   failure is counted and no deadline moves, but for a longer explicit Retry-After. An auth failure disables all the
+//   same.
+// - DISABLED("failures") admits one trial at a time once its deadline is over; DISABLED("auth") admits none.
+//
+// Knows nothing of its pool. Not thread-safe; no clock.
+class Key {
+ public:
+  // What a report or a moment has done to the key, for others to be told.
+  enum class Event { kNone, kCooling, kDisabled, kRecovered };
+
+  Key(KeySpec spec, bool track_rate);
+
+  // Keeps state, counters and leases. `track_rate`: count grants per minute even without an rpm limit.
+  void Configure(KeySpec spec, bool track_rate);
+  // Takes over what a store remembers.
+  void Restore(const KeySnapshot& saved, absl::Time now);
+  void Describe(KeySnapshot* out, absl::Time now);  // all but `key` and `available`
+
+  const KeySpec& spec() const { return spec_; }
+  KeyState state() const { return state_; }
+  std::string_view reason() const { return reason_; }
+  absl::Time until() const { return until_; }  // of COOLING: its end; of DISABLED: the next trial or probe
+  uint32_t in_flight() const { return in_flight_; }
+  bool awaits_probe() const;  // DISABLED("auth")
+  bool trial_in_flight() const { return trial_in_flight_; }
+  bool saturated() const { return spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent; }
+  absl::Time RateAllowsAt(absl::Time now);  // `now` when below rpm
+  uint32_t RateUsed(absl::Time now) { return rate_ ? rate_->Used(now) : 0; }
+  bool IsStale(const Ticket& ticket) const { return ticket.sequence < episode_; }
+
+  void OnGranted(bool trial, absl::Time now);
+  void OnReasserted() { ++in_flight_; }
+  void OnEnded(bool trial);
+
+  // What a report does, after OnEnded.
+  Event OnSuccess(const Ticket& ticket, const Evidence& evidence, absl::Time now);
+  // failures += 1; cools cooldown * 2^(failures-1) +-10 %, cap 30 min; from max_failures on, or as a trial:
+  // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row.
+  Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random);
+  // Cools exactly `retry_after` (cap 24 h), else cooldown * 2^n, cap 30 min, n = 429s in a row before this one.
+  Event OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
+                      const Moment& now);
+  // Cools 1 h * 2^n, cap 24 h, n = quota failures in a row before this one, or `retry_after` when that is longer.
+  Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
+                const Moment& now);
+  // DISABLED at once; the first probe is due in 1 min.
+  Event OnAuth(const Moment& now);
+  // For the statistics alone: an attempt that failed for the key or its provider.
+  void CountFailure(absl::Time now);
+
+  // Of a DISABLED key. No success: next probe (of an auth failure) in 1 min * 2^n, cap 1 h, n = failed probes in a row.
+  Event OnProbe(Outcome outcome, const Moment& now);
+  // Ends a cooldown whose time is over.
+  Event OnTime(absl::Time now);
+
+  // An upstream failure that may have to be given back: made before OnFailure, completed by it.
+  struct Mark {
+    uint64_t begin = 0;  // the number of the cooldown or disable that the failure began; 0 = none
+    bool counted = false;
+    bool disabled = false;
+  };
+  Mark MarkOf(Event event, bool counted) const;
+  // Takes a failure back; the key is ACTIVE again when its cooldown or disable came of this failure alone.
+  Event GiveBack(const Mark& mark);
+
+ private:
+  Event CoolUntil(absl::Time until, std::string_view reason, const Moment& now);
+  Event Disable(std::string_view reason, absl::Time until, const Moment& now);
+  void Recover();
+  void Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now);
+
+  KeySpec spec_;
+  std::optional<RateWindow> rate_;
+
+  KeyState state_ = KeyState::kActive;
+  std::string_view reason_;                  // static storage; empty when ACTIVE
+  absl::Time until_ = absl::InfinitePast();  // law: InfinitePast when ACTIVE
+  uint64_t episode_ = 0;                     // leases with lower numbers are stale
+  uint64_t begins_ = 0;                      // cooldowns and disables so far
+  bool prolonged_ = false;                   // something else than its first failure has moved until_
+  bool trial_in_flight_ = false;
+
+  uint32_t consecutive_failures_ = 0;
+  uint32_t consecutive_rate_limits_ = 0;
+  uint32_t consecutive_quota_ = 0;
+  uint32_t consecutive_disables_ = 0;
+  uint32_t failed_probes_ = 0;
+
+  uint32_t in_flight_ = 0;
+  uint64_t uses_ = 0, successes_ = 0, failures_ = 0, input_tokens_ = 0, output_tokens_ = 0;
+  absl::Time last_used_ = absl::InfinitePast();
+  absl::Time last_failure_ = absl::InfinitePast();
+  absl::Time last_success_ = absl::InfinitePast();
+  absl::Duration latency_;
+};
+
+}  // namespace ccr::core

@@ -1,0 +1,81 @@
+// The leases in flight, and the memory of those that ended.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "broker/core/deadline_heap.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+struct LeaseRecord {
+  LeaseId id;
+  KeyIndex key = kNoKey;
+  uint64_t sequence = 0;       // the how-manieth grant of the pool; 0 = of an earlier run of the broker
+  bool key_trial = false;      // it tries a disabled key
+  bool circuit_trial = false;  // it tries an open circuit
+};
+
+// Law: a lease is in the table from Add to exactly one of Remove and PopExpired; then its id is remembered as reported
+// or not, among the last 16384 that ended. Every operation is O(log n), none allocates once the table has been as full.
+// Not thread-safe; no clock.
+class LeaseTable {
+ public:
+  enum class Past { kUnknown, kReported, kUnreported };
+  static constexpr size_t kMemory = 16384;
+
+  uint32_t size() const { return static_cast<uint32_t>(slots_.size() - free_.size()); }
+  const LeaseRecord* Find(const LeaseId& id) const;  // nullptr when not in flight; valid until the next change
+  Past PastOf(const LeaseId& id) const;
+
+  void Add(const LeaseRecord& lease, OwnerId owner, absl::Time expires);  // precondition: the id is new
+  // All false when the lease is not in flight.
+  bool Remove(const LeaseId& id, bool reported);
+  bool Extend(const LeaseId& id, absl::Time expires);  // never shortens
+  bool Adopt(const LeaseId& id, OwnerId owner, absl::Time expires);
+
+  // Nobody owns the owner's leases any more, and they expire at `deadline` at the latest. O(k log n) for k leases.
+  void Orphan(OwnerId owner, absl::Time deadline);
+
+  absl::Time NextExpiry() const { return expiries_.NextTime(); }
+  // Ends the next lease that expires at `now` or before.
+  std::optional<LeaseRecord> PopExpired(absl::Time now);
+
+ private:
+  static constexpr uint32_t kNone = DeadlineHeap::kNone;
+
+  // Law: slots_by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots. The slots of
+  // one owner form a list from first_of_[owner]; leases of kNobody are in no list.
+  struct Slot {
+    LeaseRecord lease;
+    OwnerId owner = kNobody;
+    absl::Time expires;
+    uint32_t previous = kNone;
+    uint32_t next = kNone;
+  };
+
+  uint32_t SlotOf(const LeaseId& id) const;
+  uint32_t NewSlot();
+  void Expire(uint32_t slot, absl::Time expires);
+  void Link(uint32_t slot, OwnerId owner);
+  void Unlink(uint32_t slot);
+  void Free(uint32_t slot, bool reported);
+  void Remember(const LeaseId& id, bool reported);
+
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  absl::flat_hash_map<LeaseId, uint32_t> slots_by_id_;
+  absl::flat_hash_map<OwnerId, uint32_t> first_of_;
+  DeadlineHeap expiries_;
+
+  // A ring of the last ends, oldest at oldest_ once it is full; reported_ has the same ids.
+  std::vector<LeaseId> ended_;
+  size_t oldest_ = 0;
+  absl::flat_hash_map<LeaseId, bool> reported_;
+};
+
+}  // namespace ccr::core

@@ -1,0 +1,201 @@
+#include "broker/core/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/pool_impl.h"
+
+namespace ccr::core {
+
+Pool::Pool(PoolSpec spec, absl::Time now) : impl_(std::make_unique<Impl>(std::move(spec), now)) {}
+Pool::~Pool() = default;
+
+void Pool::Reconfigure(PoolSpec spec, absl::Time now) {
+  impl_->Reconfigure(std::move(spec), now);
+}
+
+void Pool::Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now) {
+  impl_->Restore(fingerprint, state, now);
+}
+
+LeaseResult Pool::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
+  return impl_->Lease(args, now, random);
+}
+
+std::optional<LeaseResult> Pool::Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
+                                      absl::BitGenRef random) {
+  return impl_->Wait(args, max_wait, now, random);
+}
+
+bool Pool::CancelWait(const LeaseId& id, absl::Time now) {
+  return impl_->CancelWait(id, now);
+}
+
+void Pool::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers) {
+  impl_->Poll(now, random, answers);
+}
+
+absl::Time Pool::NextDue() const {
+  return impl_->NextDue();
+}
+
+Decision Pool::Apply(const Report& report, absl::Time now, absl::BitGenRef random) {
+  return impl_->Apply(report, now, random);
+}
+
+bool Pool::Renew(const LeaseId& id, absl::Time now) {
+  return impl_->Renew(id, now);
+}
+
+bool Pool::Release(const LeaseId& id, absl::Time now) {
+  return impl_->Release(id, now);
+}
+
+void Pool::Orphan(OwnerId owner, absl::Time deadline, absl::Time now) {
+  impl_->Orphan(owner, deadline, now);
+}
+
+bool Pool::Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now) {
+  return impl_->Reassert(id, owner, fingerprint, now);
+}
+
+void Pool::OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random) {
+  impl_->OnProbe(key, evidence, now, random);
+}
+
+KeyIndex Pool::Find(std::string_view fingerprint) const {
+  return impl_->Find(fingerprint);
+}
+const KeySpec& Pool::key(KeyIndex index) const {
+  return impl_->key(index);
+}
+const PoolSpec& Pool::spec() const {
+  return impl_->spec();
+}
+PoolSnapshot Pool::Snapshot(absl::Time now) {
+  return impl_->Snapshot(now);
+}
+void Pool::TakeTransitions(std::vector<Transition>* out) {
+  impl_->TakeTransitions(out);
+}
+
+Pool::Impl::Impl(PoolSpec spec, absl::Time now) : spec_(std::move(spec)), now_(now) {
+  roster_.Configure(spec_, now_);
+  circuit_.Reserve(roster_.capacity());
+}
+
+void Pool::Impl::Reconfigure(PoolSpec spec, absl::Time now) {
+  Advance(now);
+  spec_ = std::move(spec);
+  roster_.Configure(spec_, now_);
+  circuit_.Reserve(roster_.capacity());
+  circuit_.ClearWindow();
+  CountRate(now_, 0);
+  queue_.AddCredits(1);
+}
+
+void Pool::Impl::Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now) {
+  Advance(now);
+  const KeyIndex index = roster_.Find(fingerprint);
+  if (index == kNoKey) return;
+  Key& key = roster_.key(index);
+  key.Restore(state, now_);
+  CountRate(std::min(now_, state.last_used), key.RateUsed(now_));
+  roster_.Settle(index, now_);
+}
+
+void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time now, absl::BitGenRef) {
+  Advance(now);
+  if (index >= roster_.capacity() || !roster_.present(index)) return;
+  const Outcome outcome = Classify(evidence).outcome;
+  const Key::Event event = roster_.key(index).OnProbe(outcome, Now());
+  roster_.Settle(index, now_);
+  TellEvent(index, event, outcome, "probe_succeeded");
+  if (event == Key::Event::kRecovered) queue_.AddCredits(1);
+}
+
+PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
+  Advance(now);
+  const bool open = GateOpensAt() <= now_;
+  PoolSnapshot snapshot;
+  snapshot.keys.reserve(roster_.order().size());
+  for (KeyIndex index : roster_.order()) {
+    KeySnapshot& key = snapshot.keys.emplace_back();
+    key.key = index;
+    roster_.key(index).Describe(&key, now_);
+    const Roster::Standing standing = roster_.standing(index);
+    key.available = open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
+    snapshot.available += key.available;
+  }
+  snapshot.in_flight = leases_.size();
+  snapshot.waiting = queue_.size();
+  snapshot.circuit = circuit_.state();
+  snapshot.circuit_retry_at = circuit_.retry_at();
+  snapshot.acquired = acquired_;
+  snapshot.reported = reported_;
+  snapshot.expired = expired_;
+  return snapshot;
+}
+
+void Pool::Impl::TakeTransitions(std::vector<Transition>* out) {
+  out->clear();
+  out->swap(transitions_);
+}
+
+void Pool::Impl::Advance(absl::Time now) {
+  const bool rate_held = rate_allows_at_ > now_;
+  now_ = std::max(now_, now);
+  WakeKeys();
+  ExpireLeases();
+  if (circuit_.OnTime(now_)) queue_.AddCredits(1);
+  if (rate_held && rate_allows_at_ <= now_) queue_.AddCredits(1);
+}
+
+void Pool::Impl::ExpireLeases() {
+  while (const std::optional<LeaseRecord> lease = leases_.PopExpired(now_)) EndUnreported(*lease, "expired");
+}
+
+void Pool::Impl::WakeKeys() {
+  for (KeyIndex index; (index = roster_.Due(now_)) != kNoKey;) {
+    const Key::Event event = roster_.key(index).OnTime(now_);
+    roster_.Settle(index, now_);
+    TellEvent(index, event, Outcome::kNeutral, "cooldown_over");
+    queue_.AddCredits(1);
+  }
+}
+
+void Pool::Impl::CountRate(absl::Time when, uint32_t grants) {
+  if (grants > 0) rate_.Add(when, grants);
+  rate_allows_at_ = spec_.rpm > 0 ? rate_.BelowAt(spec_.rpm, now_) : absl::InfinitePast();
+}
+
+absl::Time Pool::Impl::NextDue() const {
+  absl::Time due = std::min({leases_.NextExpiry(), roster_.NextWake(), queue_.NextDeadline()});
+  if (circuit_.state() == CircuitState::kOpen) due = std::min(due, circuit_.retry_at());
+  if (!queue_.empty() && rate_allows_at_ > now_) due = std::min(due, rate_allows_at_);
+  return due;
+}
+
+Transition& Pool::Impl::Tell(Transition::Type type, KeyIndex key, std::string_view reason) {
+  Transition& transition = transitions_.emplace_back();
+  transition.type = type;
+  transition.key = key;
+  transition.reason = reason;
+  transition.time = now_;
+  return transition;
+}
+
+void Pool::Impl::TellEvent(KeyIndex index, Key::Event event, Outcome outcome, std::string_view recovery) {
+  if (event == Key::Event::kNone) return;
+  const Key& key = roster_.key(index);
+  if (event == Key::Event::kRecovered) {
+    Tell(Transition::Type::kRecovered, index, recovery).outcome = outcome;
+    return;
+  }
+  const auto type = event == Key::Event::kCooling ? Transition::Type::kCooling : Transition::Type::kDisabled;
+  Transition& transition = Tell(type, index, key.reason());
+  transition.outcome = outcome;
+  transition.available_at = key.until();
+}
+
+}  // namespace ccr::core

@@ -1,0 +1,102 @@
+// Who gets a key: leases, waiters, refusals.
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/pool_impl.h"
+
+namespace ccr::core {
+namespace {
+
+constexpr absl::Duration kAnyTime = absl::Seconds(1);  // guess where only the end of some lease is waited for
+
+}  // namespace
+
+LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
+  Advance(now);
+  roster_.Exclude(args.excluded);
+  if (queue_.empty()) {
+    if (const auto grant = TryGrant(args.id, args.owner, now_, random)) return *grant;
+  }
+  return Refuse(WhyNone());
+}
+
+std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
+                                            absl::BitGenRef random) {
+  const LeaseResult result = Lease(args, now, random);
+  max_wait = std::min(max_wait, spec_.queue_wait);
+  if (std::holds_alternative<Grant>(result) || max_wait <= absl::ZeroDuration()) return result;
+  if (std::get<Refusal>(result).retry_at == absl::InfiniteFuture()) return result;
+  if (queue_.size() >= spec_.queue_size) return Refuse(Refusal::Why::kQueueFull);
+  Waiter waiter{args.id, args.owner, {}, now_, now_ + max_wait};
+  waiter.excluded.assign(args.excluded.begin(), args.excluded.end());
+  queue_.Push(std::move(waiter));
+  Tell(Transition::Type::kQueued, kNoKey, "queued");
+  return std::nullopt;
+}
+
+bool Pool::Impl::CancelWait(const LeaseId& id, absl::Time now) {
+  Advance(now);
+  return queue_.Remove(id);
+}
+
+void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers) {
+  Advance(now);
+  while (const std::optional<Waiter> late = queue_.PopOverdue(now_)) {
+    roster_.Exclude(late->excluded);
+    answers->push_back({late->id, Refuse(Refusal::Why::kWaitedTooLong)});
+  }
+  while (ServeNext(random, answers)) {
+  }
+}
+
+bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers) {
+  const bool idle = leases_.size() == 0;  // then no lease's end will bring a credit
+  if (queue_.empty() || (queue_.credits() == 0 && !idle)) return false;
+  const Waiter& waiter = queue_.Front();
+  roster_.Exclude(waiter.excluded);
+  const std::optional<Grant> grant = TryGrant(waiter.id, waiter.owner, waiter.since, random);
+  if (!grant) return false;
+  queue_.SpendCredit();
+  queue_.Remove(grant->id);
+  answers->push_back({grant->id, *grant});
+  return true;
+}
+
+absl::Time Pool::Impl::GateOpensAt() const {
+  absl::Time at = std::max(now_, rate_allows_at_);
+  if (!circuit_.Admits()) {
+    at = std::max(at, circuit_.state() == CircuitState::kOpen ? circuit_.retry_at() : now_ + kAnyTime);
+  }
+  if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) at = std::max(at, now_ + kAnyTime);
+  return at;
+}
+
+std::optional<Grant> Pool::Impl::TryGrant(const LeaseId& id, OwnerId owner, absl::Time since, absl::BitGenRef random) {
+  if (GateOpensAt() > now_) return std::nullopt;
+  const KeyIndex key = roster_.Pick(now_, random);
+  if (key == kNoKey) return std::nullopt;
+  const bool key_trial = roster_.standing(key) == Roster::Standing::kTrial;
+  const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen;
+  if (circuit_trial) circuit_.OnTrialGranted();
+  if (!epoch_) epoch_ = id.epoch;
+  leases_.Add({id, key, ++sequence_, key_trial, circuit_trial}, owner, now_ + spec_.lease_ttl);
+  ++acquired_;
+  CountRate(now_, 1);
+  roster_.OnGranted(key, key_trial, now_);
+  Tell(Transition::Type::kLeased, key, "").wait = now_ - since;
+  const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
+  const uint32_t others = GateOpensAt() > now_ ? 0 : roster_.Candidates() - itself;
+  return Grant{id, key, key_trial || circuit_trial, others};
+}
+
+Refusal::Why Pool::Impl::WhyNone() const {
+  if (roster_.all_out()) return Refusal::Why::kAllDisabled;
+  return circuit_.Admits() ? Refusal::Why::kNoneAvailable : Refusal::Why::kCircuitOpen;
+}
+
+Refusal Pool::Impl::Refuse(Refusal::Why why) {
+  const absl::Time at = std::max(roster_.EarliestReturn(now_), GateOpensAt());
+  return {why, at > now_ ? at : now_ + kAnyTime};
+}
+
+}  // namespace ccr::core

@@ -1,0 +1,100 @@
+// The aggregate behind Pool.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "broker/core/circuit.h"
+#include "broker/core/key.h"
+#include "broker/core/lease_table.h"
+#include "broker/core/outcome.h"
+#include "broker/core/pool.h"
+#include "broker/core/rate_window.h"
+#include "broker/core/roster.h"
+#include "broker/core/wait_queue.h"
+
+namespace ccr::core {
+
+// Ties keys, leases, queue and circuit. Every method first calls Advance, which does what is due; what changes a key
+// ends with Settle. The public methods are Pool's.
+//
+// Laws: acquired_ = reported_ + expired_ + leases_.size(); the keys' in-flight counts add up to leases_.size();
+// a lease is granted only while the gate is open (circuit, max_concurrent and rpm of the pool) and to a key that stands
+// ready (Roster).
+class Pool::Impl {
+ public:
+  Impl(PoolSpec spec, absl::Time now);
+
+  void Reconfigure(PoolSpec spec, absl::Time now);
+  void Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now);
+  LeaseResult Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random);
+  std::optional<LeaseResult> Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
+                                  absl::BitGenRef random);
+  bool CancelWait(const LeaseId& id, absl::Time now);
+  void Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers);
+  absl::Time NextDue() const;
+  Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
+  bool Renew(const LeaseId& id, absl::Time now);
+  bool Release(const LeaseId& id, absl::Time now);
+  void Orphan(OwnerId owner, absl::Time deadline, absl::Time now);
+  bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);
+  void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
+  PoolSnapshot Snapshot(absl::Time now);
+  void TakeTransitions(std::vector<Transition>* out);
+
+  KeyIndex Find(std::string_view fingerprint) const { return roster_.Find(fingerprint); }
+  const KeySpec& key(KeyIndex index) const { return roster_.key(index).spec(); }
+  const PoolSpec& spec() const { return spec_; }
+
+ private:
+  // Time.
+  void Advance(absl::Time now);
+  void WakeKeys();  // first: keys settle again when their leases expire
+  void ExpireLeases();
+  void CountRate(absl::Time when, uint32_t grants);
+  Moment Now() const { return {now_, sequence_}; }
+
+  // Granting.
+  absl::Time GateOpensAt() const;  // now_ when it is open
+  std::optional<Grant> TryGrant(const LeaseId& id, OwnerId owner, absl::Time since, absl::BitGenRef random);
+  Refusal Refuse(Refusal::Why why);
+  Refusal::Why WhyNone() const;
+  bool ServeNext(absl::BitGenRef random, std::vector<Answer>* answers);
+
+  // Ending.
+  void End(const LeaseRecord& lease, absl::Duration latency);
+  void EndUnreported(const LeaseRecord& lease, std::string_view reason);
+
+  // Judging: what the evidence of an ended lease does.
+  void Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, absl::BitGenRef random);
+  Key::Event JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
+                      absl::BitGenRef random);
+  Key::Event JudgeSuccess(const LeaseRecord& lease, const Evidence& evidence);
+  Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random);
+  void JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random);
+  void OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after, absl::BitGenRef random);
+
+  // Telling.
+  Transition& Tell(Transition::Type type, KeyIndex key, std::string_view reason);
+  void TellEvent(KeyIndex key, Key::Event event, Outcome outcome, std::string_view recovery);
+
+  PoolSpec spec_;
+  absl::Time now_;
+  Roster roster_;
+  LeaseTable leases_;
+  WaitQueue queue_;
+  Circuit circuit_;
+  RateWindow rate_;
+  absl::Time rate_allows_at_ = absl::InfinitePast();  // law: rate_ is below the pool's rpm from then on
+  uint64_t sequence_ = 0;                             // grants of this run; leases carry their number
+  std::optional<uint32_t> epoch_;                     // of this run: that of the first grant
+  uint64_t acquired_ = 0, reported_ = 0, expired_ = 0;
+  std::vector<Transition> transitions_;
+};
+
+}  // namespace ccr::core

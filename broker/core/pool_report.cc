@@ -1,0 +1,187 @@
+// How leases end, and what their evidence does.
+#include "broker/core/pool_impl.h"
+
+namespace ccr::core {
+namespace {
+
+Advice AdviceFor(Outcome outcome, const Report& report) {
+  switch (outcome) {
+    case Outcome::kSuccess:
+    case Outcome::kCallerFault:
+    case Outcome::kNeutral:
+      return Advice::kRelay;
+    case Outcome::kAuth:
+    case Outcome::kQuota:
+    case Outcome::kRateLimited:
+      return Advice::kRotate;
+    case Outcome::kPermission:
+      return report.earlier_permission_denials > 0 ? Advice::kRelay : Advice::kRotate;
+    case Outcome::kOverloaded:
+      return report.earlier_overloads > 0 ? Advice::kRelay : Advice::kRetry;
+    case Outcome::kUpstreamFailure:
+      return Advice::kRetry;
+  }
+  return Advice::kRelay;
+}
+
+// Two keys answering 403 to one request means the request.
+bool MeansTheRequest(Outcome outcome, const Report& report) {
+  return outcome == Outcome::kPermission && report.earlier_permission_denials > 0;
+}
+
+Ticket TicketOf(const LeaseRecord& lease) {
+  return {lease.sequence, lease.key_trial};
+}
+
+}  // namespace
+
+Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef random) {
+  Advance(now);
+  const Verdict verdict = Classify(report.evidence);
+  Decision decision;
+  decision.outcome = verdict.outcome;
+  decision.reason = verdict.reason;
+  decision.advice = AdviceFor(verdict.outcome, report);
+  const LeaseRecord* found = leases_.Find(report.id);
+  if (found == nullptr) {
+    const bool reported = leases_.PastOf(report.id) == LeaseTable::Past::kReported;
+    decision.disposition = reported ? Disposition::kDuplicate : Disposition::kLate;
+    return decision;
+  }
+  const LeaseRecord lease = *found;
+  decision.key = lease.key;
+  leases_.Remove(lease.id, /*reported=*/true);
+  ++reported_;
+  const bool success = verdict.outcome == Outcome::kSuccess;
+  End(lease, success ? report.evidence.first_byte : absl::ZeroDuration());
+  queue_.AddCredits(success ? 2 : 1);
+  if (!MeansTheRequest(verdict.outcome, report)) Judge(lease, verdict, report.evidence, random);
+  roster_.Settle(lease.key, now_);
+  return decision;
+}
+
+bool Pool::Impl::Renew(const LeaseId& id, absl::Time now) {
+  Advance(now);
+  return leases_.Extend(id, now_ + spec_.lease_ttl);
+}
+
+bool Pool::Impl::Release(const LeaseId& id, absl::Time now) {
+  Advance(now);
+  const LeaseRecord* found = leases_.Find(id);
+  if (found == nullptr) return false;
+  const LeaseRecord lease = *found;
+  leases_.Remove(id, /*reported=*/false);
+  EndUnreported(lease, "released");
+  return true;
+}
+
+void Pool::Impl::Orphan(OwnerId owner, absl::Time deadline, absl::Time now) {
+  Advance(now);
+  leases_.Orphan(owner, deadline);
+  queue_.RemoveOwner(owner);
+  ExpireLeases();
+}
+
+bool Pool::Impl::Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now) {
+  Advance(now);
+  if (leases_.Adopt(id, owner, now_ + spec_.lease_ttl)) return true;
+  const KeyIndex key = roster_.Find(fingerprint);
+  const bool ended = epoch_ == id.epoch || leases_.PastOf(id) != LeaseTable::Past::kUnknown;
+  if (ended || key == kNoKey) return false;
+  leases_.Add({id, key, 0, false, false}, owner, now_ + spec_.lease_ttl);
+  ++acquired_;
+  roster_.OnReasserted(key, now_);
+  return true;
+}
+
+void Pool::Impl::End(const LeaseRecord& lease, absl::Duration latency) {
+  if (lease.circuit_trial) circuit_.OnTrialEnded();
+  roster_.OnEnded(lease.key, lease.key_trial, latency, now_);
+}
+
+void Pool::Impl::EndUnreported(const LeaseRecord& lease, std::string_view reason) {
+  ++expired_;
+  End(lease, absl::ZeroDuration());
+  Tell(Transition::Type::kLeaseExpired, lease.key, reason);
+  roster_.Settle(lease.key, now_);
+  queue_.AddCredits(1);
+}
+
+void Pool::Impl::Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
+                       absl::BitGenRef random) {
+  if (verdict.outcome == Outcome::kCallerFault || verdict.outcome == Outcome::kNeutral) return;
+  const bool success = verdict.outcome == Outcome::kSuccess;
+  const auto type = success ? Transition::Type::kSuccess : Transition::Type::kFailure;
+  Transition& report = Tell(type, lease.key, verdict.reason);
+  report.outcome = verdict.outcome;
+  report.latency = success ? evidence.first_byte : absl::ZeroDuration();
+  report.input_tokens = evidence.input_tokens;
+  report.output_tokens = evidence.output_tokens;
+  if (verdict.outcome == Outcome::kOverloaded) {
+    JudgeOverload(lease, evidence, random);
+  } else {
+    TellEvent(lease.key, JudgeKey(lease, verdict, evidence, random), verdict.outcome, "trial_succeeded");
+  }
+}
+
+Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
+                                absl::BitGenRef random) {
+  Key& key = roster_.key(lease.key);
+  if (verdict.outcome == Outcome::kSuccess) return JudgeSuccess(lease, evidence);
+  key.CountFailure(now_);
+  switch (verdict.outcome) {
+    case Outcome::kAuth:
+      return key.OnAuth(Now());
+    case Outcome::kQuota:
+      return key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
+    case Outcome::kRateLimited:
+      return key.OnRateLimited(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
+    case Outcome::kPermission:
+      return key.OnFailure(TicketOf(lease), verdict.reason, Now(), random);
+    default:
+      return JudgeUpstreamFailure(lease, verdict.reason, random);
+  }
+}
+
+Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, const Evidence& evidence) {
+  if (circuit_.OnSuccess(lease.circuit_trial)) Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
+  return roster_.key(lease.key).OnSuccess(TicketOf(lease), evidence, now_);
+}
+
+Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random) {
+  Key& key = roster_.key(lease.key);
+  if (lease.circuit_trial) {
+    OpenCircuit(reason, std::nullopt, random);
+    return Key::Event::kNone;
+  }
+  const Ticket ticket = TicketOf(lease);
+  if (circuit_.IsStale(lease.sequence) || key.IsStale(ticket)) return Key::Event::kNone;
+  const bool counts_for_circuit = roster_.present(lease.key) && key.state() == KeyState::kActive;
+  const bool last = counts_for_circuit && roster_.active() == 1;
+  const uint32_t usable = roster_.usable();
+  const Key::Event event = last ? Key::Event::kNone : key.OnFailure(ticket, reason, Now(), random);
+  if (!counts_for_circuit) return event;
+  TellEvent(lease.key, event, Outcome::kUpstreamFailure, "");
+  roster_.Settle(lease.key, now_);
+  const Circuit::Failure failure{lease.key, now_, reason, key.MarkOf(event, !last), last};
+  if (circuit_.OnFailure(failure, usable)) OpenCircuit(reason, std::nullopt, random);
+  return Key::Event::kNone;
+}
+
+void Pool::Impl::JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random) {
+  if (!lease.circuit_trial && circuit_.IsStale(lease.sequence)) return;
+  if (lease.circuit_trial || circuit_.OnOverload()) OpenCircuit("overloaded", evidence.retry_after, random);
+}
+
+void Pool::Impl::OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after,
+                             absl::BitGenRef random) {
+  for (const Circuit::Failure& failure : circuit_.Window(now_)) {
+    const Key::Event event = roster_.key(failure.key).GiveBack(failure.mark);
+    roster_.Settle(failure.key, now_);
+    TellEvent(failure.key, event, Outcome::kUpstreamFailure, "circuit_opened");
+  }
+  circuit_.Open(retry_after, Now(), random);
+  Tell(Transition::Type::kCircuitOpened, kNoKey, reason).available_at = circuit_.retry_at();
+}
+
+}  // namespace ccr::core

@@ -1,0 +1,195 @@
+#include "broker/core/roster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace ccr::core {
+namespace {
+
+constexpr absl::Duration kAnyTime = absl::Seconds(1);  // guess where only the end of some lease is waited for
+constexpr absl::Duration kNoLatency = -absl::Seconds(1);
+constexpr std::string_view kDefaultStrategy = "round_robin";
+
+std::unique_ptr<Strategy> StrategyNamed(std::string_view name) {
+  auto strategy = MakeStrategy(name);
+  return strategy.ok() ? *std::move(strategy) : *MakeStrategy(kDefaultStrategy);
+}
+
+}  // namespace
+
+void Roster::Configure(const PoolSpec& spec, absl::Time now) {
+  std::vector<KeyIndex> leaving = order_;
+  if (spec.strategy != strategy_name_) {
+    for (KeyIndex index : order_) Leave(index);
+    for (auto& strategy : strategies_) strategy = StrategyNamed(spec.strategy);
+    strategy_name_ = spec.strategy;
+  }
+  order_.clear();
+  for (const KeySpec& key : spec.keys) order_.push_back(SlotFor(key, spec.rpm > 0));
+  for (DeadlineHeap* heap : {&wakes_, &trials_}) heap->Reserve(capacity());
+  for (auto& strategy : strategies_) strategy->Reserve(capacity());
+  std::vector<bool> stays(slots_.size(), false);
+  for (KeyIndex index : order_) stays[index] = true;
+  for (KeyIndex index : leaving) {
+    if (stays[index]) continue;
+    if (present(index)) Leave(index);
+    if (slots_[index].key.in_flight() == 0) Free(index);
+  }
+  for (uint32_t position = 0; position < order_.size(); ++position) {
+    const double weight = spec.keys[position].weight;
+    Enter(order_[position], {weight > 0 ? weight : 1, position}, weight > 0 ? 0 : 1, now);
+  }
+  excluded_.reserve(slots_.size());
+}
+
+KeyIndex Roster::Find(std::string_view fingerprint) const {
+  const auto it = by_fingerprint_.find(absl::string_view(fingerprint.data(), fingerprint.size()));
+  return it == by_fingerprint_.end() || !present(it->second) ? kNoKey : it->second;
+}
+
+void Roster::Exclude(absl::Span<const KeyIndex> excluded) {
+  excluded_.clear();
+  for (KeyIndex index : excluded) {
+    if (index < slots_.size()) excluded_.push_back(index);
+  }
+  std::sort(excluded_.begin(), excluded_.end());
+  excluded_.erase(std::unique(excluded_.begin(), excluded_.end()), excluded_.end());
+}
+
+KeyIndex Roster::Pick(absl::Time now, absl::BitGenRef random) {
+  if (const uint32_t trial = trials_.NextExcept(excluded_); trial != kNoKey) return trial;
+  for (auto& strategy : strategies_) {
+    const KeyIndex index = strategy->Pick(excluded_, now, random);
+    if (index != kNoKey) return index;
+  }
+  return kNoKey;
+}
+
+uint32_t Roster::Candidates() const {
+  auto grantable = [](Standing standing) { return standing == Standing::kReady || standing == Standing::kTrial; };
+  const auto excluded =
+      std::count_if(excluded_.begin(), excluded_.end(), [&](KeyIndex index) { return grantable(standing(index)); });
+  return by_standing_[static_cast<size_t>(Standing::kReady)] + by_standing_[static_cast<size_t>(Standing::kTrial)] -
+         static_cast<uint32_t>(excluded);
+}
+
+absl::Time Roster::EarliestReturn(absl::Time now) const {
+  if (Candidates() > 0) return now;
+  const auto excluded_busy = std::count_if(excluded_.begin(), excluded_.end(),
+                                           [&](KeyIndex index) { return standing(index) == Standing::kBusy; });
+  const bool busy = by_standing_[static_cast<size_t>(Standing::kBusy)] > static_cast<uint32_t>(excluded_busy);
+  const uint32_t next = wakes_.NextExcept(excluded_);
+  return std::min(busy ? now + kAnyTime : absl::InfiniteFuture(),
+                  next == kNoKey ? absl::InfiniteFuture() : slots_[next].wake);
+}
+
+void Roster::OnGranted(KeyIndex index, bool trial, absl::Time now) {
+  slots_[index].key.OnGranted(trial, now);
+  StrategyOf(slots_[index]).OnLeased(index, now);
+  Settle(index, now);
+}
+
+void Roster::OnReasserted(KeyIndex index, absl::Time now) {
+  slots_[index].key.OnReasserted();
+  StrategyOf(slots_[index]).OnLeased(index, now);
+  Settle(index, now);
+}
+
+void Roster::OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now) {
+  slots_[index].key.OnEnded(trial);
+  if (!present(index)) return;
+  StrategyOf(slots_[index]).OnEnded(index, latency > absl::ZeroDuration() ? latency : kNoLatency, now);
+}
+
+void Roster::Settle(KeyIndex index, absl::Time now) {
+  Slot& slot = slots_[index];
+  if (!present(index)) {
+    if (slot.key.in_flight() == 0) Free(index);
+    return;
+  }
+  --by_state_[static_cast<size_t>(slot.state)];
+  slot.state = slot.key.state();
+  ++by_state_[static_cast<size_t>(slot.state)];
+  Move(index, StandingOf(slot.key, now, &slot.wake));
+}
+
+KeyIndex Roster::Due(absl::Time now) const {
+  return wakes_.empty() || wakes_.NextTime() > now ? kNoKey : wakes_.Next();
+}
+
+KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate) {
+  const auto [it, is_new] = by_fingerprint_.try_emplace(spec.fingerprint, kNoKey);
+  if (!is_new) {
+    slots_[it->second].key.Configure(spec, track_rate);
+  } else if (!free_.empty()) {
+    it->second = free_.back();
+    free_.pop_back();
+    slots_[it->second] = Slot(Key(spec, track_rate));
+  } else {
+    it->second = capacity();
+    slots_.emplace_back(Key(spec, track_rate));
+  }
+  return it->second;
+}
+
+void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now) {
+  Slot& slot = slots_[index];
+  if (present(index) && slot.tier != tier) Leave(index);
+  if (present(index)) {
+    StrategyOf(slot).UpdateKey(index, traits);
+  } else {
+    slot.tier = tier;
+    slot.key.OnTime(now);
+    StrategyOf(slot).AddKey(index, traits);
+    for (uint32_t i = 0; i < slot.key.in_flight(); ++i) StrategyOf(slot).OnLeased(index, now);
+    slot.standing = Standing::kOut;
+    slot.state = slot.key.state();
+    ++by_standing_[static_cast<size_t>(Standing::kOut)];
+    ++by_state_[static_cast<size_t>(slot.state)];
+  }
+  Settle(index, now);
+}
+
+void Roster::Leave(KeyIndex index) {
+  Slot& slot = slots_[index];
+  Move(index, Standing::kOut);
+  StrategyOf(slot).RemoveKey(index);
+  slot.standing = Standing::kAbsent;
+  --by_standing_[static_cast<size_t>(Standing::kOut)];
+  --by_state_[static_cast<size_t>(slot.state)];
+}
+
+void Roster::Free(KeyIndex index) {
+  by_fingerprint_.erase(slots_[index].key.spec().fingerprint);
+  free_.push_back(index);
+}
+
+Roster::Standing Roster::StandingOf(Key& key, absl::Time now, absl::Time* wake) const {
+  if (key.awaits_probe()) return Standing::kOut;
+  const bool trial = key.state() == KeyState::kDisabled;
+  if (trial && key.trial_in_flight()) return Standing::kBusy;
+  *wake = key.state() == KeyState::kActive ? now : key.until();
+  if (*wake <= now) *wake = key.RateAllowsAt(now);
+  if (*wake > now) return Standing::kTimed;
+  if (key.saturated()) return Standing::kBusy;
+  return trial ? Standing::kTrial : Standing::kReady;
+}
+
+void Roster::Move(KeyIndex index, Standing standing) {
+  Slot& slot = slots_[index];
+  if (slot.standing != standing) {
+    if (slot.standing == Standing::kReady) StrategyOf(slot).Erase(index);
+    if (slot.standing == Standing::kTimed) wakes_.Remove(index);
+    if (slot.standing == Standing::kTrial) trials_.Remove(index);
+    if (standing == Standing::kReady) StrategyOf(slot).Insert(index);
+    --by_standing_[static_cast<size_t>(slot.standing)];
+    ++by_standing_[static_cast<size_t>(standing)];
+    slot.standing = standing;
+  }
+  if (standing == Standing::kTimed) wakes_.Set(index, slot.wake);
+  if (standing == Standing::kTrial) trials_.Set(index, slot.key.until());
+}
+
+}  // namespace ccr::core

@@ -1,0 +1,111 @@
+// A pool's keys, and which of them may be leased.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/random/bit_gen_ref.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "broker/core/deadline_heap.h"
+#include "broker/core/key.h"
+#include "broker/core/pool.h"
+#include "broker/core/strategies/strategy.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+// Holds the keys and sorts them by what they wait for, so that picking one and telling when the next returns cost
+// O(log keys + excluded). Keys of weight 0 have a strategy of their own, asked when the first has none.
+//
+// Whoever changes a key calls Settle for it afterwards. Removed keys stay, out of every order, until their last lease
+// ends. Not thread-safe; no clock.
+class Roster {
+ public:
+  // What a key waits for.
+  enum class Standing : uint8_t {
+    kReady,   // nothing: its strategy may pick it
+    kTrial,   // nothing: DISABLED and its trial is due
+    kTimed,   // a time: end of cooldown, next trial, rpm
+    kBusy,    // the end of a lease: max_concurrent, or the trial in flight
+    kOut,     // a probe: DISABLED("auth")
+    kAbsent,  // it is no longer in the configuration
+  };
+
+  // Keys follow by fingerprint and keep all they are; slots of new keys never equal those of keys with leases.
+  void Configure(const PoolSpec& spec, absl::Time now);
+
+  Key& key(KeyIndex index) { return slots_[index].key; }
+  const Key& key(KeyIndex index) const { return slots_[index].key; }
+  Standing standing(KeyIndex index) const { return slots_[index].standing; }
+  bool present(KeyIndex index) const { return slots_[index].standing != Standing::kAbsent; }
+  KeyIndex Find(std::string_view fingerprint) const;           // present keys; kNoKey when unknown
+  absl::Span<const KeyIndex> order() const { return order_; }  // of the configuration
+  KeyIndex capacity() const { return static_cast<KeyIndex>(slots_.size()); }
+
+  uint32_t active() const { return CountOf(KeyState::kActive); }
+  uint32_t usable() const { return active() + CountOf(KeyState::kCooling); }
+  bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == order_.size(); }
+
+  // Names the keys that the next calls leave out. Duplicates and unknown numbers do no harm.
+  void Exclude(absl::Span<const KeyIndex> excluded);
+  // A due trial first (of disabled keys, the longest due), else what the strategy says, else kNoKey.
+  KeyIndex Pick(absl::Time now, absl::BitGenRef random);
+  uint32_t Candidates() const;  // keys, not excluded, that Pick may give
+  // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
+  // Keys that wait for the end of a lease may return any time: `now` + 1 s.
+  absl::Time EarliestReturn(absl::Time now) const;
+
+  void OnGranted(KeyIndex index, bool trial, absl::Time now);
+  void OnReasserted(KeyIndex index, absl::Time now);
+  // `latency` is the time to first byte of a success; 0 when not known.
+  void OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now);
+  void Settle(KeyIndex index, absl::Time now);
+
+  absl::Time NextWake() const { return wakes_.NextTime(); }
+  // The next key whose time has come, or kNoKey. The caller calls key().OnTime and Settle, which take it out.
+  KeyIndex Due(absl::Time now) const;
+
+ private:
+  static constexpr size_t kTiers = 2;
+  static constexpr size_t kStandings = 6;
+
+  // Laws: a slot is known to strategies_[tier] while it is present and eligible there while kReady; it is in wakes_
+  // while kTimed, at `wake`, and in trials_ while kTrial. by_standing_ and by_state_ count the present slots.
+  struct Slot {
+    explicit Slot(Key k) : key(std::move(k)) {}
+    Key key;
+    Standing standing = Standing::kAbsent;
+    KeyState state = KeyState::kActive;  // as counted
+    uint8_t tier = 0;
+    absl::Time wake;
+  };
+
+  uint32_t CountOf(KeyState state) const { return by_state_[static_cast<size_t>(state)]; }
+  Strategy& StrategyOf(const Slot& slot) { return *strategies_[slot.tier]; }
+  KeyIndex SlotFor(const KeySpec& spec, bool track_rate);
+  void Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now);
+  void Leave(KeyIndex index);
+  void Free(KeyIndex index);
+  Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
+  void Move(KeyIndex index, Standing standing);
+
+  std::vector<Slot> slots_;
+  std::vector<KeyIndex> free_;
+  std::vector<KeyIndex> order_;
+  absl::flat_hash_map<std::string, KeyIndex> by_fingerprint_;  // removed keys with leases too
+  std::string strategy_name_;
+  std::array<std::unique_ptr<Strategy>, kTiers> strategies_;
+  DeadlineHeap wakes_;
+  DeadlineHeap trials_;
+  std::array<uint32_t, kStandings> by_standing_{};
+  std::array<uint32_t, 3> by_state_{};
+  std::vector<KeyIndex> excluded_;
+};
+
+}  // namespace ccr::core

@@ -1,0 +1,61 @@
+#include "broker/core/rate_window.h"
+
+#include <deque>
+#include <random>
+
+#include "gtest/gtest.h"
+
+namespace ccr::core {
+namespace {
+
+const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+
+TEST(RateWindowTest, CountsUntilTheBucketHasLeft) {
+  RateWindow window;
+  window.Add(kStart + absl::Milliseconds(400));
+  EXPECT_EQ(window.Used(kStart + absl::Milliseconds(60'400)), 1u);
+  EXPECT_EQ(window.Used(kStart + absl::Milliseconds(60'999)), 1u);
+  EXPECT_EQ(window.Used(kStart + absl::Milliseconds(61'000)), 0u);
+}
+
+TEST(RateWindowTest, SaysWhenItIsBelow) {
+  RateWindow window;
+  EXPECT_EQ(window.BelowAt(1, kStart), kStart);
+  window.Add(kStart, 2);
+  window.Add(kStart + absl::Seconds(10));
+  const absl::Time now = kStart + absl::Seconds(20);
+  EXPECT_EQ(window.BelowAt(4, now), now);
+  EXPECT_EQ(window.BelowAt(3, now), kStart + absl::Seconds(61));
+  EXPECT_EQ(window.BelowAt(2, now), kStart + absl::Seconds(61));
+  EXPECT_EQ(window.BelowAt(1, now), kStart + absl::Seconds(71));
+}
+
+TEST(RateWindowTest, ForgetsAllAfterALongTime) {
+  RateWindow window;
+  window.Add(kStart, 100);
+  EXPECT_EQ(window.Used(kStart + absl::Hours(5)), 0u);
+}
+
+TEST(RateWindowTest, NeverHasMoreThanTheLimitInAnySixtySeconds) {
+  std::mt19937_64 random(7);
+  constexpr uint32_t kLimit = 5;
+  RateWindow window;
+  std::deque<absl::Time> grants;
+  absl::Time now = kStart;
+  for (int i = 0; i < 20'000; ++i) {
+    now += absl::Milliseconds(random() % 8'000);
+    const absl::Time below = window.BelowAt(kLimit, now);
+    EXPECT_EQ(below <= now, window.Used(now) < kLimit);
+    if (below > now) {
+      EXPECT_LE(below, now + absl::Seconds(61));
+      continue;
+    }
+    window.Add(now);
+    grants.push_back(now);
+    while (grants.front() < now - absl::Seconds(60)) grants.pop_front();
+    ASSERT_LE(grants.size(), kLimit);
+  }
+}
+
+}  // namespace
+}  // namespace ccr::core

@@ -1,0 +1,291 @@
+// What a simulated world knows of a pool without asking it, and the invariants it holds the pool to.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/core/pool.h"
+
+namespace ccr::core {
+
+// Kept apart from the code under test on purpose: leases by id, grants by time, deadlines as transitions told them.
+class SimulationModel {
+ public:
+  struct Lease {
+    LeaseId id;
+    std::string fingerprint;
+    OwnerId owner = kNobody;
+    absl::Time expires;
+    uint64_t order = 0;  // of its grant; 0 = reasserted after a restart
+    bool key_trial = false;
+    bool circuit_trial = false;
+  };
+  struct Key {
+    KeyState state = KeyState::kActive;
+    bool auth = false;
+    absl::Time until = absl::InfinitePast();
+    uint64_t begun = 0;  // order at the begin of the last cooldown or disable
+    std::deque<absl::Time> grants;
+  };
+
+  SimulationModel(const PoolSpec& spec, absl::Time now) { Configure(spec, now); }
+
+  const std::string& violation() const { return violation_; }
+  bool broken() const { return !violation_.empty(); }
+  void Fail(const std::string& what) {
+    if (violation_.empty()) violation_ = what;
+  }
+  void Expect(bool holds, const char* what) {
+    if (!holds) Fail(what);
+  }
+
+  // Keys that come back may have ended their cooldown while they were removed.
+  void Configure(const PoolSpec& spec, absl::Time now) {
+    spec_ = spec;
+    for (const KeySpec& key : spec.keys) EndCooldown(keys_[key.fingerprint], now);
+    Forget();
+  }
+
+  // A new run at `now`: the store remembers the keys, leases must be reasserted. What was granted before is stale for
+  // keys that are not ACTIVE.
+  void Restart(absl::Time now) {
+    leases_.clear();
+    acquired = reported = expired = 0;
+    circuit_ = CircuitState::kClosed;
+    order_ = 1;
+    restarted_ = now;
+    for (auto& [fingerprint, key] : keys_) {
+      EndCooldown(key, now);
+      key.begun = key.state == KeyState::kActive ? 0 : 1;
+    }
+    Forget();
+    grants_.clear();  // the store remembers those of the keys that are left
+    for (const auto& [fingerprint, key] : keys_) grants_.insert(grants_.end(), key.grants.begin(), key.grants.end());
+    std::sort(grants_.begin(), grants_.end());
+  }
+
+  // Ends leases whose time is over.
+  void Advance(absl::Time now) {
+    for (auto it = leases_.begin(); it != leases_.end();) {
+      if (it->second.expires > now) {
+        ++it;
+        continue;
+      }
+      ++expired;
+      it = leases_.erase(it);
+    }
+    Forget();
+  }
+
+  void OnGrant(const Grant& grant, const std::string& fingerprint, OwnerId owner, absl::Time now) {
+    Key& key = keys_[fingerprint];
+    const KeySpec* spec = SpecOf(fingerprint);
+    if (spec == nullptr) return Fail("2: lease of a key that was removed");
+    const bool key_trial = key.state == KeyState::kDisabled;
+    const bool circuit_trial = circuit_ != CircuitState::kClosed;
+    Expect(key.state != KeyState::kCooling || key.until <= now, "2: lease inside a cooldown");
+    Expect(!key_trial || (!key.auth && key.until <= now), "2: lease of a disabled key");
+    Expect(!circuit_trial || circuit_until_ <= now, "2: lease while the circuit is open");
+    Expect(spec->max_concurrent == 0 || InFlight(fingerprint) < spec->max_concurrent, "2: above max_concurrent");
+    Expect(spec_.max_concurrent == 0 || leases_.size() < spec_.max_concurrent, "2: above the pool's max_concurrent");
+    Expect(spec->rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->rpm, "2: above rpm");
+    Expect(spec_.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.rpm, "2: above the pool's rpm");
+    for (const auto& [id, lease] : leases_) {
+      Expect(!key_trial || !lease.key_trial || lease.fingerprint != fingerprint, "6: two trials of a key");
+      Expect(!circuit_trial || !lease.circuit_trial, "6: two trials of the circuit");
+    }
+    Expect(grant.trial == (key_trial || circuit_trial), "6: a trial must say that it is one");
+    Expect(leases_.count(Number(grant.id)) == 0, "1: lease id granted twice");
+    leases_[Number(grant.id)] = {grant.id, fingerprint, owner,        now + spec_.lease_ttl,
+                                 ++order_, key_trial,   circuit_trial};
+    key.grants.push_back(now);
+    grants_.push_back(now);
+    ++acquired;
+  }
+
+  void OnReasserted(Lease lease, OwnerId owner, absl::Time now) {
+    lease.owner = owner;
+    lease.expires = now + spec_.lease_ttl;
+    const bool is_new = leases_.count(Number(lease.id)) == 0;
+    if (is_new) {
+      ++acquired;
+      lease.order = 0;
+      lease.key_trial = lease.circuit_trial = false;
+    }
+    leases_[Number(lease.id)] = lease;
+  }
+
+  // A transition that is no grant. `trial` and `probe`: this step reports the success of such a one.
+  void OnTransition(const Transition& t, const std::string& fingerprint, bool trial, bool probe, absl::Time now) {
+    switch (t.type) {
+      case Transition::Type::kCooling:
+        return OnCooling(keys_[fingerprint], fingerprint, t, now);
+      case Transition::Type::kDisabled:
+        return OnDisabled(keys_[fingerprint], fingerprint, t);
+      case Transition::Type::kRecovered:
+        return OnRecovered(keys_[fingerprint], t, trial, probe, now);
+      case Transition::Type::kCircuitOpened:
+        circuit_ = CircuitState::kOpen;
+        circuit_until_ = t.available_at;
+        awaits_circuit_ = false;
+        return;
+      case Transition::Type::kCircuitClosed:
+        Expect(trial, "6: the circuit closed without its trial's success");
+        circuit_ = CircuitState::kClosed;
+        return;
+      default:
+        return;
+    }
+  }
+
+  void End(const LeaseId& id, bool by_report) {
+    leases_.erase(Number(id));
+    ++(by_report ? reported : expired);
+    Forget();
+  }
+
+  // After every step.
+  void Check(const PoolSnapshot& snapshot, absl::Time now) {
+    Expect(!awaits_circuit_, "3: failures given back, but the circuit did not open");
+    Expect(snapshot.acquired == acquired && snapshot.reported == reported && snapshot.expired == expired,
+           "1: counters differ from the record");
+    Expect(snapshot.acquired == snapshot.reported + snapshot.expired + snapshot.in_flight, "1: leases do not add up");
+    Expect(snapshot.in_flight == leases_.size(), "1: in flight differs from the record");
+    for (size_t i = 0; i < spec_.keys.size(); ++i) {
+      const std::string& fingerprint = spec_.keys[i].fingerprint;
+      const Key& key = keys_[fingerprint];
+      Expect(snapshot.keys[i].in_flight == InFlight(fingerprint), "1: a key's in flight differs from the record");
+      Expect(snapshot.keys[i].state == key.state, "3: a key's state changed without a transition");
+      Expect(key.state == KeyState::kActive || snapshot.keys[i].available_at == key.until,
+             "3: a deadline changed without a transition");
+      Expect(key.state != KeyState::kCooling || key.until > now, "3: a cooldown outlasts its deadline");
+    }
+  }
+
+  // A refusal is honest only when no key could surely be leased. The minute after a restart may count grants longer.
+  void OnRefusal(const Refusal& refusal, const std::vector<std::string>& excluded, bool queue_empty, absl::Time now) {
+    Expect(refusal.retry_at > now, "a refusal must name a later time");
+    if (!queue_empty || circuit_ != CircuitState::kClosed) return;
+    if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return;
+    const bool settled = now - restarted_ > absl::Seconds(61);
+    if (spec_.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.rpm)) return;
+    for (const KeySpec& spec : spec_.keys) {
+      Key& key = keys_[spec.fingerprint];
+      const bool out = std::find(excluded.begin(), excluded.end(), spec.fingerprint) != excluded.end();
+      const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
+      const bool rated = spec.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.rpm);
+      Expect(out || busy || rated || key.state != KeyState::kActive, "refused though a key was free");
+    }
+  }
+
+  const Lease* Find(const LeaseId& id) const {
+    const auto it = leases_.find(Number(id));
+    return it == leases_.end() ? nullptr : &it->second;
+  }
+  std::map<std::pair<uint32_t, uint64_t>, Lease>& leases() { return leases_; }
+  bool IsStale(const Lease& lease) { return lease.order < keys_[lease.fingerprint].begun; }
+  bool AnyWithoutAuth() {
+    return std::any_of(spec_.keys.begin(), spec_.keys.end(),
+                       [&](const KeySpec& spec) { return !keys_[spec.fingerprint].auth; });
+  }
+
+  uint64_t acquired = 0, reported = 0, expired = 0;
+
+ private:
+  static std::pair<uint32_t, uint64_t> Number(const LeaseId& id) { return {id.epoch, id.random_low}; }
+
+  const KeySpec* SpecOf(const std::string& fingerprint) const {
+    for (const KeySpec& key : spec_.keys) {
+      if (key.fingerprint == fingerprint) return &key;
+    }
+    return nullptr;
+  }
+
+  uint32_t InFlight(const std::string& fingerprint) const {
+    return static_cast<uint32_t>(std::count_if(
+        leases_.begin(), leases_.end(), [&](const auto& entry) { return entry.second.fingerprint == fingerprint; }));
+  }
+
+  static size_t Recent(std::deque<absl::Time>* grants, absl::Time now, absl::Duration window) {
+    while (!grants->empty() && grants->front() < now - absl::Seconds(62)) grants->pop_front();
+    return static_cast<size_t>(
+        std::count_if(grants->begin(), grants->end(), [&](absl::Time grant) { return grant >= now - window; }));
+  }
+
+  static void EndCooldown(Key& key, absl::Time now) {
+    if (key.state == KeyState::kCooling && key.until <= now) key.state = KeyState::kActive;
+    if (key.state == KeyState::kActive) key.until = absl::InfinitePast();
+  }
+
+  // Removed keys are the same key only until their leases end.
+  void Forget() {
+    for (auto it = keys_.begin(); it != keys_.end();) {
+      const bool gone = SpecOf(it->first) == nullptr && InFlight(it->first) == 0;
+      it = gone ? keys_.erase(it) : std::next(it);
+    }
+  }
+
+  bool IsLastAvailable(const std::string& fingerprint) {
+    return SpecOf(fingerprint) != nullptr &&
+           std::none_of(spec_.keys.begin(), spec_.keys.end(), [&](const KeySpec& spec) {
+             return spec.fingerprint != fingerprint && keys_[spec.fingerprint].state == KeyState::kActive;
+           });
+  }
+
+  void Begin(Key& key, KeyState state, absl::Time until) {
+    if (key.state != state || state == KeyState::kDisabled) key.begun = order_ + 1;
+    key.state = state;
+    key.until = until;
+  }
+
+  void OnCooling(Key& key, const std::string& fingerprint, const Transition& t, absl::Time now) {
+    Expect(key.state != KeyState::kDisabled, "3: a disabled key cools");
+    Expect(t.available_at > now && t.available_at >= key.until, "3: a cooldown shrank");
+    Expect(t.outcome != Outcome::kUpstreamFailure || !IsLastAvailable(fingerprint), "8: an outage cools the last key");
+    Begin(key, KeyState::kCooling, t.available_at);
+  }
+
+  void OnDisabled(Key& key, const std::string& fingerprint, const Transition& t) {
+    Expect(t.available_at >= key.until, "3: a disabled key's deadline shrank");
+    Expect(t.outcome != Outcome::kUpstreamFailure || key.state == KeyState::kDisabled || !IsLastAvailable(fingerprint),
+           "8: an outage disables the last key");
+    const bool probed = key.auth && key.state == KeyState::kDisabled;
+    const uint64_t begun = key.begun;
+    Begin(key, KeyState::kDisabled, t.available_at);
+    if (probed) key.begun = begun;
+    key.auth = t.reason == "auth";
+  }
+
+  void OnRecovered(Key& key, const Transition& t, bool trial, bool probe, absl::Time now) {
+    if (t.reason == "cooldown_over") {
+      Expect(key.state == KeyState::kCooling && key.until <= now, "3: a cooldown ended early");
+    } else if (t.reason == "circuit_opened") {
+      awaits_circuit_ = true;
+    } else {
+      Expect(key.state == KeyState::kDisabled && (t.reason == "probe_succeeded" ? probe : trial),
+             "3: a key recovered without trial or probe");
+    }
+    key.state = KeyState::kActive;
+    key.auth = false;
+    key.until = absl::InfinitePast();
+  }
+
+  PoolSpec spec_;
+  std::map<std::string, Key> keys_;
+  std::map<std::pair<uint32_t, uint64_t>, Lease> leases_;
+  std::deque<absl::Time> grants_;
+  CircuitState circuit_ = CircuitState::kClosed;
+  absl::Time circuit_until_;
+  bool awaits_circuit_ = false;
+  uint64_t order_ = 1;
+  absl::Time restarted_ = absl::InfinitePast();
+  std::string violation_;
+};
+
+}  // namespace ccr::core

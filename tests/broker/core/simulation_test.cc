@@ -1,0 +1,468 @@
+// Random histories of a pool, its clients, its provider and its operator, held to the invariants of DESIGN section 10.
+//
+// CCR_SIM_HISTORIES (10000) and CCR_SIM_SEED (1) choose how many and which; the same seed gives the same history. A
+// failure prints the seed and the last steps.
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/broker/core/pool_fixture.h"
+#include "tests/broker/core/simulation_model.h"
+
+namespace ccr::core {
+namespace {
+
+constexpr int kSteps = 60;
+constexpr size_t kTraceSteps = 15;
+
+struct Fault {
+  Evidence evidence;
+  Outcome expected;
+};
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, bool tracing) : random_(seed), tracing_(tracing), spec_(RandomSpec()), model_(spec_, now_) {
+    pool_ = std::make_unique<Pool>(spec_, now_);
+  }
+
+  // The violated invariant, or nothing.
+  std::string Run() {
+    for (int step = 0; step < kSteps && !model_.broken(); ++step) {
+      PassTime();
+      Act();
+      Drain();
+      const PoolSnapshot snapshot = pool_->Snapshot(now_);
+      Drain();
+      model_.Check(snapshot, now_);
+    }
+    if (!model_.broken()) Recover();
+    return model_.violation();
+  }
+
+  const std::deque<std::string>& trace() const { return trace_; }
+
+ private:
+  struct Waiting {
+    LeaseId id;
+    OwnerId owner;
+    absl::Time deadline;
+  };
+  struct Ended {
+    LeaseId id;
+    bool reported;
+    uint32_t run;
+  };
+
+  uint64_t Below(uint64_t n) { return random_() % n; }
+  bool Chance(uint64_t percent) { return Below(100) < percent; }
+
+  PoolSpec RandomSpec() {
+    static constexpr const char* kStrategies[] = {"round_robin",     "random",         "weighted",  "least_used",
+                                                  "least_in_flight", "lowest_latency", "fill_first"};
+    PoolSpec spec;
+    spec.strategy = kStrategies[Below(std::size(kStrategies))];
+    if (rpms_.empty()) {
+      for (int i = 0; i < 10; ++i) rpms_.push_back(Chance(30) ? 1 + Below(5) : 0);
+      pool_rpm_ = Chance(20) ? 2 + Below(8) : 0;
+    }
+    spec.rpm = pool_rpm_;
+    spec.max_concurrent = Chance(20) ? 1 + Below(4) : 0;
+    spec.lease_ttl = absl::Seconds(30 + Below(600));
+    spec.queue_wait = Chance(50) ? absl::Seconds(Below(60)) : absl::ZeroDuration();
+    spec.queue_size = 4;
+    const uint64_t keys = 1 + Below(8);
+    const uint64_t first = Below(10);
+    for (uint64_t i = 0; i < keys; ++i) {
+      KeySpec key;
+      const uint64_t number = (first + i) % 10;
+      key.name = key.fingerprint = absl::StrCat("k", number);
+      key.weight = static_cast<double>(Below(4));
+      key.max_failures = 1 + static_cast<uint32_t>(Below(3));
+      key.cooldown = absl::Milliseconds(1'000 + Below(60'000));
+      key.max_concurrent = Chance(40) ? 1 + static_cast<uint32_t>(Below(3)) : 0;
+      key.rpm = static_cast<uint32_t>(rpms_[number]);
+      spec.keys.push_back(key);
+    }
+    std::shuffle(spec.keys.begin(), spec.keys.end(), random_);
+    return spec;
+  }
+
+  void PassTime() {
+    switch (Below(10)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        break;
+      case 4:
+      case 5:
+        now_ += absl::Milliseconds(Below(1'000));
+        break;
+      case 6:
+      case 7:
+        now_ += absl::Milliseconds(Below(60'000));
+        break;
+      case 8:
+        now_ = std::clamp(pool_->NextDue() - absl::Milliseconds(Below(2)), now_, now_ + absl::Hours(24));
+        break;
+      default:
+        now_ += Chance(80) ? absl::Seconds(Below(900)) : absl::Minutes(Below(300));
+    }
+    model_.Advance(now_);
+  }
+
+  void Act() {
+    const uint64_t dice = Below(100);
+    if (dice < 36) return DoLease();
+    if (dice < 66) return DoReport();
+    if (dice < 72) return DoLateReport();
+    if (dice < 78) return DoWait();
+    if (dice < 84) return DoPoll();
+    if (dice < 86) return DoRenew();
+    if (dice < 88) return DoRelease();
+    if (dice < 90) return DoOrphan();
+    if (dice < 92) return DoReassert();
+    if (dice < 94) return DoProbe();
+    if (dice < 96) return DoReconfigure();
+    if (dice < 97) return DoRestart();
+    outage_ = !outage_;
+    Trace(outage_ ? "outage begins" : "outage ends");
+  }
+
+  void DoLease() {
+    std::vector<KeyIndex> excluded;
+    for (const KeySpec& key : spec_.keys) {
+      if (Chance(15)) excluded.push_back(pool_->Find(key.fingerprint));
+    }
+    const OwnerId owner = Below(4);
+    const LeaseId id = NewId();
+    Note(pool_->Lease({id, owner, excluded}, now_, random_), owner, excluded);
+  }
+
+  void Note(const LeaseResult& result, OwnerId owner, const std::vector<KeyIndex>& excluded) {
+    if (const auto* grant = std::get_if<Grant>(&result)) {
+      Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), grant->trial ? " (trial)" : ""));
+      model_.Expect(queue_.empty(), "a newcomer passed the queue");
+      granted_.push_back({*grant, owner});
+      Drain();
+      return;
+    }
+    Trace("refused");
+    Drain();
+    std::vector<std::string> names;
+    for (KeyIndex key : excluded) names.push_back(Name(key));
+    model_.OnRefusal(std::get<Refusal>(result), names, queue_.empty(), now_);
+  }
+
+  void DoWait() {
+    const LeaseId id = NewId();
+    const OwnerId owner = Below(4);
+    const absl::Duration wait = absl::Seconds(Below(40));
+    const size_t waiting = pool_->Snapshot(now_).waiting;
+    model_.Expect(waiting == queue_.size(), "the queue differs from the record");
+    const auto result = pool_->Wait({id, owner, {}}, wait, now_, random_);
+    if (result.has_value()) return Note(*result, owner, {});
+    Trace("waits");
+    queue_.push_back({id, owner, now_ + std::min(wait, spec_.queue_wait)});
+    if (Chance(10)) {
+      model_.Expect(pool_->CancelWait(queue_.front().id, now_), "a waiter could not leave");
+      queue_.pop_front();
+    }
+  }
+
+  void DoPoll() {
+    std::vector<Pool::Answer> answers;
+    pool_->Poll(now_, random_, &answers);
+    for (const Pool::Answer& answer : answers) {
+      const auto it = std::find_if(queue_.begin(), queue_.end(), [&](const Waiting& w) { return w.id == answer.id; });
+      if (it == queue_.end()) return model_.Fail("an answer for one who does not wait");
+      if (const auto* grant = std::get_if<Grant>(&answer.result)) {
+        Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), " after a wait"));
+        model_.Expect(it == queue_.begin(), "a waiter was overtaken");
+        granted_.push_back({*grant, it->owner});
+      } else {
+        model_.Expect(it->deadline <= now_, "a wait ended early");
+      }
+      queue_.erase(it);
+    }
+    for (const Waiting& waiting : queue_) model_.Expect(waiting.deadline > now_, "a wait outlasts its deadline");
+  }
+
+  void DoReport() {
+    const SimulationModel::Lease* lease = AnyLease();
+    if (lease != nullptr) ReportOn(*lease, RandomFault());
+  }
+
+  void ReportOn(SimulationModel::Lease lease, const Fault& fault) {
+    Trace(absl::StrCat("report ", lease.id.random_low, " of ", lease.fingerprint, ": ", fault.evidence.http_status, " ",
+                       absl::FormatDuration(fault.evidence.retry_after.value_or(absl::ZeroDuration()))));
+    const KeyIndex key = pool_->Find(lease.fingerprint);
+    const KeySnapshot before = Look(key);
+    Drain();
+    const bool stale = model_.IsStale(lease);
+    const Decision decision = pool_->Apply({lease.id, fault.evidence, 0, 0}, now_, random_);
+    model_.Expect(decision.disposition == Disposition::kApplied, "4: a live lease's report was not applied");
+    model_.Expect(decision.outcome == fault.expected, "the evidence was taken for something else");
+    const bool success = fault.expected == Outcome::kSuccess;
+    trial_succeeds_ = success && (lease.key_trial || lease.circuit_trial);
+    Drain();
+    trial_succeeds_ = false;
+    model_.End(lease.id, /*by_report=*/true);
+    ended_.push_back({lease.id, true, run_});
+    const KeySnapshot after = Look(key);
+    if (fault.expected == Outcome::kCallerFault || fault.expected == Outcome::kNeutral) {
+      model_.Expect(Same(before, after), "8: a caller's fault changed a key");
+    }
+    if (stale && !success && fault.expected != Outcome::kAuth && fault.expected != Outcome::kOverloaded) {
+      CheckStale(before, after, fault);
+    }
+  }
+
+  void CheckStale(const KeySnapshot& before, const KeySnapshot& after, const Fault& fault) {
+    const bool explicit_end = fault.evidence.retry_after.has_value();
+    model_.Expect(after.consecutive_failures == before.consecutive_failures, "4: a stale report counted a failure");
+    model_.Expect(explicit_end || after.state == before.state, "4: a stale report changed the key's state");
+    const absl::Time limit =
+        explicit_end ? std::max(before.available_at, now_ + *fault.evidence.retry_after) : before.available_at;
+    model_.Expect(after.available_at <= limit, "4: a stale report moved the deadline");
+  }
+
+  void DoLateReport() {
+    if (ended_.empty()) return;
+    const Ended& ended = ended_[Below(ended_.size())];
+    const PoolSnapshot before = pool_->Snapshot(now_);
+    Drain();
+    Trace(absl::StrCat("report ", ended.id.random_low, " again or late"));
+    const Decision decision = pool_->Apply({ended.id, RandomFault().evidence, 0, 0}, now_, random_);
+    const bool duplicate = ended.reported && ended.run == run_;
+    model_.Expect(decision.disposition == (duplicate ? Disposition::kDuplicate : Disposition::kLate),
+                  "4: a report was not told to be a duplicate or late");
+    const PoolSnapshot after = pool_->Snapshot(now_);
+    for (size_t i = 0; i < spec_.keys.size(); ++i) {
+      model_.Expect(Same(before.keys[i], after.keys[i]) && before.keys[i].successes == after.keys[i].successes,
+                    "4: a duplicate or late report changed a key");
+    }
+  }
+
+  void DoRenew() {
+    const SimulationModel::Lease* lease = AnyLease();
+    if (lease == nullptr) return;
+    model_.Expect(pool_->Renew(lease->id, now_), "1: a live lease could not be renewed");
+    absl::Time& expires = model_.leases().at({lease->id.epoch, lease->id.random_low}).expires;
+    expires = std::max(expires, now_ + spec_.lease_ttl);
+  }
+
+  void DoRelease() {
+    const SimulationModel::Lease* lease = AnyLease();
+    if (lease == nullptr) return;
+    const LeaseId id = lease->id;
+    Trace(absl::StrCat("release ", id.random_low));
+    model_.Expect(pool_->Release(id, now_), "1: a live lease could not be released");
+    model_.Expect(!pool_->Release(id, now_), "1: a lease was released twice");
+    model_.End(id, /*by_report=*/false);
+    ended_.push_back({id, false, run_});
+  }
+
+  void DoOrphan() {
+    const OwnerId owner = 1 + Below(3);
+    const absl::Time deadline = now_ + absl::Milliseconds(Below(5'000));
+    Trace(absl::StrCat("stream ", owner, " breaks"));
+    pool_->Orphan(owner, deadline, now_);
+    for (auto& [number, lease] : model_.leases()) {
+      if (lease.owner != owner) continue;
+      lease.owner = kNobody;
+      lease.expires = std::min(lease.expires, deadline);
+    }
+    std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.owner == owner; });
+    model_.Advance(now_);
+  }
+
+  void DoReassert() {
+    if (Chance(50) && !ended_.empty()) {
+      const Ended& ended = ended_[Below(ended_.size())];
+      if (ended.run != run_) return;
+      model_.Expect(!pool_->Reassert(ended.id, 1, spec_.keys[0].fingerprint, now_), "4: an ended lease came back");
+      return;
+    }
+    const SimulationModel::Lease* lease = AnyLease();
+    if (lease == nullptr) return;
+    Trace(absl::StrCat("reassert ", lease->id.random_low));
+    const OwnerId owner = 1 + Below(3);
+    model_.Expect(pool_->Reassert(lease->id, owner, lease->fingerprint, now_), "1: a live lease was not found");
+    model_.OnReasserted(*lease, owner, now_);
+  }
+
+  void DoProbe() {
+    const KeySpec& key = spec_.keys[Below(spec_.keys.size())];
+    const Fault fault = RandomFault();
+    Trace(absl::StrCat("probe of ", key.fingerprint, ": ", fault.evidence.http_status));
+    probe_succeeds_ = fault.expected == Outcome::kSuccess;
+    pool_->OnProbe(pool_->Find(key.fingerprint), fault.evidence, now_, random_);
+    Drain();
+    probe_succeeds_ = false;
+  }
+
+  void DoReconfigure() {
+    pool_->Snapshot(now_);
+    Drain();
+    Trace("reconfigure");
+    spec_ = RandomSpec();
+    pool_->Reconfigure(spec_, now_);
+    model_.Configure(spec_, now_);
+  }
+
+  void DoRestart() {
+    const PoolSnapshot saved = pool_->Snapshot(now_);
+    Drain();
+    Trace("restart");
+    const auto leases = model_.leases();
+    now_ += absl::Milliseconds(Below(60'000));
+    ++run_;
+    queue_.clear();
+    pool_ = std::make_unique<Pool>(spec_, now_);
+    for (size_t i = 0; i < spec_.keys.size(); ++i) pool_->Restore(spec_.keys[i].fingerprint, saved.keys[i], now_);
+    model_.Restart(now_);
+    for (const auto& [number, lease] : leases) {
+      const bool known = pool_->Find(lease.fingerprint) != kNoKey;
+      if (Chance(20)) {
+        ended_.push_back({lease.id, false, run_ - 1});
+        continue;
+      }
+      const OwnerId owner = 1 + Below(3);
+      model_.Expect(pool_->Reassert(lease.id, owner, lease.fingerprint, now_) == known, "1: a reassertion failed");
+      if (known) model_.OnReasserted(lease, owner, now_);
+    }
+  }
+
+  // The provider is well again and all clients have gone: every key that is not unauthorised must come back.
+  void Recover() {
+    outage_ = false;
+    while (const SimulationModel::Lease* lease = AnyLease()) ReportOn(*lease, {Success(), Outcome::kSuccess});
+    queue_.clear();
+    for (OwnerId owner = 0; owner < 4; ++owner) pool_->Orphan(owner, now_, now_);
+    now_ += absl::Hours(25);
+    for (size_t i = 0; i < 2 * spec_.keys.size() + 2; ++i, now_ += absl::Hours(1)) {
+      const LeaseId id = NewId();
+      const LeaseResult result = pool_->Lease({id, kNobody, {}}, now_, random_);
+      Note(result, kNobody, {});
+      if (const SimulationModel::Lease* lease = AnyLease()) ReportOn(*lease, {Success(), Outcome::kSuccess});
+      model_.Expect(std::holds_alternative<Grant>(result) || !model_.AnyWithoutAuth(), "8: the pool did not come back");
+    }
+    for (const KeySnapshot& key : pool_->Snapshot(now_).keys) {
+      model_.Expect(key.state == KeyState::kActive || key.reason == "auth", "8: a key did not come back");
+    }
+  }
+
+  Fault RandomFault() {
+    Evidence connect;
+    connect.transport_error = TransportError::kConnect;
+    if (outage_)
+      return Chance(80) ? Fault{Status(500), Outcome::kUpstreamFailure} : Fault{connect, Outcome::kUpstreamFailure};
+    const uint64_t dice = Below(100);
+    if (dice < 38) return {Success(), Outcome::kSuccess};
+    if (dice < 48) return {Status(dice % 2 == 0 ? 400 : 422), Outcome::kCallerFault};
+    if (dice < 51) return {Status(401), Outcome::kAuth};
+    if (dice < 55) return {Status(403), Outcome::kPermission};
+    if (dice < 58) return {Status(402), Outcome::kQuota};
+    if (dice < 63) return {Status(429), Outcome::kRateLimited};
+    if (dice < 72) return {Status(429, absl::Milliseconds(Below(120'000))), Outcome::kRateLimited};
+    if (dice < 77) return {Status(dice % 2 == 0 ? 503 : 529), Outcome::kOverloaded};
+    if (dice < 90) return {Status(dice % 2 == 0 ? 500 : 502), Outcome::kUpstreamFailure};
+    if (dice < 95) return {connect, Outcome::kUpstreamFailure};
+    return {Cancelled(), Outcome::kNeutral};
+  }
+
+  const SimulationModel::Lease* AnyLease() {
+    auto& leases = model_.leases();
+    if (leases.empty()) return nullptr;
+    return &std::next(leases.begin(), static_cast<ptrdiff_t>(Below(leases.size())))->second;
+  }
+
+  // Lets the model see what has happened since the last call.
+  void Drain() {
+    pool_->TakeTransitions(&transitions_);
+    for (const Transition& transition : transitions_) {
+      if (transition.type == Transition::Type::kLeased) {
+        if (granted_.empty()) return model_.Fail("1: a lease nobody got");
+        const auto& [grant, owner] = granted_.front();
+        model_.Expect(grant.key == transition.key, "1: another key than told");
+        model_.OnGrant(grant, Name(grant.key), owner, now_);
+        granted_.pop_front();
+        continue;
+      }
+      const std::string name = transition.key == kNoKey ? "" : Name(transition.key);
+      if (tracing_)
+        Trace(absl::StrCat("  transition ", static_cast<int>(transition.type), " ", name, " ",
+                           std::string(transition.reason), " ", absl::FormatTime(transition.available_at)));
+      model_.OnTransition(transition, name, trial_succeeds_, probe_succeeds_, now_);
+    }
+    model_.Expect(granted_.empty(), "1: a lease without a transition");
+  }
+
+  KeySnapshot Look(KeyIndex key) {
+    for (const KeySnapshot& snapshot : pool_->Snapshot(now_).keys) {
+      if (snapshot.key == key) return snapshot;
+    }
+    return {};
+  }
+
+  static bool Same(const KeySnapshot& a, const KeySnapshot& b) {
+    return a.state == b.state && a.reason == b.reason && a.available_at == b.available_at &&
+           a.consecutive_failures == b.consecutive_failures && a.failures == b.failures;
+  }
+
+  LeaseId NewId() { return {run_, 1, 0, ++ids_}; }
+  std::string Name(KeyIndex key) { return pool_->key(key).fingerprint; }
+  void Trace(const std::string& step) {
+    if (!tracing_) return;
+    trace_.push_back(absl::StrCat(absl::FormatTime(now_, absl::UTCTimeZone()), " ", step));
+    if (trace_.size() > kTraceSteps) trace_.pop_front();
+  }
+
+  std::mt19937_64 random_;
+  const bool tracing_;
+  std::vector<uint64_t> rpms_;
+  uint64_t pool_rpm_ = 0;
+  absl::Time now_ = absl::FromUnixMillis(1'700'000'000'000);
+  PoolSpec spec_;
+  SimulationModel model_;
+  std::unique_ptr<Pool> pool_;
+  std::deque<std::pair<Grant, OwnerId>> granted_;
+  std::deque<Waiting> queue_;
+  std::vector<Ended> ended_;
+  std::vector<Transition> transitions_;
+  std::deque<std::string> trace_;
+  bool outage_ = false;
+  bool trial_succeeds_ = false;
+  bool probe_succeeds_ = false;
+  uint32_t run_ = 1;
+  uint64_t ids_ = 0;
+};
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(SimulationTest, HistoriesKeepTheInvariants) {
+  const uint64_t first = FromEnvironment("CCR_SIM_SEED", 1);
+  const uint64_t histories = FromEnvironment("CCR_SIM_HISTORIES", 10'000);
+  for (uint64_t seed = first; seed < first + histories; ++seed) {
+    const std::string violation = Simulation(seed, /*tracing=*/false).Run();
+    if (violation.empty()) continue;
+    Simulation replay(seed, /*tracing=*/true);
+    EXPECT_EQ(replay.Run(), violation) << "the replay differs";
+    std::string steps;
+    for (const std::string& step : replay.trace()) absl::StrAppend(&steps, step, "\n");
+    FAIL() << violation << "\nCCR_SIM_SEED=" << seed << " CCR_SIM_HISTORIES=1\n" << steps;
+  }
+}
+
+}  // namespace
+}  // namespace ccr::core
