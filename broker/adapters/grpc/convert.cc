@@ -1,0 +1,303 @@
+#include "broker/adapters/grpc/convert.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+
+namespace ccr {
+namespace {
+
+constexpr size_t kLeaseIdDigits = 48;
+
+template <typename Word>
+void AppendHex(Word word, std::string* out) {
+  for (int shift = sizeof(Word) * 8 - 4; shift >= 0; shift -= 4)
+    out->push_back("0123456789abcdef"[(word >> shift) & 15]);
+}
+
+template <typename Word>
+bool TakeHex(std::string_view* text, Word* word) {
+  const size_t digits = sizeof(Word) * 2;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + digits, *word, 16);
+  if (error != std::errc() || end != text->data() + digits) return false;
+  text->remove_prefix(digits);
+  return true;
+}
+
+bool IsLowerHex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+v1::ReportResponse::Advice ToProto(core::Advice advice) {
+  switch (advice) {
+    case core::Advice::kRelay:
+      return v1::ReportResponse::RELAY;
+    case core::Advice::kRotate:
+      return v1::ReportResponse::ROTATE;
+    case core::Advice::kRetry:
+      return v1::ReportResponse::RETRY;
+  }
+  return v1::ReportResponse::ADVICE_UNSPECIFIED;
+}
+
+v1::ReportResponse::Disposition ToProto(core::Disposition disposition) {
+  switch (disposition) {
+    case core::Disposition::kApplied:
+      return v1::ReportResponse::APPLIED;
+    case core::Disposition::kDuplicate:
+      return v1::ReportResponse::DUPLICATE;
+    case core::Disposition::kLate:
+      return v1::ReportResponse::LATE;
+  }
+  return v1::ReportResponse::DISPOSITION_UNSPECIFIED;
+}
+
+v1::Event::Type ToProto(core::Transition::Type type) {
+  using Type = core::Transition::Type;
+  switch (type) {
+    case Type::kLeased:
+      return v1::Event::LEASED;
+    case Type::kSuccess:
+      return v1::Event::SUCCESS;
+    case Type::kFailure:
+      return v1::Event::FAILURE;
+    case Type::kCooling:
+      return v1::Event::COOLING;
+    case Type::kDisabled:
+      return v1::Event::DISABLED;
+    case Type::kRecovered:
+      return v1::Event::RECOVERED;
+    case Type::kCircuitOpened:
+      return v1::Event::CIRCUIT_OPENED;
+    case Type::kCircuitClosed:
+      return v1::Event::CIRCUIT_CLOSED;
+    case Type::kLeaseExpired:
+      return v1::Event::LEASE_EXPIRED;
+    case Type::kQueued:
+      break;
+  }
+  return v1::Event::TYPE_UNSPECIFIED;
+}
+
+bool IsFinite(absl::Time time) {
+  return time != absl::InfiniteFuture() && time != absl::InfinitePast();
+}
+
+void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeyStatus* out) {
+  out->set_name(spec.name);
+  out->set_fingerprint(spec.fingerprint);
+  out->set_state(ccr::ToProto(key.state));
+  if (key.state != core::KeyState::kActive) {
+    out->set_reason(key.reason.data(), key.reason.size());
+    if (IsFinite(key.available_at)) SetTime(key.available_at, out->mutable_available_at());
+  }
+  out->set_consecutive_failures(key.consecutive_failures);
+  out->set_max_failures(spec.max_failures);
+  out->set_in_flight(key.in_flight);
+  out->set_max_concurrent(spec.max_concurrent);
+  out->set_rpm(spec.rpm);
+  out->set_rpm_used(key.rpm_used);
+  out->set_weight(spec.weight);
+  out->set_uses(key.uses);
+  out->set_successes(key.successes);
+  out->set_failures(key.failures);
+  if (IsFinite(key.last_used)) SetTime(key.last_used, out->mutable_last_used());
+  if (IsFinite(key.last_failure)) SetTime(key.last_failure, out->mutable_last_failure());
+  if (IsFinite(key.last_success)) SetTime(key.last_success, out->mutable_last_success());
+  out->set_latency_ms(std::max(0.0, absl::ToDoubleMilliseconds(key.latency)));
+  out->set_input_tokens(key.input_tokens);
+  out->set_output_tokens(key.output_tokens);
+  out->set_available(key.available);
+}
+
+void FillCircuit(const core::PoolSnapshot& pool, v1::CircuitStatus* out) {
+  switch (pool.circuit) {
+    case core::CircuitState::kClosed:
+      out->set_state(v1::CircuitStatus::CLOSED);
+      break;
+    case core::CircuitState::kOpen:
+      out->set_state(v1::CircuitStatus::OPEN);
+      if (IsFinite(pool.circuit_retry_at)) SetTime(pool.circuit_retry_at, out->mutable_retry_at());
+      break;
+    case core::CircuitState::kHalfOpen:
+      out->set_state(v1::CircuitStatus::HALF_OPEN);
+      break;
+  }
+}
+
+void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
+  out->set_name(provider.name);
+  out->set_base_url(provider.base_url);
+  out->set_format(provider.format == ProviderFormat::kAnthropic ? v1::FORMAT_ANTHROPIC : v1::FORMAT_OPENAI);
+  out->mutable_models()->Assign(provider.models.begin(), provider.models.end());
+  out->set_retry_on_failure(provider.retry_on_failure);
+  out->set_max_retries(provider.max_retries);
+  out->mutable_timeouts()->set_connect_ms(absl::ToInt64Milliseconds(provider.timeouts.connect));
+  out->mutable_timeouts()->set_first_byte_ms(absl::ToInt64Milliseconds(provider.timeouts.first_byte));
+  out->mutable_timeouts()->set_idle_ms(absl::ToInt64Milliseconds(provider.timeouts.idle));
+  out->set_queue_wait_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(provider.queue.max_wait)));
+}
+
+void FillRouter(const RouterConfig& router, v1::Router* out) {
+  out->set_default_route(router.default_route);
+  out->set_background(router.background);
+  out->set_think(router.think);
+  out->set_long_context(router.long_context);
+  out->set_long_context_threshold(router.long_context_threshold);
+  out->set_web_search(router.web_search);
+  out->set_image(router.image);
+}
+
+void FillProxy(const ProxyConfig& proxy, v1::ProxySettings* out) {
+  out->set_max_head_bytes(proxy.max_head_bytes);
+  out->set_max_body_bytes(proxy.max_body_bytes);
+  out->set_header_timeout_ms(absl::ToInt64Milliseconds(proxy.header_timeout));
+  out->set_idle_timeout_ms(absl::ToInt64Milliseconds(proxy.idle_timeout));
+  out->set_max_connections(proxy.max_connections);
+  out->mutable_allowed_hosts()->Assign(proxy.allowed_hosts.begin(), proxy.allowed_hosts.end());
+}
+
+}  // namespace
+
+void AppendLeaseId(const core::LeaseId& id, std::string* out) {
+  out->reserve(out->size() + kLeaseIdDigits);
+  AppendHex(id.epoch, out);
+  AppendHex(id.pool, out);
+  AppendHex(id.random_high, out);
+  AppendHex(id.random_low, out);
+}
+
+std::optional<core::LeaseId> ParseLeaseId(std::string_view text) {
+  core::LeaseId id;
+  if (text.size() != kLeaseIdDigits || !IsLowerHex(text)) return std::nullopt;
+  if (!TakeHex(&text, &id.epoch) || !TakeHex(&text, &id.pool) || !TakeHex(&text, &id.random_high) ||
+      !TakeHex(&text, &id.random_low)) {
+    return std::nullopt;
+  }
+  return id;
+}
+
+core::Evidence ToCore(const v1::Evidence& evidence) {
+  core::Evidence out;
+  if (evidence.has_success()) out.success = evidence.success();
+  out.http_status = static_cast<int>(std::min<uint32_t>(evidence.http_status(), 1000));
+  out.error_type = evidence.error_type();
+  out.error_code = evidence.error_code();
+  if (evidence.has_retry_after_ms()) {
+    out.retry_after =
+        absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.retry_after_ms(), INT64_MAX)));
+  }
+  out.transport_error = static_cast<core::TransportError>(evidence.transport_error());
+  out.client_cancelled = evidence.client_cancelled();
+  out.caller_fault = evidence.caller_fault();
+  out.incomplete = evidence.incomplete();
+  out.input_tokens = evidence.input_tokens();
+  out.output_tokens = evidence.output_tokens();
+  out.first_byte = absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.first_byte_ms(), INT64_MAX)));
+  out.total = absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.total_ms(), INT64_MAX)));
+  return out;
+}
+
+v1::Outcome ToProto(core::Outcome outcome) {
+  return static_cast<v1::Outcome>(static_cast<int>(outcome) + 1);
+}
+static_assert(v1::OUTCOME_SUCCESS == static_cast<int>(core::Outcome::kSuccess) + 1);
+static_assert(v1::OUTCOME_OVERLOADED == static_cast<int>(core::Outcome::kOverloaded) + 1);
+static_assert(v1::OUTCOME_NEUTRAL == static_cast<int>(core::Outcome::kNeutral) + 1);
+static_assert(v1::TRANSPORT_ERROR_CONNECT == static_cast<int>(core::TransportError::kConnect));
+static_assert(v1::TRANSPORT_ERROR_READ == static_cast<int>(core::TransportError::kRead));
+
+v1::KeyState ToProto(core::KeyState state) {
+  return static_cast<v1::KeyState>(static_cast<int>(state) + 1);
+}
+static_assert(v1::KEY_STATE_ACTIVE == static_cast<int>(core::KeyState::kActive) + 1);
+static_assert(v1::KEY_STATE_DISABLED == static_cast<int>(core::KeyState::kDisabled) + 1);
+
+void Fill(const LeaseAnswer& answer, v1::LeaseResponse* out) {
+  const PoolInfo& pool = *answer.pool;
+  const core::KeySpec& key = pool.keys[answer.grant.key];
+  AppendLeaseId(answer.grant.id, out->mutable_lease_id());
+  out->set_pool(pool.pool);
+  out->set_key_name(key.name);
+  out->set_key_fingerprint(key.fingerprint);
+  v1::Credential* credential = out->mutable_credential();
+  const std::string_view secret = pool.secrets[answer.grant.key].Reveal();
+  credential->set_header(pool.auth_header);
+  credential->set_prefix(pool.auth_prefix);
+  credential->set_secret(secret.data(), secret.size());
+  out->set_base_url(pool.base_url);
+  out->set_ttl_ms(absl::ToInt64Milliseconds(pool.lease_ttl));
+  out->set_candidates_left(answer.grant.candidates_left);
+  out->set_trial(answer.grant.trial);
+}
+
+void Fill(const ReportAnswer& answer, v1::ReportResponse* out) {
+  const core::Decision& decision = answer.decision;
+  out->set_disposition(ToProto(decision.disposition));
+  out->set_outcome(ToProto(decision.outcome));
+  out->set_reason(decision.reason.data(), decision.reason.size());
+  out->set_advice(ToProto(decision.advice));
+}
+
+void Fill(const PoolStatus& status, v1::PoolStatus* out) {
+  const core::PoolSnapshot& pool = status.snapshot;
+  out->set_provider(status.info->pool);
+  out->set_enabled(pool.keys.size() > 1);
+  out->set_strategy(status.info->strategy);
+  out->set_total_keys(static_cast<uint32_t>(pool.keys.size()));
+  out->set_available_keys(pool.available);
+  for (size_t i = 0; i < pool.keys.size(); ++i) {
+    v1::KeyStatus* key = out->add_keys();
+    FillKey(pool.keys[i], status.info->keys[pool.keys[i].key], key);
+    key->set_last_error(status.last_errors[i]);
+  }
+  FillCircuit(pool, out->mutable_circuit());
+  out->set_waiting(pool.waiting);
+  out->set_in_flight(pool.in_flight);
+  out->set_acquired(pool.acquired);
+  out->set_reported(pool.reported);
+  out->set_expired(pool.expired);
+  out->set_base_url(status.info->base_url);
+}
+
+void Fill(const Routing& routing, v1::RoutingTable* out) {
+  out->set_version(routing.version);
+  for (const ProviderConfig& provider : routing.config.providers) FillProvider(provider, out->add_providers());
+  FillRouter(routing.config.router, out->mutable_router());
+  for (const auto& [route, models] : routing.config.fallback) {
+    (*out->mutable_fallback())[route].mutable_models()->Assign(models.begin(), models.end());
+  }
+  out->set_client_token_sha256(routing.client_token_sha256);
+  out->set_api_timeout_ms(absl::ToInt64Milliseconds(routing.config.api_timeout));
+  out->set_proxy_url(routing.config.proxy_url);
+  FillProxy(routing.config.proxy, out->mutable_proxy());
+}
+
+bool Fill(const PoolNames& pool, const core::Transition& transition, bool include_leases, v1::Event* out) {
+  const v1::Event::Type type = ToProto(transition.type);
+  const bool single_lease = type == v1::Event::LEASED || type == v1::Event::SUCCESS;
+  if (type == v1::Event::TYPE_UNSPECIFIED || (single_lease && !include_leases)) return false;
+  out->set_type(type);
+  SetTime(transition.time, out->mutable_time());
+  out->set_pool(pool.pool);
+  if (transition.key < pool.keys.size()) {
+    out->set_key_name(pool.keys[transition.key].name);
+    out->set_key_fingerprint(pool.keys[transition.key].fingerprint);
+  }
+  if (type == v1::Event::SUCCESS || type == v1::Event::FAILURE) out->set_outcome(ToProto(transition.outcome));
+  out->set_reason(transition.reason.data(), transition.reason.size());
+  if (IsFinite(transition.available_at) && transition.available_at != absl::UnixEpoch()) {
+    SetTime(transition.available_at, out->mutable_available_at());
+  }
+  return true;
+}
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
+  const int64_t nanos = absl::ToUnixNanos(time);
+  out->set_seconds(nanos / 1000000000);
+  out->set_nanos(static_cast<int32_t>(nanos % 1000000000));
+}
+
+}  // namespace ccr

@@ -1,0 +1,111 @@
+// One LeaseStream: batches of operations in, gathered answers out.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "broker/adapters/grpc/arena_message.h"
+#include "broker/base/mutex.h"
+#include "broker/service/broker_service.h"
+#include "ccr/broker/v1/key_broker.grpc.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace ccr {
+
+class LeaseStream;
+
+// The streams that are open. Thread-safe.
+class LeaseStreamSet {
+ public:
+  void Add(std::shared_ptr<LeaseStream> stream);
+  void Remove(const std::shared_ptr<LeaseStream>& stream);
+  // Tells every client to come back later, and those who come from now on too.
+  void GoAway();
+
+ private:
+  Mutex mutex_;
+  absl::flat_hash_set<std::shared_ptr<LeaseStream>> streams_ CCR_GUARDED_BY(mutex_);
+  bool going_away_ CCR_GUARDED_BY(mutex_) = false;
+};
+
+// Executes the operations of one message in order and answers them in one message, in order; a lease that waits is
+// answered later. One write is under way at a time, results gather meanwhile. Back-pressure: while more than
+// kMaxGathered results wait for the client to read, no further operation is read from it.
+//
+// Lives until OnDone and until the last wait of it is answered. The lock is never held while the service is called.
+class LeaseStream final
+    : public grpc::ServerBidiReactor<ccr::broker::v1::LeaseStreamRequest, ccr::broker::v1::LeaseStreamResponse>,
+      public std::enable_shared_from_this<LeaseStream> {
+ public:
+  static constexpr int kMaxGathered = 65536;
+
+  // Begins to read. The reactor keeps itself alive; both arguments outlive it.
+  static LeaseStream* Start(BrokerService* service, LeaseStreamSet* streams);
+
+  void GoAway();
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  using Request = ccr::broker::v1::LeaseStreamRequest;
+  using Response = ccr::broker::v1::LeaseStreamResponse;
+  using Operation = ccr::broker::v1::Operation;
+  using Result = ccr::broker::v1::Result;
+
+  // Grants that were answered lately, so that a Cancel that crossed its answer still finds the lease.
+  static constexpr size_t kRememberedGrants = 8192;
+
+  LeaseStream(BrokerService* service, LeaseStreamSet* streams) : service_(service), streams_(streams) {}
+
+  bool Greet();
+  void TakeOver(const ccr::broker::v1::Hello& hello);
+  void Execute(const Operation& operation);
+  void DoLease(uint64_t correlation, const ccr::broker::v1::LeaseRequest& request);
+  void DoReport(uint64_t correlation, const ccr::broker::v1::ReportRequest& request);
+  void DoRenew(uint64_t correlation, const ccr::broker::v1::RenewRequest& request);
+  void DoCancel(uint64_t correlation);
+  void BeginWait(uint64_t correlation, const core::LeaseId& id);
+  // The answer of a wait: `report` is set when it belongs to a report's next lease.
+  void EndWait(uint64_t correlation, const ReportAnswer* report, const LeaseAnswer& answer);
+
+  void AddLease(uint64_t correlation, const LeaseAnswer& answer) CCR_REQUIRES(mutex_);
+  void AddReport(uint64_t correlation, const ReportAnswer& report, const LeaseAnswer* next) CCR_REQUIRES(mutex_);
+  void AddError(uint64_t correlation, const google::rpc::Status& error) CCR_EXCLUDES(mutex_);
+  Result* AddResult(uint64_t correlation) CCR_REQUIRES(mutex_);
+  void Remember(uint64_t correlation, const core::LeaseId& id) CCR_REQUIRES(mutex_);
+  void MaybeWrite() CCR_REQUIRES(mutex_);
+  void ReadOn() CCR_REQUIRES(mutex_);
+  void Close(const grpc::Status& status) CCR_EXCLUDES(mutex_);
+  void EndReading() CCR_EXCLUDES(mutex_);
+  core::OwnerId owner() CCR_EXCLUDES(mutex_);
+
+  BrokerService* const service_;
+  LeaseStreamSet* const streams_;
+  std::shared_ptr<LeaseStream> self_;  // until OnDone
+
+  // Of the one reaction that reads.
+  ArenaMessage<Request> request_;
+  bool greeted_ = false;
+
+  Mutex mutex_;
+  ArenaMessage<Response> messages_[2] CCR_GUARDED_BY(mutex_);
+  int gathering_ CCR_GUARDED_BY(mutex_) = 0;  // index of the message that takes results; the other one is being sent
+  bool has_output_ CCR_GUARDED_BY(mutex_) = false;
+  bool writing_ CCR_GUARDED_BY(mutex_) = false;
+  bool read_paused_ CCR_GUARDED_BY(mutex_) = false;
+  bool executing_ CCR_GUARDED_BY(mutex_) = false;  // operations are under way: who closes leaves owner_ to them
+  bool closed_ CCR_GUARDED_BY(mutex_) = false;
+  grpc::Status final_status_ CCR_GUARDED_BY(mutex_);
+  core::OwnerId owner_ CCR_GUARDED_BY(mutex_) = core::kNobody;
+  absl::flat_hash_map<uint64_t, core::LeaseId> waits_ CCR_GUARDED_BY(mutex_);
+  std::vector<std::pair<uint64_t, core::LeaseId>> grants_ CCR_GUARDED_BY(mutex_);  // a ring
+  size_t next_grant_ CCR_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace ccr

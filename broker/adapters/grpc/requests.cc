@@ -1,0 +1,83 @@
+#include "broker/adapters/grpc/requests.h"
+
+#include "absl/strings/str_cat.h"
+#include "broker/adapters/grpc/convert.h"
+#include "broker/adapters/grpc/errors.h"
+
+namespace ccr {
+namespace {
+
+constexpr size_t kMaxPoolBytes = 256;
+constexpr size_t kMaxModelBytes = 1024;
+constexpr size_t kMaxSessionBytes = 256;
+constexpr int kMaxExclude = 64;
+constexpr size_t kMaxFingerprintBytes = 64;
+constexpr size_t kMaxErrorBytes = 128;
+constexpr size_t kMinTokenBytes = 16;
+constexpr size_t kMaxTokenBytes = 64;
+
+std::optional<google::rpc::Status> TooLong(std::string_view field, const std::string& value, size_t limit) {
+  if (value.size() <= limit) return std::nullopt;
+  return BadField(field, absl::StrCat("longer than ", limit, " bytes"));
+}
+
+std::optional<google::rpc::Status> CheckLease(const v1::LeaseRequest& request, const std::string& prefix) {
+  if (request.pool().empty()) return BadField(prefix + "pool", "name a pool");
+  if (auto error = TooLong(prefix + "pool", request.pool(), kMaxPoolBytes)) return error;
+  if (auto error = TooLong(prefix + "model", request.model(), kMaxModelBytes)) return error;
+  if (auto error = TooLong(prefix + "session", request.session(), kMaxSessionBytes)) return error;
+  if (request.exclude_size() > kMaxExclude) {
+    return BadField(prefix + "exclude", absl::StrCat("more than ", kMaxExclude, " keys"));
+  }
+  for (const std::string& fingerprint : request.exclude()) {
+    if (auto error = TooLong(prefix + "exclude", fingerprint, kMaxFingerprintBytes)) return error;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<google::rpc::Status> Check(const v1::LeaseRequest& request) {
+  return CheckLease(request, "");
+}
+
+std::optional<google::rpc::Status> Check(const v1::ReportRequest& request) {
+  if (!ParseLeaseId(request.lease_id())) return BadField("lease_id", "not an id of a lease");
+  const v1::Evidence& evidence = request.evidence();
+  if (auto error = TooLong("evidence.error_type", evidence.error_type(), kMaxErrorBytes)) return error;
+  if (auto error = TooLong("evidence.error_code", evidence.error_code(), kMaxErrorBytes)) return error;
+  if (!v1::TransportError_IsValid(evidence.transport_error())) {
+    return BadField("evidence.transport_error", "unknown value");
+  }
+  if (request.has_next()) return CheckLease(request.next(), "next.");
+  return std::nullopt;
+}
+
+std::optional<google::rpc::Status> Check(const v1::Hello& hello) {
+  const size_t size = hello.session_token().size();
+  if (size >= kMinTokenBytes && size <= kMaxTokenBytes) return std::nullopt;
+  return BadField("hello.session_token", absl::StrCat("must have ", kMinTokenBytes, " to ", kMaxTokenBytes, " bytes"));
+}
+
+LeaseArgs::LeaseArgs(const v1::LeaseRequest& request, core::OwnerId owner)
+    : exclude_(request.exclude().begin(), request.exclude().end()) {
+  params_.pool = request.pool();
+  params_.exclude = exclude_;
+  params_.max_wait = absl::Milliseconds(request.max_wait_ms());
+  params_.owner = owner;
+}
+
+core::Report ToCore(const v1::ReportRequest& request) {
+  core::Report report;
+  report.id = *ParseLeaseId(request.lease_id());
+  report.evidence = ToCore(request.evidence());
+  report.earlier_permission_denials = request.earlier_permission_denials();
+  report.earlier_overloads = request.earlier_overloads();
+  return report;
+}
+
+bool WantsNext(const v1::ReportRequest& request, const ReportAnswer& answer) {
+  return request.has_next() && answer.decision.advice != core::Advice::kRelay;
+}
+
+}  // namespace ccr

@@ -1,0 +1,78 @@
+#include "broker/adapters/grpc/services.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "broker/adapters/grpc/convert.h"
+#include "broker/adapters/grpc/errors.h"
+#include "broker/adapters/grpc/unary_lease.h"
+#include "broker/adapters/grpc/watches.h"
+#include "broker/base/log.h"
+
+namespace ccr {
+namespace {
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* KeyBrokerService::Lease(grpc::CallbackServerContext* /*context*/,
+                                                  const v1::LeaseRequest* request, v1::LeaseResponse* response) {
+  return UnaryLease::Lease(service_, *request, response);
+}
+
+grpc::ServerUnaryReactor* KeyBrokerService::Report(grpc::CallbackServerContext* /*context*/,
+                                                   const v1::ReportRequest* request, v1::ReportResponse* response) {
+  return UnaryLease::Report(service_, *request, response);
+}
+
+grpc::ServerUnaryReactor* KeyBrokerService::Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
+                                                  v1::RenewResponse* response) {
+  const std::optional<core::LeaseId> id = ParseLeaseId(request->lease_id());
+  if (!id.has_value()) return Finish(context, ToGrpcStatus(BadField("lease_id", "not an id of a lease")));
+  const std::optional<absl::Duration> ttl = service_->Renew(*id);
+  if (!ttl.has_value()) return Finish(context, ToGrpcStatus(NotFound("the lease has ended")));
+  response->set_ttl_ms(absl::ToInt64Milliseconds(*ttl));
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerBidiReactor<v1::LeaseStreamRequest, v1::LeaseStreamResponse>* KeyBrokerService::LeaseStream(
+    grpc::CallbackServerContext* /*context*/) {
+  return ccr::LeaseStream::Start(service_, &streams_);
+}
+
+grpc::ServerWriteReactor<v1::RoutingTable>* KeyBrokerService::WatchRouting(grpc::CallbackServerContext* /*context*/,
+                                                                           const v1::WatchRoutingRequest* request) {
+  Log(LogLevel::kDebug, "routing_watched", {{"client", request->client()}});
+  return new RoutingWatch(&service_->routing());
+}
+
+grpc::ServerUnaryReactor* KeyAdminService::ListPools(grpc::CallbackServerContext* context,
+                                                     const v1::ListPoolsRequest* request,
+                                                     v1::ListPoolsResponse* response) {
+  if (request->pool().empty()) {
+    for (const PoolStatus& pool : service_->ListPools()) Fill(pool, response->add_pools());
+  } else {
+    const std::optional<PoolStatus> pool = service_->GetPool(request->pool());
+    if (!pool.has_value())
+      return Finish(context, ToGrpcStatus(NotFound(absl::StrCat("no pool '", request->pool(), "'"))));
+    Fill(*pool, response->add_pools());
+  }
+  response->set_broker_version(CCR_VERSION);
+  SetTime(service_->started_at(), response->mutable_started_at());
+  SetTime(service_->Now(), response->mutable_now());
+  response->set_config_path(config_path_);
+  response->set_streams(service_->streams());
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerWriteReactor<v1::Event>* KeyAdminService::WatchEvents(grpc::CallbackServerContext* /*context*/,
+                                                                  const v1::WatchEventsRequest* request) {
+  return new EventWatch(*request, events_);
+}
+
+}  // namespace ccr

@@ -1,0 +1,53 @@
+// The two services of the contract over one BrokerService.
+#pragma once
+
+#include <string>
+
+#include "broker/adapters/grpc/event_hub.h"
+#include "broker/adapters/grpc/lease_stream.h"
+#include "broker/service/broker_service.h"
+#include "ccr/broker/v1/key_admin.grpc.pb.h"
+#include "ccr/broker/v1/key_broker.grpc.pb.h"
+
+namespace ccr {
+
+class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackService {
+ public:
+  explicit KeyBrokerService(BrokerService* service) : service_(service) {}
+
+  grpc::ServerUnaryReactor* Lease(grpc::CallbackServerContext* context, const ccr::broker::v1::LeaseRequest* request,
+                                  ccr::broker::v1::LeaseResponse* response) override;
+  grpc::ServerUnaryReactor* Report(grpc::CallbackServerContext* context, const ccr::broker::v1::ReportRequest* request,
+                                   ccr::broker::v1::ReportResponse* response) override;
+  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const ccr::broker::v1::RenewRequest* request,
+                                  ccr::broker::v1::RenewResponse* response) override;
+  grpc::ServerBidiReactor<ccr::broker::v1::LeaseStreamRequest, ccr::broker::v1::LeaseStreamResponse>* LeaseStream(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerWriteReactor<ccr::broker::v1::RoutingTable>* WatchRouting(
+      grpc::CallbackServerContext* context, const ccr::broker::v1::WatchRoutingRequest* request) override;
+
+  LeaseStreamSet& streams() { return streams_; }
+
+ private:
+  BrokerService* const service_;
+  LeaseStreamSet streams_;
+};
+
+class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService {
+ public:
+  KeyAdminService(BrokerService* service, EventHub* events, std::string config_path)
+      : service_(service), events_(events), config_path_(std::move(config_path)) {}
+
+  grpc::ServerUnaryReactor* ListPools(grpc::CallbackServerContext* context,
+                                      const ccr::broker::v1::ListPoolsRequest* request,
+                                      ccr::broker::v1::ListPoolsResponse* response) override;
+  grpc::ServerWriteReactor<ccr::broker::v1::Event>* WatchEvents(
+      grpc::CallbackServerContext* context, const ccr::broker::v1::WatchEventsRequest* request) override;
+
+ private:
+  BrokerService* const service_;
+  EventHub* const events_;
+  const std::string config_path_;
+};
+
+}  // namespace ccr

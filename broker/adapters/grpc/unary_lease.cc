@@ -1,0 +1,91 @@
+#include "broker/adapters/grpc/unary_lease.h"
+
+#include "broker/adapters/grpc/convert.h"
+#include "broker/adapters/grpc/errors.h"
+#include "broker/adapters/grpc/requests.h"
+
+namespace ccr {
+
+std::shared_ptr<UnaryLease> UnaryLease::Make(BrokerService* service) {
+  std::shared_ptr<UnaryLease> call(new UnaryLease(service));
+  call->self_ = call;
+  return call;
+}
+
+grpc::ServerUnaryReactor* UnaryLease::Lease(BrokerService* service, const v1::LeaseRequest& request,
+                                            v1::LeaseResponse* response) {
+  const std::shared_ptr<UnaryLease> call = Make(service);
+  call->lease_ = response;
+  if (const auto error = Check(request)) {
+    call->Finish(ToGrpcStatus(*error));
+    return call.get();
+  }
+  const LeaseArgs args(request, core::kNobody);
+  const auto answer = service->Lease(args.params(), [&](const core::LeaseId& id) { return call->BeginWait(id); });
+  if (answer.has_value()) call->Answer(*answer);
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* UnaryLease::Report(BrokerService* service, const v1::ReportRequest& request,
+                                             v1::ReportResponse* response) {
+  const std::shared_ptr<UnaryLease> call = Make(service);
+  call->report_ = response;
+  if (const auto error = Check(request)) {
+    call->Finish(ToGrpcStatus(*error));
+    return call.get();
+  }
+  const ReportAnswer report = service->Report(ToCore(request));
+  Fill(report, response);
+  if (!WantsNext(request, report)) {
+    call->Finish(grpc::Status::OK);
+    return call.get();
+  }
+  const LeaseArgs args(request.next(), core::kNobody);
+  const auto next =
+      service->LeaseNext(args.params(), report, [&](const core::LeaseId& id) { return call->BeginWait(id); });
+  if (next.has_value()) call->Answer(*next);
+  return call.get();
+}
+
+LeaseCallback UnaryLease::BeginWait(const core::LeaseId& id) {
+  MutexLock lock(mutex_);
+  waiting_ = id;
+  return [self = shared_from_this()](const LeaseAnswer& answer) { self->EndWait(answer); };
+}
+
+void UnaryLease::EndWait(const LeaseAnswer& answer) {
+  bool cancelled = false;
+  {
+    MutexLock lock(mutex_);
+    waiting_.reset();
+    cancelled = cancelled_;
+  }
+  if (cancelled && answer.status.ok()) service_->Release(answer.grant.id);
+  Answer(answer);
+}
+
+void UnaryLease::Answer(const LeaseAnswer& answer) {
+  if (report_ != nullptr) {
+    if (answer.status.ok()) {
+      Fill(answer, report_->mutable_next());
+    } else {
+      *report_->mutable_next_error() = ToRpcStatus(answer);
+    }
+    return Finish(grpc::Status::OK);
+  }
+  if (!answer.status.ok()) return Finish(ToGrpcStatus(ToRpcStatus(answer)));
+  Fill(answer, lease_);
+  Finish(grpc::Status::OK);
+}
+
+void UnaryLease::OnCancel() {
+  std::optional<core::LeaseId> waiting;
+  {
+    MutexLock lock(mutex_);
+    cancelled_ = true;
+    waiting = waiting_;
+  }
+  if (waiting.has_value() && service_->CancelWait(*waiting)) Finish(grpc::Status::CANCELLED);
+}
+
+}  // namespace ccr

@@ -1,0 +1,129 @@
+#include "broker/adapters/grpc/watches.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "broker/adapters/grpc/convert.h"
+
+namespace ccr {
+
+RoutingWatch::RoutingWatch(RoutingHub* hub) {
+  subscription_ = hub->Follow([this](std::shared_ptr<const Routing> routing) { Push(std::move(routing)); });
+}
+
+void RoutingWatch::Push(std::shared_ptr<const Routing> routing) {
+  MutexLock lock(mutex_);
+  latest_ = std::move(routing);
+  MaybeWrite();
+}
+
+void RoutingWatch::MaybeWrite() {
+  if (closed_ || writing_ || latest_ == nullptr) return;
+  writing_ = true;
+  table_.Clear();
+  Fill(*std::exchange(latest_, nullptr), &table_);
+  StartWrite(&table_);
+}
+
+void RoutingWatch::OnWriteDone(bool ok) {
+  MutexLock lock(mutex_);
+  writing_ = false;
+  if (closed_) return Finish(grpc::Status::CANCELLED);
+  if (!ok) return Close();
+  MaybeWrite();
+}
+
+void RoutingWatch::OnCancel() {
+  MutexLock lock(mutex_);
+  Close();
+}
+
+void RoutingWatch::Close() {
+  if (closed_) return;
+  closed_ = true;
+  if (!writing_) Finish(grpc::Status::CANCELLED);
+}
+
+void RoutingWatch::OnDone() {
+  delete this;
+}
+
+EventWatch::EventWatch(const v1::WatchEventsRequest& request, EventHub* hub)
+    : pool_(request.pool()), include_leases_(request.include_leases()), hub_(hub) {
+  StartSendInitialMetadata();
+  hub_->Add(this);
+}
+
+bool EventWatch::Watches(const PoolNames& pool) const {
+  return pool_.empty() || absl::EqualsIgnoreCase(pool_, pool.pool);
+}
+
+void EventWatch::OnTransitions(const std::shared_ptr<const PoolNames>& pool, absl::Span<const core::Transition> batch) {
+  if (!Watches(*pool)) return;
+  MutexLock lock(mutex_);
+  for (const core::Transition& transition : batch) {
+    v1::Event event;
+    if (Fill(*pool, transition, include_leases_, &event)) Push(std::move(event));
+  }
+  MaybeWrite();
+}
+
+void EventWatch::OnPool(const std::shared_ptr<const PoolNames>& pool, bool added) {
+  if (!Watches(*pool)) return;
+  v1::Event event;
+  event.set_type(added ? v1::Event::POOL_REGISTERED : v1::Event::POOL_REMOVED);
+  SetTime(absl::Now(), event.mutable_time());
+  event.set_pool(pool->pool);
+  MutexLock lock(mutex_);
+  Push(std::move(event));
+  MaybeWrite();
+}
+
+void EventWatch::Push(v1::Event event) {
+  if (queue_.size() >= kMaxQueued) {
+    queue_.pop_front();
+    ++dropped_;
+  }
+  queue_.push_back(std::move(event));
+}
+
+void EventWatch::MaybeWrite() {
+  if (closed_ || writing_ || queue_.empty()) return;
+  writing_ = true;
+  if (dropped_ > 0) {
+    event_.Clear();
+    event_.set_type(v1::Event::EVENTS_DROPPED);
+    *event_.mutable_time() = queue_.front().time();
+    event_.set_count(std::exchange(dropped_, 0));
+  } else {
+    event_ = std::move(queue_.front());
+    queue_.pop_front();
+  }
+  StartWrite(&event_);
+}
+
+void EventWatch::OnWriteDone(bool ok) {
+  MutexLock lock(mutex_);
+  writing_ = false;
+  if (closed_) return Finish(grpc::Status::CANCELLED);
+  if (!ok) return Close();
+  MaybeWrite();
+}
+
+void EventWatch::OnCancel() {
+  MutexLock lock(mutex_);
+  Close();
+}
+
+void EventWatch::Close() {
+  if (closed_) return;
+  closed_ = true;
+  if (!writing_) Finish(grpc::Status::CANCELLED);
+}
+
+void EventWatch::OnDone() {
+  hub_->Remove(this);
+  delete this;
+}
+
+}  // namespace ccr

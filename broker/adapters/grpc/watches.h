@@ -1,0 +1,69 @@
+// The server's streams that only send: routing tables and events.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "broker/adapters/grpc/event_hub.h"
+#include "broker/base/mutex.h"
+#include "broker/service/broker_service.h"
+#include "ccr/broker/v1/key_admin.grpc.pb.h"
+#include "ccr/broker/v1/key_broker.grpc.pb.h"
+
+namespace ccr {
+
+// Sends the routing table and every later one; a client that is slow skips to the latest. Deletes itself.
+class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::RoutingTable> {
+ public:
+  explicit RoutingWatch(RoutingHub* hub);
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  void Push(std::shared_ptr<const Routing> routing);
+  void MaybeWrite() CCR_REQUIRES(mutex_);
+  void Close() CCR_REQUIRES(mutex_);
+
+  Mutex mutex_;
+  std::shared_ptr<const Routing> latest_ CCR_GUARDED_BY(mutex_);
+  ccr::broker::v1::RoutingTable table_ CCR_GUARDED_BY(mutex_);
+  bool writing_ CCR_GUARDED_BY(mutex_) = false;
+  bool closed_ CCR_GUARDED_BY(mutex_) = false;
+  RoutingHub::Subscription subscription_;
+};
+
+// Sends events, one a message. At most kMaxQueued wait; then the oldest are dropped and EVENTS_DROPPED counts them.
+// Deletes itself.
+class EventWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Event>, private EventSink {
+ public:
+  static constexpr size_t kMaxQueued = 4096;
+
+  EventWatch(const ccr::broker::v1::WatchEventsRequest& request, EventHub* hub);
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  void OnTransitions(const std::shared_ptr<const PoolNames>& pool, absl::Span<const core::Transition> batch) override;
+  void OnPool(const std::shared_ptr<const PoolNames>& pool, bool added) override;
+  bool Watches(const PoolNames& pool) const;
+  void Push(ccr::broker::v1::Event event) CCR_REQUIRES(mutex_);
+  void MaybeWrite() CCR_REQUIRES(mutex_);
+  void Close() CCR_REQUIRES(mutex_);
+
+  const std::string pool_;  // empty = all
+  const bool include_leases_;
+  EventHub* const hub_;
+  Mutex mutex_;
+  std::deque<ccr::broker::v1::Event> queue_ CCR_GUARDED_BY(mutex_);
+  uint64_t dropped_ CCR_GUARDED_BY(mutex_) = 0;
+  ccr::broker::v1::Event event_ CCR_GUARDED_BY(mutex_);
+  bool writing_ CCR_GUARDED_BY(mutex_) = false;
+  bool closed_ CCR_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace ccr

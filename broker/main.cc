@@ -1,0 +1,131 @@
+// ccr-broker: wiring only.
+#include <future>
+#include <iostream>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/cleanup/cleanup.h"
+#include "broker/adapters/grpc/event_hub.h"
+#include "broker/adapters/grpc/server.h"
+#include "broker/adapters/log/log_observer.h"
+#include "broker/adapters/metrics/broker_metrics.h"
+#include "broker/adapters/metrics/state_registry.h"
+#include "broker/adapters/store/memory_store.h"
+#include "broker/base/address.h"
+#include "broker/base/config.h"
+#include "broker/base/log.h"
+#include "broker/base/metrics_server.h"
+#include "broker/base/shutdown.h"
+#include "broker/service/broker_service.h"
+#include "broker/service/config_watcher.h"
+#include "broker/service/state_dir.h"
+#include "broker/service/sweeper.h"
+
+namespace {
+
+constexpr int kBadUsage = 2;
+constexpr absl::Duration kDrainTime = absl::Milliseconds(400);
+
+struct Flags {
+  std::string config = ccr::DefaultConfigPath();
+  std::string listen, metrics_listen, state_dir, log_format, log_level;
+  bool check = false;
+
+  // Flags win over the file.
+  void Override(ccr::Config* file) const {
+    if (!listen.empty()) file->broker.listen = listen;
+    if (!metrics_listen.empty()) file->broker.metrics_listen = metrics_listen;
+    if (!state_dir.empty()) file->broker.state_dir = state_dir;
+    if (!log_format.empty()) file->log_format = log_format;
+    if (!log_level.empty()) file->log_level = log_level;
+  }
+};
+
+void Declare(CLI::App* app, Flags* flags) {
+  app->set_version_flag("--version", std::string("ccr-broker " CCR_VERSION));
+  app->add_option("--config", flags->config, "config.json (JSON5) or .yaml")->capture_default_str();
+  app->add_option("--listen", flags->listen, "gRPC: HOST:PORT or unix:PATH (default 127.0.0.1:50061)");
+  app->add_option("--metrics-listen", flags->metrics_listen, "Prometheus: HOST:PORT (default 127.0.0.1:9461)");
+  app->add_option("--state-dir", flags->state_dir, "durable state (default state/ beside the configuration)");
+  app->add_option("--log-format", flags->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app->add_option("--log-level", flags->log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "fatal", "off"}));
+  app->add_flag("--check", flags->check, "validate, print the effective configuration without keys, and exit");
+}
+
+ccr::LogLevel LevelOf(const ccr::Config& config) {
+  const std::string& level = config.log_level;
+  if (!config.log || level == "off") return ccr::LogLevel::kOff;
+  if (level == "debug" || level == "trace") return ccr::LogLevel::kDebug;
+  if (level == "warn") return ccr::LogLevel::kWarn;
+  return level == "error" || level == "fatal" ? ccr::LogLevel::kError : ccr::LogLevel::kInfo;
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "ccr-broker: " << status.message() << "\n";
+  return status.code() == absl::StatusCode::kInvalidArgument ? kBadUsage : 1;
+}
+
+int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
+  ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
+  const ccr::GrpcServer::Options listen{config.broker.listen, config.path};
+  const auto metrics_listen = ccr::ParseHostPort(config.broker.metrics_listen);
+  if (!metrics_listen.ok()) return Fail(metrics_listen.status());
+  auto salt = ccr::OpenStateDir(config.broker.state_dir);
+  if (!salt.ok()) return Fail(salt.status());
+
+  const ccr::MonotonicWallClock clock;
+  ccr::MemoryStore store;
+  ccr::LogObserver log;
+  ccr::EventHub events;
+  const auto registry = std::make_shared<ccr::StateRegistry>();
+  ccr::BrokerMetrics metrics(registry.get());
+  ccr::Sweeper sweeper(&clock);
+  ccr::BrokerService service({&clock, &store, {&log, &metrics, &events}, *std::move(salt), [&sweeper](absl::Time when) {
+                                sweeper.WakeBy(when);
+                              }});
+  if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);
+  sweeper.Start([&service] { return service.Sweep(); });
+  const absl::Cleanup stop_sweeping = [&sweeper] { sweeper.Stop(); };
+  registry->Watch(&service);
+  auto metrics_server = ccr::MetricsServer::Start(*metrics_listen, registry);
+  if (!metrics_server.ok()) return Fail(metrics_server.status());
+  auto server = ccr::GrpcServer::Start(listen, &service, &events);
+  if (!server.ok()) return Fail(server.status());
+  ccr::ConfigWatcher watcher(
+      flags.config, ccr::ProcessEnv(), [&flags](ccr::Config* file) { flags.Override(file); }, &service);
+
+  std::promise<void> drain;
+  signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });
+  std::cerr << "ccr-broker ready: grpc=" << (*server)->address()
+            << " metrics=" << (*metrics_server)->address().ToString() << std::endl;
+  drain.get_future().wait();
+  service.BeginDrain();
+  (*server)->Drain(kDrainTime);
+  const absl::Status flushed = service.Flush();
+  ccr::Log(ccr::LogLevel::kInfo, "stopped");
+  return flushed.ok() ? 0 : Fail(flushed);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ccr::SignalWatcher signals;
+  Flags flags;
+  CLI::App app("Owns the keys of LLM providers and leases them: one to each request.", "ccr-broker");
+  Declare(&app, &flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadUsage;
+  }
+  ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv());
+  for (const ccr::ConfigProblem& problem : loaded.problems) std::cerr << problem.ToString() << "\n";
+  if (!loaded.config.has_value()) return kBadUsage;
+  flags.Override(&*loaded.config);
+  if (flags.check) {
+    std::cout << ccr::DescribeConfig(*loaded.config);
+    return 0;
+  }
+  return Serve(&signals, flags, *std::move(loaded.config));
+}

@@ -1,0 +1,220 @@
+#include "broker/service/broker_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "broker/service/lease_ids.h"
+
+namespace ccr {
+namespace {
+
+LeaseAnswer Failed(absl::Status status) {
+  LeaseAnswer answer;
+  answer.status = std::move(status);
+  return answer;
+}
+
+absl::Status ShuttingDown() {
+  return absl::UnavailableError("the broker is shutting down; reconnect");
+}
+
+std::shared_ptr<Routing> MakeRouting(Config config) {
+  auto routing = std::make_shared<Routing>();
+  if (!config.client_token.empty()) {
+    routing->client_token_sha256 = Sha256(config.client_token.Reveal());
+    config.client_token = Secret();
+  }
+  routing->config = std::move(config);
+  return routing;
+}
+
+}  // namespace
+
+BrokerService::BrokerService(Options options)
+    : env_{options.clock, options.store, std::move(options.observers), std::move(options.wake), NewEpoch()},
+      fingerprinter_(std::move(options.fingerprint_salt)),
+      started_at_(options.clock->Now()),
+      directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {}
+
+absl::Status BrokerService::Apply(Config config) {
+  MutexLock apply_lock(apply_mutex_);
+  absl::StatusOr<std::vector<KeyRecord>> records = env_.store->Load();
+  if (!records.ok()) return records.status();
+  const std::shared_ptr<const PoolDirectory> before = directory();
+  const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *records));
+  stream_grace_ns_ = absl::ToInt64Nanoseconds(config.broker.stream_grace);
+  {
+    MutexLock lock(mutex_);
+    directory_ = after;
+  }
+  for (const auto& pool : before->pools()) {
+    if (after->Find(pool->number()) == nullptr) pool->Retire();
+  }
+  for (const auto& pool : after->pools()) pool->Announce();
+  routing_.Publish(MakeRouting(std::move(config)));
+  return absl::OkStatus();
+}
+
+std::vector<std::shared_ptr<ManagedPool>> BrokerService::BuildPools(Config* config,
+                                                                    absl::Span<const KeyRecord> records) {
+  const std::shared_ptr<const PoolDirectory> before = directory();
+  std::vector<std::shared_ptr<ManagedPool>> pools;
+  for (ProviderConfig& provider : config->providers) {
+    PoolPlan plan = PlanPool(&provider, config->broker.lease_ttl.value_or(config->api_timeout), fingerprinter_);
+    const ManagedPool* known = before->Find(std::string_view(provider.name));
+    if (known == nullptr) {
+      pools.push_back(std::make_shared<ManagedPool>(next_number_++, std::move(plan), records, &env_));
+      continue;
+    }
+    pools.push_back(*std::find_if(before->pools().begin(), before->pools().end(),
+                                  [known](const auto& pool) { return pool.get() == known; }));
+    pools.back()->Reconfigure(std::move(plan), records);
+  }
+  return pools;
+}
+
+std::optional<LeaseAnswer> BrokerService::Lease(const LeaseParams& params, WaitStart start) {
+  if (draining_.load(std::memory_order_relaxed)) return Failed(ShuttingDown());
+  const auto pools = directory();
+  ManagedPool* pool = pools->Find(params.pool);
+  if (pool == nullptr) return Failed(absl::NotFoundError(absl::StrCat("no pool '", ToAbsl(params.pool), "'")));
+  return pool->Lease(params, start);
+}
+
+bool BrokerService::CancelWait(const core::LeaseId& id) {
+  const auto pools = directory();
+  ManagedPool* pool = pools->Find(id.pool);
+  return pool != nullptr && pool->CancelWait(id);
+}
+
+std::vector<ManagedPool*> BrokerService::Candidates(const PoolDirectory& directory, const core::LeaseId& id) const {
+  std::vector<ManagedPool*> candidates;
+  for (const auto& pool : directory.pools()) {
+    if (id.epoch != env_.epoch || pool->number() == id.pool) candidates.push_back(pool.get());
+  }
+  return candidates;
+}
+
+ReportAnswer BrokerService::Report(const core::Report& report) {
+  const auto pools = directory();
+  if (report.id.epoch == env_.epoch) {
+    ManagedPool* pool = pools->Find(report.id.pool);
+    if (pool != nullptr) return pool->Apply(report);
+  }
+  ReportAnswer answer;
+  answer.decision.disposition = core::Disposition::kLate;
+  for (ManagedPool* pool : Candidates(*pools, report.id)) {
+    answer = pool->Apply(report);
+    if (answer.decision.disposition != core::Disposition::kLate) break;
+  }
+  return answer;
+}
+
+std::optional<LeaseAnswer> BrokerService::LeaseNext(const LeaseParams& params, const ReportAnswer& report,
+                                                    WaitStart start) {
+  if (report.pool == nullptr || report.decision.key == core::kNoKey) return Lease(params, start);
+  absl::InlinedVector<std::string_view, 8> exclude(params.exclude.begin(), params.exclude.end());
+  exclude.push_back(report.pool->keys[report.decision.key].fingerprint);
+  LeaseParams other = params;
+  other.exclude = exclude;
+  if (report.decision.advice != core::Advice::kRetry) return Lease(other, start);
+  other.max_wait = absl::ZeroDuration();
+  std::optional<LeaseAnswer> answer = Lease(other, start);
+  if (answer->status.ok() || !answer->refused.has_value()) return answer;
+  return Lease(params, start);
+}
+
+std::optional<absl::Duration> BrokerService::Renew(const core::LeaseId& id) {
+  const auto pools = directory();
+  for (ManagedPool* pool : Candidates(*pools, id)) {
+    if (pool->Renew(id)) return pool->info()->lease_ttl;
+  }
+  return std::nullopt;
+}
+
+bool BrokerService::Release(const core::LeaseId& id) {
+  const auto pools = directory();
+  for (ManagedPool* pool : Candidates(*pools, id)) {
+    if (pool->Release(id)) return true;
+  }
+  return false;
+}
+
+BrokerService::OpenedStream BrokerService::OpenStream(std::string_view token, absl::Span<const HeldLease> held) {
+  const StreamRegistry::Opened opened = streams_.Open(token);
+  const auto pools = directory();
+  OpenedStream stream;
+  stream.owner = opened.owner;
+  for (size_t i = 0; i < held.size(); ++i) {
+    ManagedPool* pool = pools->Find(held[i].pool);
+    if (pool == nullptr || !pool->Reassert(held[i].id, opened.owner, held[i].fingerprint)) stream.lost.push_back(i);
+  }
+  if (opened.previous == core::kNobody) return stream;
+  for (const auto& pool : pools->pools()) {
+    pool->Orphan(opened.previous, Now());
+    pool->Sweep();
+  }
+  return stream;
+}
+
+void BrokerService::CloseStream(core::OwnerId owner) {
+  const absl::Time deadline = Now() + stream_grace();
+  streams_.Close(owner);
+  const auto pools = directory();
+  for (const auto& pool : pools->pools()) pool->Orphan(owner, deadline);
+}
+
+std::vector<PoolStatus> BrokerService::ListPools() {
+  std::vector<PoolStatus> statuses;
+  const auto pools = directory();
+  for (const auto& pool : pools->pools()) statuses.push_back(pool->Status());
+  return statuses;
+}
+
+std::optional<PoolStatus> BrokerService::GetPool(std::string_view name) {
+  const auto pools = directory();
+  ManagedPool* pool = pools->Find(name);
+  if (pool == nullptr) return std::nullopt;
+  return pool->Status();
+}
+
+absl::Time BrokerService::Sweep() {
+  absl::Time next = absl::InfiniteFuture();
+  const auto pools = directory();
+  for (const auto& pool : pools->pools()) next = std::min(next, pool->Sweep());
+  return next;
+}
+
+void BrokerService::BeginDrain() {
+  draining_ = true;
+  const auto pools = directory();
+  for (const auto& pool : pools->pools()) pool->RefuseWaiters(ShuttingDown());
+}
+
+absl::Status BrokerService::Flush() {
+  std::vector<KeyRecord> records;
+  const auto pools = directory();
+  for (const auto& pool : pools->pools()) pool->Save(&records);
+  return env_.store->Append(records);
+}
+
+void BrokerService::RecordReload(bool ok) {
+  MutexLock lock(mutex_);
+  ++(ok ? reloads_.succeeded : reloads_.failed);
+  reloads_.last_succeeded = ok;
+}
+
+BrokerService::ReloadCounts BrokerService::reloads() const {
+  MutexLock lock(mutex_);
+  return reloads_;
+}
+
+std::shared_ptr<const PoolDirectory> BrokerService::directory() const {
+  MutexLock lock(mutex_);
+  return directory_;
+}
+
+}  // namespace ccr

@@ -1,0 +1,129 @@
+// The broker without its network: pools, leases, streams and configuration behind one plain C++ interface.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "broker/base/clock.h"
+#include "broker/base/config.h"
+#include "broker/base/mutex.h"
+#include "broker/base/secret.h"
+#include "broker/ports/key_store.h"
+#include "broker/ports/observer.h"
+#include "broker/service/lease.h"
+#include "broker/service/managed_pool.h"
+#include "broker/service/pool_directory.h"
+#include "broker/service/routing.h"
+#include "broker/service/stream_registry.h"
+
+namespace ccr {
+
+// Thread-safe. Nothing of it blocks but Apply and Flush, which write to the store.
+class BrokerService {
+ public:
+  struct Options {
+    const Clock* clock = nullptr;  // this and the next two outlive the service
+    KeyStore* store = nullptr;
+    std::vector<Observer*> observers;
+    Secret fingerprint_salt;               // 32 bytes, the same over restarts
+    std::function<void(absl::Time)> wake;  // asks for a Sweep() at that time; from any thread, must not block
+  };
+  explicit BrokerService(Options options);
+
+  // Takes a configuration into effect: pools of the same name keep their keys' state by fingerprint, new ones are added
+  // with what the store remembers, missing ones removed. On an error nothing has changed. One call at a time takes
+  // effect.
+  absl::Status Apply(Config config);
+
+  // Grants a key, or says why not. With `max_wait`, and when the pool lets requests wait, the answer may come later:
+  // then nothing is returned and the callback that `start` makes is called exactly once, unless the wait is cancelled
+  // or its stream closes.
+  std::optional<LeaseAnswer> Lease(const LeaseParams& params, WaitStart start);
+
+  // Gives up a wait. False when there is none: its callback was or is being called.
+  bool CancelWait(const core::LeaseId& id);
+
+  // Ends a lease with evidence. Late and repeated reports are answered and change nothing.
+  ReportAnswer Report(const core::Report& report);
+
+  // The lease for another attempt after `report`: like Lease, but not of the reported key. When only that key is left
+  // and the failure was the provider's (advice kRetry), that key may be granted again, if its state allows.
+  std::optional<LeaseAnswer> LeaseNext(const LeaseParams& params, const ReportAnswer& report, WaitStart start);
+
+  // Extends a lease; returns its ttl from now on, or nothing when it has ended.
+  std::optional<absl::Duration> Renew(const core::LeaseId& id);
+  // Ends a lease without evidence. False when it had ended before.
+  bool Release(const core::LeaseId& id);
+
+  struct HeldLease {
+    core::LeaseId id;
+    std::string_view pool;
+    std::string_view fingerprint;
+  };
+  struct OpenedStream {
+    core::OwnerId owner = core::kNobody;
+    std::vector<size_t> lost;  // indices into `held` of leases that could not be taken over
+  };
+  // A client's stream begins. It takes over `held`, of an earlier stream or an earlier run of the broker. Other leases
+  // of earlier streams with this token end: at once when such a stream seemed to be open still, else with their grace
+  // time.
+  OpenedStream OpenStream(std::string_view token, absl::Span<const HeldLease> held);
+  // It ended: its waits are dropped, its leases end after the grace time unless a new stream takes them over.
+  void CloseStream(core::OwnerId owner);
+  absl::Duration stream_grace() const { return absl::Nanoseconds(stream_grace_ns_.load(std::memory_order_relaxed)); }
+  uint32_t streams() const { return streams_.open(); }
+
+  std::vector<PoolStatus> ListPools();
+  std::optional<PoolStatus> GetPool(std::string_view name);
+  RoutingHub& routing() { return routing_; }
+
+  // Does what is due in every pool, answers waiters, returns when there is more to do.
+  absl::Time Sweep();
+
+  // From now on leases are refused with Unavailable, waiting ones too. Reports are still taken.
+  void BeginDrain();
+  // Writes the state of every key to the store.
+  absl::Status Flush();
+
+  // Counts reloads, for those who watch. Thread-safe.
+  void RecordReload(bool ok);
+  struct ReloadCounts {
+    uint64_t succeeded = 0, failed = 0;
+    bool last_succeeded = true;
+  };
+  ReloadCounts reloads() const;
+
+  uint32_t epoch() const { return env_.epoch; }
+  absl::Time started_at() const { return started_at_; }
+  absl::Time Now() const { return env_.clock->Now(); }
+
+ private:
+  std::shared_ptr<const PoolDirectory> directory() const;
+  std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, absl::Span<const KeyRecord> records)
+      CCR_REQUIRES(apply_mutex_);
+  std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
+
+  ManagedPool::Environment env_;
+  const Fingerprinter fingerprinter_;
+  const absl::Time started_at_;
+  RoutingHub routing_;
+  StreamRegistry streams_;
+  std::atomic<int64_t> stream_grace_ns_{0};
+  std::atomic<bool> draining_{false};
+
+  Mutex apply_mutex_;
+  uint32_t next_number_ CCR_GUARDED_BY(apply_mutex_) = 0;
+  mutable Mutex mutex_;
+  std::shared_ptr<const PoolDirectory> directory_ CCR_GUARDED_BY(mutex_);
+  ReloadCounts reloads_ CCR_GUARDED_BY(mutex_);
+};
+
+}  // namespace ccr

@@ -1,0 +1,372 @@
+#include "broker/service/managed_pool.h"
+
+#include <algorithm>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/log.h"
+#include "broker/service/lease_ids.h"
+
+namespace ccr {
+namespace {
+
+absl::BitGenRef Random() {
+  thread_local absl::InsecureBitGen generator;
+  return generator;
+}
+
+std::string_view WhyText(core::Refusal::Why why) {
+  switch (why) {
+    case core::Refusal::Why::kNoneAvailable:
+      return "no key is available";
+    case core::Refusal::Why::kAllDisabled:
+      return "every key is disabled";
+    case core::Refusal::Why::kCircuitOpen:
+      return "the provider is failing and its circuit is open";
+    case core::Refusal::Why::kQueueFull:
+      return "too many requests wait for a key";
+    case core::Refusal::Why::kWaitedTooLong:
+      return "no key became available in time";
+  }
+  return "no key is available";
+}
+
+absl::Status ToStatus(const std::string& pool, core::Refusal::Why why, absl::Duration retry_after) {
+  std::string message = absl::StrCat("pool '", pool, "': ", ToAbsl(WhyText(why)));
+  if (retry_after != absl::InfiniteDuration()) {
+    absl::StrAppend(&message, "; the earliest comes back in ", absl::ToInt64Milliseconds(retry_after), " ms");
+  }
+  return why == core::Refusal::Why::kAllDisabled ? absl::FailedPreconditionError(message)
+                                                 : absl::ResourceExhaustedError(message);
+}
+
+bool SpeaksAgainstKey(core::Outcome outcome) {
+  return outcome != core::Outcome::kSuccess && outcome != core::Outcome::kCallerFault &&
+         outcome != core::Outcome::kNeutral;
+}
+
+std::string Describe(const core::Evidence& evidence) {
+  std::string text = evidence.http_status != 0 ? absl::StrCat("HTTP ", evidence.http_status)
+                                               : std::string(core::ToString(evidence.transport_error));
+  for (const std::string* part : {&evidence.error_type, &evidence.error_code}) {
+    if (!part->empty()) absl::StrAppend(&text, " ", *part);
+  }
+  return Redact(text);
+}
+
+bool IsDurable(core::Transition::Type type) {
+  using Type = core::Transition::Type;
+  return type == Type::kFailure || type == Type::kCooling || type == Type::kDisabled || type == Type::kRecovered;
+}
+
+}  // namespace
+
+ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, absl::Span<const KeyRecord> records, const Environment* env)
+    : number_(number), env_(env), pool_(plan.spec, env->clock->Now()) {
+  MutexLock lock(mutex_);
+  SetInfo(std::move(plan));
+  RestoreNew(records, nullptr, env_->clock->Now());
+}
+
+void ManagedPool::Reconfigure(PoolPlan plan, absl::Span<const KeyRecord> records) {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    const absl::Time now = env_->clock->Now();
+    const std::shared_ptr<const PoolInfo> before = info_;
+    pool_.Reconfigure(plan.spec, now);
+    SetInfo(std::move(plan));
+    RestoreNew(records, before.get(), now);
+    announce_ = true;
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+}
+
+void ManagedPool::Announce() {
+  Sweep();
+}
+
+void ManagedPool::Retire() {
+  RefuseWaiters(absl::NotFoundError(absl::StrCat("pool '", info()->pool, "' left the configuration")));
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    retire_ = true;
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+}
+
+void ManagedPool::SetInfo(PoolPlan plan) {
+  auto info = std::make_shared<PoolInfo>();
+  if (info_ != nullptr) info->keys = info_->keys;
+  info->pool = plan.spec.name;
+  info->strategy = plan.spec.strategy;
+  info->base_url = std::move(plan.base_url);
+  info->auth_header = std::move(plan.auth_header);
+  info->auth_prefix = std::move(plan.auth_prefix);
+  info->lease_ttl = plan.spec.lease_ttl;
+  for (size_t i = 0; i < plan.spec.keys.size(); ++i) {
+    const core::KeyIndex key = pool_.Find(plan.spec.keys[i].fingerprint);
+    if (key >= info->keys.size()) {
+      info->keys.resize(key + 1);
+      last_errors_.resize(key + 1);
+    }
+    info->secrets.resize(info->keys.size());
+    if (info->keys[key].fingerprint != plan.spec.keys[i].fingerprint) last_errors_[key].clear();
+    info->keys[key] = plan.spec.keys[i];
+    info->secrets[key] = std::move(plan.secrets[i]);
+  }
+  info_ = std::move(info);
+}
+
+void ManagedPool::RestoreNew(absl::Span<const KeyRecord> records, const PoolInfo* before, absl::Time now) {
+  for (const KeyRecord& record : records) {
+    if (record.pool != info_->pool) continue;
+    const bool known = before != nullptr && std::any_of(before->keys.begin(), before->keys.end(), [&](const auto& key) {
+                         return key.fingerprint == record.fingerprint;
+                       });
+    if (!known) pool_.Restore(record.fingerprint, record.state, now);
+  }
+}
+
+std::optional<LeaseAnswer> ManagedPool::Lease(const LeaseParams& params, WaitStart start) {
+  std::optional<LeaseAnswer> answer;
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    answer = LeaseLocked(params, start);
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+  if (answer.has_value()) TellRefusal(*answer);
+  return answer;
+}
+
+std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, WaitStart start) {
+  const absl::Time now = env_->clock->Now();
+  absl::InlinedVector<core::KeyIndex, 8> excluded;
+  for (std::string_view fingerprint : params.exclude) {
+    const core::KeyIndex key = pool_.Find(fingerprint);
+    if (key != core::kNoKey) excluded.push_back(key);
+  }
+  const core::Pool::LeaseArgs args{NewLeaseId(env_->epoch, number_), params.owner, excluded};
+  if (params.max_wait <= absl::ZeroDuration() || pool_.spec().queue_wait <= absl::ZeroDuration()) {
+    return ToAnswer(pool_.Lease(args, now, Random()), now);
+  }
+  std::optional<core::LeaseResult> result = pool_.Wait(args, params.max_wait, now, Random());
+  if (result.has_value()) return ToAnswer(*result, now);
+  waiters_.emplace(args.id, Waiter{params.owner, start(args.id)});
+  return std::nullopt;
+}
+
+LeaseAnswer ManagedPool::ToAnswer(const core::LeaseResult& result, absl::Time now) const {
+  LeaseAnswer answer;
+  answer.pool = info_;
+  if (const auto* grant = std::get_if<core::Grant>(&result)) {
+    answer.grant = *grant;
+    return answer;
+  }
+  const auto& refusal = std::get<core::Refusal>(result);
+  answer.refused = refusal.why;
+  answer.retry_after = std::max(refusal.retry_at - now, absl::ZeroDuration());
+  answer.status = ToStatus(info_->pool, refusal.why, answer.retry_after);
+  return answer;
+}
+
+bool ManagedPool::CancelWait(const core::LeaseId& id) {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    if (waiters_.erase(id) == 0) return false;
+    pool_.CancelWait(id, env_->clock->Now());
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+  return true;
+}
+
+ReportAnswer ManagedPool::Apply(const core::Report& report) {
+  ReportAnswer answer;
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    answer.decision = pool_.Apply(report, env_->clock->Now(), Random());
+    answer.pool = info_;
+    NoteError(report, answer.decision);
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+  for (Observer* observer : env_->observers) observer->OnAnswer(*answer.pool, answer.decision);
+  return answer;
+}
+
+void ManagedPool::NoteError(const core::Report& report, const core::Decision& decision) {
+  if (decision.disposition != core::Disposition::kApplied || !SpeaksAgainstKey(decision.outcome)) return;
+  if (decision.key < last_errors_.size()) last_errors_[decision.key] = Describe(report.evidence);
+}
+
+bool ManagedPool::Renew(const core::LeaseId& id) {
+  MutexLock lock(mutex_);
+  return pool_.Renew(id, env_->clock->Now());
+}
+
+bool ManagedPool::Release(const core::LeaseId& id) {
+  bool released = false;
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    released = pool_.Release(id, env_->clock->Now());
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+  return released;
+}
+
+void ManagedPool::Orphan(core::OwnerId owner, absl::Time deadline) {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    absl::erase_if(waiters_, [owner](const auto& entry) { return entry.second.owner == owner; });
+    pool_.Orphan(owner, deadline, env_->clock->Now());
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+}
+
+bool ManagedPool::Reassert(const core::LeaseId& id, core::OwnerId owner, std::string_view fingerprint) {
+  bool taken = false;
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    taken = pool_.Reassert(id, owner, fingerprint, env_->clock->Now());
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+  return taken;
+}
+
+void ManagedPool::RefuseWaiters(const absl::Status& status) {
+  absl::flat_hash_map<core::LeaseId, Waiter> waiters;
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    waiters.swap(waiters_);
+    for (const auto& [id, waiter] : waiters) pool_.CancelWait(id, env_->clock->Now());
+    effects = Leave();
+  }
+  for (auto& [id, waiter] : waiters) {
+    LeaseAnswer answer;
+    answer.status = status;
+    effects.answers.emplace_back(std::move(waiter.done), std::move(answer));
+  }
+  Perform(std::move(effects));
+}
+
+absl::Time ManagedPool::Sweep() {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    poll_answers_.clear();
+    pool_.Poll(env_->clock->Now(), Random(), &poll_answers_);
+    effects = Leave();
+  }
+  const absl::Time next_due = effects.next_due;
+  Perform(std::move(effects));
+  return next_due;
+}
+
+void ManagedPool::Save(std::vector<KeyRecord>* records) {
+  MutexLock lock(mutex_);
+  for (const core::KeySnapshot& key : pool_.Snapshot(env_->clock->Now()).keys) {
+    records->push_back({info_->pool, info_->keys[key.key].fingerprint, key});
+  }
+}
+
+PoolStatus ManagedPool::Status() {
+  MutexLock lock(mutex_);
+  PoolStatus status{info_, pool_.Snapshot(env_->clock->Now()), {}};
+  status.last_errors.reserve(status.snapshot.keys.size());
+  for (const core::KeySnapshot& key : status.snapshot.keys) status.last_errors.push_back(last_errors_[key.key]);
+  return status;
+}
+
+std::shared_ptr<const PoolInfo> ManagedPool::info() const {
+  MutexLock lock(mutex_);
+  return info_;
+}
+
+ManagedPool::Effects ManagedPool::Leave() {
+  Effects effects;
+  const absl::Time now = env_->clock->Now();
+  if (!waiters_.empty()) pool_.Poll(now, Random(), &poll_answers_);
+  for (const core::Pool::Answer& answer : poll_answers_) {
+    auto waiter = waiters_.extract(answer.id);
+    if (!waiter.empty()) effects.answers.emplace_back(std::move(waiter.mapped().done), ToAnswer(answer.result, now));
+  }
+  poll_answers_.clear();
+  effects.next_due = pool_.NextDue();
+  effects.carry = !carrying_ && TakeBatch();
+  if (effects.carry) carrying_ = true;
+  return effects;
+}
+
+bool ManagedPool::TakeBatch() {
+  batch_.records.clear();
+  pool_.TakeTransitions(&batch_.transitions);
+  if (retired_) batch_.transitions.clear();
+  batch_.info = info_;
+  batch_.announce = std::exchange(announce_, false);
+  batch_.retire = std::exchange(retire_, false);
+  retired_ = retired_ || batch_.retire;
+  AddRecords(batch_.transitions, &batch_.records);
+  return !batch_.empty();
+}
+
+void ManagedPool::AddRecords(const std::vector<core::Transition>& transitions, std::vector<KeyRecord>* records) {
+  absl::InlinedVector<core::KeyIndex, 8> changed;
+  for (const core::Transition& transition : transitions) {
+    if (IsDurable(transition.type) && transition.key != core::kNoKey) changed.push_back(transition.key);
+  }
+  if (changed.empty()) return;
+  for (const core::KeySnapshot& key : pool_.Snapshot(env_->clock->Now()).keys) {
+    if (std::find(changed.begin(), changed.end(), key.key) == changed.end()) continue;
+    records->push_back({info_->pool, info_->keys[key.key].fingerprint, key});
+  }
+}
+
+void ManagedPool::Perform(Effects effects) {
+  if (env_->wake != nullptr && effects.next_due != absl::InfiniteFuture()) env_->wake(effects.next_due);
+  if (effects.carry) Carry();
+  for (auto& [done, answer] : effects.answers) {
+    TellRefusal(answer);
+    done(std::move(answer));
+  }
+}
+
+void ManagedPool::Carry() {
+  bool more = true;
+  while (more) {
+    if (!batch_.records.empty() && !env_->store->Append(batch_.records).ok()) {
+      Log(LogLevel::kError, "store_failed", {{"pool", batch_.info->pool}});
+    }
+    for (Observer* observer : env_->observers) {
+      if (batch_.announce) observer->OnPoolAdded(batch_.info);
+      if (!batch_.transitions.empty()) observer->OnTransitions(batch_.info, batch_.transitions);
+      if (batch_.retire) observer->OnPoolRemoved(batch_.info);
+    }
+    MutexLock lock(mutex_);
+    more = TakeBatch();
+    carrying_ = more;
+  }
+}
+
+void ManagedPool::TellRefusal(const LeaseAnswer& answer) {
+  if (!answer.refused.has_value()) return;
+  for (Observer* observer : env_->observers) observer->OnAnswer(*answer.pool, *answer.refused);
+}
+
+}  // namespace ccr

@@ -1,0 +1,129 @@
+// One pool with its lock, its secrets, its waiters and the way of its events to the outside.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "broker/base/clock.h"
+#include "broker/base/mutex.h"
+#include "broker/core/pool.h"
+#include "broker/ports/key_store.h"
+#include "broker/ports/observer.h"
+#include "broker/service/lease.h"
+#include "broker/service/pool_info.h"
+
+namespace ccr {
+
+struct PoolStatus {
+  std::shared_ptr<const PoolInfo> info;
+  core::PoolSnapshot snapshot;
+  std::vector<std::string> last_errors;  // in the order of snapshot.keys: the last failure's evidence in a few words
+};
+
+// Thread-safe. The lock guards the core and is held for the core's work only: observers, the store and the callbacks of
+// waiters are called after it is released, by whichever thread caused them. Events leave in the order in which they
+// happened: one thread at a time carries them, and those that happen meanwhile go out in its next batch.
+class ManagedPool {
+ public:
+  // Shared by all pools of a service; outlives them.
+  struct Environment {
+    const Clock* clock = nullptr;
+    KeyStore* store = nullptr;
+    std::vector<Observer*> observers;
+    std::function<void(absl::Time)> wake;  // asks for a Sweep at that time
+    uint32_t epoch = 0;
+  };
+
+  // `number` goes into the ids of leases. `records` is what the store remembers, of all pools.
+  ManagedPool(uint32_t number, PoolPlan plan, absl::Span<const KeyRecord> records, const Environment* env);
+  ManagedPool(const ManagedPool&) = delete;
+  ManagedPool& operator=(const ManagedPool&) = delete;
+
+  // Keys keep their state by fingerprint. Observers hear of it from Announce().
+  void Reconfigure(PoolPlan plan, absl::Span<const KeyRecord> records);
+  // Tells observers that the pool is there or was changed, once.
+  void Announce();
+  // The pool left the configuration: its waiters are refused, leases that are still out are forgotten.
+  void Retire();
+
+  // An answer, or nothing when the request waits: then the callback that `start` makes gets the answer.
+  std::optional<LeaseAnswer> Lease(const LeaseParams& params, WaitStart start);
+  // False when `id` does not wait: its callback was or is being called.
+  bool CancelWait(const core::LeaseId& id);
+
+  ReportAnswer Apply(const core::Report& report);
+  bool Renew(const core::LeaseId& id);
+  bool Release(const core::LeaseId& id);
+
+  // The stream of `owner` ended: its waiters are dropped, its leases end at `deadline` unless reasserted.
+  void Orphan(core::OwnerId owner, absl::Time deadline);
+  bool Reassert(const core::LeaseId& id, core::OwnerId owner, std::string_view fingerprint);
+
+  // Refuses all who wait with `status`.
+  void RefuseWaiters(const absl::Status& status);
+  // Does what is due; returns when there is more to do.
+  absl::Time Sweep();
+  // Appends the state of every key to `records`.
+  void Save(std::vector<KeyRecord>* records);
+
+  PoolStatus Status();
+  std::shared_ptr<const PoolInfo> info() const;
+  uint32_t number() const { return number_; }
+
+ private:
+  struct Waiter {
+    core::OwnerId owner;
+    LeaseCallback done;
+  };
+  // What observers are told in one go.
+  struct Batch {
+    std::shared_ptr<const PoolInfo> info;
+    bool announce = false;
+    bool retire = false;
+    std::vector<core::Transition> transitions;
+    std::vector<KeyRecord> records;
+
+    bool empty() const { return !announce && !retire && transitions.empty(); }
+  };
+  // What a critical section leaves to be done after it.
+  struct Effects {
+    std::vector<std::pair<LeaseCallback, LeaseAnswer>> answers;
+    absl::Time next_due;
+    bool carry = false;  // this thread carries batch_ to the observers
+  };
+
+  void SetInfo(PoolPlan plan) CCR_REQUIRES(mutex_);
+  void RestoreNew(absl::Span<const KeyRecord> records, const PoolInfo* before, absl::Time now) CCR_REQUIRES(mutex_);
+  LeaseAnswer ToAnswer(const core::LeaseResult& result, absl::Time now) const CCR_REQUIRES(mutex_);
+  std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, WaitStart start) CCR_REQUIRES(mutex_);
+  void NoteError(const core::Report& report, const core::Decision& decision) CCR_REQUIRES(mutex_);
+  Effects Leave() CCR_REQUIRES(mutex_);
+  bool TakeBatch() CCR_REQUIRES(mutex_);
+  void AddRecords(const std::vector<core::Transition>& transitions, std::vector<KeyRecord>* records)
+      CCR_REQUIRES(mutex_);
+  void Perform(Effects effects) CCR_EXCLUDES(mutex_);
+  void Carry() CCR_EXCLUDES(mutex_);
+  void TellRefusal(const LeaseAnswer& answer) CCR_EXCLUDES(mutex_);
+
+  const uint32_t number_;
+  const Environment* const env_;
+  mutable Mutex mutex_;
+  core::Pool pool_ CCR_GUARDED_BY(mutex_);
+  std::shared_ptr<const PoolInfo> info_ CCR_GUARDED_BY(mutex_);
+  absl::flat_hash_map<core::LeaseId, Waiter> waiters_ CCR_GUARDED_BY(mutex_);
+  std::vector<std::string> last_errors_ CCR_GUARDED_BY(mutex_);  // by KeyIndex
+  std::vector<core::Pool::Answer> poll_answers_ CCR_GUARDED_BY(mutex_);
+  bool announce_ CCR_GUARDED_BY(mutex_) = true;
+  bool retire_ CCR_GUARDED_BY(mutex_) = false;
+  bool retired_ CCR_GUARDED_BY(mutex_) = false;
+  bool carrying_ CCR_GUARDED_BY(mutex_) = false;
+  Batch batch_;  // of the one thread that set carrying_
+};
+
+}  // namespace ccr

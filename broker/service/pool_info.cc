@@ -1,0 +1,34 @@
+#include "broker/service/pool_info.h"
+
+#include <utility>
+
+namespace ccr {
+
+PoolPlan PlanPool(ProviderConfig* provider, absl::Duration lease_ttl, const Fingerprinter& fingerprinter) {
+  PoolPlan plan;
+  plan.base_url = provider->base_url;
+  plan.auth_header = provider->auth_header;
+  plan.auth_prefix = provider->auth_prefix;
+  plan.spec.name = provider->name;
+  plan.spec.strategy = provider->strategy;
+  plan.spec.max_concurrent = provider->max_concurrent;
+  plan.spec.rpm = provider->rpm;
+  plan.spec.lease_ttl = lease_ttl;
+  plan.spec.queue_wait = provider->queue.max_wait;
+  plan.spec.queue_size = provider->queue.max_size;
+  for (KeyConfig& key : provider->keys) {
+    plan.spec.keys.push_back({.name = key.name,
+                              .fingerprint = fingerprinter.Of(key.secret),
+                              .weight = key.weight,
+                              .max_failures = key.max_failures,
+                              .cooldown = key.cooldown,
+                              .max_concurrent = key.max_concurrent,
+                              .rpm = key.rpm});
+    plan.secrets.push_back(std::move(key.secret));
+    if (!provider->enable_rotation) break;
+  }
+  provider->keys.clear();
+  return plan;
+}
+
+}  // namespace ccr

@@ -1,0 +1,36 @@
+// KeyAdmin for the command line.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "ccr/broker/v1/key_admin.grpc.pb.h"
+
+namespace ccr::client {
+
+namespace v1 = ::ccr::broker::v1;
+
+// Blocking calls. Thread-safe.
+class AdminClient {
+ public:
+  explicit AdminClient(const std::shared_ptr<grpc::Channel>& channel);
+
+  // Of one pool, or of all when `pool` is empty. Unavailable when no broker answers.
+  absl::StatusOr<v1::ListPoolsResponse> ListPools(const std::string& pool, absl::Time deadline);
+
+  // Calls `on_event` for each event until it returns false (Ok), the deadline passes (DeadlineExceeded) or the stream
+  // ends (Unavailable or what the broker said).
+  absl::Status WatchEvents(const v1::WatchEventsRequest& request, absl::Time deadline,
+                           const std::function<bool(const v1::Event&)>& on_event);
+
+ private:
+  std::unique_ptr<v1::KeyAdmin::Stub> stub_;
+};
+
+}  // namespace ccr::client

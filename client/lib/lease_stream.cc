@@ -1,0 +1,420 @@
+#include "client/lib/lease_stream.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "client/lib/broker_status.h"
+#include "client/lib/lease_connection.h"
+
+namespace ccr::client {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// How long a broker that goes away may take to answer what it has.
+constexpr absl::Duration kGoingAwayBound = absl::Seconds(1);
+
+v1::ReportRequest GivenBack(const std::string& lease_id) {
+  v1::ReportRequest report;
+  report.set_lease_id(lease_id);
+  report.mutable_evidence()->set_caller_fault(true);
+  return report;
+}
+
+}  // namespace
+
+class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(const std::shared_ptr<grpc::Channel>& channel, Options options);
+
+  void Connect();
+  OperationId Lease(v1::LeaseRequest request, LeaseCallback done);
+  OperationId Report(v1::ReportRequest request, ReportCallback done);
+  void Cancel(OperationId id);
+  void Flush();
+  void Stop(absl::Duration bound);
+
+  bool connected() const { return connected_; }
+  size_t held() const { return held_.size(); }
+  size_t pending() const { return operations_.size(); }
+  uint64_t dropped_reports() const { return dropped_reports_; }
+
+ private:
+  struct Operation {
+    v1::Operation message;  // kept for sending it again
+    LeaseCallback lease_done;
+    ReportCallback report_done;
+    bool sent = false;  // on the present connection
+  };
+  struct Waiting {
+    SteadyTime until;
+    OperationId id;
+  };
+  struct HeldLease {
+    std::string pool;
+    std::string key_fingerprint;
+  };
+
+  Operation& Add(OperationId id);
+  void Await(OperationId id);
+  void QueueReport(OperationId id);
+  void DropReport(OperationId id);
+  void Hold(const v1::LeaseResponse& lease);
+  v1::LeaseStreamRequest MakeHello() const;
+  std::vector<OperationId> SortedOperations() const;
+
+  void OnMessages(std::vector<v1::LeaseStreamResponse> messages);
+  void OnHelloAck(const v1::HelloAck& ack);
+  void OnGoingAway();
+  void OnEnd();
+  void LoseConnection();
+  void SetConnected(bool connected);
+  void OnResult(v1::Result& result);
+  void FinishLease(const Operation& operation, v1::Result& result);
+  void FinishReport(const Operation& operation, v1::Result& result);
+  void ArmHoldTimer();
+  void OnHoldTimer();
+  void GiveUp(OperationId id);
+  template <typename Method>
+  LoopGate::Task Later(Method method);
+
+  const Options options_;
+  const std::unique_ptr<v1::KeyBroker::Stub> stub_;
+  const std::shared_ptr<LoopGate> gate_;
+  std::shared_ptr<LeaseConnection> connection_;
+  LoopTimer retry_timer_;
+  LoopTimer hold_timer_;
+  std::minstd_rand random_;
+  absl::Duration backoff_;
+  bool stopped_ = false;
+  bool acknowledged_ = false;  // connection_ has answered our hello
+  bool connected_ = false;     // acknowledged_, and the broker is not going away
+  OperationId last_id_ = 0;
+
+  // Every operation that is not answered is in operations_. Without a connection each of them that has a callback is in
+  // waiting_, by deadline, and each report that has none in queued_reports_, by age. Both may name finished ones.
+  absl::flat_hash_map<OperationId, Operation> operations_;
+  absl::flat_hash_map<std::string, HeldLease> held_;  // by lease id; until the report is answered
+  std::vector<OperationId> unsent_;                   // what the next Flush sends; may name finished ones
+  v1::LeaseStreamRequest outgoing_;                   // its message; between flushes it holds only cancellations
+  std::deque<Waiting> waiting_;
+  std::deque<OperationId> queued_reports_;
+  uint64_t dropped_reports_ = 0;
+};
+
+LeaseStream::Impl::Impl(const std::shared_ptr<grpc::Channel>& channel, Options options)
+    : options_(std::move(options)),
+      stub_(v1::KeyBroker::NewStub(channel)),
+      gate_(std::make_shared<LoopGate>(options_.executor)),
+      random_(static_cast<std::minstd_rand::result_type>(options_.jitter_seed)),
+      backoff_(options_.min_backoff) {}
+
+// A task that calls `method` unless we are gone or stopped by then.
+template <typename Method>
+LoopGate::Task LeaseStream::Impl::Later(Method method) {
+  return [weak = weak_from_this(), method] {
+    const auto self = weak.lock();
+    if (self != nullptr && !self->stopped_) (self.get()->*method)();
+  };
+}
+
+void LeaseStream::Impl::Connect() {
+  if (stopped_) return;
+  auto on_messages = [weak = weak_from_this()](std::vector<v1::LeaseStreamResponse> messages) {
+    if (const auto self = weak.lock()) self->OnMessages(std::move(messages));
+  };
+  connection_ = LeaseConnection::Open(*stub_, gate_, MakeHello(), std::move(on_messages), Later(&Impl::OnEnd));
+}
+
+v1::LeaseStreamRequest LeaseStream::Impl::MakeHello() const {
+  v1::LeaseStreamRequest request;
+  v1::Hello& hello = *request.mutable_hello();
+  hello.set_client(options_.client);
+  hello.set_session_token(options_.session_token);
+  for (const auto& [id, lease] : held_) {
+    v1::HeldLease& held = *hello.add_held();
+    held.set_lease_id(id);
+    held.set_pool(lease.pool);
+    held.set_key_fingerprint(lease.key_fingerprint);
+  }
+  return request;
+}
+
+LeaseStream::OperationId LeaseStream::Impl::Lease(v1::LeaseRequest request, LeaseCallback done) {
+  const OperationId id = ++last_id_;
+  Operation& operation = Add(id);
+  *operation.message.mutable_lease() = std::move(request);
+  operation.lease_done = std::move(done);
+  if (!connected_) Await(id);
+  return id;
+}
+
+LeaseStream::OperationId LeaseStream::Impl::Report(v1::ReportRequest request, ReportCallback done) {
+  const OperationId id = ++last_id_;
+  Operation& operation = Add(id);
+  *operation.message.mutable_report() = std::move(request);
+  operation.report_done = std::move(done);
+  if (connected_) return id;
+  if (operation.report_done) {
+    Await(id);
+  } else {
+    QueueReport(id);
+  }
+  return id;
+}
+
+LeaseStream::Impl::Operation& LeaseStream::Impl::Add(OperationId id) {
+  Operation& operation = operations_[id];
+  operation.message.set_correlation_id(id);
+  unsent_.push_back(id);
+  return operation;
+}
+
+void LeaseStream::Impl::Await(OperationId id) {
+  const bool first = waiting_.empty();
+  waiting_.push_back({std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(options_.hold), id});
+  if (first) ArmHoldTimer();
+}
+
+void LeaseStream::Impl::QueueReport(OperationId id) {
+  queued_reports_.push_back(id);
+  while (queued_reports_.size() > options_.max_queued_reports) {
+    DropReport(queued_reports_.front());
+    queued_reports_.pop_front();
+  }
+}
+
+void LeaseStream::Impl::DropReport(OperationId id) {
+  const auto it = operations_.find(id);
+  if (it == operations_.end()) return;
+  held_.erase(it->second.message.report().lease_id());
+  operations_.erase(it);
+  ++dropped_reports_;
+}
+
+void LeaseStream::Impl::Cancel(OperationId id) {
+  const auto it = operations_.find(id);
+  if (it == operations_.end()) return;
+  Operation& operation = it->second;
+  if (operation.message.has_report()) {
+    if (!std::exchange(operation.report_done, nullptr)) return;
+    if (!operation.sent) operation.message.mutable_report()->clear_next();
+    if (!connected_) QueueReport(id);
+    return;
+  }
+  if (operation.sent) outgoing_.add_operations()->mutable_cancel()->set_correlation_id(id);
+  operations_.erase(it);
+}
+
+void LeaseStream::Impl::Flush() {
+  if (!connected_) {
+    unsent_.clear();
+    outgoing_.clear_operations();
+    return;
+  }
+  for (const OperationId id : unsent_) {
+    const auto it = operations_.find(id);
+    if (it == operations_.end() || std::exchange(it->second.sent, true)) continue;
+    *outgoing_.add_operations() = it->second.message;
+  }
+  unsent_.clear();
+  if (!outgoing_.operations().empty()) connection_->Send(outgoing_);
+}
+
+void LeaseStream::Impl::Stop(absl::Duration bound) {
+  if (std::exchange(stopped_, true)) return;
+  Flush();
+  gate_->Close();
+  if (connection_ == nullptr) return;
+  if (connected_ && bound > absl::ZeroDuration()) connection_->Finish();
+  if (!connected_ || !connection_->WaitUntilDone(bound)) connection_->Cancel();
+  connection_->WaitUntilDone(absl::Hours(1));
+}
+
+void LeaseStream::Impl::OnMessages(std::vector<v1::LeaseStreamResponse> messages) {
+  for (auto& message : messages) {
+    if (stopped_) return;
+    if (message.has_hello_ack()) OnHelloAck(message.hello_ack());
+    for (auto& result : *message.mutable_results()) {
+      if (stopped_) return;
+      OnResult(result);
+    }
+    if (message.going_away()) OnGoingAway();
+  }
+  if (!stopped_) Flush();
+}
+
+void LeaseStream::Impl::OnHelloAck(const v1::HelloAck& ack) {
+  for (const auto& id : ack.lost()) held_.erase(id);
+  backoff_ = options_.min_backoff;
+  waiting_.clear();
+  queued_reports_.clear();
+  unsent_ = SortedOperations();
+  acknowledged_ = true;
+  SetConnected(true);
+}
+
+void LeaseStream::Impl::OnGoingAway() {
+  LoseConnection();
+  connection_->Finish();
+  retry_timer_.Set(kGoingAwayBound, gate_, [connection = connection_] { connection->Cancel(); });
+}
+
+void LeaseStream::Impl::OnEnd() {
+  LoseConnection();
+  if (std::exchange(acknowledged_, false)) {
+    for (auto& [id, operation] : operations_) operation.sent = false;
+  }
+  const absl::Duration jittered = backoff_ * std::uniform_real_distribution<>(0.75, 1.25)(random_);
+  retry_timer_.Set(jittered, gate_, Later(&Impl::Connect));
+  backoff_ = std::min(backoff_ * 2, options_.max_backoff);
+}
+
+void LeaseStream::Impl::LoseConnection() {
+  if (!connected_) return;
+  for (const OperationId id : SortedOperations()) {
+    const Operation& operation = operations_.find(id)->second;
+    if (operation.lease_done || operation.report_done) {
+      Await(id);
+    } else {
+      QueueReport(id);
+    }
+  }
+  SetConnected(false);
+}
+
+void LeaseStream::Impl::SetConnected(bool connected) {
+  connected_ = connected;
+  if (options_.on_state) options_.on_state(connected);
+}
+
+std::vector<LeaseStream::OperationId> LeaseStream::Impl::SortedOperations() const {
+  std::vector<OperationId> ids;
+  ids.reserve(operations_.size());
+  for (const auto& [id, operation] : operations_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+void LeaseStream::Impl::OnResult(v1::Result& result) {
+  const auto it = operations_.find(result.correlation_id());
+  if (it == operations_.end()) {
+    if (result.has_lease()) Report(GivenBack(result.lease().lease_id()), nullptr);
+    return;
+  }
+  if (result.has_error() && result.error().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
+    Await(it->first);  // the broker is about to go away: sent again to its successor
+    return;
+  }
+  const Operation operation = std::move(it->second);
+  operations_.erase(it);
+  if (operation.message.has_report()) {
+    FinishReport(operation, result);
+  } else {
+    FinishLease(operation, result);
+  }
+}
+
+void LeaseStream::Impl::FinishLease(const Operation& operation, v1::Result& result) {
+  if (!result.has_lease()) {
+    operation.lease_done(result.has_error() ? ToStatus(result.error()) : absl::InternalError("answer without a lease"));
+    return;
+  }
+  Hold(result.lease());
+  operation.lease_done(std::move(*result.mutable_lease()));
+}
+
+void LeaseStream::Impl::FinishReport(const Operation& operation, v1::Result& result) {
+  held_.erase(operation.message.report().lease_id());
+  v1::ReportResponse& response = *result.mutable_report();
+  if (!operation.report_done) {
+    if (response.has_next()) Report(GivenBack(response.next().lease_id()), nullptr);
+    return;
+  }
+  if (response.has_next()) Hold(response.next());
+  operation.report_done(std::move(response));
+}
+
+void LeaseStream::Impl::Hold(const v1::LeaseResponse& lease) {
+  held_[lease.lease_id()] = {lease.pool(), lease.key_fingerprint()};
+}
+
+void LeaseStream::Impl::ArmHoldTimer() {
+  const auto left = waiting_.front().until - std::chrono::steady_clock::now();
+  hold_timer_.Set(std::max(absl::FromChrono(left), absl::ZeroDuration()), gate_, Later(&Impl::OnHoldTimer));
+}
+
+void LeaseStream::Impl::OnHoldTimer() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!stopped_ && !waiting_.empty() && waiting_.front().until <= now) {
+    const OperationId id = waiting_.front().id;
+    waiting_.pop_front();
+    GiveUp(id);
+  }
+  if (!stopped_ && !waiting_.empty()) ArmHoldTimer();
+}
+
+void LeaseStream::Impl::GiveUp(OperationId id) {
+  const auto it = operations_.find(id);
+  if (it == operations_.end()) return;
+  const absl::Status away = absl::UnavailableError("no connection to the broker");
+  if (it->second.message.has_lease()) {
+    const LeaseCallback done = std::move(it->second.lease_done);
+    operations_.erase(it);
+    done(away);
+    return;
+  }
+  const ReportCallback done = std::exchange(it->second.report_done, nullptr);
+  if (!done) return;
+  it->second.message.mutable_report()->clear_next();
+  QueueReport(id);
+  done(away);
+}
+
+LeaseStream::LeaseStream(const std::shared_ptr<grpc::Channel>& channel, Options options)
+    : impl_(std::make_shared<Impl>(channel, std::move(options))) {}
+
+LeaseStream::~LeaseStream() {
+  impl_->Stop(absl::ZeroDuration());
+}
+
+void LeaseStream::Start() {
+  impl_->Connect();
+}
+
+LeaseStream::OperationId LeaseStream::Lease(v1::LeaseRequest request, LeaseCallback done) {
+  return impl_->Lease(std::move(request), std::move(done));
+}
+
+LeaseStream::OperationId LeaseStream::Report(v1::ReportRequest request, ReportCallback done) {
+  return impl_->Report(std::move(request), std::move(done));
+}
+
+void LeaseStream::Cancel(OperationId id) {
+  impl_->Cancel(id);
+}
+void LeaseStream::Flush() {
+  impl_->Flush();
+}
+void LeaseStream::Stop(absl::Duration bound) {
+  impl_->Stop(bound);
+}
+bool LeaseStream::connected() const {
+  return impl_->connected();
+}
+size_t LeaseStream::held() const {
+  return impl_->held();
+}
+size_t LeaseStream::pending() const {
+  return impl_->pending();
+}
+uint64_t LeaseStream::dropped_reports() const {
+  return impl_->dropped_reports();
+}
+
+}  // namespace ccr::client

@@ -1,0 +1,89 @@
+// Requests to providers: one curl multi handle on one event loop.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/base/secret.h"
+#include "proxy/core/evidence.h"
+
+namespace ccr::proxy {
+
+struct UpstreamRequest {
+  std::string method;  // "POST", "GET", ...
+  std::string url;     // http or https; anything else fails with kConnect
+  // Sent as given, in order. Must not hold hop-by-hop headers, Host or Content-Length.
+  std::vector<std::pair<std::string, std::string>> headers;
+  // The one credential header: its value is credential_prefix + credential. Kept apart so that it shows up nowhere
+  // else.
+  std::string credential_header;
+  std::string credential_prefix;
+  Secret credential;
+  // Sent with Content-Length. Pieces are views that stay valid until OnDone or Cancel: a big body is never copied.
+  std::vector<std::string_view> body;
+  bool has_body = false;
+  // Zero = no bound (curl's own 300 s for connecting).
+  absl::Duration connect_timeout;     // name, connection and TLS
+  absl::Duration first_byte_timeout;  // last byte sent -> end of the response head
+  absl::Duration idle_timeout;        // between two reads; a pause does not count
+  absl::Duration total_timeout;       // the whole attempt; passes as the error of the phase it ends in
+  std::string proxy_url;              // HTTP proxy, or empty
+};
+
+struct UpstreamHead {
+  int status = 0;
+  int64_t content_length = -1;                               // -1 = unknown
+  std::vector<std::pair<std::string, std::string>> headers;  // end-to-end only, as they came, order kept
+};
+
+struct UpstreamResult {
+  TransportError error = TransportError::kNone;
+  std::string message;        // for logs; never holds a credential or the query of a URL
+  bool sent = false;          // any byte of the request may have reached the provider
+  absl::Duration first_byte;  // start -> first byte of the body (of the head when there is no body)
+  absl::Duration total;
+};
+
+// Receives one response, on the loop's thread: OnHead once (1xx are skipped), OnData any number of times, OnDone
+// exactly once and last, unless the transfer is cancelled. May call Cancel or Resume of its transfer from inside.
+class UpstreamHandler {
+ public:
+  virtual ~UpstreamHandler() = default;
+  virtual void OnHead(UpstreamHead head) = 0;
+  // Returns false to pause: these bytes are taken, and no more come until Resume (but for what one read holds).
+  virtual bool OnData(std::string_view bytes) = 0;
+  virtual void OnDone(const UpstreamResult& result) = 0;
+};
+
+// Not thread-safe: one loop, one client. Connections are kept and shared by all transfers. TLS is verified, redirects
+// are not followed, only http and https are spoken, no cookies, no .netrc, no proxy from the environment.
+class UpstreamClient {
+ public:
+  struct Options {
+    size_t max_idle_connections = 1024;
+    std::string ca_file;  // instead of the system's, for tests
+  };
+  UpstreamClient(boost::asio::io_context& loop, Options options);
+  ~UpstreamClient();  // cancels what runs, without OnDone
+
+  class Transfer;  // handle; stays valid until OnDone returns or Cancel
+  // `handler` must outlive the transfer. Never calls the handler before it returns.
+  Transfer* Start(UpstreamRequest request, UpstreamHandler* handler);
+  void Resume(Transfer* transfer);
+  void Cancel(Transfer* transfer);  // closes the connection to the provider; the handler is not called again
+
+  size_t active() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ccr::proxy

@@ -1,0 +1,177 @@
+#include "proxy/upstream/multi_loop.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace ccr::proxy {
+
+struct MultiLoop::Socket {
+  Socket(boost::asio::io_context& loop, curl_socket_t f, bool k) : fd(f), kept(k), descriptor(loop, f) {}
+
+  const curl_socket_t fd;
+  const bool kept;  // opened through OnOpen: stays until OnClose. Others (the resolver's) go when curl loses interest
+  int wanted = 0;   // CURL_CSELECT_IN and _OUT
+  int waiting = 0;  // for which of them a wait is under way
+  bool closed = false;
+  boost::asio::posix::stream_descriptor descriptor;
+};
+
+MultiLoop::MultiLoop(boost::asio::io_context& loop, size_t max_idle_connections, std::function<void()> after_work)
+    : loop_(loop),
+      after_work_(std::move(after_work)),
+      multi_(curl_multi_init()),
+      timer_(loop, [this] { OnTimeout(); }),
+      self_(std::make_shared<MultiLoop*>(this)) {
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &MultiLoop::OnSocket);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &MultiLoop::OnTimer);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(max_idle_connections));
+  curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+}
+
+MultiLoop::~MultiLoop() {
+  curl_multi_cleanup(multi_);
+  for (size_t fd = 0; fd < sockets_.size(); ++fd) Release(static_cast<curl_socket_t>(fd));
+}
+
+void MultiLoop::Adopt(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &MultiLoop::OnOpen);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &MultiLoop::OnClose);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+}
+
+bool MultiLoop::Add(CURL* easy) {
+  return curl_multi_add_handle(multi_, easy) == CURLM_OK;
+}
+
+void MultiLoop::Remove(CURL* easy) {
+  curl_multi_remove_handle(multi_, easy);
+}
+
+void MultiLoop::Unpause(CURL* easy) {
+  working_ = true;
+  curl_easy_pause(easy, CURLPAUSE_CONT);
+  working_ = false;
+  after_work_();
+}
+
+CURL* MultiLoop::NextDone(CURLcode* code) {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    *code = message->data.result;
+    return message->easy_handle;
+  }
+  return nullptr;
+}
+
+int MultiLoop::OnSocket(CURL* /*easy*/, curl_socket_t fd, int what, void* self_pointer, void* /*socket*/) {
+  auto* self = static_cast<MultiLoop*>(self_pointer);
+  auto& slot = self->At(fd);
+  if (what == CURL_POLL_REMOVE) {
+    if (slot == nullptr) return 0;
+    slot->wanted = 0;
+    if (!slot->kept) self->Release(fd);
+    return 0;
+  }
+  if (slot == nullptr) slot = std::make_shared<Socket>(self->loop_, fd, false);
+  slot->wanted =
+      ((what & CURL_POLL_IN) != 0 ? CURL_CSELECT_IN : 0) | ((what & CURL_POLL_OUT) != 0 ? CURL_CSELECT_OUT : 0);
+  self->Watch(slot);
+  return 0;
+}
+
+int MultiLoop::OnTimer(CURLM* /*multi*/, long timeout_ms, void* self_pointer) {
+  auto* self = static_cast<MultiLoop*>(self_pointer);
+  if (timeout_ms < 0) {
+    self->due_ = SteadyTime::max();
+  } else if (timeout_ms == 0) {
+    self->due_ = SteadyTime::min();
+    self->KickSoon();
+  } else {
+    self->due_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    self->timer_.CallBy(self->due_);
+  }
+  return 0;
+}
+
+curl_socket_t MultiLoop::OnOpen(void* self_pointer, curlsocktype /*purpose*/, curl_sockaddr* address) {
+  auto* self = static_cast<MultiLoop*>(self_pointer);
+  const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  if (fd < 0) return CURL_SOCKET_BAD;
+  self->At(fd) = std::make_shared<Socket>(self->loop_, fd, true);
+  return fd;
+}
+
+int MultiLoop::OnClose(void* self_pointer, curl_socket_t fd) {
+  static_cast<MultiLoop*>(self_pointer)->Release(fd);
+  return close(fd);
+}
+
+std::shared_ptr<MultiLoop::Socket>& MultiLoop::At(curl_socket_t fd) {
+  const auto index = static_cast<size_t>(fd);
+  if (index >= sockets_.size()) sockets_.resize(index + 1);
+  return sockets_[index];
+}
+
+void MultiLoop::Watch(const std::shared_ptr<Socket>& socket) {
+  for (const int direction : {CURL_CSELECT_IN, CURL_CSELECT_OUT}) {
+    if ((socket->wanted & ~socket->waiting & direction) != 0) Wait(socket, direction);
+  }
+}
+
+void MultiLoop::Wait(const std::shared_ptr<Socket>& socket, int direction) {
+  using Descriptor = boost::asio::posix::stream_descriptor;
+  socket->waiting |= direction;
+  const auto wait = direction == CURL_CSELECT_IN ? Descriptor::wait_read : Descriptor::wait_write;
+  socket->descriptor.async_wait(wait, [this, socket, direction](const boost::system::error_code& /*error*/) {
+    socket->waiting &= ~direction;
+    if (socket->closed) return;  // and we may be gone
+    if ((socket->wanted & direction) != 0) Work(socket->fd, direction);
+    if (!socket->closed) Watch(socket);
+  });
+}
+
+void MultiLoop::Release(curl_socket_t fd) {
+  const std::shared_ptr<Socket> socket = std::exchange(At(fd), nullptr);
+  if (socket == nullptr) return;
+  socket->closed = true;
+  socket->descriptor.release();
+}
+
+void MultiLoop::OnTimeout() {
+  if (due_ <= std::chrono::steady_clock::now()) {
+    Work(CURL_SOCKET_TIMEOUT, 0);
+  } else if (due_ != SteadyTime::max()) {
+    timer_.CallBy(due_);
+  }
+}
+
+void MultiLoop::KickSoon() {
+  if (std::exchange(kicked_, true)) return;
+  boost::asio::post(loop_, [weak = std::weak_ptr<MultiLoop*>(self_)] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    (*self)->kicked_ = false;
+    (*self)->Work(CURL_SOCKET_TIMEOUT, 0);
+  });
+}
+
+void MultiLoop::Work(curl_socket_t fd, int events) {
+  int running = 0;
+  const SteadyTime due = due_;
+  working_ = true;
+  curl_multi_socket_action(multi_, fd, events, &running);
+  working_ = false;
+  // Curl says a moment once only; where its clock is a little behind ours it has done nothing yet.
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (fd == CURL_SOCKET_TIMEOUT && due_ == due && due <= now) timer_.CallBy(now + std::chrono::milliseconds(1));
+  after_work_();
+}
+
+}  // namespace ccr::proxy

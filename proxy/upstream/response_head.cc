@@ -1,0 +1,95 @@
+#include "proxy/upstream/response_head.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "broker/base/absl_text.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr std::array<std::string_view, 10> kHopByHop = {
+    "connection",        "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+    "transfer-encoding", "upgrade",    "proxy-connection",   "http2-settings"};
+
+bool SameName(std::string_view a, std::string_view b) {
+  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+}
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+std::vector<std::string> ConnectionTokens(const UpstreamHead& head) {
+  std::vector<std::string> tokens;
+  for (const auto& [name, value] : head.headers) {
+    if (!SameName(name, "connection")) continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      const size_t comma = std::min(rest.find(','), rest.size());
+      tokens.emplace_back(Trim(rest.substr(0, comma)));
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+  }
+  return tokens;
+}
+
+}  // namespace
+
+bool ResponseHead::AddLine(std::string_view line) {
+  if (complete_) return false;
+  if (line.starts_with("HTTP/")) {
+    Begin(line);
+  } else if (!Trim(line).empty()) {
+    AddHeader(line);
+  } else {
+    complete_ = head_.status >= 200;
+  }
+  return complete_;
+}
+
+void ResponseHead::Begin(std::string_view status_line) {
+  Clear();
+  const std::string_view status = status_line.substr(std::min(status_line.find(' ') + 1, status_line.size()));
+  std::from_chars(status.data(), status.data() + std::min<size_t>(status.size(), 3), head_.status);
+}
+
+void ResponseHead::AddHeader(std::string_view line) {
+  const size_t colon = line.find(':');
+  if (line.front() == ' ' || line.front() == '\t') {
+    if (!head_.headers.empty()) head_.headers.back().second.append(" ").append(Trim(line));
+    return;
+  }
+  if (colon == std::string_view::npos) return;
+  const std::string_view name = Trim(line.substr(0, colon));
+  const std::string_view value = Trim(line.substr(colon + 1));
+  if (SameName(name, "content-length")) {
+    std::from_chars(value.data(), value.data() + value.size(), head_.content_length);
+  }
+  head_.headers.emplace_back(name, value);
+}
+
+UpstreamHead ResponseHead::Take() {
+  const std::vector<std::string> named = ConnectionTokens(head_);
+  const auto is_hop_by_hop = [&](const auto& header) {
+    const auto same = [&](std::string_view name) { return SameName(header.first, name); };
+    return std::any_of(kHopByHop.begin(), kHopByHop.end(), same) || std::any_of(named.begin(), named.end(), same);
+  };
+  std::erase_if(head_.headers, is_hop_by_hop);
+  return std::exchange(head_, {});
+}
+
+void ResponseHead::Clear() {
+  head_ = {};
+  complete_ = false;
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,383 @@
+#include "broker/service/broker_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/broker/service/fixture.h"
+
+namespace ccr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Type = core::Transition::Type;
+
+class RecordingObserver final : public Observer {
+ public:
+  void OnTransitions(const std::shared_ptr<const PoolNames>& pool, absl::Span<const core::Transition> batch) override {
+    for (const core::Transition& transition : batch) {
+      types.push_back(transition.type);
+      if (transition.key != core::kNoKey) keys.push_back(pool->keys.at(transition.key).name);
+    }
+  }
+  void OnPoolAdded(const std::shared_ptr<const PoolNames>& pool) override { pools.push_back("+" + pool->pool); }
+  void OnPoolRemoved(const std::shared_ptr<const PoolNames>& pool) override { pools.push_back("-" + pool->pool); }
+  void OnAnswer(const PoolNames& /*pool*/, const Answer& answer) override {
+    refusals += std::holds_alternative<core::Refusal::Why>(answer);
+  }
+
+  std::vector<Type> types;
+  std::vector<std::string> keys;
+  std::vector<std::string> pools;
+  int refusals = 0;
+};
+
+class BrokerServiceTest : public ::testing::Test {
+ protected:
+  BrokerServiceTest() { Restart(); }
+
+  void Restart() {
+    service_ = std::make_unique<BrokerService>(BrokerService::Options{
+        &clock_, &store_, {&observer_}, TestSalt(), [this](absl::Time when) { due_ = std::min(due_, when); }});
+  }
+  void Apply(Config config) { ASSERT_TRUE(service_->Apply(std::move(config)).ok()); }
+  PoolStatus Pool(std::string_view name) { return *service_->GetPool(name); }
+  ReportAnswer Report(const LeaseAnswer& lease, int status) {
+    return service_->Report(MakeReport(lease.grant.id, status));
+  }
+
+  ManualClock clock_;
+  MemoryStore store_;
+  RecordingObserver observer_;
+  absl::Time due_ = absl::InfiniteFuture();
+  std::unique_ptr<BrokerService> service_;
+};
+
+TEST_F(BrokerServiceTest, LeasesKeysInTurnByTheNameOfThePoolWithoutCase) {
+  Apply(MakeConfig(MakeProvider("OpenAI", {"a", "b", "c"})));
+  std::vector<std::string> keys;
+  for (int i = 0; i < 4; ++i) keys.push_back(KeyOf(LeaseNow(*service_, "openai")));
+  EXPECT_THAT(keys, ElementsAre("canary-key-a", "canary-key-b", "canary-key-c", "canary-key-a"));
+  EXPECT_EQ(Pool("OPENAI").snapshot.in_flight, 4u);
+}
+
+TEST_F(BrokerServiceTest, UnknownPoolIsNotFound) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  EXPECT_EQ(LeaseNow(*service_, "q").status.code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(BrokerServiceTest, ExcludedKeysAreNotGranted) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  const std::string first = Pool("p").info->keys[0].fingerprint;
+  const std::string_view exclude[] = {first, "unknown"};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(KeyOf(LeaseNow(*service_, "p", core::kNobody, exclude)), "canary-key-b");
+}
+
+TEST_F(BrokerServiceTest, RefusalSaysWhenTheEarliestKeyReturnsAndNamesNoKey) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  core::Report report = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
+  report.evidence.retry_after = absl::Milliseconds(3000);
+  service_->Report(report);
+  clock_.Advance(absl::Milliseconds(2999));
+  const LeaseAnswer refused = LeaseNow(*service_, "p");
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(refused.retry_after, absl::Milliseconds(1));
+  EXPECT_THAT(std::string(refused.status.message()), Not(HasSubstr("canary")));
+  EXPECT_EQ(observer_.refusals, 1);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_TRUE(LeaseNow(*service_, "p").status.ok());
+}
+
+TEST_F(BrokerServiceTest, AllKeysDisabledIsFailedPrecondition) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  Report(LeaseNow(*service_, "p"), 401);
+  EXPECT_EQ(LeaseNow(*service_, "p").status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(BrokerServiceTest, AReportCountsOnce) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  const LeaseAnswer lease = LeaseNow(*service_, "p");
+  EXPECT_EQ(Report(lease, 500).decision.disposition, core::Disposition::kApplied);
+  EXPECT_EQ(Report(lease, 500).decision.disposition, core::Disposition::kDuplicate);
+  EXPECT_EQ(Pool("p").snapshot.keys[0].consecutive_failures, 1u);
+  EXPECT_EQ(Pool("p").snapshot.reported, 1u);
+  EXPECT_EQ(Pool("p").last_errors[0], "HTTP 500");
+}
+
+TEST_F(BrokerServiceTest, LeasesExpireWhenTheirTimeIsOverAndLateReportsSaySo) {
+  Config config = MakeConfig(MakeProvider("p", {"a"}));
+  config.broker.lease_ttl = absl::Seconds(10);
+  Apply(std::move(config));
+  const LeaseAnswer lease = LeaseNow(*service_, "p");
+  EXPECT_EQ(due_, clock_.Now() + absl::Seconds(10));
+  clock_.Advance(absl::Milliseconds(9999));
+  service_->Sweep();
+  EXPECT_EQ(service_->Renew(lease.grant.id), absl::Seconds(10));
+  clock_.Advance(absl::Milliseconds(9999));
+  service_->Sweep();
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 1u);
+  clock_.Advance(absl::Milliseconds(1));
+  service_->Sweep();
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
+  EXPECT_EQ(service_->Renew(lease.grant.id), std::nullopt);
+  EXPECT_EQ(Report(lease, 200).decision.disposition, core::Disposition::kLate);
+  EXPECT_EQ(Pool("p").snapshot.expired, 1u);
+}
+
+TEST_F(BrokerServiceTest, NextLeaseAvoidsTheReportedKey) {
+  ProviderConfig provider = MakeProvider("p", {"a", "b"});
+  provider.strategy = "fill_first";
+  Apply(MakeConfig(std::move(provider)));
+  const ReportAnswer report = Report(LeaseNow(*service_, "p"), 503);
+  EXPECT_EQ(report.decision.advice, core::Advice::kRetry);
+  LeaseParams params;
+  params.pool = "p";
+  EXPECT_EQ(KeyOf(*service_->LeaseNext(params, report, MustNotWait)), "canary-key-b");
+}
+
+TEST_F(BrokerServiceTest, NextLeaseMayBeTheSameKeyWhenItIsTheOnlyOneAndTheProviderFailed) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  const ReportAnswer report = Report(LeaseNow(*service_, "p"), 500);
+  LeaseParams params;
+  params.pool = "p";
+  EXPECT_EQ(KeyOf(*service_->LeaseNext(params, report, MustNotWait)), "canary-key-a");
+}
+
+TEST_F(BrokerServiceTest, ReloadKeepsTheStateOfKeysAndSwapsTheRest) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"}), MakeProvider("gone", {"x"})));
+  const LeaseAnswer removed = LeaseNow(*service_, "gone");
+  Report(LeaseNow(*service_, "p"), 401);
+  const LeaseAnswer held = LeaseNow(*service_, "p");
+  Apply(MakeConfig(MakeProvider("p", {"c", "a"}), MakeProvider("new", {"y"})));
+
+  const PoolStatus pool = Pool("p");
+  ASSERT_EQ(pool.snapshot.keys.size(), 2u);
+  EXPECT_EQ(pool.info->keys[pool.snapshot.keys[0].key].name, "name-of-c");
+  EXPECT_EQ(pool.snapshot.keys[0].state, core::KeyState::kActive);
+  EXPECT_EQ(pool.snapshot.keys[1].state, core::KeyState::kDisabled);
+  EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-c");
+  EXPECT_EQ(Report(held, 200).decision.disposition, core::Disposition::kApplied);
+  EXPECT_EQ(service_->GetPool("gone"), std::nullopt);
+  EXPECT_EQ(Report(removed, 200).decision.disposition, core::Disposition::kLate);
+  EXPECT_THAT(observer_.pools, ElementsAre("+p", "+gone", "+p", "-gone", "+new"));
+}
+
+TEST_F(BrokerServiceTest, WithoutRotationOnlyTheFirstKeyIsUsed) {
+  ProviderConfig provider = MakeProvider("p", {"a", "b"});
+  provider.enable_rotation = false;
+  Apply(MakeConfig(std::move(provider)));
+  EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-a");
+  EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-a");
+}
+
+TEST_F(BrokerServiceTest, StateSurvivesInTheStore) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  Report(LeaseNow(*service_, "p"), 401);
+  core::Report limited = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
+  limited.evidence.retry_after = absl::Seconds(30);
+  service_->Report(limited);
+
+  Restart();
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  EXPECT_EQ(Pool("p").snapshot.keys[0].state, core::KeyState::kDisabled);
+  EXPECT_EQ(Pool("p").snapshot.keys[1].state, core::KeyState::kCooling);
+  clock_.Advance(absl::Milliseconds(29999));
+  EXPECT_FALSE(LeaseNow(*service_, "p").status.ok());
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-b");
+}
+
+TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  Report(LeaseNow(*service_, "p"), 200);
+  ASSERT_TRUE(service_->Flush().ok());
+  Restart();
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  EXPECT_EQ(Pool("p").snapshot.keys[0].uses, 1u);
+  EXPECT_EQ(Pool("p").snapshot.keys[0].successes, 1u);
+}
+
+TEST_F(BrokerServiceTest, LeasesOfABrokenStreamEndAfterTheGraceTime) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  const auto stream = service_->OpenStream("token-of-16-bytes", {});
+  LeaseNow(*service_, "p", stream.owner);
+  EXPECT_EQ(service_->streams(), 1u);
+  service_->CloseStream(stream.owner);
+  EXPECT_EQ(service_->streams(), 0u);
+  clock_.Advance(absl::Milliseconds(4999));
+  service_->Sweep();
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 1u);
+  clock_.Advance(absl::Milliseconds(1));
+  service_->Sweep();
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
+}
+
+TEST_F(BrokerServiceTest, AReturningStreamKeepsTheLeasesItNames) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  const auto first = service_->OpenStream("token-of-16-bytes", {});
+  const LeaseAnswer kept = LeaseNow(*service_, "p", first.owner);
+  LeaseNow(*service_, "p", first.owner);
+  service_->CloseStream(first.owner);
+  const std::string fingerprint = kept.pool->keys[kept.grant.key].fingerprint;
+  const BrokerService::HeldLease held[] = {{kept.grant.id, "p", fingerprint}, {core::LeaseId(), "nope", fingerprint}};
+  EXPECT_THAT(service_->OpenStream("token-of-16-bytes", held).lost, ElementsAre(1u));
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 2u);
+  clock_.Advance(absl::Seconds(5));
+  service_->Sweep();
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 1u);
+  EXPECT_EQ(Report(kept, 200).decision.disposition, core::Disposition::kApplied);
+}
+
+TEST_F(BrokerServiceTest, AStreamThatSeemedOpenLosesTheLeasesItsSuccessorDoesNotName) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  const auto first = service_->OpenStream("token-of-16-bytes", {});
+  LeaseNow(*service_, "p", first.owner);
+  const auto second = service_->OpenStream("token-of-16-bytes", {});
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
+  LeaseNow(*service_, "p", second.owner);
+  service_->CloseStream(first.owner);
+  clock_.Advance(absl::Seconds(30));
+  service_->Sweep();
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 1u);
+}
+
+TEST_F(BrokerServiceTest, LeasesOfAnEarlierRunAreTakenOverAndReported) {
+  Apply(MakeConfig(MakeProvider("other", {"x"}), MakeProvider("p", {"a", "b"})));
+  const LeaseAnswer lease = LeaseNow(*service_, "p");
+  const std::string fingerprint = lease.pool->keys[lease.grant.key].fingerprint;
+  Restart();
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"}), MakeProvider("other", {"x"})));
+  const BrokerService::HeldLease held[] = {{lease.grant.id, "p", fingerprint}};
+  EXPECT_TRUE(service_->OpenStream("token-of-16-bytes", held).lost.empty());
+  EXPECT_EQ(Pool("p").snapshot.keys[0].in_flight, 1u);
+  EXPECT_EQ(Report(lease, 200).decision.disposition, core::Disposition::kApplied);
+  EXPECT_EQ(Report(lease, 200).decision.disposition, core::Disposition::kDuplicate);
+  EXPECT_EQ(Pool("p").snapshot.keys[0].in_flight, 0u);
+}
+
+class WaitTest : public BrokerServiceTest {
+ protected:
+  WaitTest() {
+    ProviderConfig provider = MakeProvider("p", {"a"});
+    provider.max_concurrent = 1;
+    provider.queue.max_wait = absl::Seconds(10);
+    Apply(MakeConfig(std::move(provider)));
+    held_ = LeaseNow(*service_, "p");
+  }
+  core::LeaseId Wait(core::OwnerId owner = core::kNobody) {
+    LeaseParams params;
+    params.pool = "p";
+    params.max_wait = absl::Seconds(60);
+    params.owner = owner;
+    core::LeaseId wait;
+    EXPECT_EQ(service_->Lease(params,
+                              [&](const core::LeaseId& id) -> LeaseCallback {
+                                wait = id;
+                                return [this](LeaseAnswer answer) { answers_.push_back(std::move(answer)); };
+                              }),
+              std::nullopt);
+    return wait;
+  }
+
+  LeaseAnswer held_;
+  std::vector<LeaseAnswer> answers_;
+};
+
+TEST_F(WaitTest, AReportLetsAWaiterGo) {
+  const core::LeaseId id = Wait();
+  EXPECT_EQ(Pool("p").snapshot.waiting, 1u);
+  Report(held_, 200);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_TRUE(answers_[0].status.ok());
+  EXPECT_EQ(answers_[0].grant.id, id);
+  EXPECT_FALSE(service_->CancelWait(id));
+}
+
+TEST_F(WaitTest, AWaitEndsAtThePoolsLimit) {
+  Wait();
+  EXPECT_EQ(due_, clock_.Now() + absl::Seconds(10));
+  clock_.Advance(absl::Milliseconds(9999));
+  service_->Sweep();
+  EXPECT_TRUE(answers_.empty());
+  clock_.Advance(absl::Milliseconds(1));
+  service_->Sweep();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(answers_[0].refused, core::Refusal::Why::kWaitedTooLong);
+}
+
+TEST_F(WaitTest, ACancelledWaitIsNotAnswered) {
+  EXPECT_TRUE(service_->CancelWait(Wait()));
+  Report(held_, 200);
+  EXPECT_TRUE(answers_.empty());
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
+}
+
+TEST_F(WaitTest, AClosedStreamsWaitsAreDropped) {
+  const auto stream = service_->OpenStream("token-of-16-bytes", {});
+  Wait(stream.owner);
+  service_->CloseStream(stream.owner);
+  Report(held_, 200);
+  EXPECT_TRUE(answers_.empty());
+  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
+}
+
+TEST_F(WaitTest, DrainRefusesWaitersAndNewcomersButTakesReports) {
+  Wait();
+  service_->BeginDrain();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(LeaseNow(*service_, "p").status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Report(held_, 200).decision.disposition, core::Disposition::kApplied);
+}
+
+TEST_F(WaitTest, AReloadThatRemovesThePoolRefusesItsWaiters) {
+  Wait();
+  Apply(MakeConfig(MakeProvider("q", {"a"})));
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(BrokerServiceTest, ObserversHearOfEventsInOrder) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  Report(LeaseNow(*service_, "p"), 401);
+  EXPECT_THAT(observer_.types, ElementsAre(Type::kLeased, Type::kFailure, Type::kDisabled));
+  EXPECT_THAT(observer_.keys, ElementsAre("name-of-a", "name-of-a", "name-of-a"));
+}
+
+TEST_F(BrokerServiceTest, RoutingIsToldAtOnceAndOnEveryChangeWithoutSecrets) {
+  Config config = MakeConfig(MakeProvider("p", {"a"}));
+  config.client_token = Secret("canary-token");
+  Apply(std::move(config));
+  std::vector<std::shared_ptr<const Routing>> seen;
+  {
+    const auto subscription = service_->routing().Follow([&](auto routing) { seen.push_back(std::move(routing)); });
+    ASSERT_EQ(seen.size(), 1u);
+    Apply(MakeConfig(MakeProvider("q", {"a"})));
+  }
+  Apply(MakeConfig(MakeProvider("r", {"a"})));
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0]->client_token_sha256, Sha256("canary-token"));
+  EXPECT_TRUE(seen[0]->config.client_token.empty());
+  EXPECT_TRUE(seen[0]->config.providers[0].keys.empty());
+  EXPECT_EQ(seen[1]->config.providers[0].name, "q");
+  EXPECT_GT(seen[1]->version, seen[0]->version);
+}
+
+TEST_F(BrokerServiceTest, IdsAreUniqueAndCarryEpochAndPool) {
+  Apply(MakeConfig(MakeProvider("p", {"a"}), MakeProvider("q", {"b"})));
+  std::set<std::pair<uint64_t, uint64_t>> ids;
+  for (int i = 0; i < 1000; ++i) {
+    const core::LeaseId id = LeaseNow(*service_, "q").grant.id;
+    EXPECT_EQ(id.epoch, service_->epoch());
+    EXPECT_EQ(id.pool, 1u);
+    ids.emplace(id.random_high, id.random_low);
+  }
+  EXPECT_EQ(ids.size(), 1000u);
+}
+
+}  // namespace
+}  // namespace ccr

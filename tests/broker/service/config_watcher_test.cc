@@ -1,0 +1,97 @@
+#include "broker/service/config_watcher.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "broker/service/state_dir.h"
+#include "tests/broker/service/fixture.h"
+
+namespace ccr {
+namespace {
+
+class ConfigWatcherTest : public ::testing::Test {
+ protected:
+  ConfigWatcherTest() : service_({&clock_, &store_, {}, TestSalt(), nullptr}) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ccr-watcher-XXXXXX").string();
+    dir_ = mkdtemp(pattern.data());
+    Write("first");
+  }
+  ~ConfigWatcherTest() override { std::filesystem::remove_all(dir_); }
+
+  std::string path() const { return dir_ + "/config.json"; }
+  void WriteText(const std::string& text) {
+    std::ofstream(path() + ".new") << text;
+    std::filesystem::rename(path() + ".new", path());
+  }
+  void Write(const std::string& provider) {
+    WriteText("{Providers: [{name: '" + provider +
+              "', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'], api_key: 'canary-key-a'}]}");
+  }
+  bool Eventually(const std::function<bool()>& condition, std::chrono::milliseconds bound = std::chrono::seconds(20)) {
+    const auto end = std::chrono::steady_clock::now() + bound;
+    while (!condition() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return condition();
+  }
+
+  ManualClock clock_;
+  MemoryStore store_;
+  BrokerService service_;
+  std::string dir_;
+};
+
+TEST_F(ConfigWatcherTest, ReloadsAtOnceWhenAsked) {
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; },
+      [](Config* config) { config->broker.stream_grace = absl::Seconds(42); }, &service_);
+  EXPECT_TRUE(watcher.Reload());
+  EXPECT_TRUE(service_.GetPool("first").has_value());
+  EXPECT_EQ(service_.stream_grace(), absl::Seconds(42));
+}
+
+TEST_F(ConfigWatcherTest, ABadFileLeavesTheOldConfiguration) {
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+  ASSERT_TRUE(watcher.Reload());
+  WriteText("{Providers: [{name: 'broken'}]}");
+  EXPECT_FALSE(watcher.Reload());
+  EXPECT_TRUE(service_.GetPool("first").has_value());
+  EXPECT_GE(service_.reloads().failed, 1u);
+  EXPECT_FALSE(service_.reloads().last_succeeded);
+}
+
+TEST_F(ConfigWatcherTest, NoticesThatTheFileChanged) {
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+  ASSERT_TRUE(watcher.Reload());
+  Write("second");
+  EXPECT_TRUE(Eventually([this] { return service_.GetPool("second").has_value(); }));
+  EXPECT_FALSE(service_.GetPool("first").has_value());
+}
+
+TEST_F(ConfigWatcherTest, DoesNotReloadTheFileItBeganWith) {
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+  EXPECT_FALSE(Eventually([this] { return service_.reloads().succeeded > 0; }, std::chrono::milliseconds(1600)));
+  Write("second");
+  EXPECT_TRUE(Eventually([this] { return service_.GetPool("second").has_value(); }));
+  EXPECT_EQ(service_.reloads().succeeded, 1u);
+}
+
+TEST_F(ConfigWatcherTest, StateDirIsPrivateAndKeepsItsSalt) {
+  const std::string state = dir_ + "/deep/state";
+  const auto first = OpenStateDir(state);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(std::filesystem::status(state).permissions(), std::filesystem::perms::owner_all);
+  EXPECT_TRUE(OpenStateDir(state)->EqualsConstantTime(first->Reveal()));
+  EXPECT_FALSE(OpenStateDir(path() + "/below-a-file").ok());
+}
+
+}  // namespace
+}  // namespace ccr

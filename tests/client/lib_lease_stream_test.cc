@@ -1,0 +1,420 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "client/lib/broker_channel.h"
+#include "client/lib/broker_status.h"
+#include "client/lib/lease_stream.h"
+#include "google/rpc/error_details.pb.h"
+#include "tests/client/lib_fake_broker.h"
+
+namespace ccr::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+using LeaseResult = absl::StatusOr<v1::LeaseResponse>;
+using ReportResult = absl::StatusOr<v1::ReportResponse>;
+
+v1::LeaseRequest LeaseOf(const std::string& pool) {
+  v1::LeaseRequest request;
+  request.set_pool(pool);
+  return request;
+}
+
+v1::ReportRequest ReportOf(const std::string& lease_id) {
+  v1::ReportRequest request;
+  request.set_lease_id(lease_id);
+  request.mutable_evidence()->set_http_status(200);
+  return request;
+}
+
+void Grant(FakeBroker::Response& response, uint64_t id, const std::string& lease_id) {
+  auto* result = response.add_results();
+  result->set_correlation_id(id);
+  result->mutable_lease()->set_lease_id(lease_id);
+  result->mutable_lease()->set_pool("p");
+  result->mutable_lease()->set_key_fingerprint("fp-" + lease_id);
+}
+
+void Applied(FakeBroker::Response& response, uint64_t id) {
+  auto* result = response.add_results();
+  result->set_correlation_id(id);
+  result->mutable_report()->set_disposition(v1::ReportResponse::APPLIED);
+}
+
+std::string UnixAddress(const std::string& name) {
+  return "unix:" + ::testing::TempDir() + "ccr-" + std::to_string(getpid()) + "-" + name;
+}
+
+class LeaseStreamTest : public ::testing::Test {
+ protected:
+  void Open(const std::string& address) {
+    options_.client = "test";
+    options_.session_token = "0123456789abcdef";
+    options_.executor = [this](std::function<void()> task) { loop_.Post(std::move(task)); };
+    options_.on_state = [this](bool connected) { states_.push_back(connected); };
+    options_.min_backoff = absl::Milliseconds(5);
+    stream_ = std::make_unique<LeaseStream>(MakeBrokerChannel(address), options_);
+    stream_->Start();
+  }
+
+  void OpenConnected() {
+    broker_ = std::make_unique<FakeBroker>();
+    Open(broker_->address());
+    ASSERT_TRUE(loop_.RunUntil([&] { return stream_->connected(); }));
+  }
+
+  void AwaitOperations(size_t count) {
+    ASSERT_TRUE(loop_.RunUntil([&] { return broker_->operations().size() >= count; }));
+  }
+
+  // Takes a lease and answers it.
+  void TakeLease(const std::string& lease_id) {
+    const size_t before = broker_->operations().size();
+    bool granted = false;
+    const auto id = stream_->Lease(LeaseOf("p"), [&](LeaseResult lease) { granted = lease.ok(); });
+    stream_->Flush();
+    AwaitOperations(before + 1);
+    FakeBroker::Response response;
+    Grant(response, id, lease_id);
+    broker_->Send(response);
+    ASSERT_TRUE(loop_.RunUntil([&] { return granted; }));
+  }
+
+  LeaseStream::Options options_;
+  TestLoop loop_;
+  std::vector<bool> states_;
+  std::unique_ptr<FakeBroker> broker_;
+  std::unique_ptr<LeaseStream> stream_;
+};
+
+TEST_F(LeaseStreamTest, SaysHelloFirst) {
+  OpenConnected();
+  const auto messages = broker_->messages();
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].hello().client(), "test");
+  EXPECT_EQ(messages[0].hello().session_token(), "0123456789abcdef");
+  EXPECT_THAT(messages[0].hello().held(), IsEmpty());
+  EXPECT_THAT(states_, ElementsAre(true));
+}
+
+TEST_F(LeaseStreamTest, OperationsOfOneTurnLeaveAsOneMessage) {
+  OpenConnected();
+  for (const char* pool : {"a", "b", "c"}) stream_->Lease(LeaseOf(pool), [](LeaseResult) {});
+  stream_->Report(ReportOf("l1"), nullptr);
+  EXPECT_EQ(broker_->messages().size(), 1u) << "nothing leaves before Flush";
+  stream_->Flush();
+  AwaitOperations(4);
+  const auto messages = broker_->messages();
+  ASSERT_EQ(messages.size(), 2u);
+  ASSERT_EQ(messages[1].operations_size(), 4);
+  EXPECT_EQ(messages[1].operations(2).lease().pool(), "c");
+  EXPECT_EQ(messages[1].operations(3).report().lease_id(), "l1");
+}
+
+TEST_F(LeaseStreamTest, NothingIsLostOrReorderedWhileWritesAreUnderWay) {
+  OpenConnected();
+  constexpr uint64_t kCount = 2000;
+  for (uint64_t i = 0; i < kCount; ++i) {
+    stream_->Lease(LeaseOf("p"), [](LeaseResult) {});
+    stream_->Flush();
+  }
+  AwaitOperations(kCount);
+  const auto operations = broker_->operations();
+  ASSERT_EQ(operations.size(), kCount);
+  for (uint64_t i = 0; i < kCount; ++i) EXPECT_EQ(operations[i].correlation_id(), i + 1);
+  EXPECT_LT(broker_->messages().size(), kCount) << "what gathers during a write leaves together";
+}
+
+TEST_F(LeaseStreamTest, AnswersOfOneMessageAreOneTask) {
+  OpenConnected();
+  std::vector<std::string> answers;
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 3; ++i) {
+    ids.push_back(stream_->Lease(LeaseOf("p"), [&](LeaseResult lease) { answers.push_back(lease->lease_id()); }));
+  }
+  stream_->Flush();
+  AwaitOperations(3);
+  const int posted = loop_.posted();
+  FakeBroker::Response response;
+  for (const int i : {2, 0, 1}) Grant(response, ids[i], "l" + std::to_string(i));
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return answers.size() == 3; }));
+  EXPECT_THAT(answers, ElementsAre("l2", "l0", "l1"));
+  EXPECT_EQ(loop_.posted(), posted + 1);
+  EXPECT_EQ(stream_->held(), 3u);
+  EXPECT_EQ(stream_->pending(), 0u);
+}
+
+TEST_F(LeaseStreamTest, ErrorsKeepTheirDetails) {
+  OpenConnected();
+  absl::Status status;
+  const auto id = stream_->Lease(LeaseOf("p"), [&](LeaseResult lease) { status = lease.status(); });
+  stream_->Flush();
+  AwaitOperations(1);
+  google::rpc::RetryInfo info;
+  info.mutable_retry_delay()->set_seconds(2);
+  info.mutable_retry_delay()->set_nanos(500'000'000);
+  FakeBroker::Response response;
+  auto* result = response.add_results();
+  result->set_correlation_id(id);
+  result->mutable_error()->set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+  result->mutable_error()->set_message("no key is available");
+  result->mutable_error()->add_details()->PackFrom(info);
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return !status.ok(); }));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(RetryAfter(status), absl::Milliseconds(2500));
+  EXPECT_EQ(stream_->held(), 0u);
+}
+
+TEST_F(LeaseStreamTest, ReconnectReassertsAndSendsAgain) {
+  OpenConnected();
+  TakeLease("kept");
+  TakeLease("reported");
+  TakeLease("being-reported");
+  const auto first = stream_->Report(ReportOf("reported"), nullptr);
+  stream_->Flush();
+  AwaitOperations(4);
+  FakeBroker::Response response;
+  Applied(response, first);
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return stream_->held() == 2; }));
+
+  int answers = 0;
+  const auto report = stream_->Report(ReportOf("being-reported"), [&](ReportResult r) { answers += r.ok(); });
+  const auto lease = stream_->Lease(LeaseOf("q"), [&](LeaseResult l) { answers += l.ok(); });
+  stream_->Flush();
+  AwaitOperations(6);
+  broker_->Break();
+  AwaitOperations(8);
+  EXPECT_EQ(broker_->streams(), 2);
+  EXPECT_THAT(states_, ElementsAre(true, false, true));
+
+  const auto messages = broker_->messages();
+  const auto& hello = messages[messages.size() - 2].hello();
+  EXPECT_EQ(hello.session_token(), "0123456789abcdef");
+  std::vector<std::string> held;
+  for (const auto& h : hello.held()) held.push_back(h.lease_id() + "/" + h.pool() + "/" + h.key_fingerprint());
+  EXPECT_THAT(held, UnorderedElementsAre("kept/p/fp-kept", "being-reported/p/fp-being-reported"));
+  ASSERT_EQ(messages.back().operations_size(), 2);
+  EXPECT_EQ(messages.back().operations(0).correlation_id(), report);
+  EXPECT_EQ(messages.back().operations(1).correlation_id(), lease);
+
+  response.Clear();
+  Applied(response, report);
+  Grant(response, lease, "new");
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return answers == 2; }));
+  EXPECT_EQ(stream_->held(), 2u);
+}
+
+TEST_F(LeaseStreamTest, LostLeasesAreNoLongerHeld) {
+  OpenConnected();
+  TakeLease("a");
+  TakeLease("b");
+  broker_->Lose("a");
+  broker_->Break();
+  ASSERT_TRUE(loop_.RunUntil([&] { return broker_->streams() == 2 && stream_->connected(); }));
+  EXPECT_EQ(stream_->held(), 1u);
+}
+
+TEST_F(LeaseStreamTest, WaitsForTheBrokerNoLongerThanHold) {
+  options_.hold = absl::Milliseconds(100);
+  const std::string address = UnixAddress("hold");
+  Open(address);
+  absl::Status lease_status, report_status;
+  const absl::Time start = absl::Now();
+  stream_->Lease(LeaseOf("p"), [&](LeaseResult lease) { lease_status = lease.status(); });
+  auto report = ReportOf("l1");
+  report.mutable_next()->set_pool("p");
+  stream_->Report(report, [&](ReportResult r) { report_status = r.status(); });
+  stream_->Flush();
+  ASSERT_TRUE(loop_.RunUntil([&] { return !lease_status.ok() && !report_status.ok(); }));
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(100));
+  EXPECT_EQ(lease_status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(report_status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(stream_->pending(), 1u) << "the report stays";
+
+  broker_ = std::make_unique<FakeBroker>(address);
+  AwaitOperations(1);
+  const auto operations = broker_->operations();
+  ASSERT_EQ(operations.size(), 1u);
+  EXPECT_EQ(operations[0].report().lease_id(), "l1");
+  EXPECT_FALSE(operations[0].report().has_next());
+}
+
+TEST_F(LeaseStreamTest, RestartedBrokerGetsWhatWaits) {
+  const std::string address = UnixAddress("restart");
+  broker_ = std::make_unique<FakeBroker>(address);
+  Open(address);
+  ASSERT_TRUE(loop_.RunUntil([&] { return stream_->connected(); }));
+  broker_.reset();
+  ASSERT_TRUE(loop_.RunUntil([&] { return !stream_->connected(); }));
+  bool failed = false;
+  stream_->Lease(LeaseOf("p"), [&](LeaseResult lease) { failed = !lease.ok(); });
+  stream_->Flush();
+  broker_ = std::make_unique<FakeBroker>(address);
+  AwaitOperations(1);
+  EXPECT_FALSE(failed);
+  EXPECT_TRUE(stream_->connected());
+}
+
+TEST_F(LeaseStreamTest, OldestReportsAreDroppedWithoutABroker) {
+  options_.max_queued_reports = 3;
+  const std::string address = UnixAddress("dropped");
+  Open(address);
+  for (const char* id : {"1", "2", "3"}) stream_->Report(ReportOf(id), nullptr);
+  EXPECT_EQ(stream_->dropped_reports(), 0u);
+  for (const char* id : {"4", "5"}) stream_->Report(ReportOf(id), nullptr);
+  EXPECT_EQ(stream_->dropped_reports(), 2u);
+  broker_ = std::make_unique<FakeBroker>(address);
+  AwaitOperations(3);
+  std::vector<std::string> ids;
+  for (const auto& operation : broker_->operations()) ids.push_back(operation.report().lease_id());
+  EXPECT_THAT(ids, ElementsAre("3", "4", "5"));
+}
+
+TEST_F(LeaseStreamTest, CancelBeforeFlushSendsNothing) {
+  OpenConnected();
+  bool called = false;
+  const auto cancelled = stream_->Lease(LeaseOf("a"), [&](LeaseResult) { called = true; });
+  stream_->Lease(LeaseOf("b"), [](LeaseResult) {});
+  stream_->Cancel(cancelled);
+  stream_->Flush();
+  AwaitOperations(1);
+  EXPECT_EQ(broker_->operations().at(0).lease().pool(), "b");
+  EXPECT_FALSE(called);
+}
+
+TEST_F(LeaseStreamTest, CancelledLeaseIsGivenBack) {
+  OpenConnected();
+  bool called = false;
+  const auto id = stream_->Lease(LeaseOf("p"), [&](LeaseResult) { called = true; });
+  stream_->Flush();
+  AwaitOperations(1);
+  stream_->Cancel(id);
+  stream_->Flush();
+  AwaitOperations(2);
+  EXPECT_EQ(broker_->operations()[1].cancel().correlation_id(), id);
+  FakeBroker::Response response;
+  Grant(response, id, "unwanted");
+  broker_->Send(response);
+  AwaitOperations(3);
+  const auto back = broker_->operations()[2].report();
+  EXPECT_EQ(back.lease_id(), "unwanted");
+  EXPECT_TRUE(back.evidence().caller_fault());
+  EXPECT_FALSE(called);
+  EXPECT_EQ(stream_->held(), 0u);
+}
+
+TEST_F(LeaseStreamTest, NextOfACancelledReportIsGivenBack) {
+  OpenConnected();
+  TakeLease("a");
+  auto request = ReportOf("a");
+  request.mutable_next()->set_pool("p");
+  bool called = false;
+  const auto id = stream_->Report(request, [&](ReportResult) { called = true; });
+  stream_->Flush();
+  AwaitOperations(2);
+  stream_->Cancel(id);
+  FakeBroker::Response response;
+  Applied(response, id);
+  response.mutable_results(0)->mutable_report()->mutable_next()->set_lease_id("unwanted");
+  broker_->Send(response);
+  AwaitOperations(3);
+  EXPECT_EQ(broker_->operations()[2].report().lease_id(), "unwanted");
+  EXPECT_FALSE(called);
+}
+
+TEST_F(LeaseStreamTest, NextOfAReportIsHeldInsteadOfTheReported) {
+  OpenConnected();
+  TakeLease("a");
+  auto request = ReportOf("a");
+  request.mutable_next()->set_pool("p");
+  std::string next;
+  const auto id = stream_->Report(request, [&](ReportResult r) { next = r->next().lease_id(); });
+  stream_->Flush();
+  AwaitOperations(2);
+  FakeBroker::Response response;
+  Applied(response, id);
+  response.mutable_results(0)->mutable_report()->mutable_next()->set_lease_id("b");
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return next == "b"; }));
+  broker_->Break();
+  ASSERT_TRUE(loop_.RunUntil([&] { return broker_->streams() == 2; }));
+  const auto hello = broker_->messages().back().hello();
+  ASSERT_EQ(hello.held_size(), 1);
+  EXPECT_EQ(hello.held(0).lease_id(), "b");
+}
+
+TEST_F(LeaseStreamTest, GoingAwayFailsNothing) {
+  OpenConnected();
+  std::vector<std::string> answers;
+  auto record = [&](LeaseResult lease) { answers.push_back(lease.ok() ? lease->lease_id() : "failed"); };
+  const auto first = stream_->Lease(LeaseOf("p"), record);
+  const auto second = stream_->Lease(LeaseOf("p"), record);
+  stream_->Flush();
+  AwaitOperations(2);
+  FakeBroker::Response response;
+  auto* refused = response.add_results();
+  refused->set_correlation_id(second);
+  refused->mutable_error()->set_code(static_cast<int>(absl::StatusCode::kUnavailable));
+  response.set_going_away(true);
+  Grant(response, first, "answered");
+  broker_->Send(response);
+  AwaitOperations(3);
+  EXPECT_EQ(broker_->streams(), 2);
+  EXPECT_EQ(broker_->half_closed(), 1) << "the old stream ends by itself";
+  EXPECT_EQ(broker_->operations()[2].correlation_id(), second);
+  EXPECT_THAT(answers, ElementsAre("answered"));
+  EXPECT_EQ(broker_->messages().at(2).hello().held_size(), 1);
+}
+
+TEST_F(LeaseStreamTest, StopSendsWhatIsQueued) {
+  OpenConnected();
+  stream_->Report(ReportOf("last"), nullptr);
+  bool called = false;
+  stream_->Lease(LeaseOf("p"), [&](LeaseResult) { called = true; });
+  stream_->Stop(absl::Seconds(10));
+  EXPECT_EQ(broker_->operations().size(), 2u);
+  EXPECT_EQ(broker_->half_closed(), 1);
+  stream_.reset();
+  EXPECT_FALSE(called);
+}
+
+TEST_F(LeaseStreamTest, StopsAtOnceWithoutABroker) {
+  Open(UnixAddress("nobody"));
+  stream_->Report(ReportOf("lost"), nullptr);
+  const absl::Time start = absl::Now();
+  stream_->Stop(absl::Seconds(30));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+}
+
+TEST_F(LeaseStreamTest, MayBeDestroyedFromACallback) {
+  OpenConnected();
+  bool called = false;
+  const auto id = stream_->Lease(LeaseOf("p"), [&](LeaseResult) {
+    stream_.reset();
+    called = true;
+  });
+  stream_->Lease(LeaseOf("p"), [](LeaseResult) { FAIL() << "called after the end"; });
+  stream_->Flush();
+  AwaitOperations(2);
+  FakeBroker::Response response;
+  Grant(response, id, "a");
+  Grant(response, id + 1, "b");
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return called; }));
+}
+
+}  // namespace
+}  // namespace ccr::client

@@ -1,0 +1,254 @@
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <tuple>
+
+#include "tests/integration/broker_fixture.h"
+
+namespace ccr {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class BrokerUnaryTest : public ::testing::Test {
+ protected:
+  BrokerUnaryTest() {
+    ProviderConfig queued = Provider("queued", {"q"});
+    queued.max_concurrent = 1;
+    queued.queue.max_wait = absl::Seconds(20);
+    broker_ =
+        std::make_unique<RunningBroker>(&store_, Configuration(Provider("p", {"a", "b", "c"}), std::move(queued)));
+  }
+
+  google::rpc::BadRequest BadRequestOf(const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+    return FindDetail<google::rpc::BadRequest>(status).value_or(google::rpc::BadRequest());
+  }
+  std::string BadField(const v1::LeaseRequest& request) {
+    return BadRequestOf(broker_->Lease(request).first).field_violations(0).field();
+  }
+  std::string BadField(const v1::ReportRequest& request) {
+    return BadRequestOf(broker_->Report(request).first).field_violations(0).field();
+  }
+
+  MemoryStore store_;
+  std::unique_ptr<RunningBroker> broker_;
+};
+
+TEST_F(BrokerUnaryTest, LeaseSaysAllThatARequestNeeds) {
+  const v1::LeaseResponse lease = broker_->LeaseOk("P");
+  EXPECT_THAT(lease.lease_id(), MatchesRegex("[0-9a-f]+"));
+  EXPECT_THAT(lease.lease_id(), SizeIs(48));
+  EXPECT_EQ(lease.pool(), "p");
+  EXPECT_EQ(lease.key_name(), "name-of-a");
+  EXPECT_THAT(lease.key_fingerprint(), AllOf(SizeIs(16), Not(HasSubstr("canary"))));
+  EXPECT_EQ(lease.credential().header(), "x-api-key");
+  EXPECT_EQ(lease.credential().prefix(), "");
+  EXPECT_EQ(lease.credential().secret(), "canary-key-a");
+  EXPECT_EQ(lease.base_url(), "http://127.0.0.1:9/p");
+  EXPECT_EQ(lease.ttl_ms(), 600000u);
+  EXPECT_FALSE(lease.trial());
+}
+
+TEST_F(BrokerUnaryTest, ReportEndsTheLeaseOnceAndSaysWhatWasDecided) {
+  const v1::LeaseResponse lease = broker_->LeaseOk("p");
+  auto [status, report] = broker_->Report(ReportOf(lease.lease_id(), 401));
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(report.disposition(), v1::ReportResponse::APPLIED);
+  EXPECT_EQ(report.outcome(), v1::OUTCOME_AUTH);
+  EXPECT_EQ(report.advice(), v1::ReportResponse::ROTATE);
+  EXPECT_EQ(broker_->Report(ReportOf(lease.lease_id(), 401)).second.disposition(), v1::ReportResponse::DUPLICATE);
+  const v1::PoolStatus pool = broker_->Pool("p");
+  EXPECT_EQ(pool.keys(0).state(), v1::KEY_STATE_DISABLED);
+  EXPECT_EQ(pool.keys(0).last_error(), "HTTP 401");
+  EXPECT_EQ(pool.available_keys(), 2u);
+  EXPECT_EQ(pool.acquired(), 1u);
+  EXPECT_EQ(pool.reported(), 1u);
+}
+
+TEST_F(BrokerUnaryTest, ACallersFaultChangesNoKey) {
+  const v1::LeaseResponse lease = broker_->LeaseOk("p");
+  EXPECT_EQ(broker_->Report(ReportOf(lease.lease_id(), 400)).second.outcome(), v1::OUTCOME_CALLER_FAULT);
+  EXPECT_EQ(broker_->Pool("p").keys(0).state(), v1::KEY_STATE_ACTIVE);
+  EXPECT_EQ(broker_->Pool("p").keys(0).failures(), 0u);
+}
+
+TEST_F(BrokerUnaryTest, ReportGivesTheNextLeaseInTheSameRoundTrip) {
+  v1::ReportRequest request = ReportOf(broker_->LeaseOk("p").lease_id(), 429);
+  request.mutable_next()->set_pool("p");
+  EXPECT_EQ(broker_->Report(request).second.next().key_name(), "name-of-b");
+  request = ReportOf(broker_->LeaseOk("p").lease_id(), 200);
+  request.mutable_next()->set_pool("p");
+  EXPECT_FALSE(broker_->Report(request).second.has_next());
+}
+
+TEST_F(BrokerUnaryTest, RenewExtendsUntilTheLeaseHasEnded) {
+  v1::RenewRequest request;
+  request.set_lease_id(broker_->LeaseOk("p").lease_id());
+  v1::RenewResponse response;
+  grpc::ClientContext first;
+  ASSERT_TRUE(broker_->broker().Renew(&first, request, &response).ok());
+  EXPECT_EQ(response.ttl_ms(), 600000u);
+  broker_->Report(ReportOf(request.lease_id(), 200));
+  grpc::ClientContext second;
+  EXPECT_EQ(broker_->broker().Renew(&second, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(BrokerUnaryTest, UnknownPoolIsNotFound) {
+  v1::LeaseRequest request;
+  request.set_pool("nope");
+  EXPECT_EQ(broker_->Lease(request).first.error_code(), grpc::StatusCode::NOT_FOUND);
+  grpc::ClientContext context;
+  v1::ListPoolsRequest list;
+  list.set_pool("nope");
+  v1::ListPoolsResponse pools;
+  EXPECT_EQ(broker_->admin().ListPools(&context, list, &pools).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(BrokerUnaryTest, BadArgumentsNameTheirField) {
+  v1::LeaseRequest lease;
+  EXPECT_EQ(BadField(lease), "pool");
+  lease.set_pool("p");
+  lease.set_session(std::string(256, 's'));
+  EXPECT_TRUE(broker_->Lease(lease).first.ok());
+  lease.set_session(std::string(257, 's'));
+  EXPECT_EQ(BadField(lease), "session");
+  lease.clear_session();
+  for (int i = 0; i < 65; ++i) lease.add_exclude("f");
+  EXPECT_EQ(BadField(lease), "exclude");
+
+  EXPECT_EQ(BadField(ReportOf("", 200)), "lease_id");
+  const std::string id = broker_->LeaseOk("p").lease_id();
+  EXPECT_EQ(BadField(ReportOf("Z" + id.substr(1), 200)), "lease_id");
+  v1::ReportRequest report = ReportOf(id, 400);
+  report.mutable_evidence()->set_error_type(std::string(129, 'e'));
+  EXPECT_EQ(BadField(report), "evidence.error_type");
+  report.mutable_evidence()->set_error_type(std::string(128, 'e'));
+  report.mutable_next();
+  EXPECT_EQ(BadField(report), "next.pool");
+}
+
+TEST_F(BrokerUnaryTest, NothingAvailableSaysWhenToRetry) {
+  for (int i = 0; i < 3; ++i) {
+    v1::ReportRequest report = ReportOf(broker_->LeaseOk("p").lease_id(), 429);
+    report.mutable_evidence()->set_retry_after_ms(i == 1 ? 30000 : 60000);
+    broker_->Report(report);
+  }
+  v1::LeaseRequest request;
+  request.set_pool("p");
+  const grpc::Status status = broker_->Lease(request).first;
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), Not(HasSubstr("canary")));
+  const auto retry = FindDetail<google::rpc::RetryInfo>(status);
+  ASSERT_TRUE(retry.has_value());
+  EXPECT_GT(retry->retry_delay().seconds(), 15);
+  EXPECT_LE(retry->retry_delay().seconds(), 30);
+  EXPECT_EQ(retry->retry_delay().nanos() % 1000000, 0);
+  EXPECT_EQ(FindDetail<google::rpc::ErrorInfo>(status)->reason(), "NONE_AVAILABLE");
+}
+
+TEST_F(BrokerUnaryTest, AllDisabledIsFailedPrecondition) {
+  for (int i = 0; i < 3; ++i) broker_->Report(ReportOf(broker_->LeaseOk("p").lease_id(), 401));
+  v1::LeaseRequest request;
+  request.set_pool("p");
+  EXPECT_EQ(broker_->Lease(request).first.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(BrokerUnaryTest, ShuttingDownIsUnavailable) {
+  broker_->service().BeginDrain();
+  v1::LeaseRequest request;
+  request.set_pool("p");
+  EXPECT_EQ(broker_->Lease(request).first.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(BrokerUnaryTest, AWaitingLeaseIsAnsweredWhenTheKeyReturns) {
+  const v1::LeaseResponse held = broker_->LeaseOk("queued");
+  v1::LeaseRequest request;
+  request.set_pool("queued");
+  request.set_max_wait_ms(20000);
+  grpc::Status status;
+  v1::LeaseResponse granted;
+  std::thread waiter([&] { std::tie(status, granted) = broker_->Lease(request); });
+  EXPECT_TRUE(Eventually([&] { return broker_->Pool("queued").waiting() == 1; }));
+  broker_->Report(ReportOf(held.lease_id(), 200));
+  waiter.join();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(granted.key_name(), "name-of-q");
+}
+
+TEST_F(BrokerUnaryTest, AWaitingClientThatGoesGivesUpItsPlace) {
+  const v1::LeaseResponse held = broker_->LeaseOk("queued");
+  grpc::ClientContext context;
+  v1::LeaseRequest request;
+  request.set_pool("queued");
+  request.set_max_wait_ms(20000);
+  std::thread waiter([&] {
+    v1::LeaseResponse response;
+    EXPECT_EQ(broker_->broker().Lease(&context, request, &response).error_code(), grpc::StatusCode::CANCELLED);
+  });
+  EXPECT_TRUE(Eventually([&] { return broker_->Pool("queued").waiting() == 1; }));
+  context.TryCancel();
+  waiter.join();
+  EXPECT_TRUE(Eventually([&] { return broker_->Pool("queued").waiting() == 0; }));
+  broker_->Report(ReportOf(held.lease_id(), 200));
+  EXPECT_EQ(broker_->Pool("queued").in_flight(), 0u);
+}
+
+TEST_F(BrokerUnaryTest, StateSurvivesARestartOverTheSameStore) {
+  v1::ReportRequest report = ReportOf(broker_->LeaseOk("p").lease_id(), 429);
+  report.mutable_evidence()->set_retry_after_ms(60000);
+  broker_->Report(report);
+  broker_->Report(ReportOf(broker_->LeaseOk("p").lease_id(), 401));
+  broker_.reset();
+  broker_ = std::make_unique<RunningBroker>(&store_, Configuration(Provider("p", {"a", "b", "c"})));
+  const v1::PoolStatus pool = broker_->Pool("p");
+  EXPECT_EQ(pool.keys(0).state(), v1::KEY_STATE_COOLING);
+  EXPECT_EQ(pool.keys(1).state(), v1::KEY_STATE_DISABLED);
+  EXPECT_EQ(broker_->LeaseOk("p").key_name(), "name-of-c");
+}
+
+TEST_F(BrokerUnaryTest, ListPoolsNeverShowsAKey) {
+  broker_->LeaseOk("p");
+  grpc::ClientContext context;
+  v1::ListPoolsResponse response;
+  ASSERT_TRUE(broker_->admin().ListPools(&context, v1::ListPoolsRequest(), &response).ok());
+  EXPECT_EQ(response.pools_size(), 2);
+  EXPECT_EQ(response.config_path(), "/etc/config.json");
+  EXPECT_EQ(response.pools(0).strategy(), "round_robin");
+  EXPECT_EQ(response.pools(0).keys(0).in_flight(), 1u);
+  EXPECT_THAT(response.ShortDebugString(), Not(HasSubstr("canary")));
+}
+
+TEST(BrokerAddressTest, UnixSocketsArePrivateAndStaleOnesReplaced) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "ccr-unix-XXXXXX").string();
+  const std::string dir = mkdtemp(pattern.data());
+  const std::string listen = "unix:" + dir + "/broker.sock";
+  MemoryStore store;
+  {
+    RunningBroker broker(&store, Configuration(Provider("p", {"a"})), listen);
+    EXPECT_EQ(broker.LeaseOk("p").key_name(), "name-of-a");
+    struct stat info = {};
+    ASSERT_EQ(stat((dir + "/broker.sock").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u);
+    EXPECT_EQ(GrpcServer::Start({listen, ""}, &broker.service(), nullptr).status().code(),
+              absl::StatusCode::kUnavailable);
+  }
+  RunningBroker again(&store, Configuration(Provider("p", {"a"})), listen);
+  EXPECT_EQ(again.LeaseOk("p").key_name(), "name-of-a");
+  std::filesystem::remove_all(dir);
+}
+
+TEST_F(BrokerUnaryTest, ATakenPortIsAnError) {
+  EXPECT_EQ(GrpcServer::Start({broker_->server().address(), ""}, &broker_->service(), nullptr).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(GrpcServer::Start({"nonsense", ""}, &broker_->service(), nullptr).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace ccr

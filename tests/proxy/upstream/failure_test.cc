@@ -1,0 +1,318 @@
+// Broken providers, deadlines, back-pressure and cancellation.
+#include <string>
+#include <vector>
+
+#include "tests/proxy/upstream/upstream_fixture.h"
+
+namespace ccr::proxy {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class FailureTest : public UpstreamTest {
+ protected:
+  // Answers with `answer` and closes; with `hang`, stays silent instead of closing.
+  static ScriptedServer::Script Answer(const std::string& answer, bool hang = false) {
+    return [=](Peer& peer) {
+      peer.ReadRequest();
+      peer.Write(answer);
+      if (hang) peer.WaitForEnd();
+    };
+  }
+};
+
+TEST_F(FailureTest, CutInTheBody) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"));
+  Recorder recorder;
+  Do(Get(server.Url("/path?key=canary")), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kRead);
+  EXPECT_TRUE(recorder.result->sent);
+  EXPECT_EQ(recorder.body, "abc");
+  EXPECT_THAT(recorder.result->message, HasSubstr("(127.0.0.1:"));
+  EXPECT_THAT(recorder.result->message, Not(HasSubstr("canary")));
+}
+
+TEST_F(FailureTest, CutInAChunkedBody) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"));
+  Recorder recorder;
+  Do(Get(server.Url()), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kRead);
+  EXPECT_EQ(recorder.body, "ab");
+}
+
+TEST_F(FailureTest, CutBeforeTheHead) {
+  ScriptedServer server(Answer(""));
+  Recorder recorder;
+  Do(Get(server.Url()), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kRead);
+  EXPECT_TRUE(recorder.result->sent);
+  EXPECT_FALSE(recorder.head);
+}
+
+TEST_F(FailureTest, NotHttp) {
+  ScriptedServer server(Answer("220 mail ready\r\n"));
+  Recorder recorder;
+  Do(Get(server.Url()), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kRead);
+  EXPECT_FALSE(recorder.head);
+}
+
+TEST_F(FailureTest, Refused) {
+  int port = 0;
+  close(ScriptedServer::Listen(1, &port));
+  Recorder recorder;
+  Do(Get("http://127.0.0.1:" + std::to_string(port)), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kConnect);
+  EXPECT_FALSE(recorder.result->sent);
+}
+
+TEST_F(FailureTest, OtherSchemesAreRefused) {
+  for (const char* url : {"file:///etc/hostname", "gopher://127.0.0.1/", "ftp://127.0.0.1/", "nonsense://x", ""}) {
+    Recorder recorder;
+    Do(Get(url), recorder);
+    EXPECT_EQ(recorder.result->error, TransportError::kConnect) << url;
+    EXPECT_FALSE(recorder.result->sent);
+    EXPECT_EQ(recorder.received, 0u);
+  }
+}
+
+TEST_F(FailureTest, ConnectTimeout) {
+  int port = 0;
+  const int listener = ScriptedServer::Listen(0, &port);  // nobody accepts: the queue fills, and then nothing answers
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::vector<int> fillers;
+  for (int i = 0; i < 4; ++i) {
+    fillers.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    connect(fillers.back(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  }
+  auto request = Get("http://127.0.0.1:" + std::to_string(port));
+  request.connect_timeout = absl::Milliseconds(150);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kConnectTimeout) << recorder.result->message;
+  EXPECT_FALSE(recorder.result->sent);
+  EXPECT_GE(recorder.result->total, absl::Milliseconds(140));
+  EXPECT_LT(recorder.result->total, absl::Seconds(3));
+  for (const int fd : fillers) close(fd);
+  close(listener);
+}
+
+TEST_F(FailureTest, FirstByteTimeout) {
+  ScriptedServer server(Answer("", true));
+  auto request = Post(server.Url(), {"{}"});
+  request.first_byte_timeout = absl::Milliseconds(100);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kFirstByteTimeout);
+  EXPECT_TRUE(recorder.result->sent);
+  EXPECT_GE(recorder.result->total, absl::Milliseconds(100));
+  EXPECT_LT(recorder.result->total, absl::Seconds(3));
+}
+
+TEST_F(FailureTest, FirstByteTimeoutOfAProviderThatDoesNotReadTheBody) {
+  std::atomic<bool> stop{false};
+  ScriptedServer deaf([&](Peer&) {
+    while (!stop) std::this_thread::yield();
+  });
+  const std::string body(20 * 1024 * 1024, 'b');
+  auto request = Post(deaf.Url(), {body});
+  request.first_byte_timeout = absl::Milliseconds(100);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kFirstByteTimeout);
+  EXPECT_TRUE(recorder.result->sent);
+  stop = true;
+}
+
+TEST_F(FailureTest, IdleTimeoutStartsAnewWithEachRead) {
+  ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+    for (int i = 0; i < 4; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));  // the provider's pace: half the time-out
+      peer.Write("x");
+    }
+    peer.WaitForEnd();
+  });
+  auto request = Get(server.Url());
+  request.idle_timeout = absl::Milliseconds(120);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kIdleTimeout);
+  EXPECT_EQ(recorder.body, "xxxx");
+  EXPECT_GE(recorder.result->total, absl::Milliseconds(4 * 60 + 120));
+}
+
+TEST_F(FailureTest, IdleTimeoutDoesNotBindTheFirstByte) {
+  ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));  // the provider thinks
+    peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  });
+  auto request = Get(server.Url());
+  request.idle_timeout = absl::Milliseconds(30);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+}
+
+TEST_F(FailureTest, TotalTimeout) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", true));
+  auto request = Get(server.Url());
+  request.total_timeout = absl::Milliseconds(100);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kIdleTimeout);
+  EXPECT_GE(recorder.result->total, absl::Milliseconds(100));
+  EXPECT_LT(recorder.result->total, absl::Seconds(3));
+}
+
+TEST_F(FailureTest, PauseHoldsTheProviderBack) {
+  constexpr size_t kSize = 50 * 1024 * 1024;
+  std::atomic<bool> stalled{false};
+  ScriptedServer server([&](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n");
+    const std::string chunk(64 * 1024, 'x');
+    for (size_t sent = 0; sent < kSize; sent += chunk.size()) {
+      if (!peer.Write(chunk, &stalled)) return;
+    }
+  });
+  Recorder recorder;
+  recorder.keep = false;
+  bool pause = true;
+  recorder.on_data = [&] { return !pause; };
+  auto request = Get(server.Url());
+  request.idle_timeout = absl::Milliseconds(50);  // a pause is not the provider's silence
+  auto* transfer = client_.Start(std::move(request), &recorder);
+  ASSERT_TRUE(RunUntil([&] { return stalled.load(); }));
+  const size_t taken = recorder.received;
+  EXPECT_GT(taken, 0u);
+  EXPECT_LE(taken, 64u * 1024) << "what one read holds";
+
+  client_.Resume(transfer);
+  EXPECT_EQ(recorder.received, taken) << "the handler is not called inside Resume";
+  ASSERT_TRUE(RunUntil([&] { return recorder.received > taken; }));
+  int resumes = 0;
+  while (!recorder.result && resumes < 50) {
+    const size_t before = recorder.received;
+    client_.Resume(transfer);
+    ++resumes;
+    ASSERT_TRUE(RunUntil([&] { return recorder.result || recorder.received > before; }));
+  }
+  pause = false;
+  if (!recorder.result) client_.Resume(transfer);
+  ASSERT_TRUE(RunUntil([&] { return recorder.result.has_value(); }));
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_EQ(recorder.received, kSize);
+}
+
+TEST_F(FailureTest, ResumeFromInsideTakesThePauseBack) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x')));
+  Recorder recorder;
+  UpstreamClient::Transfer* transfer = nullptr;
+  recorder.on_data = [&] {
+    client_.Resume(transfer);
+    return false;
+  };
+  transfer = client_.Start(Get(server.Url()), &recorder);
+  ASSERT_TRUE(RunUntil([&] { return recorder.result.has_value(); }));
+  EXPECT_EQ(recorder.received, 100'000u);
+}
+
+TEST_F(FailureTest, CancelClosesTheConnection) {
+  std::atomic<bool> closed{false};
+  ScriptedServer server([&](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx");
+    closed = peer.WaitForEnd();
+  });
+  Recorder recorder;
+  auto* transfer = client_.Start(Get(server.Url()), &recorder);
+  ASSERT_TRUE(RunUntil([&] { return recorder.received == 1; }));
+  const auto start = std::chrono::steady_clock::now();
+  client_.Cancel(transfer);
+  EXPECT_EQ(client_.active(), 0u);
+  ASSERT_TRUE(RunUntil([&] { return closed.load(); }));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  EXPECT_FALSE(recorder.result);
+}
+
+TEST_F(FailureTest, CancelFromInsideOfEveryCallback) {
+  for (const std::string where : {"head", "data", "done"}) {
+    ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
+    Recorder recorder;
+    UpstreamClient::Transfer* transfer = nullptr;
+    bool cancelled = false;
+    const auto cancel = [&] {
+      client_.Cancel(transfer);
+      cancelled = true;
+      return true;
+    };
+    if (where == "head") recorder.on_head = cancel;
+    if (where == "data") recorder.on_data = cancel;
+    if (where == "done") recorder.on_done = cancel;
+    transfer = client_.Start(Get(server.Url()), &recorder);
+    ASSERT_TRUE(RunUntil([&] { return cancelled && client_.active() == 0; })) << where;
+    EXPECT_EQ(recorder.result.has_value(), where == "done");
+    EXPECT_EQ(recorder.received, where == "head" ? 0u : 1u);
+  }
+}
+
+TEST_F(FailureTest, CancelBeforeAnythingHappens) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  Recorder cancelled, other;
+  client_.Cancel(client_.Start(Get(server.Url()), &cancelled));
+  Do(Get(server.Url()), other);
+  EXPECT_EQ(other.result->error, TransportError::kNone);
+  EXPECT_FALSE(cancelled.head || cancelled.result);
+}
+
+TEST_F(FailureTest, OneHandlerMayCancelAnother) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
+  Recorder first, second;
+  UpstreamClient::Transfer* a = nullptr;
+  UpstreamClient::Transfer* b = nullptr;
+  first.on_head = [&] { client_.Cancel(b); };
+  second.on_head = [&] { client_.Cancel(a); };
+  a = client_.Start(Get(server.Url()), &first);
+  b = client_.Start(Get(server.Url()), &second);
+  ASSERT_TRUE(RunUntil([&] { return client_.active() == 0; }));
+  EXPECT_NE(first.result.has_value(), second.result.has_value());
+}
+
+TEST_F(FailureTest, ARetryMayStartFromOnDone) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
+  int port = 0;
+  close(ScriptedServer::Listen(1, &port));
+  Recorder first, second;
+  UpstreamClient::Transfer* old = nullptr;
+  first.on_done = [&] {
+    client_.Start(Get(server.Url()), &second);
+    client_.Cancel(old);
+  };
+  old = client_.Start(Get("http://127.0.0.1:" + std::to_string(port)), &first);
+  ASSERT_TRUE(RunUntil([&] { return second.result.has_value(); }));
+  EXPECT_EQ(second.body, "x");
+}
+
+TEST_F(FailureTest, DestructionCancels) {
+  ScriptedServer server(Answer("", true));
+  Recorder recorder;
+  {
+    UpstreamClient client(loop_, {});
+    client.Start(Get(server.Url()), &recorder);
+    loop_.run_for(std::chrono::milliseconds(20));
+    client.Start(Get(server.Url()), &recorder);
+  }
+  loop_.restart();
+  loop_.poll();
+  EXPECT_FALSE(recorder.head || recorder.result);
+}
+
+}  // namespace
+}  // namespace ccr::proxy
