@@ -3,11 +3,8 @@
 #include <array>
 #include <bitset>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "absl/strings/str_cat.h"
+#include "proxy/core/json_plain.h"
 #include "proxy/core/json_text.h"
 
 namespace ccr::proxy {
@@ -16,26 +13,6 @@ namespace {
 constexpr size_t kVisitedDepth = 2;
 constexpr size_t kMaxSession = 256;
 constexpr std::string_view kSessionMark = "_session_";
-
-bool IsPlain(char c) {
-  return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
-}
-
-// The first of [begin, end) that ends a run of plain characters inside a string: '"', '\\' or a control character.
-const char* SkipPlain(const char* begin, const char* end) {
-#if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
-  for (; end - begin >= 16; begin += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(begin));
-    const __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
-                                         _mm_cmpeq_epi8(_mm_max_epu8(bytes, control), control));
-    const int mask = _mm_movemask_epi8(special);
-    if (mask != 0) return begin + __builtin_ctz(static_cast<unsigned>(mask));
-  }
-#endif
-  while (begin != end && IsPlain(*begin)) ++begin;
-  return begin;
-}
 
 // Walks over one JSON object. Tells the visitor of the members of the objects at depth 1 (the top level) and 2:
 // OnKey(depth, key with its quotes), then OnValue(depth, begin, end).
@@ -202,15 +179,10 @@ class Scanner {
   std::string error_;
 };
 
-bool Names(std::string_view quoted, std::string_view name) {
-  if (quoted.substr(1, quoted.size() - 2) == name) return true;
-  return quoted.find('\\') != std::string_view::npos && DecodeJsonString(quoted) == name;
-}
-
 struct SessionVisitor {
   explicit SessionVisitor(std::string_view object_text) : object(object_text) {}
 
-  void OnKey(size_t depth, std::string_view key) { wanted = depth == 1 && Names(key, "session_id"); }
+  void OnKey(size_t depth, std::string_view key) { wanted = depth == 1 && JsonStringIs(key, "session_id"); }
   void OnValue(size_t depth, size_t begin, size_t end) {
     if (depth != 1 || !wanted || object[begin] != '"') return;
     session = DecodeJsonString(object.substr(begin, end - begin));
@@ -243,13 +215,13 @@ class BodyVisitor {
 
   void OnKey(size_t depth, std::string_view key) {
     if (depth == 2) {
-      is_user_id_ = member_ == Member::kMetadata && Names(key, "user_id");
+      is_user_id_ = member_ == Member::kMetadata && JsonStringIs(key, "user_id");
       return;
     }
-    member_ = Names(key, "model")      ? Member::kModel
-              : Names(key, "stream")   ? Member::kStream
-              : Names(key, "metadata") ? Member::kMetadata
-                                       : Member::kOther;
+    member_ = JsonStringIs(key, "model")      ? Member::kModel
+              : JsonStringIs(key, "stream")   ? Member::kStream
+              : JsonStringIs(key, "metadata") ? Member::kMetadata
+                                              : Member::kOther;
     if (member_ == Member::kMetadata) user_id_ = {};
   }
 

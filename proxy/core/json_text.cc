@@ -168,4 +168,9 @@ std::string DecodeJsonString(std::string_view quoted) {
   return out;
 }
 
+bool JsonStringIs(std::string_view quoted, std::string_view text) {
+  if (quoted.substr(1, quoted.size() - 2) == text) return true;
+  return quoted.find('\\') != std::string_view::npos && DecodeJsonString(quoted) == text;
+}
+
 }  // namespace ccr::proxy

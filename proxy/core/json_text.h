@@ -12,4 +12,7 @@ std::string JsonString(std::string_view text);
 // The text of a well-formed JSON string, given with its quotes. A lone surrogate becomes U+FFFD.
 std::string DecodeJsonString(std::string_view quoted);
 
+// Whether that text is `text`.
+bool JsonStringIs(std::string_view quoted, std::string_view text);
+
 }  // namespace ccr::proxy

@@ -56,7 +56,7 @@ void RetryPlan::Record(const Evidence& evidence, Advice advice, std::string_view
   if (outcome == "overloaded") ++overloads_;
   if (advice == Advice::kRotate) {
     ++rotations_;
-    AddOnce(fingerprint, &key_faults_);
+    if (outcome != "rate_limited") AddOnce(fingerprint, &key_faults_);
     if (evidence.http_status == 429) {
       rate_limited_ = true;
       if (evidence.retry_after.has_value()) {

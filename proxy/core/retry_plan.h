@@ -27,6 +27,7 @@ bool MayRetry(const Evidence& evidence);
 //   if (!plan.MayContinue(now)) -> give a granted lease back, answer as plan.Final() says
 //   a lease was granted -> the next attempt, at once
 //   none was, and wait = plan.Backoff(now, random) -> after it, acquire one with exclude = plan.key_faults()
+//   else, if requests may queue for a key -> acquire one so, with the same exclusions
 //   else -> answer as plan.Final() says
 //
 // Attempts are at most 1 + one for each key at fault + max_retries, and never more than kMaxAttempts.
@@ -64,7 +65,8 @@ class RetryPlan {
 
   // Fingerprints of the keys that failed this request, each once.
   const std::vector<std::string>& exclude() const { return exclude_; }
-  // Those whose own fault it was: not to be tried again for this request even when no other is left.
+  // Those whose own fault it was: not to be tried again for this request even when no other is left. A rate-limited key
+  // is not among them: it is good again when the broker says so.
   const std::vector<std::string>& key_faults() const { return key_faults_; }
 
   size_t attempts() const { return attempts_; }

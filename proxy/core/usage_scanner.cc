@@ -78,6 +78,8 @@ UsageScanner::Match UsageScanner::FindKey(std::string_view text) {
     Field field = Field::kNone;
     if (suffix == kTokens) {
       if (before.ends_with("\"input") || before.ends_with("\"prompt")) field = Field::kInput;
+      if (before.ends_with("\"cache_read_input")) field = Field::kCacheRead;
+      if (before.ends_with("\"cache_creation_input")) field = Field::kCacheWrite;
       if (before.ends_with("\"output") || before.ends_with("\"completion")) field = Field::kOutput;
     } else if (suffix == kReason && before.ends_with("\"finish")) {
       field = Field::kFinish;
@@ -151,6 +153,8 @@ size_t UsageScanner::Step(char c) {
 
 void UsageScanner::EndValue() {
   if (field_ == Field::kInput) input_tokens_ = number_;
+  if (field_ == Field::kCacheRead) cache_read_tokens_ = number_;
+  if (field_ == Field::kCacheWrite) cache_write_tokens_ = number_;
   if (field_ == Field::kOutput) output_tokens_ = number_;
   if (field_ == Field::kFinish && word_size_ > 0) {
     (std::string_view(word_.data(), word_size_) == "error" ? error_ : ended_) = true;

@@ -21,6 +21,9 @@ class UsageScanner {
   // none.
   uint64_t input_tokens() const { return input_tokens_; }
   uint64_t output_tokens() const { return output_tokens_; }
+  // All that the model read, for SessionUsage: input_tokens and what Anthropic counts beside it,
+  // cache_read_input_tokens and cache_creation_input_tokens. OpenAI's prompt_tokens are all already.
+  uint64_t total_input_tokens() const { return input_tokens_ + cache_read_tokens_ + cache_write_tokens_; }
 
   // Each of these is as if the body ended here.
   // Of event streams of the three formats we know (messages, chat completions, responses): "[DONE]", message_stop,
@@ -32,9 +35,9 @@ class UsageScanner {
   bool incomplete() const { return error() || (body_ == Body::kEventStream && !ended()); }
 
  private:
-  enum class Field { kNone, kInput, kOutput, kFinish };
+  enum class Field { kNone, kInput, kCacheRead, kCacheWrite, kOutput, kFinish };
   enum class Mode { kSearch, kColon, kValue, kNumber, kWord };
-  static constexpr size_t kTail = 19;    // `"completion_tokens"` without its last byte, and one
+  static constexpr size_t kTail = 29;    // `"cache_creation_input_tokens"` without its last byte, and one
   static constexpr size_t kPrefix = 48;  // what of a line is looked at
   struct Match {
     Field field = Field::kNone;
@@ -72,6 +75,8 @@ class UsageScanner {
   bool judged_ = false;
 
   uint64_t input_tokens_ = 0;
+  uint64_t cache_read_tokens_ = 0;
+  uint64_t cache_write_tokens_ = 0;
   uint64_t output_tokens_ = 0;
   bool ended_ = false;
   bool error_ = false;

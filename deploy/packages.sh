@@ -1,0 +1,28 @@
+# Sourced by the scripts: which Debian 12 packages each job needs, and how they get here.
+
+build_packages="ca-certificates cmake g++ lld ninja-build pkg-config
+  libabsl-dev libboost1.81-dev libboost-json1.81-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev
+  libsodium-dev libspdlog-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc"
+run_packages="python3"
+test_packages="clang clang-format clang-tidy curl libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev prometheus
+  python3 python3-grpcio python3-protobuf"
+bench_packages="nginx-light wrk"
+
+# Installs those of its arguments that are missing; asks nobody when none is.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  echo "Installing: ${missing[*]}"
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "Run as root or install sudo: packages are missing: ${missing[*]}" >&2; return 1; }
+    root=(sudo)
+  fi
+  "${root[@]}" apt-get update -qq
+  # Nothing that comes with the packages is to start by itself.
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}

@@ -1,0 +1,48 @@
+// Leases over one stream to the broker: the LeaseSource of one worker.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "proxy/bridge/routing_feed.h"
+#include "proxy/http/lease_source.h"
+
+namespace ccr::client {
+class LeaseStream;
+}
+
+namespace ccr::proxy {
+
+class BrokerBridge final : public LeaseSource {
+ public:
+  // How long its end waits for the broker to take the last reports.
+  static constexpr absl::Duration kFarewell = absl::Seconds(1);
+
+  struct Options {
+    std::string broker_address;
+    std::string client;                             // who this is, for the broker's logs
+    std::function<void(bool connected)> on_change;  // of the connection, on the loop; may be empty
+  };
+
+  BrokerBridge(boost::asio::io_context& loop, const Options& options, std::shared_ptr<const RoutingSlot> routing);
+  ~BrokerBridge() override;
+
+  CallId Acquire(LeaseRequest request, LeaseCallback done) override;
+  CallId Report(ReportRequest request, ReportCallback done) override;
+  void Cancel(CallId call) override;
+  bool connected() const override;
+  std::shared_ptr<const RoutingTable> routing() const override { return routing_->table; }
+
+ private:
+  void ScheduleFlush();
+
+  boost::asio::io_context& loop_;
+  const std::shared_ptr<const RoutingSlot> routing_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the flush that is scheduled; on the loop
+  bool flush_scheduled_ = false;
+  std::unique_ptr<client::LeaseStream> stream_;
+};
+
+}  // namespace ccr::proxy

@@ -1,0 +1,201 @@
+#include "proxy/bridge/convert.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "client/lib/broker_status.h"
+#include "client/lib/lease_guard.h"
+
+namespace ccr::proxy {
+namespace {
+
+uint64_t ToMilliseconds(absl::Duration duration) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(duration)));
+}
+
+// Text of a client for logs: the contract's strings are UTF-8 and short, a client's may be anything.
+std::string Informative(const std::string& text) {
+  constexpr size_t kMaxBytes = 256;
+  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(c); });
+  return (ascii ? text : absl::CHexEscape(text)).substr(0, kMaxBytes);
+}
+
+// A field that an older broker leaves at 0 keeps our default.
+template <typename Field>
+void SetDuration(uint64_t milliseconds, Field* field) {
+  if (milliseconds > 0) *field = absl::Milliseconds(milliseconds);
+}
+template <typename Field, typename Value>
+void SetLimit(Value value, Field* field) {
+  if (value > 0) *field = value;
+}
+
+Provider ToProvider(const v1::Provider& message) {
+  Provider provider;
+  provider.name = message.name();
+  provider.base_url = message.base_url();
+  provider.format = message.format() == v1::FORMAT_ANTHROPIC ? Format::kAnthropic : Format::kOpenAi;
+  provider.models.assign(message.models().begin(), message.models().end());
+  provider.retry_on_failure = message.retry_on_failure();
+  provider.max_retries = message.max_retries();
+  SetDuration(message.timeouts().connect_ms(), &provider.connect_timeout);
+  SetDuration(message.timeouts().first_byte_ms(), &provider.first_byte_timeout);
+  SetDuration(message.timeouts().idle_ms(), &provider.idle_timeout);
+  provider.queue_wait = absl::Milliseconds(message.queue_wait_ms());
+  return provider;
+}
+
+void ReadRouter(const v1::Router& message, RoutingTable* table) {
+  table->default_route = message.default_route();
+  table->background = message.background();
+  table->think = message.think();
+  table->long_context = message.long_context();
+  table->web_search = message.web_search();
+  table->image = message.image();
+  SetLimit(message.long_context_threshold(), &table->long_context_threshold);
+}
+
+void ReadSettings(const v1::ProxySettings& message, RoutingTable* table) {
+  SetLimit(message.max_head_bytes(), &table->max_head_bytes);
+  SetLimit(message.max_body_bytes(), &table->max_body_bytes);
+  SetLimit(message.max_connections(), &table->max_connections);
+  SetDuration(message.header_timeout_ms(), &table->header_timeout);
+  SetDuration(message.idle_timeout_ms(), &table->idle_timeout);
+  table->allowed_hosts.assign(message.allowed_hosts().begin(), message.allowed_hosts().end());
+}
+
+v1::TransportError ToMessage(TransportError error) {
+  switch (error) {
+    case TransportError::kNone:
+      return v1::TRANSPORT_ERROR_UNSPECIFIED;
+    case TransportError::kConnect:
+      return v1::TRANSPORT_ERROR_CONNECT;
+    case TransportError::kConnectTimeout:
+      return v1::TRANSPORT_ERROR_CONNECT_TIMEOUT;
+    case TransportError::kSend:
+      return v1::TRANSPORT_ERROR_SEND;
+    case TransportError::kFirstByteTimeout:
+      return v1::TRANSPORT_ERROR_FIRST_BYTE_TIMEOUT;
+    case TransportError::kIdleTimeout:
+      return v1::TRANSPORT_ERROR_IDLE_TIMEOUT;
+    case TransportError::kRead:
+      break;
+  }
+  return v1::TRANSPORT_ERROR_READ;
+}
+
+v1::Evidence ToMessage(const Evidence& evidence) {
+  v1::Evidence message;
+  message.set_http_status(static_cast<uint32_t>(evidence.http_status));
+  message.set_error_type(evidence.error_type);
+  message.set_error_code(evidence.error_code);
+  if (evidence.retry_after)
+    message.set_retry_after_ms(ToMilliseconds(absl::Ceil(*evidence.retry_after, absl::Milliseconds(1))));
+  message.set_transport_error(ToMessage(evidence.transport_error));
+  message.set_client_cancelled(evidence.client_cancelled);
+  message.set_caller_fault(evidence.caller_fault);
+  message.set_incomplete(evidence.incomplete);
+  message.set_input_tokens(evidence.input_tokens);
+  message.set_output_tokens(evidence.output_tokens);
+  message.set_first_byte_ms(ToMilliseconds(evidence.first_byte));
+  message.set_total_ms(ToMilliseconds(evidence.total));
+  if (evidence.remaining_requests) message.set_remaining_requests(*evidence.remaining_requests);
+  if (evidence.remaining_tokens) message.set_remaining_tokens(*evidence.remaining_tokens);
+  return message;
+}
+
+// "OUTCOME_RATE_LIMITED" -> "rate_limited".
+std::string OutcomeName(v1::Outcome outcome) {
+  constexpr std::string_view kPrefix = "OUTCOME_";
+  const std::string name = v1::Outcome_Name(outcome);
+  if (outcome == v1::OUTCOME_UNSPECIFIED || name.size() <= kPrefix.size()) return "unknown";
+  return absl::AsciiStrToLower(name.substr(kPrefix.size()));
+}
+
+Advice ToAdvice(v1::ReportResponse::Advice advice) {
+  if (advice == v1::ReportResponse::ROTATE) return Advice::kRotate;
+  if (advice == v1::ReportResponse::RETRY) return Advice::kRetry;
+  return Advice::kRelay;
+}
+
+Lease ToLease(v1::LeaseResponse message) {
+  Lease lease;
+  lease.id = message.lease_id();
+  lease.pool = message.pool();
+  lease.key_name = message.key_name();
+  lease.key_fingerprint = message.key_fingerprint();
+  lease.credential_header = message.credential().header();
+  lease.credential_prefix = message.credential().prefix();
+  lease.base_url = message.base_url();
+  lease.ttl = absl::Milliseconds(message.ttl_ms());
+  lease.candidates_left = message.candidates_left();
+  lease.credential = client::TakeSecret(message);
+  return lease;
+}
+
+}  // namespace
+
+std::shared_ptr<const RoutingTable> ToRoutingTable(const v1::RoutingTable& message) {
+  auto table = std::make_shared<RoutingTable>();
+  table->version = message.version();
+  for (const v1::Provider& provider : message.providers()) table->providers.push_back(ToProvider(provider));
+  ReadRouter(message.router(), table.get());
+  for (const auto& [route, models] : message.fallback())
+    table->fallback[route].assign(models.models().begin(), models.models().end());
+  table->client_token_sha256 = message.client_token_sha256();
+  SetDuration(message.api_timeout_ms(), &table->api_timeout);
+  table->proxy_url = message.proxy_url();
+  ReadSettings(message.proxy(), table.get());
+  return table;
+}
+
+v1::LeaseRequest ToMessage(const LeaseRequest& request) {
+  v1::LeaseRequest message;
+  message.set_pool(request.pool);
+  message.set_model(Informative(request.model));
+  message.set_session(Informative(request.session));
+  for (const std::string& fingerprint : request.exclude) message.add_exclude(fingerprint);
+  message.set_max_wait_ms(static_cast<uint32_t>(ToMilliseconds(request.max_wait)));
+  return message;
+}
+
+v1::ReportRequest ToMessage(const ReportRequest& request) {
+  v1::ReportRequest message;
+  message.set_lease_id(request.lease_id);
+  *message.mutable_evidence() = ToMessage(request.evidence);
+  if (request.next) *message.mutable_next() = ToMessage(*request.next);
+  message.set_earlier_permission_denials(request.earlier_permission_denials);
+  message.set_earlier_overloads(request.earlier_overloads);
+  return message;
+}
+
+LeaseAnswer ToLeaseAnswer(absl::StatusOr<v1::LeaseResponse> response) {
+  LeaseAnswer answer;
+  if (response.ok()) {
+    answer.lease = ToLease(*std::move(response));
+  } else {
+    answer.failure = {response.status(), client::RetryAfter(response.status())};
+  }
+  return answer;
+}
+
+ReportAnswer ToReportAnswer(absl::StatusOr<v1::ReportResponse> response) {
+  ReportAnswer answer;
+  answer.outcome = "unknown";
+  if (!response.ok()) return answer;
+  answer.outcome = OutcomeName(response->outcome());
+  answer.reason = response->reason();
+  answer.advice = ToAdvice(response->advice());
+  if (response->has_next()) {
+    answer.next = ToLeaseAnswer(std::move(*response->mutable_next()));
+  } else if (response->has_next_error()) {
+    answer.next = ToLeaseAnswer(client::ToStatus(response->next_error()));
+  }
+  return answer;
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,46 @@
+// One routing table for all workers.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/base/mutex.h"
+#include "proxy/core/routing_table.h"
+
+namespace ccr::client {
+class RoutingWatch;
+}
+
+namespace ccr::proxy {
+
+// The newest table as one loop sees it: written and read on that loop only.
+struct RoutingSlot {
+  std::shared_ptr<const RoutingTable> table;
+};
+
+// Follows the broker's table and hands it to every subscribed loop. Thread-safe. End it before the loops.
+class RoutingFeed {
+ public:
+  RoutingFeed(const std::string& broker_address, std::string client);
+  ~RoutingFeed();
+
+  std::shared_ptr<const RoutingSlot> Subscribe(boost::asio::io_context& loop);
+
+ private:
+  struct Subscriber {
+    boost::asio::io_context* loop;
+    std::shared_ptr<RoutingSlot> slot;
+  };
+  void Publish(std::shared_ptr<const RoutingTable> table);
+  static void Post(const Subscriber& subscriber, std::shared_ptr<const RoutingTable> table);
+
+  Mutex mutex_;
+  std::shared_ptr<const RoutingTable> table_ CCR_GUARDED_BY(mutex_);
+  std::vector<Subscriber> subscribers_ CCR_GUARDED_BY(mutex_);
+  std::unique_ptr<client::RoutingWatch> watch_;
+};
+
+}  // namespace ccr::proxy

@@ -1,0 +1,296 @@
+#include "proxy/core/request_facts.h"
+
+#include <algorithm>
+#include <cctype>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "proxy/core/json_cursor.h"
+#include "proxy/core/json_text.h"
+#include "proxy/core/token_estimate.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr std::string_view kOpenTag = "<CCR-SUBAGENT-MODEL>";
+constexpr std::string_view kCloseTag = "</CCR-SUBAGENT-MODEL>";
+constexpr size_t kMaxTagModel = 256;
+constexpr uint64_t kImageTokens = 1500;
+constexpr uint64_t kMessageTokens = 3;
+constexpr size_t kDocumentBytesPerToken = 32;
+constexpr int kMaxContentDepth = 8;
+constexpr size_t kTaggedMessages = 2;
+
+bool IsString(std::string_view value) {
+  return value.starts_with('"');
+}
+
+bool StringIs(std::string_view value, std::string_view text) {
+  return IsString(value) && JsonStringIs(value, text);
+}
+
+bool StringBeginsWith(std::string_view value, std::string_view prefix) {
+  return IsString(value) && DecodeJsonString(value).starts_with(prefix);
+}
+
+std::string_view Inside(std::string_view quoted) {
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+// Bytes of the character that `raw`, the inside of a JSON string, begins with.
+size_t RawLength(std::string_view raw) {
+  return raw[0] != '\\' ? 1 : raw[1] == 'u' ? 6 : 2;
+}
+
+// Bytes of `raw` that stand for `text`, which is ASCII, when it begins with it; else 0.
+size_t RawPrefix(std::string_view raw, std::string_view text) {
+  size_t pos = 0;
+  for (const char c : text) {
+    if (pos >= raw.size()) return 0;
+    const size_t length = RawLength(raw.substr(pos));
+    const bool same = length == 1
+                          ? raw[pos] == c
+                          : JsonStringIs(absl::StrCat("\"", std::string(raw.substr(pos, length)), "\""), {&c, 1});
+    if (!same) return 0;
+    pos += length;
+  }
+  return pos;
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  return text;
+}
+
+// The tag that `raw`, the inside of a JSON string at `offset` of the body, begins with.
+std::optional<SubagentTag> TagAt(std::string_view raw, size_t offset) {
+  const size_t open = RawPrefix(raw, kOpenTag);
+  if (open == 0) return std::nullopt;
+  for (size_t pos = open; pos < raw.size() && pos - open <= kMaxTagModel; pos += RawLength(raw.substr(pos))) {
+    const size_t close = RawPrefix(raw.substr(pos), kCloseTag);
+    if (close == 0) continue;
+    const std::string model = DecodeJsonString(raw.substr(open - 1, pos - open + 2));
+    const std::string_view trimmed = Trim(model);
+    if (trimmed.empty()) return std::nullopt;
+    return SubagentTag{std::string(trimmed), offset, offset + pos + close};
+  }
+  return std::nullopt;
+}
+
+struct Content {
+  bool image = false;
+  std::optional<SubagentTag> tag;
+};
+
+class FactsReader {
+ public:
+  FactsReader(std::string_view body, bool count_tokens) : cursor_(body), count_tokens_(count_tokens) {}
+
+  RequestFacts Run() {
+    cursor_.Object([this](std::string_view key) { Member(key); });
+    RequestFacts facts;
+    facts.tokens = system_tokens_ + message_tokens_ + tool_tokens_;
+    facts.thinking = thinking_ || reasoning_;
+    facts.web_search = web_search_tool_ || web_search_options_;
+    facts.image = last_user_image_;
+    facts.subagent = system_tag_ ? std::move(system_tag_) : std::move(message_tag_);
+    return facts;
+  }
+
+ private:
+  void Member(std::string_view key) {
+    if (JsonStringIs(key, "system")) return System();
+    if (JsonStringIs(key, "messages")) return Messages();
+    if (JsonStringIs(key, "tools")) return Tools();
+    if (JsonStringIs(key, "thinking")) return Thinking();
+    const std::string_view value = cursor_.Read();
+    if (JsonStringIs(key, "reasoning_effort")) {
+      reasoning_ = IsString(value) && !JsonStringIs(value, "none") && !JsonStringIs(value, "minimal");
+    } else if (JsonStringIs(key, "web_search_options")) {
+      web_search_options_ = value.starts_with('{');
+    }
+  }
+
+  void System() {
+    meter_ = TokenMeter();
+    system_tag_ = ReadContent(0).tag;
+    system_tokens_ = meter_.tokens();
+  }
+
+  void Messages() {
+    meter_ = TokenMeter();
+    message_tag_.reset();
+    last_user_image_ = false;
+    size_t user_messages = 0;
+    cursor_.Array([&] {
+      Content content;
+      if (!ReadMessage(&content)) return;
+      if (user_messages++ < kTaggedMessages && !message_tag_) message_tag_ = std::move(content.tag);
+      last_user_image_ = content.image;
+    });
+    message_tokens_ = meter_.tokens();
+  }
+
+  // Whether the message is a user's.
+  bool ReadMessage(Content* content) {
+    bool user = false;
+    if (count_tokens_) meter_.AddTokens(kMessageTokens);
+    cursor_.Object([&](std::string_view key) {
+      if (JsonStringIs(key, "content")) {
+        *content = ReadContent(0);
+      } else if (JsonStringIs(key, "tool_calls")) {
+        cursor_.Array([this] { ToolCall(); });
+      } else {
+        const std::string_view value = cursor_.Read();
+        if (JsonStringIs(key, "role")) user = StringIs(value, "user");
+      }
+    });
+    return user;
+  }
+
+  void ToolCall() {
+    cursor_.Object([this](std::string_view key) {
+      if (!JsonStringIs(key, "function")) return Drop();
+      cursor_.Object([this](std::string_view) { CountValue(cursor_.Read()); });
+    });
+  }
+
+  // A text or a list of blocks.
+  Content ReadContent(int depth) {
+    Content content;
+    if (cursor_.Peek() == '"') {
+      content.tag = ReadText();
+    } else if (depth < kMaxContentDepth) {
+      cursor_.Array([&] { Block(depth, &content); });
+    } else {
+      Drop();
+    }
+    return content;
+  }
+
+  void Block(int depth, Content* content) {
+    bool image = false;
+    size_t attached = 0;
+    cursor_.Object([&](std::string_view key) {
+      if (JsonStringIs(key, "text")) {
+        std::optional<SubagentTag> tag = ReadText();
+        if (!content->tag) content->tag = std::move(tag);
+      } else if (JsonStringIs(key, "content")) {
+        content->image |= ReadContent(depth + 1).image;
+      } else if (JsonStringIs(key, "source")) {
+        attached = Source(depth);
+      } else if (JsonStringIs(key, "type")) {
+        const std::string_view type = cursor_.Read();
+        image = StringIs(type, "image") || StringIs(type, "image_url");
+      } else if (JsonStringIs(key, "name") || JsonStringIs(key, "input") || JsonStringIs(key, "title")) {
+        CountValue(cursor_.Read());
+      } else {
+        Drop();
+      }
+    });
+    content->image |= image;
+    if (!count_tokens_) return;
+    if (image) meter_.AddTokens(kImageTokens);
+    if (!image && attached > 0) meter_.AddTokens(std::max<uint64_t>(kImageTokens, attached / kDocumentBytesPerToken));
+  }
+
+  // The bytes of what is attached; texts are counted here and are none.
+  size_t Source(int depth) {
+    std::string_view type, data;
+    cursor_.Object([&](std::string_view key) {
+      if (JsonStringIs(key, "content")) {
+        ReadContent(depth + 1);
+        return;
+      }
+      const std::string_view value = cursor_.Read();
+      if (JsonStringIs(key, "type")) type = value;
+      if (JsonStringIs(key, "data")) data = value;
+    });
+    if (StringIs(type, "text")) {
+      CountValue(data);
+      return 0;
+    }
+    return StringIs(type, "content") ? 0 : std::max<size_t>(data.size(), 1);
+  }
+
+  std::optional<SubagentTag> ReadText() {
+    const size_t begin = cursor_.pos();
+    const std::string_view value = cursor_.Read();
+    CountValue(value);
+    return IsString(value) ? TagAt(Inside(value), begin + 1) : std::nullopt;
+  }
+
+  void Tools() {
+    meter_ = TokenMeter();
+    web_search_tool_ = false;
+    cursor_.Array([this] {
+      cursor_.Object([this](std::string_view key) {
+        const std::string_view value = cursor_.Read();
+        if (JsonStringIs(key, "type")) {
+          web_search_tool_ |= StringBeginsWith(value, "web_search");
+        } else if (!JsonStringIs(key, "cache_control")) {
+          CountValue(value);
+        }
+      });
+    });
+    tool_tokens_ = meter_.tokens();
+  }
+
+  void Thinking() {
+    thinking_ = false;
+    cursor_.Object([this](std::string_view key) {
+      const std::string_view value = cursor_.Read();
+      if (JsonStringIs(key, "type")) thinking_ = IsString(value) && !JsonStringIs(value, "disabled");
+    });
+  }
+
+  void CountValue(std::string_view value) {
+    if (!count_tokens_) return;
+    meter_.AddJson(IsString(value) ? Inside(value) : value);
+    meter_.EndText();
+  }
+
+  void Drop() { cursor_.Read(); }
+
+  JsonCursor cursor_;
+  const bool count_tokens_;
+  TokenMeter meter_;  // of the member that is being read
+  uint64_t system_tokens_ = 0, message_tokens_ = 0, tool_tokens_ = 0;
+  bool thinking_ = false, reasoning_ = false;
+  bool web_search_tool_ = false, web_search_options_ = false;
+  bool last_user_image_ = false;
+  std::optional<SubagentTag> system_tag_, message_tag_;
+};
+
+}  // namespace
+
+RequestFacts ReadFacts(std::string_view body, const BodyScan& scan, bool count_tokens) {
+  RequestFacts facts = FactsReader(body, count_tokens).Run();
+  facts.session = scan.session;
+  return facts;
+}
+
+std::vector<std::string_view> CutTag(std::string_view body, const std::vector<std::string_view>& pieces,
+                                     const SubagentTag& tag) {
+  std::vector<std::string_view> cut;
+  const std::less<const char*> before;
+  const char* const begin = body.data() + tag.begin;
+  for (const std::string_view piece : pieces) {
+    const bool holds = !before(begin, piece.data()) && before(begin, piece.data() + piece.size());
+    if (!holds) {
+      cut.push_back(piece);
+      continue;
+    }
+    const auto offset = static_cast<size_t>(begin - piece.data());
+    cut.push_back(piece.substr(0, offset));
+    cut.push_back(piece.substr(offset + tag.end - tag.begin));
+  }
+  return cut;
+}
+
+std::string CountTokensAnswer(uint64_t tokens) {
+  return absl::StrCat("{\"input_tokens\":", tokens, "}");
+}
+
+}  // namespace ccr::proxy

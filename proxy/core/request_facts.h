@@ -1,0 +1,60 @@
+// What the Router's rules ask of a request besides its model.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/core/json_scan.h"
+
+namespace ccr::proxy {
+
+// <CCR-SUBAGENT-MODEL>model</CCR-SUBAGENT-MODEL>, by which a prompt says which model is to answer it.
+struct SubagentTag {
+  std::string model;  // escapes resolved, spaces around it removed; not empty
+  // The tag's bytes in the body. Without them it is the same JSON but for the tag.
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+struct RequestFacts {
+  // System, messages and tools, about (token_estimate.h). An image counts 1500, a document of base64 a 32nd of its
+  // bytes but at least 1500, each message 3 for its frame. Thinking of earlier turns counts nothing: providers drop it.
+  // 0 when not asked for.
+  uint64_t tokens = 0;
+  // "thinking" with a type other than "disabled" ("adaptive" is one), or a "reasoning_effort" other than "none" and
+  // "minimal".
+  bool thinking = false;
+  // A tool whose type begins with "web_search", or "web_search_options".
+  bool web_search = false;
+  // The last message of role "user" has an image, at its top or in a tool's result.
+  bool image = false;
+  // Of the system prompt, else of the first two messages of role "user": the first text (a string, or the text of any
+  // block, as clients put reminders into blocks of their own before the prompt) that begins with a tag. At most 256
+  // bytes of model.
+  std::optional<SubagentTag> subagent;
+  // BodyScan's. A caller that has the header x-claude-code-session-id puts that here instead.
+  std::string session;
+};
+
+// Reads an Anthropic Messages or an OpenAI Chat Completions body, told apart by nothing: the members of either count.
+// Of members that come twice the last counts. `scan` is of this body and valid.
+//
+// One pass, a tree is not built, and what lies under other members is passed over. On a shared 2-core Xeon of 2023, in
+// milliseconds:          ScanBody   with count_tokens   without
+//   80 KB of text           0.03          0.08            0.02
+//   10 MB of text           3.3          18               2.6
+//   10 MB of an image       0.6           0.6             0.7
+RequestFacts ReadFacts(std::string_view body, const BodyScan& scan, bool count_tokens);
+
+// `pieces` of `body` (SpliceModel's) without the tag.
+std::vector<std::string_view> CutTag(std::string_view body, const std::vector<std::string_view>& pieces,
+                                     const SubagentTag& tag);
+
+// The answer of /v1/messages/count_tokens for a provider that has none of its own.
+std::string CountTokensAnswer(uint64_t tokens);
+
+}  // namespace ccr::proxy

@@ -1,0 +1,244 @@
+#include "proxy/formats/anthropic_openai_response.h"
+
+#include <algorithm>
+#include <boost/json/monotonic_resource.hpp>
+#include <charconv>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace ccr::proxy {
+namespace {
+
+void AppendField(std::string_view name, uint64_t value, std::string* out) {
+  out->append("\"").append(name).append("\":").append(std::to_string(value));
+}
+
+// Mistral's parts: {"type":"thinking","thinking":[{"type":"text","text":T}]}.
+void ReadPart(const json::object& part, ContentKind kind, absl::FunctionRef<void(ContentKind, std::string_view)> sink) {
+  if (const std::string_view text = FindText(part, "text"); !text.empty()) sink(kind, text);
+  if (const std::string_view text = FindText(part, "refusal"); !text.empty()) sink(ContentKind::kRefusal, text);
+  const json::array* thinking = FindArray(part, "thinking");
+  if (thinking == nullptr) return;
+  for (const json::value& inner : *thinking) {
+    if (inner.is_object()) ReadPart(inner.get_object(), ContentKind::kThinking, sink);
+  }
+}
+
+std::string_view StopReason(const AnswerEnd& end) {
+  if (end.refused || end.finish_reason == "content_filter") return "refusal";
+  if (end.finish_reason == "length") return "max_tokens";
+  if (end.has_tools) return "tool_use";
+  return end.stop_sequence.empty() ? "end_turn" : "stop_sequence";
+}
+
+json::value ToolInput(const json::object& function, const json::storage_ptr& storage, Notes* notes) {
+  const std::string text = ReadArguments(function);
+  if (text.empty()) return json::object(storage);
+  absl::StatusOr<json::value> input = ParseJson(text, storage);
+  if (input.ok() && input->is_object()) return *std::move(input);
+  notes->push_back("tool_calls.arguments: no JSON object, wrapped");
+  return json::value({{"raw_arguments", text}}, storage);
+}
+
+// One complete answer's content.
+class ContentBuilder {
+ public:
+  ContentBuilder(std::string_view seed, json::storage_ptr storage, Notes* notes)
+      : seed_(seed), storage_(std::move(storage)), notes_(notes), blocks_(storage_) {}
+
+  void Add(ContentKind kind, std::string_view text) {
+    if (kind == ContentKind::kRefusal) refused_ = true;
+    const std::string_view type = kind == ContentKind::kThinking ? "thinking" : "text";
+    if (blocks_.empty() || FindText(blocks_.back().get_object(), "type") != type) {
+      blocks_.push_back(json::object({{"type", type}, {type, ""}}, storage_));
+      if (kind == ContentKind::kThinking) blocks_.back().get_object()["signature"] = "";
+    }
+    blocks_.back().get_object()[type].get_string().append(text);
+  }
+
+  void AddTool(std::string_view id, const json::object& function) {
+    const std::string made_up = id.empty() ? MadeUpId("toolu_", seed_, blocks_.size()) : std::string();
+    json::object block({{"type", "tool_use"},
+                        {"id", id.empty() ? made_up : id},
+                        {"name", FindText(function, "name")},
+                        {"input", ToolInput(function, storage_, notes_)}},
+                       storage_);
+    blocks_.push_back(std::move(block));
+    has_tools_ = true;
+  }
+
+  void AddTools(const json::object& message) {
+    const json::array* calls = FindArray(message, "tool_calls");
+    for (size_t i = 0; calls != nullptr && i < calls->size(); ++i) {
+      const json::object* call = (*calls)[i].if_object();
+      const json::object* function = call == nullptr ? nullptr : FindObject(*call, "function");
+      if (function != nullptr) AddTool(FindText(*call, "id"), *function);
+    }
+    if (has_tools_) return;
+    if (const json::object* function = FindObject(message, "function_call"); function != nullptr) {
+      AddTool({}, *function);
+    }
+  }
+
+  const json::array& blocks() const { return blocks_; }
+  bool refused() const { return refused_; }
+  bool has_tools() const { return has_tools_; }
+
+ private:
+  const std::string_view seed_;
+  const json::storage_ptr storage_;
+  Notes* const notes_;
+  json::array blocks_;
+  bool refused_ = false;
+  bool has_tools_ = false;
+};
+
+std::string WriteMessage(const json::object& response, const ContentBuilder& content, const AnswerEnd& end,
+                         std::string_view seed) {
+  const std::string_view id = FindText(response, "id");
+  std::string out = R"({"id":)";
+  AppendJsonString(id.empty() ? MadeUpId("msg_", seed, 0) : id, &out);
+  out += R"(,"type":"message","role":"assistant","model":)";
+  AppendJsonString(FindText(response, "model"), &out);
+  out += R"(,"content":)";
+  AppendJson(content.blocks(), &out);
+  out += ',';
+  AppendStop(end, &out);
+  out += R"(,"usage":)";
+  const json::object* usage = FindObject(response, "usage");
+  AppendAnthropicUsage(usage == nullptr ? OpenAiUsage() : ReadOpenAiUsage(*usage), &out);
+  return out += '}';
+}
+
+std::string MessageOf(const json::object& error) {
+  std::string message(FindText(error, "message"));
+  const json::object* metadata = FindObject(error, "metadata");
+  const std::string_view raw = metadata == nullptr ? std::string_view() : FindText(*metadata, "raw");
+  if (!raw.empty()) message.append(message.empty() ? "" : ": ").append(raw);
+  return message;
+}
+
+int StatusOf(const json::object& error, int status) {
+  const std::string_view digits = FindText(error, "code");
+  uint64_t code = FindUint(error, "code");
+  std::from_chars(digits.data(), digits.data() + digits.size(), code);
+  if (code >= 400 && code <= 599) return static_cast<int>(code);
+  const std::string words = std::string(FindText(error, "type")).append(" ").append(digits);
+  if (words.find("rate_limit") != words.npos) return 429;
+  if (words.find("overloaded") != words.npos) return 529;
+  if (words.find("invalid_request") != words.npos) return 400;
+  return status;
+}
+
+}  // namespace
+
+OpenAiUsage ReadOpenAiUsage(const json::object& usage) {
+  OpenAiUsage read;
+  read.prompt = FindUint(usage, "prompt_tokens");
+  read.completion = FindUint(usage, "completion_tokens");
+  read.cached = FindUint(usage, "prompt_cache_hit_tokens");
+  if (const json::object* details = FindObject(usage, "prompt_tokens_details"); details != nullptr) {
+    if (Find(*details, "cached_tokens") != nullptr) read.cached = FindUint(*details, "cached_tokens");
+    read.written = FindUint(*details, "cache_write_tokens");
+  }
+  return read;
+}
+
+void AppendAnthropicUsage(const OpenAiUsage& usage, std::string* out) {
+  const uint64_t cached = std::min(usage.cached, usage.prompt);
+  const uint64_t written = std::min(usage.written, usage.prompt - cached);
+  *out += '{';
+  AppendField("input_tokens", usage.prompt - cached - written, out);
+  *out += ',';
+  AppendField("cache_creation_input_tokens", written, out);
+  *out += ',';
+  AppendField("cache_read_input_tokens", cached, out);
+  *out += ',';
+  AppendField("output_tokens", usage.completion, out);
+  *out += '}';
+}
+
+void ReadContent(const json::object& message, absl::FunctionRef<void(ContentKind, std::string_view)> sink) {
+  std::string_view reasoning = FindText(message, "reasoning_content");
+  if (reasoning.empty()) reasoning = FindText(message, "reasoning");
+  if (!reasoning.empty()) sink(ContentKind::kThinking, reasoning);
+  if (const std::string_view text = FindText(message, "content"); !text.empty()) sink(ContentKind::kText, text);
+  if (const json::array* parts = FindArray(message, "content"); parts != nullptr) {
+    for (const json::value& part : *parts) {
+      if (part.is_object()) ReadPart(part.get_object(), ContentKind::kText, sink);
+    }
+  }
+  if (const std::string_view text = FindText(message, "refusal"); !text.empty()) sink(ContentKind::kRefusal, text);
+}
+
+std::string ReadArguments(const json::object& function) {
+  const json::value* arguments = Find(function, "arguments");
+  if (arguments == nullptr) return {};
+  return arguments->is_string() ? std::string(View(arguments->get_string())) : ToJson(*arguments);
+}
+
+void ReadChoiceEnd(const json::object& choice, AnswerEnd* end) {
+  const std::string_view reason = FindText(choice, "finish_reason");
+  if (reason.empty()) return;
+  end->finish_reason = reason;
+  end->stop_sequence = reason == "stop" ? FindText(choice, "stop_reason") : std::string_view();
+}
+
+void AppendStop(const AnswerEnd& end, std::string* out) {
+  const std::string_view reason = StopReason(end);
+  out->append("\"stop_reason\":\"").append(reason).append("\",\"stop_sequence\":");
+  if (reason == "stop_sequence") {
+    AppendJsonString(end.stop_sequence, out);
+  } else {
+    out->append("null");
+  }
+}
+
+std::string MadeUpId(std::string_view prefix, std::string_view seed, size_t number) {
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (const char c : seed) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  hash = (hash ^ number) * 1099511628211u;
+  return absl::StrCat(absl::string_view(prefix.data(), prefix.size()), absl::Hex(hash, absl::kZeroPad16));
+}
+
+UpstreamError ReadUpstreamError(const json::value& body, int status) {
+  if (body.is_array() && !body.get_array().empty()) return ReadUpstreamError(body.get_array().front(), status);
+  if (body.is_string()) return {status, std::string(View(body.get_string()))};
+  if (!body.is_object()) return {status, ToJson(body)};
+  const json::object& object = body.get_object();
+  UpstreamError read{status, {}};
+  if (const json::object* error = FindObject(object, "error"); error != nullptr) {
+    read = {StatusOf(*error, status), MessageOf(*error)};
+  }
+  for (const std::string_view member : {"error", "message", "detail"}) {
+    if (read.message.empty()) read.message = FindText(object, member);
+  }
+  if (read.message.empty()) read.message = ToJson(body);
+  return read;
+}
+
+absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Notes* notes) {
+  json::monotonic_resource memory(2 * body.size() + 1024);
+  const absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
+  if (!parsed.ok()) return absl::InternalError(absl::StrCat("the upstream's answer is ", parsed.status().message()));
+  if (!parsed->is_object()) return absl::InternalError("the upstream's answer is no JSON object");
+  const json::object& response = parsed->get_object();
+  if (Find(response, "error") != nullptr) return absl::InternalError(ReadUpstreamError(*parsed, 500).message);
+  const json::array* choices = FindArray(response, "choices");
+  const json::object* choice = choices == nullptr || choices->empty() ? nullptr : choices->front().if_object();
+  const json::object* message = choice == nullptr ? nullptr : FindObject(*choice, "message");
+  if (message == nullptr) return absl::InternalError("the upstream's answer has no message");
+  if (choices->size() > 1) notes->push_back("choices: all behind the first dropped");
+  ContentBuilder content(body, &memory, notes);
+  ReadContent(*message, [&content](ContentKind kind, std::string_view text) { content.Add(kind, text); });
+  content.AddTools(*message);
+  AnswerEnd end;
+  end.has_tools = content.has_tools();
+  end.refused = content.refused();
+  ReadChoiceEnd(*choice, &end);
+  return WriteMessage(response, content, end, body);
+}
+
+}  // namespace ccr::proxy

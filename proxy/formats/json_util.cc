@@ -1,0 +1,264 @@
+#include "proxy/formats/json_util.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "proxy/core/json_scan.h"
+#include "proxy/core/json_text.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+// The UTF-16 unit of the escape "\uXXXX" at `pos`; -1 when there is none.
+int UnicodeEscape(std::string_view text, size_t pos) {
+  if (pos + 6 > text.size() || text[pos] != '\\' || text[pos + 1] != 'u') return -1;
+  int unit = 0;
+  const char* digits = text.data() + pos + 2;
+  const auto parsed = std::from_chars(digits, digits + 4, unit, 16);
+  return parsed.ptr == digits + 4 && unit >= 0 ? unit : -1;
+}
+
+bool IsHighSurrogate(int unit) {
+  return unit >= 0xD800 && unit <= 0xDBFF;
+}
+bool IsLowSurrogate(int unit) {
+  return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+std::string ReplaceLoneSurrogates(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t pos = 0; pos < text.size();) {
+    const size_t escape = std::min(text.find('\\', pos), text.size());
+    out += text.substr(pos, escape - pos);
+    const int unit = UnicodeEscape(text, escape);
+    const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(UnicodeEscape(text, escape + 6));
+    const bool lone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
+    const size_t length = pair ? 12 : unit >= 0 ? 6 : 2;
+    out += lone ? "\\ufffd" : text.substr(std::min(escape, text.size()), length);
+    pos = escape + length;
+  }
+  return out;
+}
+
+json::value Parse(std::string_view text, const json::storage_ptr& storage, json::error_code* error) {
+  json::parse_options options;
+  options.max_depth = kMaxJsonDepth;
+  options.allow_invalid_utf8 = true;
+  return json::parse(json::string_view(text.data(), text.size()), *error, storage, options);
+}
+
+template <typename Number>
+void AppendNumber(Number number, std::string* out) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, number);
+  out->append(text, end.ptr);
+}
+
+void AppendDouble(double number, std::string* out) {
+  if (!std::isfinite(number)) {
+    out->append("null");
+    return;
+  }
+  AppendNumber(number, out);
+}
+
+void AppendEscaped(char c, std::string* out) {
+  *out += '\\';
+  switch (c) {
+    case '"':
+    case '\\':
+      *out += c;
+      break;
+    case '\n':
+      *out += 'n';
+      break;
+    case '\r':
+      *out += 'r';
+      break;
+    case '\t':
+      *out += 't';
+      break;
+    default:
+      *out += "u00";
+      *out += kHex[c >> 4];
+      *out += kHex[c & 15];
+  }
+}
+
+bool IsAscii(char c) {
+  return static_cast<unsigned char>(c) < 0x80;
+}
+
+// Appends the characters beyond ASCII that `text` begins with; returns their bytes.
+size_t AppendBeyondAscii(std::string_view text, std::string* out) {
+  const auto end = std::find_if(text.begin(), text.end(), IsAscii);
+  const auto size = static_cast<size_t>(end - text.begin());
+  const std::string quoted = JsonString(text.substr(0, size));
+  out->append(quoted, 1, quoted.size() - 2);
+  return size;
+}
+
+bool IsPlain(char c) {
+  return IsAscii(c) && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+}
+
+}  // namespace
+
+absl::StatusOr<json::value> ParseJson(std::string_view text, const json::storage_ptr& storage) {
+  json::error_code error;
+  json::value value = Parse(text, storage, &error);
+  if (error && text.find("\\u") != text.npos) {
+    value = Parse(ReplaceLoneSurrogates(text), storage, &error);
+  }
+  if (error) return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", error.message()));
+  return value;
+}
+
+void AppendJson(const json::object& object, std::string* out) {
+  char separator = '{';
+  for (const json::key_value_pair& member : object) {
+    *out += separator;
+    AppendJsonString({member.key().data(), member.key().size()}, out);
+    *out += ':';
+    AppendJson(member.value(), out);
+    separator = ',';
+  }
+  out->append(object.empty() ? "{}" : "}");
+}
+
+void AppendJson(const json::array& array, std::string* out) {
+  char separator = '[';
+  for (const json::value& element : array) {
+    *out += separator;
+    AppendJson(element, out);
+    separator = ',';
+  }
+  out->append(array.empty() ? "[]" : "]");
+}
+
+void AppendJson(const json::value& value, std::string* out) {
+  switch (value.kind()) {
+    case json::kind::object:
+      return AppendJson(value.get_object(), out);
+    case json::kind::array:
+      return AppendJson(value.get_array(), out);
+    case json::kind::string:
+      return AppendJsonString(View(value.get_string()), out);
+    case json::kind::int64:
+      return AppendNumber(value.get_int64(), out);
+    case json::kind::uint64:
+      return AppendNumber(value.get_uint64(), out);
+    case json::kind::double_:
+      return AppendDouble(value.get_double(), out);
+    case json::kind::bool_:
+      out->append(value.get_bool() ? "true" : "false");
+      return;
+    case json::kind::null:
+      out->append("null");
+  }
+}
+
+std::string ToJson(const json::value& value) {
+  std::string out;
+  AppendJson(value, &out);
+  return out;
+}
+
+void AppendJsonString(std::string_view text, std::string* out) {
+  *out += '"';
+  while (!text.empty()) {
+    size_t plain = 0;
+    while (plain < text.size() && IsPlain(text[plain])) ++plain;
+    out->append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    if (IsAscii(text[0])) {
+      AppendEscaped(text[0], out);
+      text.remove_prefix(1);
+    } else {
+      text.remove_prefix(AppendBeyondAscii(text, out));
+    }
+  }
+  *out += '"';
+}
+
+std::string_view View(const json::string& text) {
+  return {text.data(), text.size()};
+}
+
+const json::value* Find(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains({key.data(), key.size()});
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
+json::value* Find(json::object& object, std::string_view key) {
+  return const_cast<json::value*>(Find(std::as_const(object), key));
+}
+
+const json::object* FindObject(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  return value == nullptr ? nullptr : value->if_object();
+}
+
+json::object* FindObject(json::object& object, std::string_view key) {
+  return const_cast<json::object*>(FindObject(std::as_const(object), key));
+}
+
+const json::array* FindArray(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  return value == nullptr ? nullptr : value->if_array();
+}
+
+json::array* FindArray(json::object& object, std::string_view key) {
+  return const_cast<json::array*>(FindArray(std::as_const(object), key));
+}
+
+std::string_view FindText(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  const json::string* text = value == nullptr ? nullptr : value->if_string();
+  return text == nullptr ? std::string_view() : View(*text);
+}
+
+bool FindBool(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+uint64_t FindUint(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  if (value == nullptr || !value->is_number()) return 0;
+  json::error_code error;
+  const auto number = value->to_number<uint64_t>(error);
+  return error ? 0 : number;
+}
+
+size_t JsonEndFinder::Feed(std::string_view piece) {
+  if (closed_) return 0;
+  for (size_t i = 0; i < piece.size() && !scalar_; ++i) {
+    const char c = piece[i];
+    if (in_string_) {
+      if (!escaped_ && c == '"') in_string_ = false;
+      escaped_ = !escaped_ && c == '\\';
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if (c == '}' || c == ']') {
+      closed_ = --depth_ <= 0;
+      if (closed_) return i + 1;
+    } else if (depth_ == 0) {
+      scalar_ = c != ' ' && c != '\t' && c != '\n' && c != '\r';
+    } else {
+      in_string_ = c == '"';
+    }
+  }
+  return piece.size();
+}
+
+}  // namespace ccr::proxy

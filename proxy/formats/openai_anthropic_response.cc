@@ -1,0 +1,201 @@
+#include "proxy/formats/openai_anthropic_response.h"
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "proxy/core/error_body.h"
+#include "proxy/core/json_text.h"
+#include "proxy/formats/openai_anthropic_content.h"
+
+namespace ccr::proxy {
+namespace {
+
+absl::string_view ToAbsl(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+struct ErrorKind {
+  std::string_view type;
+  int status;
+  std::string_view code;  // as JSON
+};
+
+constexpr std::array<ErrorKind, 9> kErrorKinds = {{
+    {"invalid_request_error", 400, "null"},
+    {"authentication_error", 401, "\"invalid_api_key\""},
+    {"billing_error", 402, "\"insufficient_quota\""},
+    {"permission_error", 403, "\"forbidden\""},
+    {"not_found_error", 404, "\"not_found\""},
+    {"request_too_large", 413, "\"request_too_large\""},
+    {"rate_limit_error", 429, "\"rate_limit_exceeded\""},
+    {"timeout_error", 504, "\"timeout\""},
+    {"overloaded_error", 529, "\"service_unavailable\""},
+}};
+
+std::string_view CodeOf(std::string_view type, std::string_view message) {
+  if (absl::StrContains(ToAbsl(message), "prompt is too long")) return "\"context_length_exceeded\"";
+  for (const ErrorKind& kind : kErrorKinds) {
+    if (kind.type == type) return kind.code;
+  }
+  return "null";
+}
+
+int StatusOf(std::string_view type) {
+  for (const ErrorKind& kind : kErrorKinds) {
+    if (kind.type == type) return kind.status;
+  }
+  return 500;
+}
+
+struct UpstreamError {
+  std::string type;
+  std::string message;
+};
+
+UpstreamError ReadError(std::string_view body) {
+  json::monotonic_resource memory;
+  const absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
+  UpstreamError error;
+  if (!parsed.ok() || !parsed->is_object()) {
+    error.message = std::string(absl::StripAsciiWhitespace(ToAbsl(body)));
+    return error;
+  }
+  const json::object& object = parsed->get_object();
+  const json::object* inner = FindObject(object, "error");
+  error.type = FindText(inner == nullptr ? object : *inner, "type");
+  error.message = FindText(inner == nullptr ? object : *inner, "message");
+  if (error.message.empty()) error.message = FindText(object, "error");
+  if (error.message.empty()) error.message = body;
+  return error;
+}
+
+std::string OpenAiError(const UpstreamError& error, int status) {
+  const std::string message =
+      error.message.empty() ? absl::StrCat("the upstream answered with HTTP status ", status) : error.message;
+  if (error.type.empty() || error.type == "error") return ErrorBody(Format::kOpenAi, status, message);
+  const std::string_view code = CodeOf(error.type, message);
+  return absl::StrCat("{\"error\":{\"message\":", JsonString(message), ",\"type\":", JsonString(error.type),
+                      ",\"param\":null,\"code\":", ToAbsl(code), "}}");
+}
+
+// The blocks of an answer, taken apart.
+struct Answer {
+  std::string text;
+  std::string thinking;
+  std::string calls;  // elements of a JSON array
+};
+
+void AppendCall(const json::object& block, std::string* calls) {
+  const json::value* input = Find(block, "input");
+  if (!calls->empty()) *calls += ',';
+  *calls += R"({"id":)";
+  *calls += JsonString(FindText(block, "id"));
+  *calls += R"(,"type":"function","function":{"name":)";
+  *calls += JsonString(FindText(block, "name"));
+  *calls += R"(,"arguments":)";
+  *calls += JsonString(input == nullptr ? "{}" : ToJson(*input));
+  *calls += "}}";
+}
+
+Answer ReadBlocks(const json::array& blocks, Notes* notes) {
+  Answer answer;
+  for (const json::value& value : blocks) {
+    const json::object* block = value.if_object();
+    const std::string_view type = block == nullptr ? std::string_view() : FindText(*block, "type");
+    if (type == "text") {
+      answer.text += FindText(*block, "text");
+      if (Find(*block, "citations") != nullptr) AddNote(notes, "content.citations: dropped");
+    } else if (type == "thinking") {
+      answer.thinking += FindText(*block, "thinking");
+      if (!FindText(*block, "signature").empty()) AddNote(notes, "content.signature: dropped");
+    } else if (type == "tool_use") {
+      AppendCall(*block, &answer.calls);
+    } else {
+      AddNote(notes, absl::StrCat("content: a block of type ", ToAbsl(type.substr(0, 40)), " was dropped"));
+    }
+  }
+  return answer;
+}
+
+void AppendMessage(const Answer& answer, std::string* out) {
+  *out += R"({"role":"assistant","content":)";
+  if (answer.text.empty() && !answer.calls.empty()) {
+    *out += "null";
+  } else {
+    *out += JsonString(answer.text);
+  }
+  *out += R"(,"refusal":null)";
+  if (!answer.thinking.empty()) {
+    *out += R"(,"reasoning_content":)";
+    *out += JsonString(answer.thinking);
+  }
+  if (!answer.calls.empty()) absl::StrAppend(out, ",\"tool_calls\":[", answer.calls, "]");
+  *out += '}';
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> AnthropicResponseToOpenAi(std::string_view body, int64_t created, Notes* notes) {
+  json::monotonic_resource memory;
+  const absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
+  if (!parsed.ok()) return absl::InternalError(absl::StrCat("the upstream's answer: ", parsed.status().message()));
+  const json::object* in = parsed->if_object();
+  const json::array* blocks = in == nullptr ? nullptr : FindArray(*in, "content");
+  if (blocks == nullptr) return absl::InternalError("the upstream's answer is no message: it has no content");
+  const Answer answer = ReadBlocks(*blocks, notes);
+  AnthropicUsage usage;
+  usage.Read(*in);
+
+  std::string out = R"({"id":)";
+  out.reserve(body.size() + 512);
+  out += JsonString(FindText(*in, "id"));
+  absl::StrAppend(&out, R"(,"object":"chat.completion","created":)", created, R"(,"model":)");
+  out += JsonString(FindText(*in, "model"));
+  out += R"(,"choices":[{"index":0,"message":)";
+  AppendMessage(answer, &out);
+  out += R"(,"logprobs":null,"finish_reason":)";
+  out += JsonString(FinishReason(FindText(*in, "stop_reason"), !answer.calls.empty()));
+  out += R"(}],"usage":)";
+  usage.AppendOpenAi(&out);
+  out += '}';
+  return out;
+}
+
+std::string AnthropicErrorToOpenAi(int status, std::string_view body) {
+  return OpenAiError(ReadError(body), status);
+}
+
+std::string AnthropicErrorEventToOpenAi(std::string_view data) {
+  const UpstreamError error = ReadError(data);
+  return OpenAiError(error, StatusOf(error.type));
+}
+
+std::string_view FinishReason(std::string_view stop_reason, bool called) {
+  if (stop_reason == "end_turn" || stop_reason == "stop_sequence" || stop_reason == "pause_turn") return "stop";
+  if (stop_reason == "max_tokens" || stop_reason == "model_context_window_exceeded") return "length";
+  if (stop_reason == "tool_use") return "tool_calls";
+  if (stop_reason == "refusal") return "content_filter";
+  return called ? "tool_calls" : "stop";
+}
+
+void AnthropicUsage::Read(const json::object& holder) {
+  const json::object* usage = FindObject(holder, "usage");
+  if (usage == nullptr) return;
+  const std::pair<std::string_view, uint64_t*> fields[] = {{"input_tokens", &input},
+                                                           {"cache_read_input_tokens", &cache_read},
+                                                           {"cache_creation_input_tokens", &cache_creation},
+                                                           {"output_tokens", &output}};
+  for (const auto& [key, figure] : fields) {
+    if (Find(*usage, key) != nullptr) *figure = FindUint(*usage, key);
+  }
+}
+
+void AnthropicUsage::AppendOpenAi(std::string* out) const {
+  absl::StrAppend(out, R"({"prompt_tokens":)", prompt(), R"(,"completion_tokens":)", output, R"(,"total_tokens":)",
+                  prompt() + output, R"(,"prompt_tokens_details":{"cached_tokens":)", cache_read, "}}");
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,250 @@
+#include "proxy/formats/openai_anthropic_stream.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "proxy/core/error_body.h"
+#include "proxy/core/json_text.h"
+#include "proxy/formats/json_util.h"
+#include "proxy/formats/openai_anthropic_response.h"
+#include "proxy/formats/sse.h"
+
+namespace ccr::proxy {
+namespace {
+
+// A tool_use block that has not stopped.
+struct OpenCall {
+  uint64_t block;     // Anthropic's index
+  size_t call;        // OpenAI's index
+  std::string input;  // stands for the arguments until the first of them came
+};
+
+// kBefore -> kAnswer (role chunk) -> kFinished (finish chunk) -> kDone ([DONE]); an error from anywhere -> kFailed.
+enum class State { kBefore, kAnswer, kFinished, kDone, kFailed };
+
+class ChunkStream final : public StreamTranslator {
+ public:
+  ChunkStream(std::string_view model, int64_t created, const StreamOptions& options)
+      : model_(model), created_(created), options_(options) {}
+
+  void Feed(std::string_view bytes, std::string* out) override;
+  void Finish(bool cut, std::string* out) override;
+  bool failed() const override { return state_ == State::kFailed; }
+  uint64_t input_tokens() const override { return usage_.prompt(); }
+  uint64_t output_tokens() const override { return usage_.output; }
+
+ private:
+  void OnEvent(const SseEvent& event, std::string* out);
+  void OnMessageStart(const json::object& event, std::string* out);
+  void OnBlockStart(const json::object& event, std::string* out);
+  void OnBlockDelta(const json::object& event, std::string* out);
+  void OnBlockStop(const json::object& event, std::string* out);
+  void OnMessageDelta(const json::object& event, std::string* out);
+  void OnMessageStop(std::string* out);
+
+  void OpenTool(uint64_t index, const json::object& block, std::string* out);
+  void AppendArguments(uint64_t index, std::string_view json, std::string* out);
+  void CloseTool(OpenCall* call, std::string* out);
+  OpenCall* FindCall(uint64_t index);
+
+  bool Answering(std::string* out);
+  void EndAnswer(std::string_view stop_reason, std::string* out);
+  void Fail(std::string_view error_body, std::string* out);
+
+  void Begin(const json::object* message);
+  void AppendTextDelta(std::string_view member, std::string_view text, std::string* out);
+  void AppendArgumentsDelta(size_t call, std::string_view json, std::string* out);
+  void AppendFinishChunk(std::string_view reason, std::string* out);
+  void AppendUsageChunk(std::string* out);
+
+  const std::string model_;
+  const int64_t created_;
+  const StreamOptions options_;
+
+  SseParser parser_;
+  State state_ = State::kBefore;
+  std::vector<OpenCall> open_calls_;
+  size_t calls_ = 0;
+  AnthropicUsage usage_;
+  std::string head_;  // what all chunks begin with, up to the value of "choices"
+  std::string tail_;  // what ends a chunk of the answer, behind its finish_reason
+};
+
+void ChunkStream::Feed(std::string_view bytes, std::string* out) {
+  if (state_ == State::kDone || state_ == State::kFailed) return;
+  const bool fits = parser_.Feed(bytes, [&](const SseEvent& event) { OnEvent(event, out); });
+  if (!fits) Fail(ErrorBody(Format::kOpenAi, 502, "the upstream sent an event that is too large"), out);
+}
+
+void ChunkStream::Finish(bool cut, std::string* out) {
+  if (!cut) parser_.Finish([&](const SseEvent& event) { OnEvent(event, out); });
+  if (state_ == State::kFinished && !cut) OnMessageStop(out);
+  Fail(ErrorBody(Format::kOpenAi, 502, "the upstream's stream ended before the answer was complete"), out);
+}
+
+void ChunkStream::OnEvent(const SseEvent& event, std::string* out) {
+  if (state_ == State::kDone || state_ == State::kFailed) return;
+  if (event.type == "ping" || event.data == "[DONE]") return;
+  unsigned char buffer[4096];
+  json::monotonic_resource memory(buffer, sizeof buffer);
+  const absl::StatusOr<json::value> parsed = ParseJson(event.data, &memory);
+  if (event.type == "error") return Fail(AnthropicErrorEventToOpenAi(event.data), out);
+  if (!parsed.ok() || !parsed->is_object()) {
+    return Fail(ErrorBody(Format::kOpenAi, 502, "the upstream sent an event that is no JSON object"), out);
+  }
+  const json::object& data = parsed->get_object();
+  const std::string_view type = FindText(data, "type");
+  if (type == "content_block_delta") return OnBlockDelta(data, out);
+  if (type == "content_block_start") return OnBlockStart(data, out);
+  if (type == "content_block_stop") return OnBlockStop(data, out);
+  if (type == "message_start") return OnMessageStart(data, out);
+  if (type == "message_delta") return OnMessageDelta(data, out);
+  if (type == "message_stop") return OnMessageStop(out);
+  if (type == "error") return Fail(AnthropicErrorEventToOpenAi(event.data), out);
+}
+
+void ChunkStream::OnMessageStart(const json::object& event, std::string* out) {
+  const json::object* message = FindObject(event, "message");
+  if (message == nullptr || state_ != State::kBefore) return;
+  usage_.Read(*message);
+  Begin(message);
+  Answering(out);
+}
+
+void ChunkStream::OnBlockStart(const json::object& event, std::string* out) {
+  const json::object* block = FindObject(event, "content_block");
+  if (block == nullptr || !Answering(out)) return;
+  const std::string_view type = FindText(*block, "type");
+  if (type == "text") AppendTextDelta("content", FindText(*block, "text"), out);
+  if (type == "thinking") AppendTextDelta("reasoning_content", FindText(*block, "thinking"), out);
+  if (type == "tool_use") OpenTool(FindUint(event, "index"), *block, out);
+}
+
+void ChunkStream::OnBlockDelta(const json::object& event, std::string* out) {
+  const json::object* delta = FindObject(event, "delta");
+  if (delta == nullptr || !Answering(out)) return;
+  const std::string_view type = FindText(*delta, "type");
+  if (type == "text_delta") AppendTextDelta("content", FindText(*delta, "text"), out);
+  if (type == "thinking_delta") AppendTextDelta("reasoning_content", FindText(*delta, "thinking"), out);
+  if (type == "input_json_delta") AppendArguments(FindUint(event, "index"), FindText(*delta, "partial_json"), out);
+}
+
+void ChunkStream::OnBlockStop(const json::object& event, std::string* out) {
+  OpenCall* call = FindCall(FindUint(event, "index"));
+  if (call == nullptr || !Answering(out)) return;
+  CloseTool(call, out);
+  open_calls_.erase(open_calls_.begin() + (call - open_calls_.data()));
+}
+
+void ChunkStream::OnMessageDelta(const json::object& event, std::string* out) {
+  usage_.Read(event);
+  const json::object* delta = FindObject(event, "delta");
+  const std::string_view reason = delta == nullptr ? std::string_view() : FindText(*delta, "stop_reason");
+  if (!reason.empty() && Answering(out)) EndAnswer(reason, out);
+}
+
+void ChunkStream::OnMessageStop(std::string* out) {
+  if (Answering(out)) EndAnswer("", out);
+  if (options_.include_usage) AppendUsageChunk(out);
+  AppendSseEvent("", "[DONE]", out);
+  state_ = State::kDone;
+}
+
+void ChunkStream::OpenTool(uint64_t index, const json::object& block, std::string* out) {
+  const json::object* input = FindObject(block, "input");
+  const std::string_view id = FindText(block, "id");
+  open_calls_.push_back({index, calls_, input == nullptr ? "{}" : ToJson(*input)});
+  absl::StrAppend(out, head_, R"([{"index":0,"delta":{"tool_calls":[{"index":)", calls_, R"(,"id":)");
+  *out += JsonString(id.empty() ? absl::StrCat("call_", calls_) : std::string(id));
+  *out += R"(,"type":"function","function":{"name":)";
+  *out += JsonString(FindText(block, "name"));
+  absl::StrAppend(out, R"(,"arguments":""}}]},"finish_reason":null)", tail_);
+  ++calls_;
+}
+
+void ChunkStream::AppendArguments(uint64_t index, std::string_view json, std::string* out) {
+  OpenCall* call = FindCall(index);
+  if (call == nullptr || json.empty()) return;
+  call->input.clear();
+  AppendArgumentsDelta(call->call, json, out);
+}
+
+void ChunkStream::CloseTool(OpenCall* call, std::string* out) {
+  if (!call->input.empty()) AppendArgumentsDelta(call->call, call->input, out);
+  call->input.clear();
+}
+
+OpenCall* ChunkStream::FindCall(uint64_t index) {
+  for (OpenCall& call : open_calls_) {
+    if (call.block == index) return &call;
+  }
+  return nullptr;
+}
+
+// Whether parts of the answer may still come; sends the role chunk before the first of them.
+bool ChunkStream::Answering(std::string* out) {
+  if (state_ == State::kBefore) {
+    if (head_.empty()) Begin(nullptr);
+    absl::StrAppend(out, head_, R"([{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null)", tail_);
+    state_ = State::kAnswer;
+  }
+  return state_ == State::kAnswer;
+}
+
+void ChunkStream::EndAnswer(std::string_view stop_reason, std::string* out) {
+  for (OpenCall& call : open_calls_) CloseTool(&call, out);
+  open_calls_.clear();
+  AppendFinishChunk(FinishReason(stop_reason, calls_ > 0), out);
+  state_ = State::kFinished;
+}
+
+void ChunkStream::Fail(std::string_view error_body, std::string* out) {
+  if (state_ == State::kDone || state_ == State::kFailed) return;
+  AppendSseEvent("", error_body, out);
+  state_ = State::kFailed;
+}
+
+void ChunkStream::Begin(const json::object* message) {
+  const std::string_view id = message == nullptr ? std::string_view() : FindText(*message, "id");
+  const std::string_view model = message == nullptr ? std::string_view() : FindText(*message, "model");
+  head_ = R"(data: {"id":)";
+  head_ += JsonString(id.empty() ? "chatcmpl-0" : id);
+  absl::StrAppend(&head_, R"(,"object":"chat.completion.chunk","created":)", created_, R"(,"model":)");
+  head_ += JsonString(model_.empty() ? model : std::string_view(model_));
+  head_ += R"(,"choices":)";
+  tail_ = options_.include_usage ? "}],\"usage\":null}\n\n" : "}]}\n\n";
+}
+
+void ChunkStream::AppendTextDelta(std::string_view member, std::string_view text, std::string* out) {
+  if (text.empty()) return;
+  out->append(head_).append(R"([{"index":0,"delta":{")").append(member).append("\":");
+  *out += JsonString(text);
+  out->append(R"(},"finish_reason":null)").append(tail_);
+}
+
+void ChunkStream::AppendArgumentsDelta(size_t call, std::string_view json, std::string* out) {
+  absl::StrAppend(out, head_, R"([{"index":0,"delta":{"tool_calls":[{"index":)", call, R"(,"function":{"arguments":)");
+  *out += JsonString(json);
+  out->append(R"(}}]},"finish_reason":null)").append(tail_);
+}
+
+void ChunkStream::AppendFinishChunk(std::string_view reason, std::string* out) {
+  out->append(head_).append(R"([{"index":0,"delta":{},"finish_reason":")").append(reason).append("\"").append(tail_);
+}
+
+void ChunkStream::AppendUsageChunk(std::string* out) {
+  out->append(head_).append(R"([],"usage":)");
+  usage_.AppendOpenAi(out);
+  *out += "}\n\n";
+}
+
+}  // namespace
+
+std::unique_ptr<StreamTranslator> MakeAnthropicStreamToOpenAi(std::string_view model, int64_t created,
+                                                              const StreamOptions& options) {
+  return std::make_unique<ChunkStream>(model, created, options);
+}
+
+}  // namespace ccr::proxy

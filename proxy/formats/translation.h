@@ -1,0 +1,57 @@
+// The seam between the proxy and the formats it translates.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace ccr::proxy {
+
+// What a translation dropped or adapted, for the debug log: "field: what happened". Never holds content of the user.
+using Notes = std::vector<std::string>;
+
+struct StreamOptions {
+  bool include_usage = false;  // OpenAI's stream_options.include_usage: the client wants the chunk with the usage
+};
+
+struct TranslatedRequest {
+  std::string body;
+  bool stream = false;
+  StreamOptions stream_options;  // for Stream
+};
+
+// Turns the bytes of an upstream's SSE stream into the client's. Bytes may be split anywhere.
+// Cannot emit an invalid order of events, whatever comes in. Holds at most one event.
+class StreamTranslator {
+ public:
+  virtual ~StreamTranslator() = default;
+  // Appends to `out` what the bytes complete.
+  virtual void Feed(std::string_view bytes, std::string* out) = 0;
+  // The upstream ended. Appends the events that end the client's stream properly, or its error event when the upstream
+  // was cut (`cut`, or no sign of a proper end was seen). Call it once; nothing may follow.
+  virtual void Finish(bool cut, std::string* out) = 0;
+  // An error event was emitted: the stream is over, whatever still comes in.
+  virtual bool failed() const = 0;
+  virtual uint64_t input_tokens() const = 0;
+  virtual uint64_t output_tokens() const = 0;
+};
+
+// Both directions of one pair of formats. Stateless and thread-safe.
+class Translation {
+ public:
+  virtual ~Translation() = default;
+  // InvalidArgument with a message for the client when the body is not a request of the client's format.
+  virtual absl::StatusOr<TranslatedRequest> Request(std::string_view body, std::string_view model,
+                                                    Notes* notes) const = 0;
+  // A complete 2xx body. Internal when it is no response of the upstream's format.
+  virtual absl::StatusOr<std::string> Response(std::string_view body, Notes* notes) const = 0;
+  // A non-2xx body in the client's shape, the upstream's own wording kept.
+  virtual std::string Error(int status, std::string_view body) const = 0;
+  virtual std::unique_ptr<StreamTranslator> Stream(std::string_view model, const StreamOptions& options) const = 0;
+};
+
+}  // namespace ccr::proxy

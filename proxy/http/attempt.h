@@ -1,0 +1,103 @@
+// One try at a provider with one leased key, from the request to the last byte relayed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "proxy/core/evidence.h"
+#include "proxy/core/usage_scanner.h"
+#include "proxy/http/response_writer.h"
+#include "proxy/http/server.h"
+
+namespace ccr::proxy {
+
+// What an attempt came to before anything of it was relayed.
+struct AttemptAnswer {
+  UpstreamHead head;  // status 0 = none
+  std::string body;   // whole
+  Evidence evidence;
+};
+
+// Nothing is relayed as long as another try could still serve the client better:
+//   event streams    the head is held until the first body byte
+//   other answers    held until they are complete, up to kMaxHeldBody; what streams in other ways is not
+//   error answers    the same, so that the broker can be asked first
+// but the first two for kHeadHold at most, since clients give up on silent connections. What is larger is relayed as it
+// comes.
+//
+// Back-pressure: while the writer is full the transfer is paused; Resume() lets it go on.
+class Attempt final : public UpstreamHandler {
+ public:
+  static constexpr size_t kMaxHeldBody = 64 * 1024;
+  static constexpr absl::Duration kHeadHold = absl::Seconds(10);
+
+  // Called at most once, as the last thing an attempt does.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void OnAnswer(AttemptAnswer answer) = 0;       // nothing was relayed
+    virtual void OnRelayed(const Evidence& evidence) = 0;  // relayed to its end, or as far as it came
+  };
+
+  struct Options {
+    Format client_format = Format::kOpenAi;  // of the error event that ends a broken stream
+    bool known_stream_end = false;           // an event stream without its format's last event is incomplete
+  };
+
+  // Starts at once.
+  Attempt(Server& server, ResponseWriter& writer, Owner& owner, Options options, Lease lease, UpstreamRequest request);
+  ~Attempt() override;  // cancels the transfer
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  void Tick(absl::Time now);
+  void Resume();
+  // Ends the attempt without a word to the owner. A response that was begun is ended as broken, unless the client is
+  // gone.
+  Evidence CancelForClient();
+  // A provider that was silent for `fair_wait` or longer is to blame, otherwise nobody is.
+  Evidence CancelForDeadline(absl::Duration fair_wait);
+
+  const Lease& lease() const { return lease_; }
+  std::optional<absl::Time> first_relayed() const { return first_relayed_; }
+
+ private:
+  enum class State { kWaiting, kHeadHeld, kCollecting, kRelaying, kDone };
+
+  void OnHead(UpstreamHead head) override;
+  bool OnData(std::string_view bytes) override;
+  void OnDone(const UpstreamResult& result) override;
+
+  bool WholeOrNothing() const;  // the client has no use for a part of this body
+  void BeginRelay();
+  void Relay(std::string_view bytes);
+  void BreakOff(std::string_view message);
+  void StopTransfer();
+  Evidence RelayedEvidence();
+  bool IsSuccess() const { return head_.status >= 200 && head_.status < 300; }
+
+  Server& server_;
+  ResponseWriter& writer_;
+  Owner& owner_;
+  const Options options_;
+  const Lease lease_;
+  const absl::Time started_;
+  UpstreamClient::Transfer* transfer_ = nullptr;
+  State state_ = State::kWaiting;
+  bool paused_ = false;
+  UpstreamHead head_;
+  absl::Time head_at_;
+  bool event_stream_ = false;
+  std::string held_body_;
+  std::optional<UsageScanner> scanner_;  // of a 2xx body
+  Evidence evidence_;                    // of the head, once relaying
+  std::string last_bytes_;               // of an event stream, at most two
+  std::optional<absl::Time> first_relayed_;
+};
+
+// Sends a collected answer to the client, complete and unmodified. `retry_after` takes the place of the provider's own.
+void RelayAnswer(ResponseWriter& writer, const AttemptAnswer& answer, std::optional<absl::Duration> retry_after);
+
+}  // namespace ccr::proxy

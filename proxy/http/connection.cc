@@ -1,0 +1,277 @@
+#include "proxy/http/connection.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/beast/http/error.hpp>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "broker/base/absl_text.h"
+#include "proxy/core/format.h"
+#include "proxy/http/gate.h"
+
+namespace ccr::proxy {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using HttpError = boost::beast::http::error;
+
+constexpr size_t kHeadRead = 8 * 1024;
+constexpr size_t kBodyRead = 64 * 1024;
+constexpr size_t kKeptBuffer = 16 * 1024;
+
+bool IsLoopbackPeer(const Socket& socket) {
+  error_code error;
+  const auto peer = socket.remote_endpoint(error);
+  if (error) return false;
+  const auto address = peer.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  return address.is_loopback();
+}
+
+OwnAnswer ParseFault(const error_code& error) {
+  if (error == HttpError::header_limit) return {431, "the request's head is too large", std::nullopt};
+  if (error == HttpError::body_limit) return {413, "the request's body is too large", std::nullopt};
+  return {400, "the request is not well-formed HTTP/1.1", std::nullopt};
+}
+
+}  // namespace
+
+Connection::Connection(Server& server, Socket socket)
+    : server_(server), socket_(std::move(socket)), writer_([this] { ScheduleTurnEnd(); }) {
+  server_.open_connections.fetch_add(1, std::memory_order_relaxed);
+  server_.observer.OnConnection(ConnectionEvent::kOpened);
+}
+
+Connection::~Connection() {
+  server_.open_connections.fetch_sub(1, std::memory_order_relaxed);
+  server_.observer.OnConnection(ConnectionEvent::kClosed);
+}
+
+void Connection::Start() {
+  error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  self_ = shared_from_this();
+  loopback_ = IsLoopbackPeer(socket_);
+  BeginRequest();
+  Touch(Limits()->header_timeout);
+  Read();
+}
+
+void Connection::StartRejected() {
+  server_.observer.OnConnection(ConnectionEvent::kRejected);
+  self_ = shared_from_this();
+  state_ = State::kExchange;
+  writer_.Reset({.http10 = false, .head_only = false, .keep_alive = false});
+  WriteError(writer_, Format::kOpenAi, {503, "the proxy has too many connections", absl::Seconds(1)});
+  Read();
+}
+
+std::shared_ptr<const RoutingTable> Connection::Limits() const {
+  static const auto kDefaults = std::make_shared<const RoutingTable>();
+  auto table = server_.leases.routing();
+  return table ? table : kDefaults;
+}
+
+void Connection::BeginRequest() {
+  const auto limits = Limits();
+  state_ = State::kHead;
+  admitted_ = false;
+  request_.Clear();
+  parser_.emplace(&request_, limits->max_head_bytes, limits->max_body_bytes);
+  writer_.Reset({});
+  Touch(in_.size() > 0 ? limits->header_timeout : limits->idle_timeout);
+}
+
+// Reading.
+
+size_t Connection::ReadSize() const {
+  return state_ == State::kBody || state_ == State::kLinger ? kBodyRead : kHeadRead;
+}
+
+void Connection::Read() {
+  if (reading_ || state_ == State::kClosed) return;
+  if (state_ == State::kExchange && in_.size() >= kMaxReadAhead) return;
+  if (state_ == State::kExchange) in_.Trim(kKeptBuffer);
+  reading_ = true;
+  socket_.async_read_some(in_.Prepare(ReadSize()), [self = shared_from_this()](const error_code& error, size_t size) {
+    self->OnRead(error, size);
+  });
+}
+
+void Connection::OnRead(const error_code& error, size_t size) {
+  reading_ = false;
+  if (state_ == State::kClosed) return;
+  if (error) return OnReadEnd(error);
+  in_.Commit(size);
+  if (state_ == State::kLinger) in_.Clear();
+  if (state_ == State::kHead && !parser_->started() && in_.size() == size) Touch(Limits()->header_timeout);
+  if (state_ == State::kBody) Touch(Limits()->idle_timeout);
+  Parse();
+  Read();
+}
+
+// A request that was cut short or waits for its answer ends here: there is nobody to tell. An answer that is complete
+// is still written, since the client may have closed its own direction only.
+void Connection::OnReadEnd(const error_code& error) {
+  const bool answered = state_ == State::kExchange && writer_.ended();
+  if (error != asio::error::eof || !answered) return Close();
+  writer_.ForbidKeepAlive();
+}
+
+void Connection::SkipBlankLines() {
+  const std::string_view bytes = in_.view();
+  in_.Consume(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+}
+
+void Connection::Parse() {
+  if (state_ == State::kHead && !parser_->started()) SkipBlankLines();
+  while (in_.size() > 0 && (state_ == State::kHead || state_ == State::kBody)) {
+    error_code error;
+    in_.Consume(parser_->Feed(in_.view(), error));
+    if (error == HttpError::need_more) return;
+    if (error) return OnParseError(error);
+    if (state_ == State::kHead && parser_->head_done()) OnHead();
+    if (state_ == State::kBody && parser_->done()) BeginExchange();
+  }
+}
+
+void Connection::OnHead() {
+  const auto table = server_.leases.routing();
+  writer_.Reset({.http10 = request_.version == 10,
+                 .head_only = request_.method == "HEAD",
+                 .keep_alive = request_.keep_alive && !draining_});
+  if (table != nullptr) {
+    const Endpoint endpoint = ParseTarget(request_.method, request_.target).endpoint;
+    const auto refusal = RefuseEntry(request_, endpoint, *table, {server_.listen_host, loopback_});
+    if (refusal) return Refuse(*refusal);
+    admitted_ = true;
+  }
+  state_ = State::kBody;
+  Touch(Limits()->idle_timeout);
+  const bool waits = absl::EqualsIgnoreCase(ToAbsl(request_.Find("expect")), "100-continue");
+  if (waits && request_.version == 11 && !parser_->done() && in_.size() == 0) writer_.Continue();
+}
+
+void Connection::OnParseError(const error_code& error) {
+  if (state_ == State::kHead)
+    writer_.Reset({.http10 = request_.version == 10, .head_only = false, .keep_alive = false});
+  Refuse(ParseFault(error));
+}
+
+void Connection::Refuse(const OwnAnswer& answer) {
+  const Endpoint endpoint = ParseTarget(request_.method, request_.target).endpoint;
+  if (!parser_->done()) writer_.ForbidKeepAlive();
+  state_ = State::kExchange;
+  deadline_ = absl::InfiniteFuture();
+  server_.observer.OnRequestStarted();
+  WriteError(writer_, ClientFormat(endpoint), answer);
+  RequestSummary summary;
+  summary.endpoint = endpoint;
+  summary.status = answer.status;
+  server_.observer.OnRequestEnded(summary);
+}
+
+void Connection::BeginExchange() {
+  state_ = State::kExchange;
+  deadline_ = absl::InfiniteFuture();
+  const Exchange::Input input{request_, {server_.listen_host, loopback_}, admitted_};
+  exchange_ = std::make_unique<Exchange>(server_, writer_, input, [this] { ScheduleTurnEnd(); });
+  exchange_->Start();
+}
+
+// Writing.
+
+void Connection::ScheduleTurnEnd() {
+  if (std::exchange(turn_end_scheduled_, true)) return;
+  asio::post(server_.loop, [self = shared_from_this()] { self->OnTurnEnd(); });
+}
+
+void Connection::OnTurnEnd() {
+  turn_end_scheduled_ = false;
+  if (state_ == State::kClosed) return;
+  if (exchange_ && exchange_->done()) exchange_.reset();
+  Write();
+}
+
+void Connection::Write() {
+  if (writing_) return;
+  const std::string_view bytes = writer_.Unsent();
+  if (bytes.empty()) return EndAnswer();
+  writing_ = true;
+  write_deadline_ = server_.clock.Now() + Limits()->idle_timeout;
+  socket_.async_write_some(
+      asio::buffer(bytes.data(), bytes.size()),
+      [self = shared_from_this()](const error_code& error, size_t size) { self->OnWritten(error, size); });
+}
+
+void Connection::OnWritten(const error_code& error, size_t size) {
+  writing_ = false;
+  write_deadline_ = absl::InfiniteFuture();
+  if (state_ == State::kClosed) return;
+  if (error) return Close();
+  writer_.Sent(size);
+  if (exchange_ && writer_.low()) exchange_->OnWritable();
+  Write();
+}
+
+// Everything that was to be written is: is the answer complete?
+void Connection::EndAnswer() {
+  if (state_ != State::kExchange || exchange_ || !writer_.ended()) return;
+  if (writer_.aborted()) return CloseBroken();
+  served_ = true;
+  if (!writer_.keep_alive() || draining_) return BeginLinger();
+  BeginRequest();
+  Parse();
+  Read();
+}
+
+void Connection::BeginLinger() {
+  error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  state_ = State::kLinger;
+  in_.Clear();
+  Touch(kLinger);
+  Read();
+}
+
+void Connection::CloseBroken() {
+  error_code ignored;
+  if (writer_.close_delimited()) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  Close();
+}
+
+// The end.
+
+void Connection::Tick(absl::Time now) {
+  if (state_ == State::kClosed) return;
+  if (now >= write_deadline_) return Close();
+  if (exchange_) exchange_->Tick(now);
+  if (now < deadline_) return;
+  deadline_ = absl::InfiniteFuture();
+  const bool expected = HeadBegun() || (state_ == State::kHead && !served_);
+  if (!expected || draining_) return Close();
+  writer_.Reset({.http10 = false, .head_only = false, .keep_alive = false});
+  Refuse({408, "the request's head did not arrive in time", std::nullopt});
+}
+
+void Connection::Drain() {
+  draining_ = true;
+  writer_.ForbidKeepAlive();
+  if (state_ != State::kHead || HeadBegun()) return;
+  if (served_) return Close();
+  deadline_ = std::min(deadline_, server_.clock.Now() + kDrainGrace);
+}
+
+void Connection::Close() {
+  if (std::exchange(state_, State::kClosed) == State::kClosed) return;
+  const auto self = std::move(self_);
+  exchange_.reset();
+  error_code ignored;
+  socket_.close(ignored);
+  unlink();
+}
+
+}  // namespace ccr::proxy

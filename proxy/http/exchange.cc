@@ -1,0 +1,391 @@
+#include "proxy/http/exchange.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "broker/base/absl_text.h"
+#include "proxy/core/format.h"
+#include "proxy/core/header_rules.h"
+#include "proxy/core/router.h"
+
+namespace ccr::proxy {
+namespace {
+
+// Ours is the deadline that counts; the transfer's own only keeps a stray one from living on.
+constexpr absl::Duration kTransferSlack = absl::Seconds(5);
+constexpr size_t kMaxSession = 256;
+
+bool NeedsTable(Endpoint endpoint) {
+  return endpoint != Endpoint::kRoot && endpoint != Endpoint::kHealth && endpoint != Endpoint::kNotFound &&
+         endpoint != Endpoint::kMethodNotAllowed;
+}
+
+RetryPlan::Advice ToPlan(Advice advice) {
+  switch (advice) {
+    case Advice::kRotate:
+      return RetryPlan::Advice::kRotate;
+    case Advice::kRetry:
+      return RetryPlan::Advice::kRetry;
+    case Advice::kRelay:
+      break;
+  }
+  return RetryPlan::Advice::kRelay;
+}
+
+// What the broker will make of evidence whose verdict nobody waits for.
+std::string_view ExpectedOutcome(const Evidence& evidence) {
+  if (evidence.client_cancelled || evidence.caller_fault) return "neutral";
+  if (evidence.transport_error != TransportError::kNone || evidence.incomplete || evidence.http_status >= 500)
+    return "upstream_failure";
+  return evidence.http_status < 400 ? "success" : "caller_fault";
+}
+
+// The provider refused the key, not the request: nothing a client should see.
+bool IsKeyRefused(int status, std::string_view outcome) {
+  return status == 401 || outcome == "auth";
+}
+bool IsQuotaGone(int status, std::string_view outcome) {
+  return status == 402 || outcome == "quota";
+}
+
+std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::optional<absl::Duration> b) {
+  return a && b ? std::min(*a, *b) : (a ? a : b);
+}
+
+// Evidence has to be read: bodies come uncompressed.
+std::vector<std::pair<std::string, std::string>> ForwardedHeaders(const Request& request) {
+  std::vector<std::pair<std::string, std::string>> headers;
+  headers.reserve(request.fields.size());
+  const std::string_view connection = request.Find("connection");
+  for (const auto& [name, value] : request.fields) {
+    if (!ForwardRequestHeader(name) || NamedByConnection(connection, name)) continue;
+    const bool encoding = absl::EqualsIgnoreCase(ToAbsl(name), "accept-encoding");
+    headers.emplace_back(name, encoding ? std::string_view("identity") : value);
+  }
+  return headers;
+}
+
+std::string SessionOf(const Request& request, const BodyScan& scan) {
+  const std::string_view header = request.Find("x-claude-code-session-id");
+  return header.empty() || header.size() > kMaxSession ? scan.session : std::string(header);
+}
+
+}  // namespace
+
+Exchange::Exchange(Server& server, ResponseWriter& writer, const Input& input, std::function<void()> done)
+    : server_(server),
+      writer_(writer),
+      request_(input.request),
+      caller_(input.caller),
+      admitted_(input.admitted),
+      done_(std::move(done)),
+      started_(server.clock.Now()),
+      target_(ParseTarget(input.request.method, input.request.target)),
+      client_format_(ClientFormat(target_.endpoint)) {
+  server_.observer.OnRequestStarted();
+}
+
+Exchange::~Exchange() {
+  if (!done_called_) Abandon();
+  RequestSummary summary;
+  summary.endpoint = target_.endpoint;
+  summary.status = writer_.started() ? writer_.status() : 0;
+  if (provider_ != nullptr) summary.provider = provider_->name;
+  summary.total = server_.clock.Now() - started_;
+  if (attempt_ && attempt_->first_relayed()) summary.first_byte = *attempt_->first_relayed() - started_;
+  summary.lease_wait = lease_wait_;
+  server_.observer.OnRequestEnded(summary);
+}
+
+void Exchange::Start() {
+  table_ = server_.leases.routing();
+  waiting_for_table_ = table_ == nullptr && NeedsTable(target_.endpoint);
+  if (!waiting_for_table_) Begin();
+}
+
+void Exchange::Tick(absl::Time now) {
+  if (done_called_) return;
+  if (waiting_for_table_) {
+    table_ = server_.leases.routing();
+    if (table_ == nullptr && now - started_ < kTableHold) return;
+    waiting_for_table_ = false;
+    if (table_ == nullptr) return Answer({503, "the key broker cannot be reached now", absl::Seconds(1)});
+    return Begin();
+  }
+  if (now >= deadline_) return Expire();
+  if (backoff_until_ && now >= *backoff_until_) {
+    backoff_until_.reset();
+    return Acquire(plan_->key_faults());
+  }
+  if (attempt_running_) attempt_->Tick(now);
+}
+
+void Exchange::OnWritable() {
+  if (attempt_running_) attempt_->Resume();
+}
+
+void Exchange::Begin() {
+  if (!admitted_) {
+    const auto refusal = RefuseEntry(request_, target_.endpoint, table_ ? *table_ : RoutingTable(), caller_);
+    if (refusal) return Answer(*refusal);
+  }
+  switch (target_.endpoint) {
+    case Endpoint::kRoot:
+      WriteJson(writer_, 200, R"({"name":"ccr-proxy","version":")" CCR_VERSION R"("})");
+      return Finish();
+    case Endpoint::kHealth:
+      return ServeHealth();
+    case Endpoint::kModels:
+      WriteJson(writer_, 200, ModelsPage(*table_));
+      return Finish();
+    case Endpoint::kNotFound:
+      return Fail(404, "there is no such endpoint; /p/PROVIDER/ reaches every path of a provider");
+    case Endpoint::kMethodNotAllowed:
+      return Fail(405, "this endpoint does not serve this method");
+    default:
+      return Forward();
+  }
+}
+
+void Exchange::ServeHealth() {
+  const bool ready = table_ != nullptr && server_.leases.connected();
+  WriteJson(writer_, ready ? 200 : 503, ready ? R"({"status":"ok"})" : R"({"status":"waiting for the key broker"})");
+  Finish();
+}
+
+void Exchange::Forward() {
+  if (!(target_.endpoint == Endpoint::kPassthrough ? RouteByName() : RouteByModel())) return;
+  deadline_ = started_ + table_->api_timeout;
+  plan_.emplace(*provider_, deadline_);
+  Acquire({});
+}
+
+bool Exchange::RouteByName() {
+  provider_ = table_->FindProvider(target_.provider);
+  if (provider_ == nullptr) Fail(404, "there is no provider of this name");
+  session_ = SessionOf(request_, {});
+  body_ = {request_.body};
+  return provider_ != nullptr;
+}
+
+bool Exchange::RouteByModel() {
+  const BodyScan scan = ScanBody(request_.body);
+  if (!scan.valid) return Fail(400, "the body is not a JSON object: " + scan.error), false;
+  const auto route = PickRoute(*table_, scan.model.value_or(""));
+  if (!route.ok()) {
+    const int status = route.status().code() == absl::StatusCode::kNotFound ? 404 : 400;
+    return Fail(status, std::string(ToStd(route.status().message()))), false;
+  }
+  provider_ = route->provider;
+  if (!SameFormat(target_.endpoint, provider_->format)) {
+    return Fail(501, "provider '" + provider_->name +
+                         "' speaks another format than this endpoint, and translation "
+                         "between the two is not available; use the provider's own format"),
+           false;
+  }
+  model_ = route->model;
+  session_ = SessionOf(request_, scan);
+  body_ = SpliceModel(request_.body, scan, model_, &splice_);
+  return true;
+}
+
+LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl::Duration max_wait) const {
+  LeaseRequest wanted;
+  wanted.pool = provider_->name;
+  wanted.model = model_;
+  wanted.session = session_;
+  wanted.exclude = exclude;
+  wanted.max_wait = max_wait;
+  return wanted;
+}
+
+void Exchange::Acquire(const std::vector<std::string>& exclude) {
+  asked_ = server_.clock.Now();
+  if (!queue_until_) queue_until_ = std::min(asked_ + provider_->queue_wait, deadline_);
+  const absl::Duration wait = std::max(*queue_until_ - asked_, absl::ZeroDuration());
+  call_ = server_.leases.Acquire(WantedLease(exclude, wait), [this](LeaseAnswer answer) {
+    call_.reset();
+    OnLease(std::move(answer));
+  });
+}
+
+void Exchange::OnLease(LeaseAnswer answer) {
+  if (!lease_wait_) lease_wait_ = server_.clock.Now() - asked_;
+  if (answer.lease) return StartAttempt(std::move(*answer.lease));
+  if (plan_->attempts() == 0) return Answer(NoLease(answer.failure, provider_->name));
+  refusal_retry_after_ = answer.failure.retry_after;
+  AnswerBest();
+}
+
+void Exchange::StartAttempt(Lease lease) {
+  absl::StatusOr<std::string> url = UpstreamUrl(lease.base_url, target_.endpoint, target_);
+  if (!url.ok()) {
+    Evidence evidence;
+    evidence.caller_fault = true;
+    ReportOnly(lease.id, evidence);
+    return Fail(400, std::string(ToStd(url.status().message())));
+  }
+  UpstreamRequest request = BuildRequest(lease, *std::move(url));
+  const Attempt::Options options{client_format_, target_.endpoint != Endpoint::kPassthrough};
+  attempt_running_ = true;
+  attempt_ = std::make_unique<Attempt>(server_, writer_, static_cast<Attempt::Owner&>(*this), options, std::move(lease),
+                                       std::move(request));
+}
+
+UpstreamRequest Exchange::BuildRequest(Lease& lease, std::string url) const {
+  UpstreamRequest request;
+  request.method = std::string(request_.method);
+  request.url = std::move(url);
+  request.headers = ForwardedHeaders(request_);
+  request.credential_header = lease.credential_header;
+  request.credential_prefix = lease.credential_prefix;
+  request.credential = std::move(lease.credential);
+  request.body = body_;
+  request.has_body = request_.has_body;
+  request.connect_timeout = provider_->connect_timeout;
+  request.first_byte_timeout = provider_->first_byte_timeout;
+  request.idle_timeout = provider_->idle_timeout;
+  request.total_timeout = deadline_ - server_.clock.Now() + kTransferSlack;
+  request.proxy_url = table_->proxy_url;
+  return request;
+}
+
+void Exchange::OnRelayed(const Evidence& evidence) {
+  attempt_running_ = false;
+  ReportOnly(attempt_->lease().id, evidence);
+  ObserveAttempt(evidence, ExpectedOutcome(evidence));
+  Finish();
+}
+
+void Exchange::OnAnswer(AttemptAnswer answer) {
+  attempt_running_ = false;
+  answer_ = std::move(answer);
+  if (MayRetry(answer_.evidence)) return AskBroker();
+  ReportOnly(attempt_->lease().id, answer_.evidence);
+  ObserveAttempt(answer_.evidence, ExpectedOutcome(answer_.evidence));
+  RelayAnswer(writer_, answer_, std::nullopt);
+  Finish();
+}
+
+void Exchange::AskBroker() {
+  ReportRequest report;
+  report.lease_id = attempt_->lease().id;
+  report.evidence = answer_.evidence;
+  report.earlier_permission_denials = plan_->permission_denials();
+  report.earlier_overloads = plan_->overloads();
+  if (plan_->WantsNext(answer_.evidence, server_.clock.Now()))
+    report.next = WantedLease(plan_->exclude(), absl::ZeroDuration());
+  call_ = server_.leases.Report(std::move(report), [this](ReportAnswer answer) {
+    call_.reset();
+    std::optional<LeaseAnswer> next = std::move(answer.next);
+    OnReported(answer, std::move(next));
+  });
+}
+
+void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next) {
+  ObserveAttempt(answer_.evidence, report.outcome);
+  plan_->Record(answer_.evidence, ToPlan(report.advice), attempt_->lease().key_fingerprint, report.outcome);
+  kind_ = report.advice == Advice::kRotate ? AttemptSummary::Kind::kRotate : AttemptSummary::Kind::kRetry;
+  if (plan_->Final().attempt + 1 == plan_->attempts()) {
+    best_ = std::move(answer_);
+    best_outcome_ = report.outcome;
+  }
+
+  const absl::Time now = server_.clock.Now();
+  const bool granted = next && next->lease;
+  if (next && !granted) refusal_retry_after_ = next->failure.retry_after;
+  if (granted && plan_->MayContinue(now)) return StartAttempt(std::move(*next->lease));
+  if (granted) {
+    Evidence evidence;
+    evidence.caller_fault = true;
+    ReportOnly(next->lease->id, evidence);
+    return AnswerBest();
+  }
+  if (!plan_->MayContinue(now)) return AnswerBest();
+  const double random = std::uniform_real_distribution<double>(0, 1)(server_.random);
+  if (const auto wait = plan_->Backoff(now, random)) {
+    backoff_until_ = now + *wait;
+  } else if (now < *queue_until_) {
+    Acquire(plan_->key_faults());
+  } else {
+    AnswerBest();
+  }
+}
+
+void Exchange::AnswerBest() {
+  const RetryPlan::Answer final = plan_->Final();
+  const std::string& name = provider_->name;
+  const int status = best_.head.status;
+  if (final.rate_limited) return AnswerRateLimited(Earlier(final.retry_after, refusal_retry_after_));
+  if (IsKeyRefused(status, best_outcome_))
+    return Answer({502, "provider '" + name + "' accepts none of the keys tried; `ccr rotation` shows why", {}});
+  if (IsQuotaGone(status, best_outcome_))
+    return Answer({503, "the quota of every key tried of provider '" + name + "' is used up", refusal_retry_after_});
+  if (status == 0) return Answer(NoUpstreamAnswer(best_.evidence.transport_error, name));
+  RelayAnswer(writer_, best_, std::nullopt);
+  Finish();
+}
+
+void Exchange::AnswerRateLimited(std::optional<absl::Duration> retry_after) {
+  if (best_.head.status != 429 || best_outcome_ != "rate_limited")
+    return Answer({429, "no key of provider '" + provider_->name + "' is available now", retry_after});
+  RelayAnswer(writer_, best_, retry_after);
+  Finish();
+}
+
+void Exchange::Expire() {
+  if (call_) server_.leases.Cancel(*std::exchange(call_, std::nullopt));
+  backoff_until_.reset();
+  if (std::exchange(attempt_running_, false)) {
+    const Evidence evidence = attempt_->CancelForDeadline(table_->api_timeout / 2);
+    ReportOnly(attempt_->lease().id, evidence);
+    ObserveAttempt(evidence, ExpectedOutcome(evidence));
+  }
+  if (writer_.started()) return Finish();
+  Answer({504, "the time limit of this request (API_TIMEOUT_MS) has passed", std::nullopt});
+}
+
+void Exchange::Abandon() {
+  if (call_) server_.leases.Cancel(*call_);
+  if (!attempt_running_) return;
+  const Evidence evidence = attempt_->CancelForClient();
+  ReportOnly(attempt_->lease().id, evidence);
+  ObserveAttempt(evidence, ExpectedOutcome(evidence));
+}
+
+void Exchange::ReportOnly(const std::string& lease_id, const Evidence& evidence) {
+  ReportRequest report;
+  report.lease_id = lease_id;
+  report.evidence = evidence;
+  report.earlier_permission_denials = plan_->permission_denials();
+  report.earlier_overloads = plan_->overloads();
+  server_.leases.Report(std::move(report), nullptr);
+}
+
+void Exchange::ObserveAttempt(const Evidence& evidence, std::string_view outcome) {
+  AttemptSummary summary;
+  summary.kind = kind_;
+  summary.provider = provider_->name;
+  summary.outcome = outcome;
+  summary.input_tokens = evidence.input_tokens;
+  summary.output_tokens = evidence.output_tokens;
+  server_.observer.OnAttemptEnded(summary);
+}
+
+void Exchange::Fail(int status, std::string message) {
+  Answer({status, std::move(message), std::nullopt});
+}
+
+void Exchange::Answer(const OwnAnswer& answer) {
+  WriteError(writer_, client_format_, answer, target_.allow);
+  Finish();
+}
+
+void Exchange::Finish() {
+  done_called_ = true;
+  done_();
+}
+
+}  // namespace ccr::proxy

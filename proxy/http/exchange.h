@@ -1,0 +1,120 @@
+// One request of a client: from its last byte to the answer and the report.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/core/json_scan.h"
+#include "proxy/core/retry_plan.h"
+#include "proxy/core/target.h"
+#include "proxy/http/attempt.h"
+#include "proxy/http/gate.h"
+#include "proxy/http/lease_source.h"
+#include "proxy/http/own_answer.h"
+#include "proxy/http/request.h"
+#include "proxy/http/response_writer.h"
+#include "proxy/http/server.h"
+
+namespace ccr::proxy {
+
+// Routes, leases, tries, relays, reports. Each lease it was granted is reported exactly once.
+//
+//   Start -> [wait for the routing table] -> own page or error
+//                                         -> lease -> attempt -> relayed -> report
+//                                               ^        v
+//                                      [backoff] <- report + next lease      (nothing relayed yet)
+//                                                        v
+//                                              the best answer there was
+class Exchange final : private Attempt::Owner {
+ public:
+  static constexpr absl::Duration kTableHold = absl::Seconds(5);
+
+  struct Input {
+    const Request& request;  // complete; outlives the exchange
+    Caller caller;
+    bool admitted = false;  // RefuseEntry has been asked
+  };
+
+  // `done` is called once the answer is complete in `writer`, never from the constructor. It must not destroy the
+  // exchange.
+  Exchange(Server& server, ResponseWriter& writer, const Input& input, std::function<void()> done);
+  ~Exchange() override;  // the client is gone when it is not done: cancels and reports
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  void Start();
+  void Tick(absl::Time now);
+  void OnWritable();  // the writer is low again
+  bool done() const { return done_called_; }
+
+ private:
+  void OnAnswer(AttemptAnswer answer) override;
+  void OnRelayed(const Evidence& evidence) override;
+
+  void Begin();
+  void ServeHealth();
+  void Forward();
+  bool RouteByModel();  // false: answered
+  bool RouteByName();
+
+  LeaseRequest WantedLease(const std::vector<std::string>& exclude, absl::Duration max_wait) const;
+  void Acquire(const std::vector<std::string>& exclude);
+  void OnLease(LeaseAnswer answer);
+  void StartAttempt(Lease lease);
+  UpstreamRequest BuildRequest(Lease& lease, std::string url) const;
+
+  void AskBroker();
+  void OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next);
+  void AnswerBest();
+  void AnswerRateLimited(std::optional<absl::Duration> retry_after);
+  void Expire();
+  void Abandon();
+
+  void ReportOnly(const std::string& lease_id, const Evidence& evidence);
+  void ObserveAttempt(const Evidence& evidence, std::string_view outcome);
+  void Fail(int status, std::string message);
+  void Answer(const OwnAnswer& answer);
+  void Finish();
+
+  Server& server_;
+  ResponseWriter& writer_;
+  const Request& request_;
+  const Caller caller_;
+  const bool admitted_;
+  const std::function<void()> done_;
+  const absl::Time started_;
+  const Target target_;
+  const Format client_format_;
+
+  std::shared_ptr<const RoutingTable> table_;
+  bool waiting_for_table_ = false;
+  bool done_called_ = false;
+
+  // Once routed.
+  const Provider* provider_ = nullptr;  // of *table_
+  std::string model_;
+  std::string session_;
+  std::string splice_;
+  std::vector<std::string_view> body_;
+  absl::Time deadline_ = absl::InfiniteFuture();
+  std::optional<RetryPlan> plan_;
+
+  std::optional<LeaseSource::CallId> call_;  // Acquire or Report that is under way
+  absl::Time asked_;
+  std::optional<absl::Time> queue_until_;  // end of all waits for a key, set by the first
+  std::optional<absl::Duration> lease_wait_;
+  std::unique_ptr<Attempt> attempt_;
+  bool attempt_running_ = false;
+  AttemptSummary::Kind kind_ = AttemptSummary::Kind::kFirst;
+  AttemptAnswer answer_;  // of the attempt being reported
+  AttemptAnswer best_;    // of those recorded, as the plan chose
+  std::string best_outcome_;
+  std::optional<absl::Duration> refusal_retry_after_;  // of the last lease refused
+  std::optional<absl::Time> backoff_until_;
+};
+
+}  // namespace ccr::proxy

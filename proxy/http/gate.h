@@ -1,0 +1,26 @@
+// Who is let in.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "proxy/core/routing_table.h"
+#include "proxy/core/target.h"
+#include "proxy/http/own_answer.h"
+#include "proxy/http/request.h"
+
+namespace ccr::proxy {
+
+struct Caller {
+  std::string_view listen_host;  // what the proxy listens on
+  bool loopback = false;         // the peer's address is one of this machine's loopback addresses
+};
+
+// Judges one request head, in this order: a peer from elsewhere while no client token is configured, foreign Host and
+// Origin
+// -> 403; no or a wrong client token -> 401, but for `/` and `/health`. Nothing when it may pass. Tokens are compared
+// by their SHA-256, in constant time.
+std::optional<OwnAnswer> RefuseEntry(const Request& request, Endpoint endpoint, const RoutingTable& table,
+                                     const Caller& caller);
+
+}  // namespace ccr::proxy

@@ -1,0 +1,88 @@
+// The proxy's view of the broker: leases for requests.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "broker/base/secret.h"
+#include "proxy/core/evidence.h"
+#include "proxy/core/routing_table.h"
+
+namespace ccr::proxy {
+
+struct Lease {
+  std::string id;
+  std::string pool;
+  std::string key_name;
+  std::string key_fingerprint;
+  std::string credential_header;
+  std::string credential_prefix;
+  Secret credential;
+  std::string base_url;
+  absl::Duration ttl;
+  uint32_t candidates_left = 0;
+};
+
+struct LeaseRequest {
+  std::string pool;
+  std::string model;
+  std::string session;
+  std::vector<std::string> exclude;  // fingerprints
+  absl::Duration max_wait;
+};
+
+// Why there is no lease. `status` has the broker's code: kResourceExhausted, kFailedPrecondition, kNotFound,
+// kInvalidArgument, kUnavailable (broker away for longer than the bound), kCancelled.
+struct LeaseFailure {
+  absl::Status status;
+  std::optional<absl::Duration> retry_after;
+};
+
+struct LeaseAnswer {
+  std::optional<Lease> lease;
+  LeaseFailure failure;  // when there is no lease
+};
+
+enum class Advice { kRelay, kRotate, kRetry };
+
+struct ReportAnswer {
+  std::string outcome;  // "success", "rate_limited", ...: for logs and metrics
+  std::string reason;
+  Advice advice = Advice::kRelay;
+  std::optional<LeaseAnswer> next;  // when one was asked for and the advice is to try again
+};
+
+struct ReportRequest {
+  std::string lease_id;
+  Evidence evidence;
+  std::optional<LeaseRequest> next;
+  uint32_t earlier_permission_denials = 0;
+  uint32_t earlier_overloads = 0;
+};
+
+// One per worker; every call and every callback happens on the worker's loop. Callbacks never run inside the call.
+// Operations of one loop turn leave as one message.
+class LeaseSource {
+ public:
+  using LeaseCallback = std::function<void(LeaseAnswer)>;
+  using ReportCallback = std::function<void(ReportAnswer)>;
+  using CallId = uint64_t;
+
+  virtual ~LeaseSource() = default;
+  virtual CallId Acquire(LeaseRequest request, LeaseCallback done) = 0;
+  // `done` may be empty: fire and forget, delivered as soon as the broker is there. When the broker stays away, `done`
+  // gets an answer with advice kRelay and outcome "unknown".
+  virtual CallId Report(ReportRequest request, ReportCallback done) = 0;
+  // The caller no longer waits: `done` is not called, a lease that still arrives is given back.
+  virtual void Cancel(CallId call) = 0;
+  virtual bool connected() const = 0;
+  // The newest table; nullptr until the first has arrived.
+  virtual std::shared_ptr<const RoutingTable> routing() const = 0;
+};
+
+}  // namespace ccr::proxy

@@ -1,0 +1,98 @@
+#include "proxy/http/own_answer.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "proxy/core/error_body.h"
+#include "proxy/core/json_text.h"
+
+namespace ccr::proxy {
+namespace {
+
+struct ModelEntry {
+  std::string id;
+  std::string display_name;
+  std::string owner;
+};
+
+std::vector<ModelEntry> ListModels(const RoutingTable& table) {
+  std::vector<ModelEntry> entries;
+  std::set<std::string_view> plain;
+  for (const Provider& provider : table.providers)
+    for (const std::string& model : provider.models)
+      if (plain.insert(model).second) entries.push_back({model, model, provider.name});
+  for (const Provider& provider : table.providers)
+    for (const std::string& model : provider.models)
+      entries.push_back({provider.name + "," + model, model + " (" + provider.name + ")", provider.name});
+  return entries;
+}
+
+std::string ToJson(const ModelEntry& entry) {
+  return "{\"id\":" + JsonString(entry.id) +
+         ",\"type\":\"model\",\"object\":\"model\",\"display_name\":" + JsonString(entry.display_name) +
+         ",\"created\":0,\"created_at\":\"1970-01-01T00:00:00Z\",\"owned_by\":" + JsonString(entry.owner) + "}";
+}
+
+}  // namespace
+
+OwnAnswer NoLease(const LeaseFailure& failure, const std::string& provider) {
+  switch (failure.status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return {429, "no key of provider '" + provider + "' is available now", failure.retry_after};
+    case absl::StatusCode::kFailedPrecondition:
+      return {503, "all keys of provider '" + provider + "' are disabled; `ccr rotation` shows why",
+              failure.retry_after};
+    case absl::StatusCode::kInvalidArgument:
+      return {500, "the key broker refused the request for a key of provider '" + provider + "'", std::nullopt};
+    default:
+      return {503, "the key broker cannot be reached now", failure.retry_after.value_or(absl::Seconds(1))};
+  }
+}
+
+OwnAnswer NoUpstreamAnswer(TransportError error, const std::string& provider) {
+  switch (error) {
+    case TransportError::kConnectTimeout:
+    case TransportError::kFirstByteTimeout:
+    case TransportError::kIdleTimeout:
+      return {504, "provider '" + provider + "' did not answer in time", std::nullopt};
+    case TransportError::kConnect:
+      return {502, "provider '" + provider + "' cannot be reached", std::nullopt};
+    default:
+      return {502, "provider '" + provider + "' broke off the connection before it answered", std::nullopt};
+  }
+}
+
+std::string RetryAfterSeconds(absl::Duration wait) {
+  return std::to_string(std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
+}
+
+void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow) {
+  const std::string body = ErrorBody(format, answer.status, answer.message);
+  writer.BeginHead(answer.status);
+  writer.Header("content-type", "application/json");
+  if (answer.retry_after) writer.Header("retry-after", RetryAfterSeconds(*answer.retry_after));
+  if (!allow.empty()) writer.Header("allow", allow);
+  writer.EndHead(static_cast<int64_t>(body.size()));
+  writer.Body(body);
+  writer.End();
+}
+
+void WriteJson(ResponseWriter& writer, int status, std::string_view json) {
+  writer.BeginHead(status);
+  writer.Header("content-type", "application/json");
+  writer.EndHead(static_cast<int64_t>(json.size()));
+  writer.Body(json);
+  writer.End();
+}
+
+std::string ModelsPage(const RoutingTable& table) {
+  const std::vector<ModelEntry> entries = ListModels(table);
+  std::string page = "{\"object\":\"list\",\"data\":[";
+  for (const ModelEntry& entry : entries) page += (&entry == entries.data() ? "" : ",") + ToJson(entry);
+  const std::string first = entries.empty() ? "null" : JsonString(entries.front().id);
+  const std::string last = entries.empty() ? "null" : JsonString(entries.back().id);
+  return page + "],\"has_more\":false,\"first_id\":" + first + ",\"last_id\":" + last + "}";
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,39 @@
+// What the proxy says itself: errors and the pages it serves.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "proxy/core/evidence.h"
+#include "proxy/core/routing_table.h"
+#include "proxy/http/lease_source.h"
+#include "proxy/http/response_writer.h"
+
+namespace ccr::proxy {
+
+struct OwnAnswer {
+  int status = 500;
+  std::string message;  // for the client: what is wrong and what to do
+  std::optional<absl::Duration> retry_after;
+};
+
+// Why no lease was granted: 429 when nothing is available now, 503 when all keys are disabled or the broker is away.
+OwnAnswer NoLease(const LeaseFailure& failure, const std::string& provider);
+// The provider gave no answer: 504 for time-outs, else 502.
+OwnAnswer NoUpstreamAnswer(TransportError error, const std::string& provider);
+
+// Whole seconds, rounded up, at least 1: for Retry-After.
+std::string RetryAfterSeconds(absl::Duration wait);
+
+// Sends it as an error in the client's format, complete. `allow` is the Allow header of a 405.
+void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow = {});
+// Sends a JSON body, complete.
+void WriteJson(ResponseWriter& writer, int status, std::string_view json);
+
+// The body of GET /v1/models, in a shape that OpenAI's and Anthropic's SDKs accept: each model as its plain name
+// (once), and as "provider,model".
+std::string ModelsPage(const RoutingTable& table);
+
+}  // namespace ccr::proxy

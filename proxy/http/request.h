@@ -1,0 +1,31 @@
+// One HTTP request as the client sent it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ccr::proxy {
+
+struct Request {
+  struct Field {
+    std::string_view name;
+    std::string_view value;
+  };
+
+  std::string_view method;
+  std::string_view target;
+  int version = 11;  // 10 or 11
+  bool keep_alive = true;
+  bool has_body = false;  // Content-Length or chunked, an empty one too
+  std::vector<Field> fields;
+  std::string body;
+  std::string text;  // what all the views above point into
+
+  // The value of the first field of that name (any case); empty when there is none.
+  std::string_view Find(std::string_view name) const;
+  // Forgets everything but keeps the memory of ordinary requests.
+  void Clear();
+};
+
+}  // namespace ccr::proxy

@@ -1,0 +1,131 @@
+// ccr-proxy: wiring.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "broker/base/address.h"
+#include "broker/base/clock.h"
+#include "broker/base/log.h"
+#include "broker/base/metrics_server.h"
+#include "broker/base/shutdown.h"
+#include "proxy/bridge/broker_bridge.h"
+#include "proxy/bridge/routing_feed.h"
+#include "proxy/worker/worker_pool.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr int kExitUndrained = 1;
+constexpr int kExitUsage = 2;
+
+struct Flags {
+  std::string broker = "127.0.0.1:50061";
+  std::string listen = "127.0.0.1:3456";
+  std::string metrics_listen = "127.0.0.1:9462";
+  unsigned workers = 0;
+  double drain_timeout = 30;
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+void Declare(CLI::App& app, Flags& flags) {
+  const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                  {"info", LogLevel::kInfo},
+                                                  {"warn", LogLevel::kWarn},
+                                                  {"error", LogLevel::kError},
+                                                  {"off", LogLevel::kOff}};
+  app.add_option("--broker", flags.broker, "The broker: HOST:PORT or unix:PATH")->capture_default_str();
+  app.add_option("--listen", flags.listen, "HTTP: HOST:PORT, port 0 = any")->capture_default_str();
+  app.add_option("--metrics-listen", flags.metrics_listen, "Prometheus: HOST:PORT")->capture_default_str();
+  app.add_option("--workers", flags.workers, "Event loops; 0 = one per core")->check(CLI::Range(0, 256));
+  app.add_option("--drain-timeout", flags.drain_timeout, "Seconds that requests in flight get to end on SIGTERM")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--log-format", flags.log_format, "text or json")->transform(CLI::CheckedTransformer(formats));
+  app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
+      ->transform(CLI::CheckedTransformer(levels));
+  app.set_version_flag("--version", "ccr-proxy " CCR_VERSION);
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "ccr-proxy: %s\n", std::string(status.message()).c_str());
+  return kExitUsage;
+}
+
+std::string WhoAmI() {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  return std::string("ccr-proxy/" CCR_VERSION " ") + host + " " + std::to_string(getpid());
+}
+
+absl::Status CheckBroker(const std::string& address) {
+  return address.starts_with("unix:") ? absl::OkStatus() : ParseHostPort(address).status();
+}
+
+int Run(const Flags& flags, SignalWatcher& signals) {
+  if (const absl::Status status = CheckBroker(flags.broker); !status.ok()) return Fail(status);
+  const absl::StatusOr<HostPort> listen = ParseHostPort(flags.listen);
+  if (!listen.ok()) return Fail(listen.status());
+  const absl::StatusOr<HostPort> metrics_listen = ParseHostPort(flags.metrics_listen);
+  if (!metrics_listen.ok()) return Fail(metrics_listen.status());
+
+  const auto registry = std::make_shared<prometheus::Registry>();
+  ProxyMetrics metrics(*registry);
+  const MonotonicWallClock clock;
+  WorkerShared shared{metrics, clock, listen->host, {}, {}};
+  std::optional<RoutingFeed> feed(std::in_place, flags.broker, WhoAmI());
+  const auto make_leases = [&](boost::asio::io_context& loop) -> std::unique_ptr<LeaseSource> {
+    const BrokerBridge::Options options{flags.broker, WhoAmI(),
+                                        [&metrics](bool connected) { metrics.OnBrokerConnection(connected); }};
+    return std::make_unique<BrokerBridge>(loop, options, feed->Subscribe(loop));
+  };
+  const size_t workers = flags.workers > 0 ? flags.workers : std::max(1U, std::thread::hardware_concurrency());
+  auto pool = WorkerPool::Start(*listen, workers, shared, make_leases);
+  if (!pool.ok()) return Fail(pool.status());
+  auto metrics_server = MetricsServer::Start(*metrics_listen, registry);
+  if (!metrics_server.ok()) {
+    feed.reset();
+    return Fail(metrics_server.status());
+  }
+
+  std::promise<void> stop;
+  signals.Run([&stop] { stop.set_value(); }, [] {});
+  std::fprintf(stderr, "ccr-proxy ready: http=%s metrics=%s\n", (*pool)->address().ToString().c_str(),
+               (*metrics_server)->address().ToString().c_str());
+  stop.get_future().wait();
+
+  Log(LogLevel::kInfo, "draining", {{"timeout_seconds", flags.drain_timeout}});
+  const bool drained = (*pool)->Drain(absl::Seconds(flags.drain_timeout));
+  feed.reset();
+  if (!drained) Log(LogLevel::kWarn, "drain_timeout", {{"action", "requests in flight are cut off"}});
+  return drained ? 0 : kExitUndrained;
+}
+
+}  // namespace
+}  // namespace ccr::proxy
+
+int main(int argc, char** argv) {
+  ccr::SignalWatcher signals;
+  ccr::proxy::Flags flags;
+  CLI::App app("The HTTP edge: leases a key from ccr-broker for each request and streams the provider's answer.",
+               "ccr-proxy");
+  ccr::proxy::Declare(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "ccr-proxy: %s\n", error.what());
+    return ccr::proxy::kExitUsage;
+  }
+  ccr::InitLog(flags.log_format, flags.log_level);
+  return ccr::proxy::Run(flags, signals);
+}

@@ -1,0 +1,79 @@
+// What a translation costs. By hand, from the top of the checkout:
+//   g++ -O2 -std=c++20 -I. tests/bench/formats_bench.cc proxy/formats/*.cc proxy/core/error_body.cc
+//   proxy/core/json_*.cc
+//     -o /tmp/formats_bench -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings)
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "proxy/formats/anthropic_openai.h"
+
+namespace ccr::proxy {
+namespace {
+
+std::string Prose(size_t bytes) {
+  const std::string line = "Use this when you must \\\"read\\\" a file — not to search, that is what others do.\\n";
+  std::string text;
+  while (text.size() < bytes) text += line;
+  return text;
+}
+
+std::string Tool(int i) {
+  std::string tool = R"({"name":"Tool)" + std::to_string(i) + R"(","description":")" + Prose(1600);
+  tool += R"(","input_schema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{)";
+  for (int p = 0; p < 5; ++p) {
+    tool += (p > 0 ? ",\"p" : "\"p") + std::to_string(p) + R"(":{"type":"string","description":")" + Prose(100) + "\"}";
+  }
+  return tool + R"(},"required":["p0"],"additionalProperties":false}})";
+}
+
+// What Claude Code sends some turns into a session: 76 KB, most of it tools and system prompt.
+std::string ClaudeCodeRequest() {
+  std::string body = R"({"model":"claude-x","max_tokens":32000,"stream":true,"thinking":{"type":"adaptive"},)"
+                     R"("metadata":{"user_id":"user_a_account_b_session_c"},"system":[{"type":"text","text":")" +
+                     Prose(14000) + R"(","cache_control":{"type":"ephemeral"}}],"tools":[)";
+  for (int i = 0; i < 16; ++i) body += (i > 0 ? "," : "") + Tool(i);
+  body += R"(],"messages":[{"role":"user","content":[{"type":"text","text":")" + Prose(2000) + R"("}]})";
+  for (int i = 0; body.size() < 76 * 1024; ++i) {
+    const std::string id = "toolu_" + std::to_string(i);
+    body += R"(,{"role":"assistant","content":[{"type":"text","text":"Let me look."},{"type":"tool_use","id":")" + id;
+    body += R"(","name":"Tool1","input":{"p0":"/home/user/project/file.cc","limit":200}}]},)";
+    body +=
+        R"({"role":"user","content":[{"type":"tool_result","tool_use_id":")" + id + R"(","content":")" + Prose(1500);
+    body += R"("}]})";
+  }
+  return body + "]}";
+}
+
+void Request(benchmark::State& state) {
+  const auto translation = MakeAnthropicToOpenAi();
+  const std::string body = ClaudeCodeRequest();
+  for (auto _ : state) {
+    Notes notes;
+    benchmark::DoNotOptimize(translation->Request(body, "some-model", &notes));
+  }
+  state.counters["KB"] = static_cast<double>(body.size()) / 1024;
+}
+BENCHMARK(Request)->Unit(benchmark::kMicrosecond);
+
+void StreamedDelta(benchmark::State& state, const std::string& delta) {
+  const auto stream = MakeAnthropicToOpenAi()->Stream("some-model", {});
+  const std::string chunk =
+      R"(data: {"id":"chatcmpl-9yBkGh0a","object":"chat.completion.chunk","created":1700000000,"model":"some-model",)"
+      R"("service_tier":"default","system_fingerprint":"fp_0123456789","choices":[{"index":0,"delta":)" +
+      delta + ",\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    stream->Feed(chunk, &out);
+    benchmark::DoNotOptimize(out.data());
+  }
+}
+BENCHMARK_CAPTURE(StreamedDelta, text, R"({"content":" lazy dog"})");
+BENCHMARK_CAPTURE(StreamedDelta, arguments,
+                  R"({"tool_calls":[{"index":0,"id":"t","function":{"name":"A","arguments":"{\"a"}}]})");
+
+}  // namespace
+}  // namespace ccr::proxy
+
+BENCHMARK_MAIN();

@@ -1,0 +1,132 @@
+"""ccr as a person uses it."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import unittest
+
+from harness import BIN, StackTest, http_request, wait_for
+
+OK = {"kind": "ok"}
+
+
+class CliTest(StackTest):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(lambda: self.run_ccr("stop"))
+
+    def run_ccr(self, *args):
+        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=60)
+        self.seen += [result.stdout, result.stderr]
+        return result
+
+    def write(self, **more):
+        fake = self.fake({"canary-key-1": OK, "canary-key-2": {"kind": "status", "status": 401}})
+        any_port = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"}
+        self.configure([self.provider(fake, ["canary-key-1", "canary-key-2"])], Broker=any_port, Proxy=any_port, **more)
+
+    def endpoint(self):
+        return json.loads((self.folder / ".claude-code-router.addr").read_text())["http"]
+
+    def request(self):
+        return http_request(self.endpoint(), "POST", "/v1/chat/completions", '{"model":"fake,fake-model"}')
+
+    def test_start_status_rotation_stop(self):
+        self.write()
+        self.assertEqual(self.run_ccr("status").returncode, 3)
+        started = self.run_ccr("start")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        self.assertIn(self.endpoint(), started.stdout)
+        wait_for(lambda: http_request(self.endpoint(), "GET", "/health").status == 200, "health")
+        for _ in range(4):
+            self.assertEqual(self.request().status, 200)
+        status = self.run_ccr("status")
+        self.assertEqual(status.returncode, 0)
+        self.assertIn(self.endpoint(), status.stdout)
+        table = self.run_ccr("rotation").stdout
+        self.assertRegex(table, r"key-1\s+active")
+        self.assertRegex(table, r"key-2\s+disabled\s+auth")
+        pool = json.loads(self.run_ccr("--json", "rotation").stdout)["pools"][0]
+        self.assertEqual((pool["provider"], pool["enabled"], pool["strategy"]), ("fake", True, "round_robin"))
+        self.assertEqual((pool["total_keys"], pool["available_keys"]), (2, 1))
+        good, dead = pool["keys"]
+        self.assertEqual((good["state"], good["reason"], good["successes"]), ("active", None, 4))
+        self.assertEqual((dead["state"], dead["reason"]), ("disabled", "auth"))
+        self.assertRegex(good["last_used"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        self.assertIsNone(good["last_failure"])
+        again = self.run_ccr("start")
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("already running", again.stderr)
+        restarted = self.run_ccr("restart")
+        self.assertEqual(restarted.returncode, 0, restarted.stderr)
+        wait_for(lambda: self.request().status == 200, "service after the restart")
+        self.assertEqual(self.run_ccr("stop").returncode, 0)
+        self.assertEqual(self.run_ccr("status").returncode, 3)
+        self.assertFalse((self.folder / ".claude-code-router.pid").exists())
+        stopped = self.run_ccr("rotation")
+        self.assertEqual(stopped.returncode, 1)
+        self.assertIn("ccr start", stopped.stderr)
+
+    def test_a_stale_pid_file_is_recognised(self):
+        self.write()
+        (self.folder / ".claude-code-router.pid").write_text(f"{os.getpid()}\n")
+        self.assertEqual(self.run_ccr("status").returncode, 3)
+        self.assertEqual(self.run_ccr("stop").returncode, 0)
+        self.assertEqual(self.run_ccr("start").returncode, 0)
+        self.assertEqual(self.run_ccr("stop").returncode, 0)
+
+    def test_a_crashed_daemon_comes_back(self):
+        self.write()
+        self.assertEqual(self.run_ccr("start").returncode, 0)
+        supervisor = int((self.folder / ".claude-code-router.pid").read_text())
+        children = pathlib.Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+
+        def serves():
+            try:
+                return self.request().status == 200
+            except OSError:
+                return False
+        wait_for(serves, "the service's return", 20)
+
+    def test_mistakes_are_named(self):
+        missing = self.run_ccr("start")
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn(str(self.config_path), missing.stderr)
+        self.config_path.write_text("{\n Providers: [\n  {name: 'x', models: ['m'], api_key: 'canary-key-1'},\n ],\n}")
+        bad = self.run_ccr("start")
+        self.assertEqual(bad.returncode, 2)
+        self.assertIn("config.json:3", bad.stderr)
+        self.assertEqual(self.run_ccr("strat").returncode, 2)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            fake = self.fake({"canary-key-1": OK})
+            self.configure([self.provider(fake, ["canary-key-1"])], Proxy={"listen": address, "metrics_listen": "127.0.0.1:0"},
+                           Broker={"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"})
+            result = self.run_ccr("start")
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(address, result.stderr + result.stdout)
+
+    def test_check_prints_the_effective_configuration(self):
+        self.write()
+        check = subprocess.run([BIN / "ccr-broker", "--check", "--config", self.config_path], capture_output=True, text=True)
+        self.seen += [check.stdout, check.stderr]
+        self.assertEqual(check.returncode, 0, check.stderr)
+        self.assertIn("(hidden)", check.stdout)
+        self.assertRegex(check.stdout, re.compile(r"max_retries: 3"))
+
+    def test_help_and_version(self):
+        for args in (["-h"], ["--help"], ["rotation", "--help"]):
+            self.assertEqual(self.run_ccr(*args).returncode, 0)
+        self.assertRegex(self.run_ccr("-v").stdout, r"\d+\.\d+\.\d+")
+        for binary in ("ccr-broker", "ccr-proxy"):
+            for flag in ("--help", "--version"):
+                self.assertEqual(subprocess.run([BIN / binary, flag], capture_output=True).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

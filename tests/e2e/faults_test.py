@@ -1,0 +1,139 @@
+"""Whatever single keys do, clients see good answers as long as one key is good."""
+import json
+import time
+import unittest
+
+from harness import SLOW, StackTest, in_parallel, wait_for
+
+OK = {"kind": "ok"}
+
+
+def status(code, **more):
+    return {"kind": "status", "status": code, **more}
+
+
+class FaultsTest(StackTest):
+    BAD = {
+        "canary-key-auth": status(401),
+        "canary-key-rate": status(429, headers={"Retry-After": "3"}),
+        "canary-key-500": status(500),
+        "canary-key-quota": status(429, error={"type": "insufficient_quota", "code": "insufficient_quota", "message": "no money"}),
+        "canary-key-drop": {"kind": "drop"},
+        "canary-key-cut": {"kind": "cut", "after_chunks": 0},
+        "canary-key-hang": {"kind": "hang"},
+    }
+
+    def names(self, *keys):
+        return [{"key": key, "name": key.removeprefix("canary-key-")} for key in keys]
+
+    def test_a_thousand_mixed_requests_see_no_error(self):
+        fake = self.fake({**self.BAD, "canary-key-good": OK})
+        # Four keys fail the provider's way, so a first request needs four retries.
+        self.start([self.provider(fake, self.names(*self.BAD, "canary-key-good"), timeouts={"first_byte": 1000 * SLOW}, max_retries=4)])
+
+        self.assertEqual(self.chat().status, 200)
+        answers = in_parallel(999, 16, lambda i: self.chat(stream=i % 2 == 0))
+        for answer in answers:
+            self.assertEqual(answer.status, 200, answer)
+            self.assertNotIn(b'"error"', answer.body)
+            self.assertTrue(answer.body.rstrip().endswith((b"[DONE]", b"}")), answer)
+        self.assertEqual(len(fake.requests("canary-key-auth")), 1)
+        self.assertEqual(len(fake.requests("canary-key-quota")), 1)
+
+        keys = self.keys()
+        self.assertEqual((keys["auth"]["state"], keys["auth"]["reason"]), ("disabled", "auth"))
+        self.assertEqual(keys["quota"]["state"], "cooling")
+        self.assertEqual(keys["500"]["state"], "cooling")
+        self.assertEqual(keys["good"]["state"], "active")
+
+    def test_retry_after_is_the_truth(self):
+        fake = self.fake({"canary-key-rate": self.BAD["canary-key-rate"], "canary-key-good": OK})
+        self.start([self.provider(fake, self.names("canary-key-rate", "canary-key-good"))])
+        self.assertEqual(self.chat().status, 200)
+        limited_at = fake.requests("canary-key-rate")[0]["time"]
+        fake.tell({"canary-key-rate": OK})
+        returned = wait_for(lambda: self.chat().status == 200 and fake.requests("canary-key-rate")[1:], "the key's return")
+        waited = returned[0]["time"] - limited_at
+        self.assertGreaterEqual(waited, 2.99)
+        self.assertLess(waited, 4.5 * SLOW)
+
+    def test_the_callers_fault_changes_no_key(self):
+        for code in (400, 404, 409, 413, 415, 422):
+            with self.subTest(code):
+                if hasattr(self, "broker"):
+                    self.proxy.terminate()
+                    self.broker.terminate()
+                fake = self.fake({"canary-key-a": status(code), "canary-key-b": OK}, name=f"fake{code}")
+                self.start([self.provider(fake, self.names("canary-key-a", "canary-key-b"))])
+                answer = self.chat()
+                self.assertEqual(answer.status, code)
+                self.assertEqual(answer.json()["error"]["message"], f"scripted {code}")
+                self.assertEqual(len(fake.requests()), 1)
+                for key in self.keys().values():
+                    self.assertEqual((key["state"], key["failures"]), ("active", 0))
+
+    def test_an_outage_burns_no_key(self):
+        keys = [f"canary-key-{i}" for i in range(3)]
+        fake = self.fake({key: status(500) for key in keys})
+        self.start([self.provider(fake, self.names(*keys), max_retries=2)])
+        answers = in_parallel(60, 8, lambda i: self.chat())
+        self.assertFalse([a for a in answers if a.status < 429], answers)
+        self.assertEqual([k["state"] for k in self.keys().values() if k["state"] == "disabled"], [])
+        fake.tell({"*": OK})
+        wait_for(lambda: self.chat().status == 200, "the provider's return", 20)
+        wait_for(lambda: {k["state"] for k in self.keys().values()} == {"active"}, "all keys usable")
+        for _ in range(30):
+            self.assertEqual(self.chat().status, 200)
+
+    def test_a_403_of_two_keys_is_the_requests_fault(self):
+        keys = [f"canary-key-{i}" for i in range(4)]
+        fake = self.fake({key: status(403) | {"error": {"type": "forbidden", "message": "region"}} for key in keys})
+        self.start([self.provider(fake, self.names(*keys))])
+        answer = self.chat()
+        self.assertEqual(answer.status, 403)
+        self.assertEqual(len(fake.requests()), 2)
+
+    def test_all_keys_rate_limited_is_an_honest_429(self):
+        keys = {f"canary-key-{i}": status(429, headers={"retry-after": str(20 + i)}) for i in range(2)}
+        fake = self.fake(keys)
+        self.start([self.provider(fake, self.names(*keys))])
+        first, second = self.chat(), self.chat()
+        self.assertEqual((first.status, second.status), (429, 429))
+        self.assertIn(int(second.headers["retry-after"]), (19, 20))
+        self.assertEqual(len(fake.requests()), 2)
+
+    def test_waits_when_the_pool_queues(self):
+        fake = self.fake({"canary-key-0": {"kind": "script", "steps": [status(429, headers={"retry-after": "1"}), OK]}})
+        self.start([self.provider(fake, self.names("canary-key-0"), queue={"max_wait": 5000})])
+        started = time.monotonic()
+        answer = self.chat()
+        self.assertEqual(answer.status, 200, answer)
+        self.assertGreaterEqual(time.monotonic() - started, 0.99)
+
+    def test_nothing_is_replayed_after_the_first_byte(self):
+        fake = self.fake({"canary-key-0": {"kind": "cut", "after_chunks": 2}, "canary-key-1": OK})
+        self.start([self.provider(fake, self.names("canary-key-0", "canary-key-1"))])
+        answer = self.chat(stream=True)
+        self.assertEqual(answer.status, 200)
+        self.assertIn(b"word0", answer.body)
+        last = answer.body.strip().split(b"\n\n")[-1]
+        self.assertIn("error", json.loads(last.removeprefix(b"event: error\n").removeprefix(b"data: ")))
+        self.assertEqual(len(fake.requests()), 1)
+        self.assertEqual(self.keys()["0"]["failures"], 1)
+
+    def test_client_gone_cancels_the_upstream(self):
+        import http.client
+        fake = self.fake({"canary-key-0": {"kind": "ok", "delay": 0.05, "chunks": 2000}})
+        self.start([self.provider(fake, self.names("canary-key-0"))])
+        host, port = self.address.rsplit(":", 1)
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        connection.request("POST", "/v1/chat/completions", '{"model":"fake,fake-model","stream":true}')
+        connection.getresponse().read1()
+        connection.close()
+        wait_for(lambda: fake.open() == 0, "the upstream's end", 2)
+        wait_for(lambda: self.pool()["keys"][0]["in_flight"] == 0, "the lease's end")
+        self.assertEqual((self.keys()["0"]["state"], self.keys()["0"]["failures"]), ("active", 0))
+
+
+if __name__ == "__main__":
+    unittest.main()

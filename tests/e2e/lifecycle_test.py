@@ -1,0 +1,173 @@
+"""Processes die, restart and drain; clients do not notice, counts stay right."""
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+import unittest
+
+from harness import BIN, SLOW, Process, StackTest, http_request, in_parallel, wait_for
+
+OK = {"kind": "ok"}
+KEYS = ["canary-key-a1", "canary-key-a2", "canary-key-a3"]
+
+
+class LifecycleTest(StackTest):
+    def start_three(self, behaviour=None, **more):
+        fake = self.fake({key: behaviour or OK for key in KEYS})
+        self.start([self.provider(fake, KEYS)], **more)
+        return fake
+
+    def in_flight(self):
+        return sum(key["in_flight"] for key in self.pool()["keys"])
+
+    def open_streams(self, count):
+        host, port = self.address.rsplit(":", 1)
+        connections = []
+        for _ in range(count):
+            connection = http.client.HTTPConnection(host, int(port), timeout=60)
+            connection.request("POST", "/v1/chat/completions", json.dumps({"model": "fake,fake-model", "stream": True}))
+            connections.append((connection, connection.getresponse()))
+        return connections
+
+    def test_kill_9_of_a_proxy_returns_its_leases(self):
+        self.start_three({"kind": "stall", "after_chunks": 1})
+        streams = self.open_streams(100)
+        self.assertEqual(self.in_flight(), 100)
+        self.proxy.kill()
+        wait_for(lambda: self.in_flight() == 0, "in-flight to return to zero")
+        self.assertEqual({k["state"] for k in self.pool()["keys"]}, {"active"})
+        del streams
+
+    def test_broker_restart_under_load_fails_no_request(self):
+        self.start_three({"kind": "ok", "delay": 0.005})
+        statuses, stop = [], threading.Event()
+
+        def client(number):
+            while not stop.is_set():
+                statuses.append(self.chat(stream=number % 2 == 0).status)
+
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        address = self.broker.fields["grpc"]
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            seen = len(statuses)
+            wait_for(lambda: len(statuses) > seen + 50, "traffic before the restart")
+            self.broker.popen.send_signal(how)
+            self.broker.popen.wait(10)
+            self.start_broker(listen=address)
+            seen = len(statuses)
+            wait_for(lambda: len(statuses) > seen + 50, "traffic after the restart")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(statuses), {200})
+        wait_for(lambda: self.in_flight() == 0, "in-flight to return to zero")
+
+    def test_long_streams_are_reasserted_to_a_restarted_broker(self):
+        fake = self.start_three({"kind": "ok", "delay": 0.1, "chunks": 30 * SLOW})
+        streams = self.open_streams(10)
+        wait_for(lambda: fake.open() == 10, "ten streams")
+        address = self.broker.fields["grpc"]
+        self.assertEqual(self.broker.terminate(), 0)
+        self.start_broker(listen=address)
+        wait_for(lambda: self.in_flight() == 10, "the leases to be reasserted")
+        for _, response in streams:
+            self.assertTrue(response.read().rstrip().endswith(b"[DONE]"))
+        wait_for(lambda: self.in_flight() == 0, "in-flight to return to zero")
+
+    def test_broker_away_is_503_after_a_bounded_wait(self):
+        self.start_three()
+        self.broker.kill()
+        started = time.monotonic()
+        answer = self.post("/v1/messages", {"model": "fake,fake-model"})
+        self.assertEqual(answer.status, 501)  # formats differ: decided without the broker
+        answer = self.chat()
+        waited = time.monotonic() - started
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn("retry-after", answer.headers)
+        self.assertIn("error", answer.json())
+        self.assertGreater(waited, 4)
+        self.assertLess(waited, 7 * SLOW)
+        self.assertEqual(self.get("/health").status, 503)
+
+    def test_proxy_drain_lets_streams_end(self):
+        fake = self.start_three({"kind": "ok", "delay": 0.05, "chunks": 10})
+        (connection, response), = self.open_streams(1)
+        self.proxy.popen.send_signal(signal.SIGTERM)
+
+        def refused():
+            try:
+                http_request(self.address, "GET", "/", timeout=2)
+                return False
+            except OSError:
+                return True
+        wait_for(refused, "the proxy to take no new work")
+        self.assertTrue(response.read().rstrip().endswith(b"[DONE]"))
+        self.assertEqual(self.proxy.popen.wait(10), 0)
+        del connection, fake
+
+    def test_proxy_drain_is_bounded_and_a_second_signal_ends_at_once(self):
+        self.start_three({"kind": "stall", "after_chunks": 1})
+        self.proxy.terminate()
+        self.start_proxy("--drain-timeout", "1")
+        streams = self.open_streams(1)
+        self.assertEqual(self.proxy.terminate(10 * SLOW), 0)
+        self.start_proxy("--drain-timeout", "600")
+        streams += self.open_streams(1)
+        self.proxy.popen.send_signal(signal.SIGTERM)
+        self.assertIsNone(self.proxy.popen.poll())
+        wait_for(lambda: "drain" in self.proxy.text(), "the drain's begin")
+        self.proxy.popen.send_signal(signal.SIGTERM)
+        self.assertNotEqual(self.proxy.popen.wait(5), 0)
+
+    def test_broker_drain_is_quick(self):
+        self.start_three({"kind": "stall", "after_chunks": 1})
+        streams = self.open_streams(5)
+        started = time.monotonic()
+        self.assertEqual(self.broker.terminate(), 0)
+        self.assertLess(time.monotonic() - started, 2 * SLOW)
+        del streams
+
+    def test_reload_keeps_state_and_routes_new_providers(self):
+        fake = self.fake({**{key: OK for key in KEYS}, "canary-key-dead": {"kind": "status", "status": 401}})
+        self.start([self.provider(fake, ["canary-key-dead", *KEYS])])
+        for _ in range(4):
+            self.assertEqual(self.chat().status, 200)
+        self.configure([self.provider(fake, [*KEYS, "canary-key-dead"]), self.provider(fake, KEYS, name="second")])
+        self.broker.popen.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.chat(model="second,fake-model").status == 200, "the new provider")
+        self.assertEqual([k["state"] for k in self.pool()["keys"]], ["active"] * 3 + ["disabled"])
+        self.config_path.write_text('{"Providers": [')
+        self.broker.popen.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.metric(self.broker, "ccr_config_last_reload_successful") == 0, "the refused reload")
+        self.assertEqual(self.chat(model="second,fake-model").status, 200)
+        self.assertIn("config.json:1", self.broker.text())
+
+    def test_bad_flags_and_configuration_end_with_2(self):
+        self.config_path.write_text('{\n "Providers": [\n  {"name": "x", "models": ["m"], "api_key": "canary-key-x"}\n ]\n}')
+        os.chmod(self.config_path, 0o600)
+        broker = Process([BIN / "ccr-broker", "--config", self.config_path], self.folder / "bad.log")
+        self.assertEqual(broker.popen.wait(20), 2)
+        self.assertIn(f"{self.config_path}:3", broker.text())
+        self.assertIn("api_base_url", broker.text())
+        for binary in ("ccr-broker", "ccr-proxy"):
+            wrong = Process([BIN / binary, "--no-such-flag"], self.folder / "flag.log")
+            self.assertEqual(wrong.popen.wait(20), 2)
+            self.assertIn("--no-such-flag", wrong.text())
+
+    def test_a_taken_port_is_named(self):
+        self.start_three()
+        proxy = Process([BIN / "ccr-proxy", "--listen", self.address, "--metrics-listen", "127.0.0.1:0"], self.folder / "p.log")
+        self.assertNotEqual(proxy.popen.wait(20), 0)
+        self.assertIn(self.address, proxy.text())
+        broker = Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", self.broker.fields["grpc"],
+                          "--metrics-listen", "127.0.0.1:0"], self.folder / "b.log")
+        self.assertNotEqual(broker.popen.wait(20), 0)
+        self.assertIn(self.broker.fields["grpc"], broker.text())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,66 @@
+// ScanBody and SpliceModel against Boost.JSON. By hand, from the top of the checkout:
+//   clang++ -g -O1 -std=c++20 -I. -fsanitize=fuzzer,address,undefined -fuse-ld=lld tests/fuzz/json_scan_fuzz.cc
+//     proxy/core/{json_scan,json_text,router,routing_table}.cc -o /tmp/json_scan_fuzz
+//     -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings)
+#include <boost/json.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "proxy/core/json_scan.h"
+#include "proxy/core/router.h"
+
+namespace ccr::proxy {
+namespace {
+
+namespace json = boost::json;
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+json::value Parse(std::string_view text, json::error_code* failed) {
+  json::parse_options options;
+  options.max_depth = kMaxJsonDepth;
+  return json::parse({text.data(), text.size()}, *failed, {}, options);
+}
+
+// What Boost.JSON accepts, the scan accepts, and finds the same in it.
+void CheckAgreement(std::string_view text, const BodyScan& scan, const json::object& tree) {
+  Require(scan.valid);
+  const json::value* model = tree.if_contains("model");
+  const json::value* stream = tree.if_contains("stream");
+  Require(scan.stream == (stream != nullptr && stream->is_bool() && stream->get_bool()));
+  Require((scan.model_end > scan.model_begin) == (model != nullptr));
+  Require(scan.model.has_value() == (model != nullptr && model->is_string()));
+  if (!scan.model.has_value()) return;
+  Require(*scan.model == std::string_view(model->get_string().data(), model->get_string().size()));
+  json::error_code failed;
+  Require(Parse(text.substr(scan.model_begin, scan.model_end - scan.model_begin), &failed) == *model);
+}
+
+// A spliced body is as valid as before and names the new model.
+void CheckSplice(std::string_view text, const BodyScan& scan) {
+  std::string storage, joined;
+  for (const std::string_view piece : SpliceModel(text, scan, "new \"model\"", &storage)) joined += piece;
+  const BodyScan spliced = ScanBody(joined);
+  Require(spliced.valid && spliced.model == "new \"model\"");
+  Require(spliced.stream == scan.stream && spliced.session == scan.session);
+}
+
+}  // namespace
+}  // namespace ccr::proxy
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace ccr::proxy;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const BodyScan scan = ScanBody(text);
+  Require(scan.valid == scan.error.empty());
+  if (scan.valid) CheckSplice(text, scan);
+  boost::json::error_code failed;
+  const boost::json::value tree = Parse(text, &failed);
+  if (!failed && tree.is_object()) CheckAgreement(text, scan, tree.get_object());
+  return 0;
+}

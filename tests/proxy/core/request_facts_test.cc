@@ -1,0 +1,256 @@
+#include "proxy/core/request_facts.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <string>
+#include <vector>
+
+#include "proxy/core/json_text.h"
+#include "proxy/core/router.h"
+#include "proxy/core/token_estimate.h"
+
+namespace ccr::proxy {
+namespace {
+
+namespace json = boost::json;
+
+constexpr char kTag[] = "<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>";
+
+RequestFacts Facts(std::string_view body) {
+  const BodyScan scan = ScanBody(body);
+  EXPECT_TRUE(scan.valid) << body << scan.error;
+  return ReadFacts(body, scan, true);
+}
+
+std::string Cut(std::string_view body, const SubagentTag& tag, std::string_view model = "new") {
+  std::string storage, joined;
+  for (const std::string_view piece : CutTag(body, SpliceModel(body, ScanBody(body), model, &storage), tag))
+    joined += piece;
+  return joined;
+}
+
+// `text` with every "TAG" replaced by a tag.
+std::string WithTag(std::string text, std::string_view tag = kTag) {
+  for (size_t at = text.find("TAG"); at != text.npos; at = text.find("TAG", at + tag.size())) text.replace(at, 3, tag);
+  return text;
+}
+
+TEST(ReadFacts, Thinking) {
+  const struct {
+    std::string body;
+    bool thinking;
+  } cases[] = {
+      {R"({})", false},
+      {R"({"thinking":{"type":"enabled","budget_tokens":1024}})", true},
+      {R"({"thinking":{"budget_tokens":1024,"type":"adaptive"}})", true},
+      {R"({"thinking":{"type":"disabled"}})", false},
+      {R"({"thinking":{"type":"dis\u0061bled"}})", false},
+      {R"({"thinking":{}})", false},
+      {R"({"thinking":null})", false},
+      {R"({"thinking":{"type":"enabled"},"thinking":{"type":"disabled"}})", false},
+      {R"({"metadata":{"thinking":{"type":"enabled"}}})", false},
+      {R"({"reasoning_effort":"high"})", true},
+      {R"({"reasoning_effort":"none"})", false},
+      {R"({"reasoning_effort":"minimal"})", false},
+      {R"({"reasoning_effort":null})", false},
+  };
+  for (const auto& c : cases) EXPECT_EQ(Facts(c.body).thinking, c.thinking) << c.body;
+}
+
+TEST(ReadFacts, WebSearch) {
+  const struct {
+    std::string body;
+    bool web_search;
+  } cases[] = {
+      {R"({"tools":[]})", false},
+      {R"({"tools":[{"name":"a","input_schema":{}},{"type":"web_search_20250305","name":"web_search"}]})", true},
+      {R"({"tools":[{"name":"web_search","input_schema":{"type":"web_search"}}]})", false},
+      {R"({"tools":[{"type":"function","function":{"name":"web_search"}}]})", false},
+      {R"({"tools":[{"type":"my_web_search"}]})", false},
+      {R"({"tools":{"type":"web_search"}})", false},
+      {R"({"web_search_options":{}})", true},
+      {R"({"web_search_options":null})", false},
+  };
+  for (const auto& c : cases) EXPECT_EQ(Facts(c.body).web_search, c.web_search) << c.body;
+}
+
+TEST(ReadFacts, ImageInTheLastUserMessage) {
+  const std::string image = R"({"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}})";
+  const struct {
+    std::string messages;
+    bool image;
+  } cases[] = {
+      {R"({"role":"user","content":"image"})", false},
+      {R"({"role":"user","content":[)" + image + "]}", true},
+      {R"({"content":[{"type":"text","text":"see"},)" + image + R"(],"role":"user"})", true},
+      {R"({"role":"user","content":[)" + image + R"(]},{"role":"assistant","content":"a cat"})", true},
+      {R"({"role":"user","content":[)" + image + R"(]},{"role":"user","content":"and now?"})", false},
+      {R"({"role":"assistant","content":[)" + image + "]}", false},
+      {R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[)" + image + "]}]}", true},
+      {R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"http://x/y.png"}}]})", true},
+      {R"({"role":"user","content":[{"type":"text","text":"{\"type\":\"image\"}"}]})", false},
+  };
+  for (const auto& c : cases) EXPECT_EQ(Facts(R"({"messages":[)" + c.messages + "]}").image, c.image) << c.messages;
+}
+
+TEST(ReadFacts, SubagentTagPlaces) {
+  const struct {
+    std::string body, model;
+  } cases[] = {
+      {R"({"system":"TAG go"})", "p,m"},
+      {R"({"system":[{"type":"text","text":"first"},{"type":"text","text":"TAG go"}]})", "p,m"},
+      {R"({"system":"go TAG"})", ""},
+      {R"({"system":" TAG"})", ""},
+      {R"({"messages":[{"role":"user","content":"TAG"}]})", "p,m"},
+      {R"({"messages":[{"content":[{"text":"TAG","type":"text"}],"role":"user"}]})", "p,m"},
+      {R"({"messages":[{"role":"user","content":[{"type":"text","text":"<reminder>"},{"type":"text","text":"TAG"}]}]})",
+       "p,m"},
+      {R"({"messages":[{"role":"assistant","content":"TAG"}]})", ""},
+      {R"({"messages":[{"role":"user","content":"1"},{"role":"assistant","content":"2"},{"role":"user","content":"TAG"}]})",
+       "p,m"},
+      {R"({"messages":[{"role":"user","content":"1"},{"role":"user","content":"2"},{"role":"user","content":"TAG"}]})",
+       ""},
+      {R"({"messages":[{"role":"user","content":[{"type":"tool_result","content":"TAG"}]}]})", ""},
+      {R"({"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"TAG"}]}]}]})",
+       ""},
+      {R"({"metadata":"TAG"})", ""},
+  };
+  for (const auto& c : cases) {
+    const auto tag = Facts(WithTag(c.body)).subagent;
+    EXPECT_EQ(tag ? tag->model : "", c.model) << c.body;
+  }
+}
+
+TEST(ReadFacts, TheSystemsTagComesFirst) {
+  const std::string message = R"("messages":[{"role":"user","content":"<CCR-SUBAGENT-MODEL>b</CCR-SUBAGENT-MODEL>"}])";
+  const std::string system = R"("system":"<CCR-SUBAGENT-MODEL>a</CCR-SUBAGENT-MODEL>")";
+  EXPECT_EQ(Facts("{" + message + "," + system + "}").subagent->model, "a");
+  EXPECT_EQ(Facts("{" + message + "}").subagent->model, "b");
+}
+
+TEST(ReadFacts, SubagentTagSpellings) {
+  const struct {
+    std::string tag, model;
+  } cases[] = {
+      {"<CCR-SUBAGENT-MODEL> p,m\\n</CCR-SUBAGENT-MODEL>", "p,m"},
+      {"\\u003cCCR-SUBAGENT-MODEL\\u003ep,m\\u003c\\/CCR-SUBAGENT-MODEL\\u003E", "p,m"},
+      {"<CCR-SUBAGENT-MODEL>p,a\\\"\\u00e9</CCR-SUBAGENT-MODEL>", "p,a\"\xC3\xA9"},
+      {"<CCR-SUBAGENT-MODEL>p,<m></CCR-SUBAGENT-MODEL>", "p,<m>"},
+      {"<CCR-SUBAGENT-MODEL></CCR-SUBAGENT-MODEL>", ""},
+      {"<CCR-SUBAGENT-MODEL> \\t</CCR-SUBAGENT-MODEL>", ""},
+      {"<CCR-SUBAGENT-MODEL>p,m", ""},
+      {"<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODE", ""},
+      {"<ccr-subagent-model>p,m</ccr-subagent-model>", ""},
+      {"<CCR-SUBAGENT-MODEL>" + std::string(256, 'm') + "</CCR-SUBAGENT-MODEL>", std::string(256, 'm')},
+      {"<CCR-SUBAGENT-MODEL>" + std::string(257, 'm') + "</CCR-SUBAGENT-MODEL>", ""},
+  };
+  for (const auto& c : cases) {
+    const auto tag = Facts(WithTag(R"({"system":"TAG go"})", c.tag)).subagent;
+    EXPECT_EQ(tag ? tag->model : "", c.model) << c.tag;
+    if (!tag) continue;
+    EXPECT_EQ(Cut(WithTag(R"({"system":"TAG go"})", c.tag), *tag), R"({"model":"new","system":" go"})");
+  }
+}
+
+// Whatever is around it, the body without the tag is the body that never had it.
+TEST(CutTag, LeavesAllElse) {
+  for (const std::string body : {
+           R"({"model":"x","system":"TAGgo \"on\"","stream":true})",
+           R"({"system":[{"type":"text","text":"TAG\nYou are","cache_control":{"type":"ephemeral"}}],"model":"x"})",
+           R"( { "messages" : [ { "role":"user", "content" : "TAG" } ] , "model" : null } )",
+           R"({"messages":[{"role":"user","content":[{"type":"text","text":"TAG\u00e9"}]}]})",
+           R"({"model":"new","messages":[{"role":"user","content":"TAG<CCR-SUBAGENT-MODEL>"}]})",
+       }) {
+    const std::string tagged = WithTag(body);
+    const auto tag = Facts(tagged).subagent;
+    ASSERT_TRUE(tag) << body;
+    EXPECT_EQ(tag->end - tag->begin, sizeof(kTag) - 1);
+    json::value expected = json::parse(WithTag(body, ""));
+    expected.as_object()["model"] = "new";
+    EXPECT_EQ(json::parse(Cut(tagged, *tag)), expected) << body;
+  }
+}
+
+TEST(ReadFacts, Session) {
+  EXPECT_EQ(Facts(R"({"metadata":{"user_id":"u_session_s1"}})").session, "s1");
+}
+
+uint64_t Tokens(std::string_view body) {
+  return Facts(body).tokens;
+}
+
+TEST(ReadFacts, CountsWhatTheModelReads) {
+  const std::string text = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep for a while.";
+  const uint64_t n = EstimateTokens(text);
+  const std::string quoted = JsonString(text);
+  const auto near = [&](const std::string& body, uint64_t expected) {
+    EXPECT_NEAR(static_cast<double>(Tokens(body)), static_cast<double>(expected), 3) << body;
+  };
+  const auto message = [](const std::string& content) {
+    return R"({"messages":[{"role":"user","content":)" + content + "}]}";
+  };
+  near(R"({"model":)" + quoted + R"(,"metadata":{"text":)" + quoted + "}}", 0);
+  near(R"({"system":)" + quoted + "}", n);
+  near(R"({"system":[{"type":"text","text":)" + quoted + R"(},{"type":"text","text":)" + quoted + "}]}", 2 * n);
+  near(R"({"system":)" + quoted + R"(,"system":)" + quoted + "}", n);
+  near(message(quoted), n + 3);
+  near(message(R"([{"type":"text","text":)" + quoted + "}]"), n + 3);
+  near(message(R"([{"type":"tool_result","content":)" + quoted + "}]"), n + 3);
+  near(message(R"([{"type":"tool_result","content":[{"type":"text","text":)" + quoted + "}]}]"), n + 3);
+  near(message(R"([{"type":"tool_use","id":"t","name":"Bash","input":{"a":)" + quoted + "}}]"), n + 8);
+  near(message(R"([{"type":"thinking","thinking":)" + quoted + R"(,"signature":)" + quoted + "}]"), 3);
+  near(message(R"([{"type":"document","source":{"type":"text","media_type":"text/plain","data":)" + quoted + "}}]"),
+       n + 3);
+  near(R"({"tools":[{"name":"f","description":)" + quoted + R"(,"input_schema":{"type":"object"}}]})", n + 6);
+  near(R"({"tools":[{"type":"function","function":{"name":"f","description":)" + quoted + "}}]}", n + 9);
+  near(
+      R"({"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"t","type":"function","function":{"name":"f",)"
+      R"("arguments":)" +
+          quoted + "}}]}]}",
+      n + 4);
+}
+
+TEST(ReadFacts, AttachmentsCountByKind) {
+  const std::string data(96000, 'A');
+  const auto block = [&](const std::string& type, const std::string& bytes) {
+    return R"({"messages":[{"role":"user","content":[{"source":{"type":"base64","data":")" + bytes + R"("},"type":")" +
+           type + R"("}]}]})";
+  };
+  EXPECT_EQ(Tokens(block("image", data)), 1503U);
+  EXPECT_EQ(Tokens(block("document", data)), 3003U);
+  EXPECT_EQ(Tokens(block("document", "AAAA")), 1503U);
+  EXPECT_EQ(
+      Tokens(
+          R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,)" +
+          data + R"("}}]}]})"),
+      1503U);
+}
+
+TEST(ReadFacts, WithoutCountingOnlyTheTokensAreMissing) {
+  const std::string body =
+      WithTag(R"({"thinking":{"type":"enabled"},"tools":[{"type":"web_search_1"}],"system":"TAG",)"
+              R"("messages":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"hello"}]}]})");
+  const RequestFacts facts = ReadFacts(body, ScanBody(body), false);
+  EXPECT_EQ(facts.tokens, 0U);
+  EXPECT_TRUE(facts.thinking && facts.web_search && facts.image && facts.subagent);
+}
+
+TEST(ReadFacts, MembersOfTheWrongKindAreNoFacts) {
+  for (
+      const std::string body : {
+          R"({"system":7,"messages":{"role":"user"},"tools":"x","thinking":"enabled"})",
+          R"({"messages":["user",7,null,[[]],{"role":7,"content":{"text":"x"}},{"content":[7,"x",null,[]]}]})",
+          R"({"messages":[{"role":"user","content":[{"type":7,"text":[1],"source":"x","content":7}]}],"tools":[1,[2]]})",
+      }) {
+    const RequestFacts facts = Facts(body);
+    EXPECT_FALSE(facts.thinking || facts.web_search || facts.image || facts.subagent) << body;
+  }
+}
+
+TEST(CountTokensAnswer, IsAnthropics) {
+  EXPECT_EQ(CountTokensAnswer(42), R"({"input_tokens":42})");
+}
+
+}  // namespace
+}  // namespace ccr::proxy

@@ -1,0 +1,424 @@
+// Random requests and streams. A failure prints its seed; CCR_TEST_SEED=N begins with it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/json_util.h"
+#include "tests/proxy/formats/validators.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr int kRuns = 2000;
+
+uint64_t FirstSeed() {
+  const char* const seed = std::getenv("CCR_TEST_SEED");
+  return seed == nullptr ? std::random_device()() : std::strtoull(seed, nullptr, 10);
+}
+
+class Dice {
+ public:
+  explicit Dice(uint64_t seed) : engine_(seed) {}
+  // 0 .. sides - 1.
+  size_t Roll(size_t sides) { return std::uniform_int_distribution<size_t>(0, sides - 1)(engine_); }
+  bool OneIn(size_t sides) { return Roll(sides) == 0; }
+
+  std::string Words() {
+    static const std::vector<std::string> pieces = {"a", " ",      "\n", "\r\n", "\"",    "\\", "é",  "漢字",
+                                                    "😀", "data: ", "{}", "\x01", "event", "\t", "xyz"};
+    std::string text = pieces[Roll(pieces.size())] + "w";
+    while (!OneIn(4)) text += pieces[Roll(pieces.size())];
+    return text;
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+// Any valid request of Anthropic's, and some with results that are missing or answer no call.
+class RequestMaker {
+ public:
+  explicit RequestMaker(Dice* dice) : dice_(*dice) {}
+
+  std::string Make() {
+    json::object request{{"model", "claude"}, {"max_tokens", 1 + dice_.Roll(1000)}};
+    Tools(&request);
+    Options(&request);
+    json::array messages;
+    const size_t turns = 1 + dice_.Roll(6);
+    for (size_t i = 0; i < turns; ++i) Turn(&messages, i + 1 == turns);
+    request["messages"] = std::move(messages);
+    return ToJson(request);
+  }
+
+ private:
+  void Turn(json::array* messages, bool last) {
+    messages->push_back(json::object{{"role", "user"}, {"content", UserContent()}});
+    if (dice_.OneIn(5)) messages->push_back(json::object{{"role", "system"}, {"content", dice_.Words()}});
+    if (last && !dice_.OneIn(4)) return;
+    std::vector<std::string> calls;
+    json::array blocks = AssistantBlocks(last ? nullptr : &calls);
+    messages->push_back(json::object{{"role", "assistant"}, {"content", std::move(blocks)}});
+    pending_ = std::move(calls);
+  }
+
+  json::value UserContent() {
+    if (pending_.empty() && dice_.OneIn(3)) return json::value(dice_.Words());
+    json::array blocks;
+    for (const std::string& id : pending_) {
+      if (!dice_.OneIn(20)) blocks.push_back(ToolResult(id));
+    }
+    if (dice_.OneIn(20)) blocks.push_back(ToolResult("of_no_call"));
+    pending_.clear();
+    while (blocks.empty() || !dice_.OneIn(2)) blocks.push_back(UserBlock());
+    return blocks;
+  }
+
+  json::value ToolResult(const std::string& id) {
+    json::object block{{"type", "tool_result"}, {"tool_use_id", id}};
+    if (dice_.OneIn(3)) block["is_error"] = true;
+    if (dice_.OneIn(2)) {
+      block["content"] = dice_.Words();
+    } else if (!dice_.OneIn(4)) {
+      json::array content;
+      while (!dice_.OneIn(2)) content.push_back(UserBlock());
+      block["content"] = std::move(content);
+    }
+    return block;
+  }
+
+  json::value UserBlock() {
+    const json::object pdf{{"type", "base64"}, {"media_type", "application/pdf"}, {"data", "JVBE"}};
+    const json::object png{{"type", "base64"}, {"media_type", "image/png"}, {"data", "aGk="}};
+    switch (dice_.Roll(9)) {
+      case 0:
+        return {{"type", "image"}, {"source", png}, {"cache_control", {{"type", "ephemeral"}}}};
+      case 1:
+        return {{"type", "image"}, {"source", {{"type", "url"}, {"url", "https://example.com/a.png"}}}};
+      case 2:
+        return {{"type", "image"}, {"source", {{"type", "file"}, {"file_id", "f"}}}};
+      case 3:
+        return {{"type", "document"}, {"source", pdf}};
+      case 4:
+        return {
+            {"type", "document"}, {"title", dice_.Words()}, {"source", {{"type", "text"}, {"data", dice_.Words()}}}};
+      case 5:
+        return {{"type", "search_result"}, {"source", "s"}, {"title", "t"}, {"content", json::array{}}};
+      default:
+        return {{"type", "text"}, {"text", dice_.Words()}};
+    }
+  }
+
+  json::array AssistantBlocks(std::vector<std::string>* calls) {
+    json::array blocks;
+    if (dice_.OneIn(3)) blocks.push_back({{"type", "thinking"}, {"thinking", dice_.Words()}, {"signature", "s"}});
+    while (!dice_.OneIn(2)) {
+      if (calls != nullptr && dice_.OneIn(2)) {
+        calls->push_back("toolu_" + std::to_string(next_id_++));
+        json::object input{{"x", dice_.Words()}, {"n", 0.25}};
+        blocks.push_back({{"type", "tool_use"}, {"id", calls->back()}, {"name", "A"}, {"input", std::move(input)}});
+      } else {
+        blocks.push_back({{"type", "text"}, {"text", dice_.Words()}});
+      }
+    }
+    return blocks;
+  }
+
+  void Tools(json::object* request) {
+    if (dice_.OneIn(2)) return;
+    json::array tools;
+    for (const char* const name : {"A", "B-c_d"}) {
+      json::object schema{{"type", "object"}};
+      if (dice_.OneIn(2)) schema["properties"] = json::object{{"x", {{"type", "string"}}}};
+      json::object tool{{"name", name}, {"input_schema", std::move(schema)}};
+      if (dice_.OneIn(2)) tool["description"] = dice_.Words();
+      if (!dice_.OneIn(4)) tools.push_back(std::move(tool));
+    }
+    if (dice_.OneIn(3)) tools.push_back({{"type", "web_search_20250305"}, {"name", "web_search"}});
+    (*request)["tools"] = std::move(tools);
+    static const std::vector<json::object> choices = {
+        {{"type", "auto"}}, {{"type", "any"}}, {{"type", "none"}}, {{"type", "tool"}, {"name", "A"}}};
+    json::object choice = choices[dice_.Roll(choices.size())];
+    if (dice_.OneIn(2)) choice["disable_parallel_tool_use"] = true;
+    if (dice_.OneIn(2)) (*request)["tool_choice"] = std::move(choice);
+  }
+
+  void Options(json::object* request) {
+    static const std::vector<std::pair<const char*, json::value>> options = {
+        {"temperature", 0.3},
+        {"top_p", 1},
+        {"top_k", 4},
+        {"stream", true},
+        {"stream", false},
+        {"stop_sequences", {"a", "b", "c", "d", "e"}},
+        {"stop_sequences", json::array{}},
+        {"metadata", {{"user_id", std::string(62, 'x') + "é漢"}}},
+        {"metadata", json::object{}},
+        {"thinking", {{"type", "enabled"}, {"budget_tokens", 2000}}},
+        {"thinking", {{"type", "adaptive"}}},
+        {"thinking", {{"type", "disabled"}}},
+        {"output_config", {{"effort", "xhigh"}}},
+        {"output_config", {{"format", {{"type", "json_schema"}, {"schema", {{"type", "object"}}}}}}},
+        {"system", "Be kind."},
+        {"system", json::array{{{"type", "text"}, {"text", "One"}}}},
+        {"context_management", json::object{}}};
+    for (const auto& [key, value] : options) {
+      if (dice_.OneIn(3)) (*request)[key] = value;
+    }
+  }
+
+  Dice& dice_;
+  std::vector<std::string> pending_;  // calls of the last assistant turn
+  int next_id_ = 0;
+};
+
+TEST(AnthropicOpenAiProperty, EveryValidRequestBecomesAValidRequest) {
+  const auto translation = MakeAnthropicToOpenAi();
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+    Dice dice(seed);
+    const std::string body = RequestMaker(&dice).Make();
+    Notes notes;
+    const auto request = translation->Request(body, "some-model", &notes);
+    ASSERT_TRUE(request.ok()) << "seed " << seed << ": " << request.status() << "\nof " << body;
+    ASSERT_EQ(CheckOpenAiRequest(request->body), "") << "seed " << seed << "\nof " << body;
+  }
+}
+
+struct SourceCall {
+  std::string id;
+  std::string name;
+  std::string arguments;
+  size_t sent = 0;
+  bool named = false;
+};
+
+// Any valid sequence of chunks, and what it says.
+class StreamMaker {
+ public:
+  explicit StreamMaker(Dice* dice) : dice_(*dice), usage_at_(dice->Roll(4)), late_(dice->OneIn(3)) {}
+
+  std::vector<std::string> Make() {
+    if (dice_.OneIn(2)) Push({{"role", "assistant"}, {"content", ""}});
+    while (!dice_.OneIn(12)) Step();
+    for (size_t i = 0; i < calls.size(); ++i) {
+      while (!calls[i].named || calls[i].sent < calls[i].arguments.size()) SendCall(i);
+    }
+    finish_ = calls.empty() ? (dice_.OneIn(3) ? "length" : "stop") : (dice_.OneIn(3) ? "stop" : "tool_calls");
+    Push({});
+    json::value usage = Usage();
+    if (usage_at_ == 1) chunks_.push_back(ToJson({{"choices", json::array{}}, {"usage", std::move(usage)}}));
+    if (!dice_.OneIn(3)) chunks_.push_back("[DONE]");
+    return std::move(chunks_);
+  }
+
+  std::string text;
+  std::string thinking;
+  std::vector<SourceCall> calls;
+  bool has_usage() const { return usage_at_ != 0; }
+
+ private:
+  void Step() {
+    const std::string words = dice_.Words();
+    switch (dice_.Roll(5)) {
+      case 0:
+        thinking += words;
+        return Push({{dice_.OneIn(2) ? "reasoning_content" : "reasoning", words}, {"content", nullptr}});
+      case 1:
+      case 2:
+        text += words;
+        return Push({{"content", words}});
+      case 3:
+        return Begin();
+      default:
+        if (!calls.empty()) SendCall(dice_.Roll(calls.size()));
+    }
+  }
+
+  void Begin() {
+    const size_t index = calls.size();
+    json::object input;
+    while (!dice_.OneIn(3)) input[dice_.Words()] = json::array{dice_.Words(), 0.5, nullptr, json::object{}};
+    calls.push_back({.id = dice_.OneIn(3) ? "" : "call_" + std::to_string(index),
+                     .name = "tool_" + std::to_string(index),
+                     .arguments = dice_.OneIn(6) ? "" : ToJson(input)});
+    if (!late_) return SendName(index);
+    if (!calls[index].id.empty()) Push(CallDelta(index, {{"id", calls[index].id}}));
+  }
+
+  void SendCall(size_t index) {
+    if (!calls[index].named && dice_.OneIn(2)) SendName(index);
+    SendArguments(index);
+  }
+
+  void SendName(size_t index) {
+    SourceCall& call = calls[index];
+    call.named = true;
+    json::object delta{{"type", "function"}, {"function", {{"name", call.name}, {"arguments", ""}}}};
+    if (!call.id.empty()) delta["id"] = call.id;
+    Push(CallDelta(index, std::move(delta)));
+  }
+
+  void SendArguments(size_t index) {
+    SourceCall& call = calls[index];
+    const size_t left = call.arguments.size() - call.sent;
+    if (left == 0) return;
+    size_t size = 1 + dice_.Roll(left);
+    while (size < left && (call.arguments[call.sent + size] & 0xC0) == 0x80) ++size;
+    json::object function{{"arguments", call.arguments.substr(call.sent, size)}};
+    call.sent += size;
+    Push(CallDelta(index, {{"function", std::move(function)}}));
+  }
+
+  static json::object CallDelta(size_t index, json::object call) {
+    call["index"] = index;
+    return {{"tool_calls", json::array{std::move(call)}}};
+  }
+
+  json::value Usage() const {
+    return {{"prompt_tokens", 11}, {"completion_tokens", 7}, {"prompt_tokens_details", {{"cached_tokens", 4}}}};
+  }
+
+  void Push(json::object delta) {
+    json::object choice{{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", nullptr}};
+    if (!finish_.empty()) choice["finish_reason"] = finish_;
+    json::object chunk{{"id", "chatcmpl-1"}, {"object", "chat.completion.chunk"}, {"model", "up"}};
+    chunk["choices"] = json::array{std::move(choice)};
+    if (usage_at_ == 2 || (usage_at_ == 3 && !finish_.empty())) chunk["usage"] = Usage();
+    chunks_.push_back(ToJson(chunk));
+  }
+
+  Dice& dice_;
+  const size_t usage_at_;  // never, in a chunk of its own, in every chunk, with the finish_reason
+  const bool late_;        // names and ids come behind the first delta of a call
+  std::string finish_;
+  std::vector<std::string> chunks_;
+};
+
+std::string Serialize(const std::vector<std::string>& chunks, Dice* dice) {
+  static const std::string ends[] = {"\n", "\r\n", "\r"};
+  const std::string& end = ends[dice->Roll(3)];
+  std::string stream = dice->OneIn(5) ? "\xEF\xBB\xBF" : "";
+  for (const std::string& chunk : chunks) {
+    if (dice->OneIn(6)) stream += ": keep-alive" + end + end;
+    stream += (dice->OneIn(2) ? "data: " : "data:") + chunk + end + end;
+  }
+  return stream;
+}
+
+std::string Translate(std::string_view stream, bool cut, Dice* dice, bool* failed) {
+  const auto translator = MakeAnthropicToOpenAi()->Stream("shown", {});
+  const size_t most = dice->OneIn(3) ? 1 : dice->OneIn(2) ? 20 : 2000;
+  std::string out;
+  while (!stream.empty()) {
+    const size_t size = std::min(stream.size(), 1 + dice->Roll(most));
+    translator->Feed(stream.substr(0, size), &out);
+    stream.remove_prefix(size);
+  }
+  translator->Finish(cut, &out);
+  *failed = translator->failed();
+  return out;
+}
+
+void ExpectSame(const StreamMaker& source, const AnthropicAnswer& answer) {
+  EXPECT_EQ(answer.error, "");
+  EXPECT_EQ(answer.Joined("text"), source.text);
+  EXPECT_EQ(answer.Joined("thinking"), source.thinking);
+  EXPECT_EQ(answer.input_tokens, source.has_usage() ? 7u : 0u);
+  EXPECT_EQ(answer.cache_read_tokens, source.has_usage() ? 4u : 0u);
+  EXPECT_EQ(answer.output_tokens, source.has_usage() ? 7u : 0u);
+  size_t tools = 0;
+  for (const AnthropicBlock& block : answer.blocks) {
+    if (block.type != "tool_use") continue;
+    ++tools;
+    const auto call = std::find_if(source.calls.begin(), source.calls.end(),
+                                   [&block](const SourceCall& candidate) { return candidate.name == block.name; });
+    ASSERT_NE(call, source.calls.end()) << block.name;
+    EXPECT_EQ(block.text, call->arguments);
+    if (!call->id.empty()) EXPECT_EQ(block.id, call->id);
+  }
+  EXPECT_EQ(tools, source.calls.size());
+}
+
+TEST(AnthropicOpenAiProperty, EveryValidStreamBecomesAValidStreamThatSaysTheSame) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Dice dice(seed);
+    StreamMaker source(&dice);
+    const std::string stream = Serialize(source.Make(), &dice);
+    bool failed = false;
+    AnthropicAnswer answer;
+    ASSERT_EQ(CheckAnthropicStream(Translate(stream, false, &dice, &failed), &answer), "") << stream;
+    EXPECT_FALSE(failed);
+    ExpectSame(source, answer);
+    if (HasFailure()) FAIL() << stream;
+  }
+}
+
+TEST(AnthropicOpenAiProperty, ABrokenStreamStillBecomesAValidOne) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Dice dice(seed);
+    StreamMaker source(&dice);
+    std::vector<std::string> chunks = source.Make();
+    const bool error = dice.OneIn(2);
+    const auto where = chunks.begin() + static_cast<std::ptrdiff_t>(dice.Roll(chunks.size()));
+    if (error) chunks.insert(where, R"({"error":{"message":"it broke","code":502}})");
+    std::string stream = Serialize(chunks, &dice);
+    if (!error) stream.resize(dice.Roll(stream.size()));
+    bool failed = false;
+    AnthropicAnswer answer;
+    ASSERT_EQ(CheckAnthropicStream(Translate(stream, !error, &dice, &failed), &answer), "") << stream;
+    EXPECT_EQ(failed, !answer.error.empty());
+    EXPECT_TRUE(source.text.starts_with(answer.Joined("text"))) << stream;
+    EXPECT_TRUE(source.thinking.starts_with(answer.Joined("thinking"))) << stream;
+    if (HasFailure()) FAIL() << stream;
+  }
+}
+
+void Damage(std::string* text, Dice* dice) {
+  static const std::string bytes = "{}[]\",:0a\n\r \\\x80";
+  for (size_t i = 1 + dice->Roll(3); i > 0; --i) (*text)[dice->Roll(text->size())] = bytes[dice->Roll(bytes.size())];
+}
+
+// Bytes of a valid stream, some changed: whatever comes of it is valid.
+TEST(AnthropicOpenAiProperty, ADamagedStreamStillBecomesAValidOne) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Dice dice(seed);
+    std::string stream = Serialize(StreamMaker(&dice).Make(), &dice);
+    Damage(&stream, &dice);
+    bool failed = false;
+    AnthropicAnswer answer;
+    ASSERT_EQ(CheckAnthropicStream(Translate(stream, dice.OneIn(2), &dice, &failed), &answer), "") << stream;
+  }
+}
+
+TEST(AnthropicOpenAiProperty, ADamagedRequestIsTranslatedOrRefused) {
+  const auto translation = MakeAnthropicToOpenAi({.keep_reasoning = true, .keep_cache_control = true});
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Dice dice(seed);
+    std::string body = RequestMaker(&dice).Make();
+    Damage(&body, &dice);
+    Notes notes;
+    const auto request = translation->Request(body, "some-model", &notes);
+    if (request.ok()) {
+      ASSERT_TRUE(ParseJson(request->body).ok()) << body;
+    } else {
+      ASSERT_EQ(request.status().code(), absl::StatusCode::kInvalidArgument) << body;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ccr::proxy

@@ -1,0 +1,78 @@
+#include "proxy/formats/json_util.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ccr::proxy {
+namespace {
+
+std::string RoundTrip(std::string_view text) {
+  const absl::StatusOr<json::value> value = ParseJson(text);
+  return value.ok() ? ToJson(*value) : value.status().ToString();
+}
+
+TEST(ParseJson, KeepsOrderAndNumbers) {
+  for (const std::string_view text :
+       {R"({"z":1,"a":[true,false,null,"x"],"m":{}})", "0.7", "0.1", "-1.25", "1e+300", "18446744073709551615",
+        "-9223372036854775808", "9007199254740993", "[]", R"("\"\\\n\r\t\u0001é😀")"}) {
+    EXPECT_EQ(RoundTrip(text), text);
+  }
+}
+
+TEST(ParseJson, ReplacesLoneSurrogatesAndNothingElse) {
+  EXPECT_EQ(RoundTrip(R"("a\ud83d")"), "\"a\xEF\xBF\xBD\"");
+  EXPECT_EQ(RoundTrip(R"(["\ude00","\\ud83d","\ud83d\ude00","\ud83dx\ud83d"])"),
+            "[\"\xEF\xBF\xBD\",\"\\\\ud83d\",\"😀\",\"\xEF\xBF\xBDx\xEF\xBF\xBD\"]");
+}
+
+TEST(ParseJson, RefusesWhatIsNoJson) {
+  for (const std::string_view text : {"", "{", "{}x", "\"\\u12\"", "\"\\ud8", "nul"}) {
+    EXPECT_EQ(ParseJson(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST(ParseJson, GoesAsDeepAsTheBodyScan) {
+  const auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_TRUE(ParseJson(nested(512)).ok());
+  EXPECT_FALSE(ParseJson(nested(513)).ok());
+}
+
+TEST(Find, AnswersNothingForAbsentNullAndOtherTypes) {
+  const json::object object = ParseJson(R"({"n":null,"t":"x","i":-1,"d":3.0,"u":7,"b":true})")->get_object();
+  EXPECT_EQ(Find(object, "n"), nullptr);
+  EXPECT_EQ(Find(object, "absent"), nullptr);
+  EXPECT_EQ(FindText(object, "t"), "x");
+  EXPECT_EQ(FindText(object, "u"), "");
+  EXPECT_EQ(FindUint(object, "i"), 0u);
+  EXPECT_EQ(FindUint(object, "d"), 3u);
+  EXPECT_EQ(FindUint(object, "u"), 7u);
+  EXPECT_EQ(FindUint(object, "t"), 0u);
+  EXPECT_TRUE(FindBool(object, "b"));
+  EXPECT_FALSE(FindBool(object, "u"));
+  EXPECT_EQ(FindObject(object, "t"), nullptr);
+  EXPECT_EQ(FindArray(object, "t"), nullptr);
+}
+
+TEST(JsonEndFinder, FindsTheEndHoweverSplit) {
+  const std::string text = R"( {"a":"}\"{\\","b":[{}]})";
+  const std::string behind = text + " {}";
+  for (size_t piece = 1; piece <= behind.size(); ++piece) {
+    JsonEndFinder finder;
+    size_t taken = 0;
+    for (size_t pos = 0; pos < behind.size(); pos += piece) {
+      taken += finder.Feed(std::string_view(behind).substr(pos, piece));
+      EXPECT_EQ(finder.closed(), pos + piece >= text.size());
+    }
+    EXPECT_EQ(taken, text.size());
+  }
+}
+
+TEST(JsonEndFinder, CannotTellTheEndOfAScalar) {
+  JsonEndFinder finder;
+  EXPECT_EQ(finder.Feed("\"{}\""), 4u);
+  EXPECT_FALSE(finder.closed());
+}
+
+}  // namespace
+}  // namespace ccr::proxy

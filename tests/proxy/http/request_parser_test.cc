@@ -1,0 +1,75 @@
+#include "proxy/http/request_parser.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/beast/http/error.hpp>
+#include <string>
+
+namespace ccr::proxy {
+namespace {
+
+using HttpError = boost::beast::http::error;
+using boost::system::error_code;
+
+// Feeds `bytes` in pieces of `step`, keeping what was not taken.
+error_code FeedAll(RequestParser& parser, std::string_view bytes, size_t step) {
+  std::string held;
+  error_code error;
+  while (!bytes.empty() || !held.empty()) {
+    const std::string_view more = bytes.substr(0, step);
+    bytes.remove_prefix(more.size());
+    held += more;
+    while (!held.empty() && !parser.done()) {
+      error = {};
+      held.erase(0, parser.Feed(held, error));
+      if (error) break;
+    }
+    if (parser.done() || (error && error != HttpError::need_more) || bytes.empty()) break;
+  }
+  return error;
+}
+
+class RequestParserTest : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(RequestParserTest, CutsMakeNoDifference) {
+  const std::string long_value(5000, 'v');
+  Request request;
+  RequestParser parser(&request, 64 * 1024, 1024);
+  const std::string text =
+      "POST /v1/x?y=1 HTTP/1.1\r\nHost: localhost\r\nX-Long: " + long_value +
+      "\r\nX-Empty:\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;e=1\r\n world\r\n0\r\nT: 1\r\n\r\n";
+  EXPECT_FALSE(FeedAll(parser, text, GetParam()));
+  ASSERT_TRUE(parser.done());
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.target, "/v1/x?y=1");
+  EXPECT_EQ(request.fields.size(), 4U) << "trailers are dropped";
+  EXPECT_EQ(request.Find("x-long"), long_value);
+  EXPECT_EQ(request.Find("HOST"), "localhost");
+  EXPECT_EQ(request.body, "hello world");
+  EXPECT_TRUE(request.has_body);
+  EXPECT_TRUE(request.keep_alive);
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, RequestParserTest, ::testing::Values(1, 2, 3, 7, 64, 4096, 1 << 20));
+
+TEST(RequestParserLimits, HeadGrowsLineByLineToItsLimitOnly) {
+  Request request;
+  RequestParser parser(&request, 1000, 1024);
+  std::string text = "GET / HTTP/1.1\r\n";
+  for (int i = 0; i < 1000; ++i) text += "a: b\r\n";
+  const error_code error = FeedAll(parser, text, 8);
+  EXPECT_EQ(error, HttpError::header_limit);
+}
+
+TEST(RequestParserLimits, BodyLimitIsExact) {
+  for (const auto& [length, fits] : {std::pair("10", true), std::pair("11", false)}) {
+    Request request;
+    RequestParser parser(&request, 1000, 10);
+    error_code error;
+    parser.Feed("POST / HTTP/1.1\r\nContent-Length: " + std::string(length) + "\r\n\r\n", error);
+    EXPECT_EQ(!error, fits) << length;
+  }
+}
+
+}  // namespace
+}  // namespace ccr::proxy

@@ -1,0 +1,172 @@
+#include "proxy_fixture.h"
+
+namespace ccr::proxy::testing {
+namespace {
+
+class StreamTest : public ProxyFixture {};
+
+TEST_F(StreamTest, SlowReaderPausesTheProvider) {
+  constexpr size_t kTotal = 64 * 1024 * 1024;
+  std::atomic<size_t> sent{0};
+  StartUpstream([&](Peer& peer, const std::string&) {
+    peer.Send("HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(kTotal) + "\r\n\r\n");
+    const std::string block(64 * 1024, 'b');
+    while (sent < kTotal && peer.Send(block)) sent += block.size();
+    return true;
+  });
+  StartProxy();
+  TestClient client(port(), 4096);
+  client.Send(Get("/p/one/v1/big"));
+  ASSERT_TRUE(client.ReceiveUntil("\r\n\r\n"));
+  // The provider stalls when the buffers in between are full: the kernel's on both sides and ours.
+  size_t before = 0;
+  ASSERT_TRUE(Eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return std::exchange(before, sent.load()) == sent.load() && sent > 0;
+  }));
+  EXPECT_LT(sent, kTotal / 2);
+  size_t received = 0;
+  while (received < kTotal / 2) {
+    const size_t size = client.Receive(1 << 20).size();
+    ASSERT_GT(size, 0U);
+    received += size;
+  }
+  EXPECT_GT(sent, before);
+}
+
+TEST_F(StreamTest, WholeBodyArrivesAtASlowReader) {
+  std::string body(3 * 1024 * 1024, '\0');
+  for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>('a' + i * 31 % 26);
+  Start(Answer(200, "", body));
+  TestClient client(port(), 4096);
+  const Response response = client.Ask(Get("/p/one/v1/big"));
+  EXPECT_TRUE(response.complete);
+  EXPECT_EQ(response.body == body, true);
+}
+
+TEST_F(StreamTest, ReaderThatStallsIsClosed) {
+  StartUpstream([&](Peer& peer, const std::string&) {
+    peer.Send("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n");
+    const std::string block(64 * 1024, 'b');
+    while (peer.Send(block)) continue;
+    return false;
+  });
+  table_.idle_timeout = absl::Milliseconds(300);
+  StartProxy();
+  TestClient client(port(), 4096);
+  client.Send(Get("/p/one/v1/big"));
+  EXPECT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
+  EXPECT_TRUE(broker_.reports().at(0).evidence.client_cancelled);
+}
+
+TEST_F(StreamTest, ClientGoneCancelsTheProvider) {
+  std::atomic<bool> cancelled{false};
+  StartUpstream([&](Peer& peer, const std::string&) {
+    peer.Send(std::string(kStreamHead) + Chunk("data: 1\n\n"));
+    cancelled = peer.WaitClosed();
+    return false;
+  });
+  StartProxy();
+  TestClient client(port());
+  client.Send(Post("/v1/chat/completions", kChatBody));
+  ASSERT_TRUE(client.ReceiveUntil("data: 1"));
+  const auto left = std::chrono::steady_clock::now();
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return cancelled.load(); }));
+  EXPECT_LT(std::chrono::steady_clock::now() - left, std::chrono::seconds(1));
+  ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
+  EXPECT_TRUE(broker_.reports()[0].evidence.client_cancelled);
+  EXPECT_FALSE(broker_.reports()[0].evidence.incomplete);
+  EXPECT_EQ(broker_.in_flight(), 0U);
+}
+
+TEST_F(StreamTest, ClientGoneBeforeTheAnswer) {
+  std::atomic<bool> cancelled{false};
+  StartUpstream([&](Peer& peer, const std::string&) {
+    cancelled = peer.WaitClosed();
+    return false;
+  });
+  StartProxy();
+  TestClient client(port());
+  client.Send(Post("/v1/chat/completions", kChatBody));
+  ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return cancelled.load(); }));
+  EXPECT_TRUE(Eventually([&] {
+    return Metrics().find(R"(ccr_requests_total{code="499",endpoint="chat_completions",provider="one"} 1)") !=
+           std::string::npos;
+  }));
+  EXPECT_TRUE(broker_.reports().at(0).evidence.client_cancelled);
+}
+
+TEST_F(StreamTest, ClientGoneWhileWaitingForALease) {
+  StartUpstream([](Peer&, const std::string&) { return false; });
+  broker_.SetSilent(true);
+  StartProxy();
+  TestClient client(port());
+  client.Send(Post("/v1/chat/completions", kChatBody));
+  ASSERT_TRUE(Eventually([&] { return Metrics().find("ccr_requests_in_flight 1\n") != std::string::npos; }));
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return broker_.cancelled_calls() == 1; }));
+}
+
+class DrainTest : public ProxyFixture {};
+
+TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
+  std::atomic<bool> release{false};
+  StartUpstream([&](Peer& peer, const std::string&) {
+    while (!release && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return peer.Send(Answer(200, "", "late"));
+  });
+  StartProxy(2);
+  TestClient idle(port());
+  EXPECT_EQ(idle.Ask(Get("/health")).status, 200);
+  TestClient busy(port());
+  busy.Send(Post("/v1/chat/completions", kChatBody));
+  ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
+
+  std::atomic<bool> drained{false};
+  std::thread drain([&] { drained = pool_->Drain(absl::Seconds(10)); });
+  EXPECT_TRUE(idle.IsClosed());
+  EXPECT_TRUE(Eventually([&] { return !TestClient(port()).connected(); }));
+  EXPECT_FALSE(drained);
+  release = true;
+  const Response response = busy.Read();
+  EXPECT_EQ(response.body, "late");
+  EXPECT_TRUE(response.Has("connection: close"));
+  busy.Close();
+  drain.join();
+  EXPECT_TRUE(drained);
+}
+
+TEST_F(DrainTest, IsBounded) {
+  StartUpstream([](Peer& peer, const std::string&) { return peer.WaitClosed(), false; });
+  StartProxy();
+  TestClient busy(port());
+  busy.Send(Post("/v1/chat/completions", kChatBody));
+  ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
+  EXPECT_FALSE(pool_->Drain(absl::Milliseconds(200)));
+  pool_.reset();
+  EXPECT_EQ(broker_.in_flight(), 0U) << "what was cut off is reported";
+  EXPECT_EQ(busy.Read().status, 0);
+}
+
+TEST_F(DrainTest, ManyClientsOverSeveralWorkers) {
+  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Answer(200, "", kChatAnswer)); });
+  StartProxy(3);
+  std::atomic<int> good{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back([&] {
+      TestClient client(port());
+      for (int k = 0; k < 25; ++k) good += client.Ask(Post("/v1/chat/completions", kChatBody)).body == kChatAnswer;
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(good, 200);
+  EXPECT_TRUE(Eventually([&] { return broker_.in_flight() == 0; }));
+  EXPECT_EQ(broker_.reports().size(), 200U);
+}
+
+}  // namespace
+}  // namespace ccr::proxy::testing
