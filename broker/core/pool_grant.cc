@@ -5,12 +5,6 @@
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {
-namespace {
-
-constexpr absl::Duration kAnyTime = absl::Seconds(1);  // guess where only the end of some lease is waited for
-
-}  // namespace
-
 LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
   Advance(now);
   roster_.Exclude(args.excluded);

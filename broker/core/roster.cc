@@ -8,7 +8,6 @@
 namespace ccr::core {
 namespace {
 
-constexpr absl::Duration kAnyTime = absl::Seconds(1);  // guess where only the end of some lease is waited for
 constexpr absl::Duration kNoLatency = -absl::Seconds(1);
 constexpr std::string_view kDefaultStrategy = "round_robin";
 

@@ -20,6 +20,9 @@
 
 namespace ccr::core {
 
+// The guess of a moment where only the end of some lease is waited for.
+inline constexpr absl::Duration kAnyTime = absl::Seconds(1);
+
 // Holds the keys and sorts them by what they wait for, so that picking one and telling when the next returns cost
 // O(log keys + excluded). Keys of weight 0 have a strategy of their own, asked when the first has none.
 //

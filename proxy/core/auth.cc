@@ -6,17 +6,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "broker/base/absl_text.h"
+#include "proxy/core/ascii.h"
 
 namespace ccr::proxy {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
-
-bool Same(std::string_view a, std::string_view b) {
-  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
-}
 
 struct Authority {
   std::string_view host;  // without brackets
@@ -67,8 +61,8 @@ bool IsLoopbackV4(std::string_view host) {
 
 bool IsLoopback(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
-  return Same(host, "localhost") || absl::EndsWithIgnoreCase(ToAbsl(host), ".localhost") || IsLoopbackV4(host) ||
-         host == "::1";
+  return SameWithoutCase(host, "localhost") || absl::EndsWithIgnoreCase(ToAbsl(host), ".localhost") ||
+         IsLoopbackV4(host) || host == "::1";
 }
 
 bool IsWildcard(std::string_view host) {
@@ -77,22 +71,17 @@ bool IsWildcard(std::string_view host) {
 
 bool Matches(const Authority& authority, std::string_view allowed) {
   const std::optional<Authority> entry = ParseAuthority(allowed);
-  if (!entry.has_value()) return Same(authority.host, allowed);  // a bare IPv6 address
-  return Same(authority.host, entry->host) && (entry->port.empty() || entry->port == authority.port);
+  if (!entry.has_value()) return SameWithoutCase(authority.host, allowed);  // a bare IPv6 address
+  return SameWithoutCase(authority.host, entry->host) && (entry->port.empty() || entry->port == authority.port);
 }
 
 bool IsKnown(std::string_view text, const AccessPolicy& policy) {
   const std::optional<Authority> authority = ParseAuthority(text);
   if (!authority.has_value()) return false;
   if (IsLoopback(authority->host)) return true;
-  if (!IsWildcard(policy.listen_host) && Same(authority->host, policy.listen_host)) return true;
+  if (!IsWildcard(policy.listen_host) && SameWithoutCase(authority->host, policy.listen_host)) return true;
   return std::any_of(policy.allowed_hosts.begin(), policy.allowed_hosts.end(),
                      [&](const std::string& allowed) { return Matches(*authority, allowed); });
-}
-
-std::string_view Trim(std::string_view text) {
-  const absl::string_view trimmed = absl::StripAsciiWhitespace(ToAbsl(text));
-  return {trimmed.data(), trimmed.size()};
 }
 
 }  // namespace
@@ -110,10 +99,11 @@ bool OriginAllowed(std::string_view origin, const AccessPolicy& policy) {
 
 std::array<std::string_view, 2> ClientTokens(std::string_view authorization, std::string_view x_api_key) {
   constexpr std::string_view kScheme = "bearer ";
-  authorization = Trim(authorization);
+  authorization = TrimBlanks(authorization);
   std::string_view bearer;
-  if (Same(authorization.substr(0, kScheme.size()), kScheme)) bearer = Trim(authorization.substr(kScheme.size()));
-  return {bearer, Trim(x_api_key)};
+  if (SameWithoutCase(authorization.substr(0, kScheme.size()), kScheme))
+    bearer = TrimBlanks(authorization.substr(kScheme.size()));
+  return {bearer, TrimBlanks(x_api_key)};
 }
 
 }  // namespace ccr::proxy

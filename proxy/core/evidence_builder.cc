@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "broker/base/absl_text.h"
 
 namespace ccr::proxy {
 namespace {
@@ -19,10 +20,6 @@ constexpr size_t kMaxWord = 128;
 // Anthropic sends this as a 400 invalid_request_error without a code; only its fixed wording tells. The whole beginning
 // is compared: other messages that speak of credit mean other things.
 constexpr std::string_view kAnthropicNoCredit = "Your credit balance is too low to access the Anthropic API";
-
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 bool IsWordChar(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == ':' || c == '/';

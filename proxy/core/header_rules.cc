@@ -5,36 +5,33 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "proxy/core/ascii.h"
 
 namespace ccr::proxy {
 namespace {
 
-bool Same(std::string_view a, std::string_view b) {
-  return absl::EqualsIgnoreCase(absl::string_view(a.data(), a.size()), absl::string_view(b.data(), b.size()));
-}
-
 bool HasPrefix(std::string_view name, std::string_view prefix) {
-  return Same(name.substr(0, prefix.size()), prefix);
+  return SameWithoutCase(name.substr(0, prefix.size()), prefix);
 }
 
 template <size_t N>
 bool IsOneOf(std::string_view name, const std::array<std::string_view, N>& names) {
-  return std::any_of(names.begin(), names.end(), [name](std::string_view one) { return Same(name, one); });
+  return std::any_of(names.begin(), names.end(), [name](std::string_view one) { return SameWithoutCase(name, one); });
 }
 
 // Names share a first letter with few others: at most a handful of comparisons for any header.
 bool IsHopByHop(std::string_view name) {
   switch (name.empty() ? '\0' : name[0] | 0x20) {
     case 'c':
-      return Same(name, "connection");
+      return SameWithoutCase(name, "connection");
     case 'k':
-      return Same(name, "keep-alive");
+      return SameWithoutCase(name, "keep-alive");
     case 'p':
       return HasPrefix(name, "proxy-");
     case 't':
       return IsOneOf<3>(name, {"te", "trailer", "transfer-encoding"});
     case 'u':
-      return Same(name, "upgrade");
+      return SameWithoutCase(name, "upgrade");
     default:
       return false;
   }
@@ -50,17 +47,17 @@ bool ForwardRequestHeader(std::string_view name) {
     case 'c':
       return !IsOneOf<2>(name, {"content-length", "cookie"});
     case 'e':
-      return !Same(name, "expect");
+      return !SameWithoutCase(name, "expect");
     case 'f':
-      return !Same(name, "forwarded");
+      return !SameWithoutCase(name, "forwarded");
     case 'h':
       return !IsOneOf<2>(name, {"host", "http2-settings"});
     case 'o':
-      return !Same(name, "origin");
+      return !SameWithoutCase(name, "origin");
     case 'r':
-      return !Same(name, "referer");
+      return !SameWithoutCase(name, "referer");
     case 'v':
-      return !Same(name, "via");
+      return !SameWithoutCase(name, "via");
     case 'x':
       return !HasPrefix(name, "x-forwarded-") && !IsOneOf<3>(name, {"x-api-key", "x-goog-api-key", "x-real-ip"});
     default:
@@ -72,9 +69,9 @@ bool RelayResponseHeader(std::string_view name) {
   if (name.empty() || IsHopByHop(name)) return false;
   switch (name[0] | 0x20) {
     case 'a':
-      return !Same(name, "alt-svc") && !HasPrefix(name, "access-control-");
+      return !SameWithoutCase(name, "alt-svc") && !HasPrefix(name, "access-control-");
     case 'c':
-      return !Same(name, "content-length");
+      return !SameWithoutCase(name, "content-length");
     case 's':
       return !IsOneOf<3>(name, {"set-cookie", "set-cookie2", "strict-transport-security"});
     default:
@@ -94,7 +91,8 @@ bool NamedByConnection(std::string_view connection, std::string_view name) {
 }
 
 std::string_view FindHeader(const Headers& headers, std::string_view name) {
-  const auto it = std::find_if(headers.begin(), headers.end(), [name](const auto& h) { return Same(h.first, name); });
+  const auto it =
+      std::find_if(headers.begin(), headers.end(), [name](const auto& h) { return SameWithoutCase(h.first, name); });
   return it == headers.end() ? std::string_view() : std::string_view(it->second);
 }
 

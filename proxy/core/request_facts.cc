@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "proxy/core/ascii.h"
 #include "proxy/core/json_cursor.h"
 #include "proxy/core/json_text.h"
 #include "proxy/core/token_estimate.h"
@@ -57,12 +58,6 @@ size_t RawPrefix(std::string_view raw, std::string_view text) {
   return pos;
 }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-  return text;
-}
-
 // The tag that `raw`, the inside of a JSON string at `offset` of the body, begins with.
 std::optional<SubagentTag> TagAt(std::string_view raw, size_t offset) {
   const size_t open = RawPrefix(raw, kOpenTag);
@@ -71,7 +66,7 @@ std::optional<SubagentTag> TagAt(std::string_view raw, size_t offset) {
     const size_t close = RawPrefix(raw.substr(pos), kCloseTag);
     if (close == 0) continue;
     const std::string model = DecodeJsonString(raw.substr(open - 1, pos - open + 2));
-    const std::string_view trimmed = Trim(model);
+    const std::string_view trimmed = TrimBlanks(model);
     if (trimmed.empty()) return std::nullopt;
     return SubagentTag{std::string(trimmed), offset, offset + pos + close};
   }

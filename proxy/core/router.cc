@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "broker/base/absl_text.h"
 #include "proxy/core/json_text.h"
 
 namespace ccr::proxy {
@@ -14,10 +15,6 @@ namespace {
 
 constexpr std::string_view kLongContextSuffix = "[1m]";
 constexpr uint64_t kMinLongSessionTokens = 20000;
-
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 std::string ProviderList(const RoutingTable& table) {
   if (table.providers.empty()) return "none is configured";

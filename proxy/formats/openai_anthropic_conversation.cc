@@ -5,16 +5,13 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
 #include "proxy/formats/openai_anthropic_content.h"
 
 namespace ccr::proxy {
 namespace {
 
 constexpr std::string_view kFiller = "Continue.";
-
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 json::object Message(std::string_view role, json::array content) {
   json::object message(content.storage());

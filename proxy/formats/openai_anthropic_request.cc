@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/openai_anthropic_content.h"
 #include "proxy/formats/openai_anthropic_conversation.h"
@@ -25,10 +26,6 @@ constexpr std::array<std::string_view, 18> kUnderstood = {
     "temperature", "function_call",  "max_tokens", "parallel_tool_calls", "max_completion_tokens",
     "top_p",       "stop",           "user",       "reasoning_effort",    "response_format",
     "stream",      "stream_options", "n"};
-
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 std::optional<double> FindNumber(const json::object& object, std::string_view key) {
   const json::value* value = Find(object, key);

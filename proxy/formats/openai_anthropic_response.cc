@@ -6,16 +6,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
 #include "proxy/core/error_body.h"
 #include "proxy/core/json_text.h"
 #include "proxy/formats/openai_anthropic_content.h"
 
 namespace ccr::proxy {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 struct ErrorKind {
   std::string_view type;

@@ -19,7 +19,7 @@ using HttpError = boost::beast::http::error;
 
 constexpr size_t kHeadRead = 8 * 1024;
 constexpr size_t kBodyRead = 64 * 1024;
-constexpr size_t kKeptBuffer = 16 * 1024;
+constexpr size_t kKeptInput = 16 * 1024;
 
 bool IsLoopbackPeer(const Socket& socket) {
   error_code error;
@@ -94,7 +94,7 @@ size_t Connection::ReadSize() const {
 void Connection::Read() {
   if (reading_ || state_ == State::kClosed) return;
   if (state_ == State::kExchange && in_.size() >= kMaxReadAhead) return;
-  if (state_ == State::kExchange) in_.Trim(kKeptBuffer);
+  if (state_ == State::kExchange) in_.Trim(kKeptInput);
   reading_ = true;
   socket_.async_read_some(in_.Prepare(ReadSize()), [self = shared_from_this()](const error_code& error, size_t size) {
     self->OnRead(error, size);

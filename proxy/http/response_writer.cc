@@ -8,7 +8,7 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr size_t kKeptBuffer = 32 * 1024;
+constexpr size_t kKeptOutput = 32 * 1024;
 
 std::string_view Reason(int status) {
   const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
@@ -29,8 +29,8 @@ void ResponseWriter::Reset(const Traits& traits) {
   remaining_ = 0;
   status_ = 0;
   started_ = ended_ = aborted_ = false;
-  if (pending_.empty() && pending_.capacity() > kKeptBuffer) pending_.shrink_to_fit();
-  if (sending_.empty() && sending_.capacity() > kKeptBuffer) sending_.shrink_to_fit();
+  if (pending_.empty() && pending_.capacity() > kKeptOutput) pending_.shrink_to_fit();
+  if (sending_.empty() && sending_.capacity() > kKeptOutput) sending_.shrink_to_fit();
 }
 
 void ResponseWriter::Append(std::string_view bytes) {

@@ -1,0 +1,20 @@
+// ASCII text as HTTP and model names use it.
+#pragma once
+
+#include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "broker/base/absl_text.h"
+
+namespace ccr::proxy {
+
+inline bool SameWithoutCase(std::string_view a, std::string_view b) {
+  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+}
+
+inline std::string_view TrimBlanks(std::string_view text) {
+  return ToStd(absl::StripAsciiWhitespace(ToAbsl(text)));
+}
+
+}  // namespace ccr::proxy
