@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <future>
 #include <map>
 #include <memory>
@@ -127,5 +128,7 @@ int main(int argc, char** argv) {
     return ccr::proxy::kExitUsage;
   }
   ccr::InitLog(flags.log_format, flags.log_level);
-  return ccr::proxy::Run(flags, signals);
+  // Everything of ours has ended; gRPC's own threads end in their own time, and static destructors must not run beside
+  // them.
+  std::_Exit(ccr::proxy::Run(flags, signals));
 }
