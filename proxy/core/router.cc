@@ -178,10 +178,6 @@ absl::StatusOr<Route> PickRoute(const RoutingTable& table, Format client, std::s
   return NoRoute(table, model);
 }
 
-absl::StatusOr<Route> PickRoute(const RoutingTable& table, std::string_view model) {
-  return PickRoute(table, Format::kOpenAi, model, RequestFacts(), 0);
-}
-
 bool NeedsTokenCount(const RoutingTable& table) {
   return !table.long_context.empty();
 }

@@ -63,9 +63,6 @@ struct Route {
 absl::StatusOr<Route> PickRoute(const RoutingTable& table, Format client, std::string_view model,
                                 const RequestFacts& facts, uint64_t session_last_input_tokens);
 
-// The same by name alone.
-absl::StatusOr<Route> PickRoute(const RoutingTable& table, std::string_view model);
-
 // Whether a rule of this table asks for RequestFacts::tokens.
 bool NeedsTokenCount(const RoutingTable& table);
 

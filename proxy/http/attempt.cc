@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "broker/base/absl_text.h"
+#include "broker/base/log.h"
 #include "proxy/core/error_body.h"
 #include "proxy/core/evidence_builder.h"
 #include "proxy/core/header_rules.h"
@@ -14,19 +15,26 @@ namespace ccr::proxy {
 namespace {
 
 constexpr std::string_view kStreamBroke = "the provider's stream broke off";
+constexpr std::string_view kPing = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+constexpr std::string_view kEventStream = "text/event-stream";
+constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kOutOfTime = "the time limit of this request (API_TIMEOUT_MS) has passed";
 
 bool IsEventStream(const UpstreamHead& head) {
-  return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), "text/event-stream");
+  return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), ToAbsl(kEventStream));
 }
 
-void WriteHead(ResponseWriter& writer, const UpstreamHead& head, std::optional<absl::Duration> retry_after) {
+// `content_type` takes the place of the provider's own, unless it is empty.
+void WriteHead(ResponseWriter& writer, const UpstreamHead& head, std::optional<absl::Duration> retry_after,
+               std::string_view content_type) {
   writer.BeginHead(head.status);
   for (const auto& [name, value] : head.headers) {
     if (!RelayResponseHeader(name)) continue;
     if (retry_after && absl::StartsWithIgnoreCase(name, "retry-after")) continue;
+    if (!content_type.empty() && absl::EqualsIgnoreCase(name, "content-type")) continue;
     writer.Header(name, value);
   }
+  if (!content_type.empty()) writer.Header("content-type", content_type);
   if (retry_after) writer.Header("retry-after", RetryAfterSeconds(*retry_after));
 }
 
@@ -37,7 +45,7 @@ Attempt::Attempt(Server& server, ResponseWriter& writer, Owner& owner, Options o
     : server_(server),
       writer_(writer),
       owner_(owner),
-      options_(options),
+      options_(std::move(options)),
       lease_(std::move(lease)),
       started_(server.clock.Now()),
       transfer_(server.upstream.Start(std::move(request), this)) {}
@@ -54,11 +62,13 @@ void Attempt::OnHead(UpstreamHead head) {
   head_ = std::move(head);
   head_at_ = server_.clock.Now();
   event_stream_ = IsEventStream(head_);
-  state_ = head_.status < 400 ? State::kHeadHeld : State::kCollecting;
+  const bool held = IsSuccess() || (head_.status < 400 && options_.translation == nullptr);
+  state_ = held ? State::kHeadHeld : State::kCollecting;
   if (IsSuccess()) scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson);
 }
 
 bool Attempt::OnData(std::string_view bytes) {
+  if (TranslatedWhole()) return Collect(bytes);
   const bool hold = state_ == State::kCollecting || (state_ == State::kHeadHeld && WholeOrNothing());
   if (hold && held_body_.size() + bytes.size() <= kMaxHeldBody) {
     held_body_ += bytes;
@@ -66,44 +76,110 @@ bool Attempt::OnData(std::string_view bytes) {
   }
   if (state_ != State::kRelaying) BeginRelay();
   Relay(bytes);
+  if (stream_ != nullptr && stream_->failed()) {
+    StopTransfer();
+    writer_.End();
+    state_ = State::kDone;
+    return owner_.OnRelayed(RelayedEvidence()), false;
+  }
   paused_ = writer_.full();
   return !paused_;
 }
 
+bool Attempt::TranslatedWhole() const {
+  return options_.translation != nullptr && !(IsSuccess() && event_stream_);
+}
+
+bool Attempt::Collect(std::string_view bytes) {
+  const size_t limit = IsSuccess() ? kMaxTranslatedBody : kMaxHeldBody;
+  const size_t taken = std::min(bytes.size(), limit - held_body_.size());
+  held_body_ += bytes.substr(0, taken);
+  if (!IsSuccess() || taken == bytes.size()) return true;
+  StopTransfer();
+  evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
+  evidence_.caller_fault = true;
+  RefuseAnswer("the provider's answer is too large to be translated");
+  return false;
+}
+
 bool Attempt::WholeOrNothing() const {
   if (event_stream_) return false;
-  const bool json = absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head_.headers, "content-type")), "application/json");
+  const bool json = absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head_.headers, "content-type")), ToAbsl(kJson));
   return head_.content_length >= 0 || (json && options_.known_stream_end);
 }
 
 void Attempt::BeginRelay() {
   state_ = State::kRelaying;
   evidence_ = FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
-  first_relayed_ = server_.clock.Now();
-  WriteHead(writer_, head_, std::nullopt);
+  first_relayed_ = quiet_since_ = server_.clock.Now();
+  if (options_.translation != nullptr) {
+    stream_ = options_.translation->Stream(options_.model, options_.stream_options);
+    WriteHead(writer_, head_, std::nullopt, kEventStream);
+    return writer_.EndHead(ResponseWriter::kUnknownLength);
+  }
+  WriteHead(writer_, head_, std::nullopt, {});
   writer_.EndHead(head_.content_length);
   if (!held_body_.empty()) Relay(std::exchange(held_body_, {}));
 }
 
 void Attempt::Relay(std::string_view bytes) {
   if (scanner_) scanner_->Feed(bytes);
+  if (event_stream_) quiet_since_ = server_.clock.Now();
+  if (stream_ != nullptr) {
+    translated_.clear();
+    stream_->Feed(bytes, &translated_);
+    return writer_.Body(translated_);
+  }
   writer_.Body(bytes);
   if (!event_stream_) return;
   last_bytes_ += bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 2));
   if (last_bytes_.size() > 2) last_bytes_.erase(0, last_bytes_.size() - 2);
 }
 
+// A complete good answer, at once.
+void Attempt::RelayTranslated(const UpstreamResult& result) {
+  scanner_->Feed(held_body_);
+  evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
+  Notes notes;
+  const absl::StatusOr<std::string> body = options_.translation->Response(held_body_, &notes);
+  for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_answer", {{"note", note}});
+  evidence_ = RelayedEvidence();
+  evidence_.first_byte = result.first_byte;
+  if (!body.ok()) {
+    evidence_.incomplete = true;
+    return RefuseAnswer(ToStd(body.status().message()));
+  }
+  first_relayed_ = server_.clock.Now();
+  WriteHead(writer_, head_, std::nullopt, kJson);
+  writer_.EndHead(static_cast<int64_t>(body->size()));
+  writer_.Body(*body);
+  writer_.End();
+  state_ = State::kDone;
+  owner_.OnRelayed(evidence_);
+}
+
+// Ends the attempt with an answer of ours in place of the provider's, as an error of the provider's format.
+void Attempt::RefuseAnswer(std::string_view message) {
+  const Format format = options_.client_format == Format::kOpenAi ? Format::kAnthropic : Format::kOpenAi;
+  state_ = State::kDone;
+  evidence_.total = server_.clock.Now() - started_;
+  owner_.OnAnswer({{502, -1, {}}, ErrorBody(format, 502, message), std::move(evidence_)});
+}
+
 void Attempt::OnDone(const UpstreamResult& result) {
   transfer_ = nullptr;
   const bool broken = result.error != TransportError::kNone;
-  if (!broken && state_ == State::kHeadHeld) BeginRelay();
+  if (!broken && state_ == State::kHeadHeld) {
+    if (TranslatedWhole()) return RelayTranslated(result);
+    BeginRelay();
+  }
   if (broken && state_ == State::kHeadHeld) {
     head_ = UpstreamHead{};
     held_body_.clear();
   }
   const bool relayed = state_ == State::kRelaying;
   if (relayed && broken) BreakOff(kStreamBroke);
-  if (relayed && !broken) writer_.End();
+  if (relayed && !broken) EndStream(false);
 
   Evidence evidence =
       relayed ? RelayedEvidence() : FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
@@ -122,11 +198,23 @@ Evidence Attempt::RelayedEvidence() {
   if (!scanner_) return evidence;
   evidence.input_tokens = scanner_->input_tokens();
   evidence.output_tokens = scanner_->output_tokens();
-  evidence.incomplete = scanner_->error() || writer_.aborted() || (options_.known_stream_end && scanner_->incomplete());
+  evidence.incomplete = scanner_->error() || writer_.aborted() ||
+                        (options_.known_stream_end && scanner_->incomplete()) ||
+                        (stream_ != nullptr && stream_->failed());
   return evidence;
 }
 
+void Attempt::EndStream(bool cut) {
+  if (stream_ != nullptr) {
+    translated_.clear();
+    stream_->Finish(cut, &translated_);
+    writer_.Body(translated_);
+  }
+  writer_.End();
+}
+
 void Attempt::BreakOff(std::string_view message) {
+  if (stream_ != nullptr) return EndStream(true);
   if (!event_stream_ || !writer_.extensible()) return writer_.Abort();
   if (!last_bytes_.empty() && last_bytes_ != "\n\n") writer_.Body("\n\n");
   writer_.Body(SseErrorEvent(options_.client_format, message));
@@ -134,7 +222,17 @@ void Attempt::BreakOff(std::string_view message) {
 }
 
 void Attempt::Tick(absl::Time now) {
-  if (state_ == State::kHeadHeld && now - head_at_ >= kHeadHold) BeginRelay();
+  if (state_ == State::kHeadHeld && now - head_at_ >= kHeadHold && !TranslatedWhole()) BeginRelay();
+  if (!PingIsDue(now)) return;
+  quiet_since_ = now;
+  writer_.Body(kPing);
+}
+
+bool Attempt::PingIsDue(absl::Time now) const {
+  if (state_ != State::kRelaying || !event_stream_ || options_.client_format != Format::kAnthropic) return false;
+  const bool between_events = stream_ != nullptr || last_bytes_.empty() || last_bytes_ == "\n\n";
+  return between_events && scanner_ && !scanner_->ended() && !paused_ && writer_.extensible() &&
+         now - quiet_since_ >= server_.ping_interval;
 }
 
 void Attempt::Resume() {
@@ -166,10 +264,14 @@ Evidence Attempt::CancelForDeadline(absl::Duration fair_wait) {
   return evidence;
 }
 
-void RelayAnswer(ResponseWriter& writer, const AttemptAnswer& answer, std::optional<absl::Duration> retry_after) {
-  WriteHead(writer, answer.head, retry_after);
-  writer.EndHead(static_cast<int64_t>(answer.body.size()));
-  writer.Body(answer.body);
+void RelayAnswer(ResponseWriter& writer, const AttemptAnswer& answer, std::optional<absl::Duration> retry_after,
+                 const Translation* translation) {
+  const std::string translated =
+      translation == nullptr ? std::string() : translation->Error(answer.head.status, answer.body);
+  const std::string_view body = translation == nullptr ? answer.body : translated;
+  WriteHead(writer, answer.head, retry_after, translation == nullptr ? std::string_view() : kJson);
+  writer.EndHead(static_cast<int64_t>(body.size()));
+  writer.Body(body);
   writer.End();
 }
 

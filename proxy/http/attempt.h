@@ -1,6 +1,7 @@
 // One try at a provider with one leased key, from the request to the last byte relayed.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include "absl/time/time.h"
 #include "proxy/core/evidence.h"
 #include "proxy/core/usage_scanner.h"
+#include "proxy/formats/translation.h"
 #include "proxy/http/response_writer.h"
 #include "proxy/http/server.h"
 
@@ -27,10 +29,18 @@ struct AttemptAnswer {
 // but the first two for kHeadHold at most, since clients give up on silent connections. What is larger is relayed as it
 // comes.
 //
+// With a translation, event streams are translated as they come. Other answers are held until they are complete, as
+// long as it takes, a good one up to kMaxTranslatedBody; of an error kMaxHeldBody are kept. A good answer that cannot
+// be translated becomes a 502. Evidence is always of the provider's own bytes.
+//
+// An event stream to an Anthropic client gets a ping between two events whenever the provider was silent for
+// Server::ping_interval.
+//
 // Back-pressure: while the writer is full the transfer is paused; Resume() lets it go on.
 class Attempt final : public UpstreamHandler {
  public:
   static constexpr size_t kMaxHeldBody = 64 * 1024;
+  static constexpr size_t kMaxTranslatedBody = 50 * 1024 * 1024;
   static constexpr absl::Duration kHeadHold = absl::Seconds(10);
 
   // Called at most once, as the last thing an attempt does.
@@ -42,8 +52,11 @@ class Attempt final : public UpstreamHandler {
   };
 
   struct Options {
-    Format client_format = Format::kOpenAi;  // of the error event that ends a broken stream
-    bool known_stream_end = false;           // an event stream without its format's last event is incomplete
+    Format client_format = Format::kOpenAi;    // of the error event that ends a broken stream
+    bool known_stream_end = false;             // an event stream without its format's last event is incomplete
+    const Translation* translation = nullptr;  // nullptr: bytes pass as they are
+    std::string model;                         // for Translation::Stream, as the next
+    StreamOptions stream_options;
   };
 
   // Starts at once.
@@ -62,6 +75,8 @@ class Attempt final : public UpstreamHandler {
 
   const Lease& lease() const { return lease_; }
   std::optional<absl::Time> first_relayed() const { return first_relayed_; }
+  // All that the model read, as far as the answer told; see UsageScanner.
+  uint64_t total_input_tokens() const { return scanner_ ? scanner_->total_input_tokens() : 0; }
 
  private:
   enum class State { kWaiting, kHeadHeld, kCollecting, kRelaying, kDone };
@@ -70,10 +85,16 @@ class Attempt final : public UpstreamHandler {
   bool OnData(std::string_view bytes) override;
   void OnDone(const UpstreamResult& result) override;
 
-  bool WholeOrNothing() const;  // the client has no use for a part of this body
+  bool WholeOrNothing() const;   // the client has no use for a part of this body
+  bool TranslatedWhole() const;  // in one piece
+  bool Collect(std::string_view bytes);
   void BeginRelay();
+  void RelayTranslated(const UpstreamResult& result);
   void Relay(std::string_view bytes);
+  void EndStream(bool cut);
   void BreakOff(std::string_view message);
+  void RefuseAnswer(std::string_view message);
+  bool PingIsDue(absl::Time now) const;
   void StopTransfer();
   Evidence RelayedEvidence();
   bool IsSuccess() const { return head_.status >= 200 && head_.status < 300; }
@@ -93,11 +114,16 @@ class Attempt final : public UpstreamHandler {
   std::string held_body_;
   std::optional<UsageScanner> scanner_;  // of a 2xx body
   Evidence evidence_;                    // of the head, once relaying
-  std::string last_bytes_;               // of an event stream, at most two
+  std::unique_ptr<StreamTranslator> stream_;
+  std::string translated_;  // what one Feed gave
+  std::string last_bytes_;  // of an event stream that is not translated, at most two
+  absl::Time quiet_since_;  // of an event stream that is relayed
   std::optional<absl::Time> first_relayed_;
 };
 
-// Sends a collected answer to the client, complete and unmodified. `retry_after` takes the place of the provider's own.
-void RelayAnswer(ResponseWriter& writer, const AttemptAnswer& answer, std::optional<absl::Duration> retry_after);
+// Sends a collected answer to the client, complete: unmodified, or as an error of `translation`. `retry_after` takes
+// the place of the provider's own.
+void RelayAnswer(ResponseWriter& writer, const AttemptAnswer& answer, std::optional<absl::Duration> retry_after,
+                 const Translation* translation);
 
 }  // namespace ccr::proxy

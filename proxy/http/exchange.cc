@@ -4,18 +4,14 @@
 #include <random>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "broker/base/absl_text.h"
 #include "proxy/core/format.h"
-#include "proxy/core/header_rules.h"
-#include "proxy/core/router.h"
 
 namespace ccr::proxy {
 namespace {
 
 // Ours is the deadline that counts; the transfer's own only keeps a stray one from living on.
 constexpr absl::Duration kTransferSlack = absl::Seconds(5);
-constexpr size_t kMaxSession = 256;
 
 bool NeedsTable(Endpoint endpoint) {
   return endpoint != Endpoint::kRoot && endpoint != Endpoint::kHealth && endpoint != Endpoint::kNotFound &&
@@ -50,26 +46,14 @@ bool IsQuotaGone(int status, std::string_view outcome) {
   return status == 402 || outcome == "quota";
 }
 
+// Another provider's pool may do better; a broker that is away has none.
+bool IsPoolsFault(const LeaseFailure& failure) {
+  return failure.status.code() != absl::StatusCode::kUnavailable &&
+         failure.status.code() != absl::StatusCode::kCancelled;
+}
+
 std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::optional<absl::Duration> b) {
   return a && b ? std::min(*a, *b) : (a ? a : b);
-}
-
-// Evidence has to be read: bodies come uncompressed.
-std::vector<std::pair<std::string, std::string>> ForwardedHeaders(const Request& request) {
-  std::vector<std::pair<std::string, std::string>> headers;
-  headers.reserve(request.fields.size());
-  const std::string_view connection = request.Find("connection");
-  for (const auto& [name, value] : request.fields) {
-    if (!ForwardRequestHeader(name) || NamedByConnection(connection, name)) continue;
-    const bool encoding = absl::EqualsIgnoreCase(ToAbsl(name), "accept-encoding");
-    headers.emplace_back(name, encoding ? std::string_view("identity") : value);
-  }
-  return headers;
-}
-
-std::string SessionOf(const Request& request, const BodyScan& scan) {
-  const std::string_view header = request.Find("x-claude-code-session-id");
-  return header.empty() || header.size() > kMaxSession ? scan.session : std::string(header);
 }
 
 }  // namespace
@@ -83,7 +67,8 @@ Exchange::Exchange(Server& server, ResponseWriter& writer, const Input& input, s
       done_(std::move(done)),
       started_(server.clock.Now()),
       target_(ParseTarget(input.request.method, input.request.target)),
-      client_format_(ClientFormat(target_.endpoint)) {
+      client_format_(ClientFormat(target_.endpoint)),
+      routed_(request_, target_) {
   server_.observer.OnRequestStarted();
 }
 
@@ -92,7 +77,7 @@ Exchange::~Exchange() {
   RequestSummary summary;
   summary.endpoint = target_.endpoint;
   summary.status = writer_.started() ? writer_.status() : 0;
-  if (provider_ != nullptr) summary.provider = provider_->name;
+  if (routed_.provider() != nullptr) summary.provider = routed_.provider()->name;
   summary.total = server_.clock.Now() - started_;
   if (attempt_ && attempt_->first_relayed()) summary.first_byte = *attempt_->first_relayed() - started_;
   summary.lease_wait = lease_wait_;
@@ -156,46 +141,36 @@ void Exchange::ServeHealth() {
 }
 
 void Exchange::Forward() {
-  if (!(target_.endpoint == Endpoint::kPassthrough ? RouteByName() : RouteByModel())) return;
+  if (const auto refusal = routed_.PickFirst(*table_, server_.sessions)) return Answer(*refusal);
   deadline_ = started_ + table_->api_timeout;
-  plan_.emplace(*provider_, deadline_);
+  BeginRoute();
+}
+
+void Exchange::BeginRoute() {
+  if (const auto page = routed_.OwnPage()) {
+    WriteJson(writer_, 200, *page);
+    return Finish();
+  }
+  plan_.emplace(*routed_.provider(), deadline_);
+  queue_until_.reset();
+  kind_ = AttemptSummary::Kind::kFirst;
+  best_ = AttemptAnswer();
+  best_outcome_.clear();
+  refusal_retry_after_.reset();
   Acquire({});
 }
 
-bool Exchange::RouteByName() {
-  provider_ = table_->FindProvider(target_.provider);
-  if (provider_ == nullptr) Fail(404, "there is no provider of this name");
-  session_ = SessionOf(request_, {});
-  body_ = {request_.body};
-  return provider_ != nullptr;
-}
-
-bool Exchange::RouteByModel() {
-  const BodyScan scan = ScanBody(request_.body);
-  if (!scan.valid) return Fail(400, "the body is not a JSON object: " + scan.error), false;
-  const auto route = PickRoute(*table_, scan.model.value_or(""));
-  if (!route.ok()) {
-    const int status = route.status().code() == absl::StatusCode::kNotFound ? 404 : 400;
-    return Fail(status, std::string(ToStd(route.status().message()))), false;
-  }
-  provider_ = route->provider;
-  if (!SameFormat(target_.endpoint, provider_->format)) {
-    return Fail(501, "provider '" + provider_->name +
-                         "' speaks another format than this endpoint, and translation "
-                         "between the two is not available; use the provider's own format"),
-           false;
-  }
-  model_ = route->model;
-  session_ = SessionOf(request_, scan);
-  body_ = SpliceModel(request_.body, scan, model_, &splice_);
+bool Exchange::BeginNextRoute() {
+  if (server_.clock.Now() >= deadline_ || !routed_.PickNext()) return false;
+  BeginRoute();
   return true;
 }
 
 LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl::Duration max_wait) const {
   LeaseRequest wanted;
-  wanted.pool = provider_->name;
-  wanted.model = model_;
-  wanted.session = session_;
+  wanted.pool = routed_.provider()->name;
+  wanted.model = routed_.model();
+  wanted.session = routed_.session();
   wanted.exclude = exclude;
   wanted.max_wait = max_wait;
   return wanted;
@@ -203,7 +178,7 @@ LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl
 
 void Exchange::Acquire(const std::vector<std::string>& exclude) {
   asked_ = server_.clock.Now();
-  if (!queue_until_) queue_until_ = std::min(asked_ + provider_->queue_wait, deadline_);
+  if (!queue_until_) queue_until_ = std::min(asked_ + routed_.provider()->queue_wait, deadline_);
   const absl::Duration wait = std::max(*queue_until_ - asked_, absl::ZeroDuration());
   call_ = server_.leases.Acquire(WantedLease(exclude, wait), [this](LeaseAnswer answer) {
     call_.reset();
@@ -214,13 +189,16 @@ void Exchange::Acquire(const std::vector<std::string>& exclude) {
 void Exchange::OnLease(LeaseAnswer answer) {
   if (!lease_wait_) lease_wait_ = server_.clock.Now() - asked_;
   if (answer.lease) return StartAttempt(std::move(*answer.lease));
-  if (plan_->attempts() == 0) return Answer(NoLease(answer.failure, provider_->name));
+  if (plan_->attempts() == 0) {
+    if (IsPoolsFault(answer.failure) && BeginNextRoute()) return;
+    return Answer(NoLease(answer.failure, routed_.provider()->name));
+  }
   refusal_retry_after_ = answer.failure.retry_after;
   AnswerBest();
 }
 
 void Exchange::StartAttempt(Lease lease) {
-  absl::StatusOr<std::string> url = UpstreamUrl(lease.base_url, target_.endpoint, target_);
+  absl::StatusOr<std::string> url = routed_.UpstreamUrl(lease.base_url);
   if (!url.ok()) {
     Evidence evidence;
     evidence.caller_fault = true;
@@ -228,25 +206,27 @@ void Exchange::StartAttempt(Lease lease) {
     return Fail(400, std::string(ToStd(url.status().message())));
   }
   UpstreamRequest request = BuildRequest(lease, *std::move(url));
-  const Attempt::Options options{client_format_, target_.endpoint != Endpoint::kPassthrough};
+  const Attempt::Options options{client_format_, target_.endpoint != Endpoint::kPassthrough, routed_.translation(),
+                                 routed_.model(), routed_.stream_options()};
   attempt_running_ = true;
   attempt_ = std::make_unique<Attempt>(server_, writer_, static_cast<Attempt::Owner&>(*this), options, std::move(lease),
                                        std::move(request));
 }
 
 UpstreamRequest Exchange::BuildRequest(Lease& lease, std::string url) const {
+  const Provider& provider = *routed_.provider();
   UpstreamRequest request;
   request.method = std::string(request_.method);
   request.url = std::move(url);
-  request.headers = ForwardedHeaders(request_);
+  request.headers = routed_.UpstreamHeaders();
   request.credential_header = lease.credential_header;
   request.credential_prefix = lease.credential_prefix;
   request.credential = std::move(lease.credential);
-  request.body = body_;
+  request.body = routed_.body();
   request.has_body = request_.has_body;
-  request.connect_timeout = provider_->connect_timeout;
-  request.first_byte_timeout = provider_->first_byte_timeout;
-  request.idle_timeout = provider_->idle_timeout;
+  request.connect_timeout = provider.connect_timeout;
+  request.first_byte_timeout = provider.first_byte_timeout;
+  request.idle_timeout = provider.idle_timeout;
   request.total_timeout = deadline_ - server_.clock.Now() + kTransferSlack;
   request.proxy_url = table_->proxy_url;
   return request;
@@ -254,6 +234,8 @@ UpstreamRequest Exchange::BuildRequest(Lease& lease, std::string url) const {
 
 void Exchange::OnRelayed(const Evidence& evidence) {
   attempt_running_ = false;
+  if (routed_.IsChat() && attempt_->total_input_tokens() > 0)
+    server_.sessions.Record(routed_.session(), attempt_->total_input_tokens());
   ReportOnly(attempt_->lease().id, evidence);
   ObserveAttempt(evidence, ExpectedOutcome(evidence));
   Finish();
@@ -265,8 +247,8 @@ void Exchange::OnAnswer(AttemptAnswer answer) {
   if (MayRetry(answer_.evidence)) return AskBroker();
   ReportOnly(attempt_->lease().id, answer_.evidence);
   ObserveAttempt(answer_.evidence, ExpectedOutcome(answer_.evidence));
-  RelayAnswer(writer_, answer_, std::nullopt);
-  Finish();
+  if (answer_.head.status >= 500 && BeginNextRoute()) return;
+  Relay(answer_, std::nullopt);
 }
 
 void Exchange::AskBroker() {
@@ -316,22 +298,30 @@ void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer>
 
 void Exchange::AnswerBest() {
   const RetryPlan::Answer final = plan_->Final();
-  const std::string& name = provider_->name;
   const int status = best_.head.status;
+  const bool key_refused = IsKeyRefused(status, best_outcome_);
+  const bool quota_gone = IsQuotaGone(status, best_outcome_);
+  const bool failed = final.rate_limited || key_refused || quota_gone || status == 0 || status == 429 || status >= 500;
+  if (failed && BeginNextRoute()) return;
+
+  const std::string& name = routed_.provider()->name;
   if (final.rate_limited) return AnswerRateLimited(Earlier(final.retry_after, refusal_retry_after_));
-  if (IsKeyRefused(status, best_outcome_))
+  if (key_refused)
     return Answer({502, "provider '" + name + "' accepts none of the keys tried; `ccr rotation` shows why", {}});
-  if (IsQuotaGone(status, best_outcome_))
+  if (quota_gone)
     return Answer({503, "the quota of every key tried of provider '" + name + "' is used up", refusal_retry_after_});
   if (status == 0) return Answer(NoUpstreamAnswer(best_.evidence.transport_error, name));
-  RelayAnswer(writer_, best_, std::nullopt);
-  Finish();
+  Relay(best_, std::nullopt);
 }
 
 void Exchange::AnswerRateLimited(std::optional<absl::Duration> retry_after) {
   if (best_.head.status != 429 || best_outcome_ != "rate_limited")
-    return Answer({429, "no key of provider '" + provider_->name + "' is available now", retry_after});
-  RelayAnswer(writer_, best_, retry_after);
+    return Answer({429, "no key of provider '" + routed_.provider()->name + "' is available now", retry_after});
+  Relay(best_, retry_after);
+}
+
+void Exchange::Relay(const AttemptAnswer& answer, std::optional<absl::Duration> retry_after) {
+  RelayAnswer(writer_, answer, retry_after, routed_.translation());
   Finish();
 }
 
@@ -367,7 +357,7 @@ void Exchange::ReportOnly(const std::string& lease_id, const Evidence& evidence)
 void Exchange::ObserveAttempt(const Evidence& evidence, std::string_view outcome) {
   AttemptSummary summary;
   summary.kind = kind_;
-  summary.provider = provider_->name;
+  summary.provider = routed_.provider()->name;
   summary.outcome = outcome;
   summary.input_tokens = evidence.input_tokens;
   summary.output_tokens = evidence.output_tokens;

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/core/json_scan.h"
 #include "proxy/core/retry_plan.h"
 #include "proxy/core/target.h"
 #include "proxy/http/attempt.h"
@@ -17,6 +16,7 @@
 #include "proxy/http/own_answer.h"
 #include "proxy/http/request.h"
 #include "proxy/http/response_writer.h"
+#include "proxy/http/routed_request.h"
 #include "proxy/http/server.h"
 
 namespace ccr::proxy {
@@ -28,7 +28,7 @@ namespace ccr::proxy {
 //                                               ^        v
 //                                      [backoff] <- report + next lease      (nothing relayed yet)
 //                                                        v
-//                                              the best answer there was
+//                                              the best answer there was, or the next route of the fallback list
 class Exchange final : private Attempt::Owner {
  public:
   static constexpr absl::Duration kTableHold = absl::Seconds(5);
@@ -58,8 +58,8 @@ class Exchange final : private Attempt::Owner {
   void Begin();
   void ServeHealth();
   void Forward();
-  bool RouteByModel();  // false: answered
-  bool RouteByName();
+  void BeginRoute();
+  bool BeginNextRoute();  // false: there is none, or no time
 
   LeaseRequest WantedLease(const std::vector<std::string>& exclude, absl::Duration max_wait) const;
   void Acquire(const std::vector<std::string>& exclude);
@@ -71,6 +71,7 @@ class Exchange final : private Attempt::Owner {
   void OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next);
   void AnswerBest();
   void AnswerRateLimited(std::optional<absl::Duration> retry_after);
+  void Relay(const AttemptAnswer& answer, std::optional<absl::Duration> retry_after);
   void Expire();
   void Abandon();
 
@@ -94,12 +95,8 @@ class Exchange final : private Attempt::Owner {
   bool waiting_for_table_ = false;
   bool done_called_ = false;
 
-  // Once routed.
-  const Provider* provider_ = nullptr;  // of *table_
-  std::string model_;
-  std::string session_;
-  std::string splice_;
-  std::vector<std::string_view> body_;
+  // Once routed; the plan and all behind it are of the present route.
+  RoutedRequest routed_;
   absl::Time deadline_ = absl::InfiniteFuture();
   std::optional<RetryPlan> plan_;
 

@@ -7,7 +7,9 @@
 #include <random>
 #include <string>
 
+#include "absl/time/time.h"
 #include "broker/base/clock.h"
+#include "proxy/core/session_usage.h"
 #include "proxy/http/lease_source.h"
 #include "proxy/http/observer.h"
 #include "proxy/upstream/client.h"
@@ -25,6 +27,9 @@ struct Server {
   std::string listen_host;
   std::minstd_rand random;
   bool draining = false;
+  // A stream to an Anthropic client that is silent for so long gets a ping.
+  absl::Duration ping_interval = absl::Seconds(15);
+  SessionUsage sessions;
 };
 
 }  // namespace ccr::proxy

@@ -18,9 +18,17 @@ Worker::~Worker() {
 void Worker::Start(Acceptor acceptor, const LeaseSourceFactory& make_leases) {
   leases_ = make_leases(loop_);
   upstream_ = std::make_unique<UpstreamClient>(loop_, shared_.upstream);
-  server_ =
-      std::make_unique<Server>(Server{loop_, *upstream_, *leases_, metrics_, shared_.clock, shared_.open_connections,
-                                      shared_.listen_host, std::minstd_rand(std::random_device()()), false});
+  server_.reset(new Server{.loop = loop_,
+                           .upstream = *upstream_,
+                           .leases = *leases_,
+                           .observer = metrics_,
+                           .clock = shared_.clock,
+                           .open_connections = shared_.open_connections,
+                           .listen_host = shared_.listen_host,
+                           .random = std::minstd_rand(std::random_device()()),
+                           .draining = false,
+                           .ping_interval = shared_.ping_interval,
+                           .sessions = SessionUsage()});
   listener_ = std::make_unique<Listener>(*server_, std::move(acceptor));
   listener_->Start();
   thread_ = std::thread([this] { Run(); });

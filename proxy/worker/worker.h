@@ -32,6 +32,7 @@ struct WorkerShared {
   std::string listen_host;
   UpstreamClient::Options upstream;
   std::atomic<int64_t> open_connections{0};
+  absl::Duration ping_interval = absl::Seconds(15);  // see Server
 };
 
 // A session begins and ends on one worker. Methods are called from the thread that made the worker.

@@ -75,14 +75,64 @@ class EdgeTest(StackTest):
             self.assertEqual(self.get(f"/p/open/{escape}").status, 400, escape)
         self.assertEqual(len(fake.requests()), 3)
 
-    def test_formats_that_differ_are_501_in_the_clients_shape(self):
+    def test_an_anthropic_client_of_an_openai_provider(self):
         fake = self.start_two()
-        answer = self.post("/v1/messages", {"model": "open,gpt-x"})
-        self.assertEqual((answer.status, answer.json()["type"]), (501, "error"))
-        answer = self.post("/v1/chat/completions", {"model": "anth,claude-x"})
+        body = {"model": "open,gpt-x", "max_tokens": 9, "system": "be kind", "messages": [{"role": "user", "content": "hi"}]}
+        answer = self.post("/v1/messages?beta=true", body, {"anthropic-version": "2023-06-01"})
+        self.assertEqual(answer.status, 200, answer)
+        message = answer.json()
+        self.assertEqual((message["type"], message["role"], message["stop_reason"]), ("message", "assistant", "end_turn"))
+        self.assertEqual(message["content"], [{"type": "text", "text": "Hello from the fake provider."}])
+        self.assertEqual((message["usage"]["input_tokens"], message["usage"]["output_tokens"]), (7, 5))
+        sent = fake.requests()[0]
+        self.assertEqual((sent["target"], sent["key"]), ("/v1/chat/completions", "canary-key-o"))
+        self.assertNotIn("anthropic-version", sent["headers"])
+        answer = self.post("/v1/messages", {**body, "stream": True})
+        self.assertEqual(answer.headers["content-type"], "text/event-stream")
+        names = [line[7:] for line in answer.body.decode().splitlines() if line.startswith("event: ")]
+        self.assertEqual((names[0], names[-1]), ("message_start", "message_stop"))
+        data = [json.loads(line[6:]) for line in answer.body.decode().splitlines() if line.startswith("data: ")]
+        text = "".join(event["delta"].get("text", "") for event in data if event["type"] == "content_block_delta")
+        self.assertEqual(text, "word0 word1 word2 ")
+        answer = self.post("/v1/messages/count_tokens", {"model": "open,gpt-x", "messages": body["messages"]})
+        self.assertEqual((answer.status, answer.json()["input_tokens"] > 0, len(fake.requests())), (200, True, 2))
+
+    def test_an_openai_client_of_an_anthropic_provider(self):
+        fake = self.start_two()
+        body = {"model": "anth,claude-x", "messages": [{"role": "user", "content": "hi"}]}
+        answer = self.post("/v1/chat/completions", body)
+        self.assertEqual(answer.status, 200, answer)
+        choice = answer.json()["choices"][0]
+        self.assertEqual((choice["message"]["content"], choice["finish_reason"]), ("Hello from the fake provider.", "stop"))
+        sent = fake.requests()[0]
+        self.assertEqual((sent["target"], sent["key"]), ("/v1/messages", "canary-key-a"))
+        self.assertEqual(sent["headers"]["anthropic-version"], ["2023-06-01"])
+        answer = self.post("/v1/chat/completions", {**body, "stream": True})
+        lines = [line[6:] for line in answer.body.decode().splitlines() if line.startswith("data: ")]
+        self.assertEqual(lines.pop(), "[DONE]")
+        text = "".join(choice["delta"].get("content") or "" for line in lines for choice in json.loads(line)["choices"])
+        self.assertEqual(text, "word0 word1 word2 ")
+
+    def test_errors_of_the_other_format_keep_status_and_words(self):
+        fake = self.start_two()
+        fake.tell({"*": {"kind": "status", "status": 400, "error": {"type": "invalid_request_error", "message": "prompt is odd"}}})
+        messages = [{"role": "user", "content": "hi"}]
+        answer = self.post("/v1/messages", {"model": "open,gpt-x", "max_tokens": 9, "messages": messages})
+        self.assertEqual((answer.status, answer.json()["type"]), (400, "error"))
+        self.assertEqual(answer.json()["error"], {"type": "invalid_request_error", "message": "prompt is odd"})
+        answer = self.post("/v1/chat/completions", {"model": "anth,claude-x", "messages": messages})
+        self.assertEqual((answer.status, answer.json()["error"]["message"]), (400, "prompt is odd"))
+        answer = self.post("/v1/embeddings", {"model": "anth,claude-x"})
         self.assertEqual(answer.status, 501)
         self.assertIn("message", answer.json()["error"])
-        self.assertEqual(fake.requests(), [])
+
+    def test_fallbacks_go_on_where_a_provider_fails(self):
+        fake = self.start_two(fallback={"default": ["anth,claude-x"]})
+        fake.tell({"canary-key-o": {"kind": "status", "status": 429, "headers": {"retry-after": "30"}}})
+        for _ in range(2):  # the second finds the pool exhausted
+            answer = self.post("/v1/chat/completions", {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]})
+            self.assertEqual(answer.status, 200, answer)
+        self.assertEqual([r["key"] for r in fake.requests()], ["canary-key-o", "canary-key-a", "canary-key-a"])
 
     def test_client_token(self):
         fake = self.start_two(APIKEY="canary-key-client-token")

@@ -82,8 +82,8 @@ class LifecycleTest(StackTest):
         self.start_three()
         self.broker.kill()
         started = time.monotonic()
-        answer = self.post("/v1/messages", {"model": "fake,fake-model"})
-        self.assertEqual(answer.status, 501)  # formats differ: decided without the broker
+        answer = self.post("/v1/messages", {"model": "nobody,fake-model"})
+        self.assertEqual(answer.status, 404)  # decided without the broker
         answer = self.chat()
         waited = time.monotonic() - started
         self.assertEqual(answer.status, 503, answer)

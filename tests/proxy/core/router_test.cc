@@ -22,6 +22,11 @@ RoutingTable Table() {
   return table;
 }
 
+// Of a request that no rule of the Router is about.
+absl::StatusOr<Route> PickByName(const RoutingTable& table, std::string_view model) {
+  return PickRoute(table, Format::kOpenAi, model, RequestFacts(), 0);
+}
+
 TEST(PickRoute, Rules) {
   const RoutingTable table = Table();
   const struct {
@@ -37,7 +42,7 @@ TEST(PickRoute, Rules) {
       {"", "local", "qwen"},
   };
   for (const auto& c : cases) {
-    const auto route = PickRoute(table, c.model);
+    const auto route = PickByName(table, c.model);
     ASSERT_TRUE(route.ok()) << c.model << route.status();
     EXPECT_EQ(route->provider->name, c.provider) << c.model;
     EXPECT_EQ(route->model, c.sent) << c.model;
@@ -47,13 +52,13 @@ TEST(PickRoute, Rules) {
 TEST(PickRoute, DefaultMayBeAListedModel) {
   RoutingTable table = Table();
   table.default_route = "QWEN";
-  EXPECT_EQ(PickRoute(table, "unheard-of")->model, "qwen");
+  EXPECT_EQ(PickByName(table, "unheard-of")->model, "qwen");
 }
 
 TEST(PickRoute, Errors) {
   RoutingTable table = Table();
   const auto expect = [&](std::string_view model, absl::StatusCode code, const std::string& said) {
-    const absl::Status status = PickRoute(table, model).status();
+    const absl::Status status = PickByName(table, model).status();
     EXPECT_EQ(status.code(), code) << model;
     EXPECT_THAT(std::string(status.message()), HasSubstr(said));
     EXPECT_THAT(std::string(status.message()), HasSubstr("OpenRouter, local"));

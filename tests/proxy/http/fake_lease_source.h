@@ -43,6 +43,10 @@ class FakeBroker {
     const std::lock_guard<std::mutex> lock(mutex_);
     refusal_ = std::move(failure);
   }
+  void RefusePool(const std::string& pool, LeaseFailure failure) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    pool_refusals_[pool] = std::move(failure);
+  }
   void SetSilent(bool silent) {  // leases are not answered at all
     const std::lock_guard<std::mutex> lock(mutex_);
     silent_ = silent;
@@ -80,6 +84,8 @@ class FakeBroker {
     const std::lock_guard<std::mutex> lock(mutex_);
     requests_.push_back(request);
     if (refusal_) return {std::nullopt, *refusal_};
+    if (const auto it = pool_refusals_.find(request.pool); it != pool_refusals_.end())
+      return {std::nullopt, it->second};
     for (size_t i = 0; i < keys_.size(); ++i) {
       const std::string key = keys_[next_++ % keys_.size()];
       const bool excluded = std::count(request.exclude.begin(), request.exclude.end(), "fp-" + key) > 0;
@@ -145,6 +151,7 @@ class FakeBroker {
   std::vector<std::string> keys_;
   std::set<std::string> out_;  // keys that are out of rotation
   std::optional<LeaseFailure> refusal_;
+  std::map<std::string, LeaseFailure> pool_refusals_;
   bool silent_ = false;
   size_t next_ = 0;
   uint64_t last_id_ = 0;

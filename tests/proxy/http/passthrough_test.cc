@@ -111,17 +111,6 @@ TEST_F(PassthroughTest, HeadOfAProvidersPathHasNoBody) {
   EXPECT_EQ(client.Ask(Get("/")).status, 200);
 }
 
-TEST_F(PassthroughTest, FormatsThatDifferAreRefusedInTheClientsFormat) {
-  Start(Answer(200, "", "{}"));
-  const Response anthropic = Ask(Post("/v1/messages", R"({"model":"one,gpt-x"})"));
-  EXPECT_EQ(anthropic.status, 501);
-  EXPECT_TRUE(anthropic.body.starts_with(R"({"type":"error","error":{)")) << anthropic.body;
-  const Response openai = Ask(Post("/v1/chat/completions", R"({"model":"claude-s"})"));
-  EXPECT_EQ(openai.status, 501);
-  EXPECT_TRUE(openai.body.starts_with(R"({"error":{)")) << openai.body;
-  EXPECT_TRUE(upstream_->requests().empty());
-}
-
 TEST_F(PassthroughTest, BadBodiesAndUnknownModelsNameTheFault) {
   Start(Answer(200, "", "{}"));
   EXPECT_EQ(Ask(Post("/v1/chat/completions", "{\"model\":")).status, 400);

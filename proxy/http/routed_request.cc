@@ -1,0 +1,167 @@
+#include "proxy/http/routed_request.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/log.h"
+#include "proxy/core/format.h"
+#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/openai_anthropic.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr size_t kMaxSession = 256;
+constexpr std::string_view kAnthropicVersion = "2023-06-01";
+
+const Translation& TranslationFor(Format client) {
+  static const Translation& from_anthropic = *MakeAnthropicToOpenAi().release();
+  static const Translation& from_openai =
+      *MakeOpenAiToAnthropic([] { return absl::ToUnixSeconds(absl::Now()); }).release();
+  return client == Format::kAnthropic ? from_anthropic : from_openai;
+}
+
+bool IsTranslatable(Endpoint endpoint) {
+  return endpoint == Endpoint::kMessages || endpoint == Endpoint::kChatCompletions;
+}
+
+// What only a provider of the client's own format understands, and what we set anew.
+bool IsOfFormat(Format client, std::string_view header) {
+  const std::string_view prefix = client == Format::kAnthropic ? "anthropic-" : "openai-";
+  return absl::StartsWithIgnoreCase(ToAbsl(header), ToAbsl(prefix)) ||
+         absl::EqualsIgnoreCase(ToAbsl(header), "content-type");
+}
+
+bool IsRoute(const Route& a, const Route& b) {
+  return a.provider == b.provider && a.model == b.model;
+}
+
+}  // namespace
+
+std::optional<OwnAnswer> RoutedRequest::PickFirst(const RoutingTable& table, SessionUsage& sessions) {
+  table_ = &table;
+  std::optional<OwnAnswer> refusal = target_.endpoint == Endpoint::kPassthrough ? PickByName() : PickByModel(sessions);
+  first_ = route_;
+  return refusal;
+}
+
+std::optional<OwnAnswer> RoutedRequest::PickByName() {
+  const Provider* provider = table_->FindProvider(target_.provider);
+  if (provider == nullptr) return OwnAnswer{404, "there is no provider of this name", std::nullopt};
+  ReadBody();
+  return Use({provider, "", Rule::kExplicit});
+}
+
+std::optional<OwnAnswer> RoutedRequest::PickByModel(SessionUsage& sessions) {
+  scan_ = ScanBody(request_.body);
+  if (!scan_.valid) return OwnAnswer{400, "the body is not a JSON object: " + scan_.error, std::nullopt};
+  ReadBody();
+  const Format client = ClientFormat(target_.endpoint);
+  const auto route = PickRoute(*table_, client, scan_.model.value_or(""), facts_, sessions.Last(facts_.session));
+  if (!route.ok()) {
+    const int status = route.status().code() == absl::StatusCode::kNotFound ? 404 : 400;
+    return OwnAnswer{status, std::string(ToStd(route.status().message())), std::nullopt};
+  }
+  Log(LogLevel::kDebug, "routed",
+      {{"rule", RuleName(route->rule)}, {"provider", route->provider->name}, {"model", route->model}});
+  return Use(*route);
+}
+
+void RoutedRequest::ReadBody() {
+  const bool counts = target_.endpoint == Endpoint::kCountTokens;
+  if (IsChat() || counts) facts_ = ReadFacts(request_.body, scan_, counts || NeedsTokenCount(*table_));
+  facts_.session = scan_.session;
+  const std::string_view header = request_.Find("x-claude-code-session-id");
+  if (!header.empty() && header.size() <= kMaxSession) facts_.session = header;
+}
+
+bool RoutedRequest::IsChat() const {
+  return IsTranslatable(target_.endpoint);
+}
+
+bool RoutedRequest::PickNext() {
+  if (target_.endpoint == Endpoint::kPassthrough) return false;
+  if (!fallbacks_) fallbacks_ = Fallbacks(*table_, RuleName(first_.rule));
+  while (next_fallback_ < fallbacks_->size()) {
+    const Route next = (*fallbacks_)[next_fallback_++];
+    if (IsRoute(next, first_)) continue;
+    const std::string failed = route_.provider->name + "," + route_.model;
+    const std::optional<OwnAnswer> refusal = Use(next);
+    Log(LogLevel::kDebug, "fallback",
+        {{"failed", failed}, {"provider", next.provider->name}, {"model", next.model}, {"usable", !refusal}});
+    if (!refusal) return true;
+  }
+  return false;
+}
+
+std::optional<OwnAnswer> RoutedRequest::Use(const Route& route) {
+  const Translation* translation = nullptr;
+  if (!SameFormat(target_.endpoint, route.provider->format) && target_.endpoint != Endpoint::kCountTokens) {
+    if (!IsTranslatable(target_.endpoint)) {
+      return OwnAnswer{501,
+                       "provider '" + route.provider->name +
+                           "' speaks Anthropic's format, which has no such endpoint; choose a model of a provider that "
+                           "speaks OpenAI's",
+                       std::nullopt};
+    }
+    translation = &TranslationFor(ClientFormat(target_.endpoint));
+    absl::StatusOr<TranslatedRequest> translated = Translate(*translation, route.model);
+    if (!translated.ok()) return OwnAnswer{400, std::string(ToStd(translated.status().message())), std::nullopt};
+    translated_ = *std::move(translated);
+    body_ = {translated_.body};
+  } else if (target_.endpoint == Endpoint::kPassthrough) {
+    body_ = {request_.body};
+  } else {
+    body_ = SpliceModel(request_.body, scan_, route.model, &splice_);
+    if (facts_.subagent) body_ = CutTag(request_.body, body_, *facts_.subagent);
+  }
+  route_ = route;
+  translation_ = translation;
+  return std::nullopt;
+}
+
+absl::StatusOr<TranslatedRequest> RoutedRequest::Translate(const Translation& translation,
+                                                           std::string_view model) const {
+  std::string without_tag;
+  if (facts_.subagent) {
+    for (const std::string_view piece : CutTag(request_.body, {request_.body}, *facts_.subagent)) without_tag += piece;
+  }
+  Notes notes;
+  auto translated = translation.Request(facts_.subagent ? without_tag : request_.body, model, &notes);
+  for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_request", {{"note", note}});
+  return translated;
+}
+
+std::optional<std::string> RoutedRequest::OwnPage() const {
+  if (target_.endpoint != Endpoint::kCountTokens || route_.provider->format == Format::kAnthropic) return std::nullopt;
+  return CountTokensAnswer(facts_.tokens);
+}
+
+absl::StatusOr<std::string> RoutedRequest::UpstreamUrl(std::string_view base_url) const {
+  if (translation_ == nullptr) return proxy::UpstreamUrl(base_url, target_.endpoint, target_);
+  const bool anthropic = route_.provider->format == Format::kAnthropic;
+  return proxy::UpstreamUrl(base_url, anthropic ? Endpoint::kMessages : Endpoint::kChatCompletions, Target());
+}
+
+Headers RoutedRequest::UpstreamHeaders() const {
+  Headers headers;
+  headers.reserve(request_.fields.size() + 2);
+  const std::string_view connection = request_.Find("connection");
+  const Format client = ClientFormat(target_.endpoint);
+  for (const auto& [name, value] : request_.fields) {
+    if (!ForwardRequestHeader(name) || NamedByConnection(connection, name)) continue;
+    if (translation_ != nullptr && IsOfFormat(client, name)) continue;
+    // Evidence has to be read: bodies come uncompressed.
+    const bool encoding = absl::EqualsIgnoreCase(ToAbsl(name), "accept-encoding");
+    headers.emplace_back(name, encoding ? std::string_view("identity") : value);
+  }
+  if (translation_ == nullptr) return headers;
+  headers.emplace_back("content-type", "application/json");
+  if (client == Format::kOpenAi && request_.Find("anthropic-version").empty())
+    headers.emplace_back("anthropic-version", kAnthropicVersion);
+  return headers;
+}
+
+}  // namespace ccr::proxy

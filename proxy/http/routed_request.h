@@ -1,0 +1,78 @@
+// Where a request may go, and what is sent there.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proxy/core/header_rules.h"
+#include "proxy/core/json_scan.h"
+#include "proxy/core/request_facts.h"
+#include "proxy/core/router.h"
+#include "proxy/core/session_usage.h"
+#include "proxy/core/target.h"
+#include "proxy/formats/translation.h"
+#include "proxy/http/own_answer.h"
+#include "proxy/http/request.h"
+
+namespace ccr::proxy {
+
+// One client's request on its present route: by the Router's rules first, then along the fallback list. Where client
+// and provider speak different chat formats it is translated, once for all tries on that route. Thread-compatible.
+class RoutedRequest {
+ public:
+  // Both outlive it.
+  RoutedRequest(const Request& request, const Target& target) : request_(request), target_(target) {}
+  RoutedRequest(const RoutedRequest&) = delete;
+  RoutedRequest& operator=(const RoutedRequest&) = delete;
+
+  // Once. The answer to give when there is no route. `table` outlives it.
+  std::optional<OwnAnswer> PickFirst(const RoutingTable& table, SessionUsage& sessions);
+  // The next entry of the fallback list that can serve this request, each once and not the first route again. False
+  // when there is none: nothing has changed then.
+  bool PickNext();
+
+  const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
+  const std::string& model() const { return route_.model; }     // empty for kPassthrough
+  const std::string& session() const { return facts_.session; }
+  // Whether its answers tell how large the context of its session is.
+  bool IsChat() const;
+  // The page that answers it on this route without a provider.
+  std::optional<std::string> OwnPage() const;
+
+  // What is sent. The pieces of the body are views that stay valid until the next route.
+  absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url) const;
+  Headers UpstreamHeaders() const;
+  const std::vector<std::string_view>& body() const { return body_; }
+
+  // For the answers; nullptr when bytes pass as they are.
+  const Translation* translation() const { return translation_; }
+  const StreamOptions& stream_options() const { return translated_.stream_options; }
+
+ private:
+  std::optional<OwnAnswer> PickByName();
+  std::optional<OwnAnswer> PickByModel(SessionUsage& sessions);
+  void ReadBody();
+  std::optional<OwnAnswer> Use(const Route& route);
+  absl::StatusOr<TranslatedRequest> Translate(const Translation& translation, std::string_view model) const;
+
+  const Request& request_;
+  const Target& target_;
+  const RoutingTable* table_ = nullptr;
+  BodyScan scan_;
+  RequestFacts facts_;
+
+  Route route_;
+  const Translation* translation_ = nullptr;
+  TranslatedRequest translated_;
+  std::string splice_;
+  std::vector<std::string_view> body_;  // of the request's body, splice_ and translated_
+
+  Route first_;
+  std::optional<std::vector<Route>> fallbacks_;  // listed when the first of them is needed
+  size_t next_fallback_ = 0;
+};
+
+}  // namespace ccr::proxy
