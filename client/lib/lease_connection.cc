@@ -3,6 +3,7 @@
 #include <grpc/support/time.h>
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 namespace ccr::client {
@@ -124,13 +125,20 @@ void LeaseConnection::OnWriteDone(bool /*ok*/) {
 }
 
 void LeaseConnection::OnDone(const grpc::Status& /*status*/) {
-  const auto self = std::exchange(self_, nullptr);
+  const auto let_go = let_go_;
+  auto self = std::exchange(self_, nullptr);
   gate_->Post([self] { self->on_end_(); });
   {
     MutexLock lock(mutex_);
     done_ = true;
   }
   done_changed_.notify_all();
+  self.reset();
+  let_go->store(true);
+}
+
+void LeaseConnection::WaitUntilLetGo() const {
+  while (!let_go_->load()) std::this_thread::yield();
 }
 
 LeaseConnection::Step LeaseConnection::Next() {

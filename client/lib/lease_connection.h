@@ -6,6 +6,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -59,6 +60,9 @@ class LeaseConnection final : public grpc::ClientBidiReactor<v1::LeaseStreamRequ
   void Finish();  // half-close after what is queued
   void Cancel();
   bool WaitUntilDone(absl::Duration bound);  // false when the bound has passed first
+  // After the end: returns when gRPC's thread has let go of the connection, which it does at once. Who waits for it
+  // stays an owner meanwhile, so that the channel never ends on one of its own threads.
+  void WaitUntilLetGo() const;
 
  private:
   enum class Step { kNone, kWrite, kWritesDone, kRelease };
@@ -79,8 +83,9 @@ class LeaseConnection final : public grpc::ClientBidiReactor<v1::LeaseStreamRequ
   const OnEnd on_end_;
   grpc::ClientContext context_;
   std::shared_ptr<LeaseConnection> self_;  // until OnDone
-  v1::LeaseStreamResponse incoming_;       // gRPC reads into it
-  v1::LeaseStreamRequest outgoing_;        // gRPC writes from it while writing_
+  const std::shared_ptr<std::atomic<bool>> let_go_ = std::make_shared<std::atomic<bool>>(false);
+  v1::LeaseStreamResponse incoming_;  // gRPC reads into it
+  v1::LeaseStreamRequest outgoing_;   // gRPC writes from it while writing_
 
   Mutex mutex_;
   CondVar done_changed_;

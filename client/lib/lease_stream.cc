@@ -4,7 +4,6 @@
 #include <chrono>
 #include <deque>
 #include <random>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -235,8 +234,7 @@ void LeaseStream::Impl::Stop(absl::Duration bound) {
   if (connected_ && bound > absl::ZeroDuration()) connection_->Finish();
   if (!connected_ || !connection_->WaitUntilDone(bound)) connection_->Cancel();
   connection_->WaitUntilDone(absl::Hours(1));
-  // gRPC's thread lets go of it next. It must not be the last owner: the channel would end on one of its own threads.
-  while (connection_.use_count() > 1) std::this_thread::yield();
+  connection_->WaitUntilLetGo();
 }
 
 void LeaseStream::Impl::OnMessages(std::vector<v1::LeaseStreamResponse> messages) {
