@@ -1,7 +1,7 @@
 # Sourced by the scripts: which Debian 12 packages each job needs, and how they get here.
 
 build_packages="ca-certificates cmake g++ lld ninja-build pkg-config
-  libabsl-dev libboost1.81-dev libboost-json1.81-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev
+  libabsl-dev libboost1.81-dev libboost-json1.81-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libjemalloc-dev libprotobuf-dev
   libsodium-dev libspdlog-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc"
 run_packages="python3"
 test_packages="clang clang-format clang-tidy curl libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev prometheus
