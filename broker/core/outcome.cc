@@ -138,6 +138,7 @@ Verdict Classify(const Evidence& evidence) {
   const int status = evidence.http_status;
   if (status == 0) return WithoutStatus(evidence);
   if (status >= 200 && status < 300) return Ok(evidence);
+  if (status >= 300 && status < 400) return {Outcome::kNeutral, HttpReason(status)};
   if (status >= 400 && status < 500) return ClientError(evidence);
   if (status >= 500 && status < 600) return ServerError(evidence);
   return {Outcome::kUpstreamFailure, HttpReason(status)};

@@ -27,7 +27,8 @@ struct Verdict {
 //   529, 503, overloaded_error                                            -> overloaded
 //   400 404 405 409 413 415 422 and other 4xx                             -> caller fault
 //   408 and other 5xx                                                     -> upstream failure
-//   1xx, 3xx and numbers that are no status                               -> upstream failure
+//   3xx (relayed, never followed)                                         -> neutral
+//   1xx and numbers that are no status                                    -> upstream failure
 // Error types and codes are compared exactly; wording of messages is never looked at.
 Verdict Classify(const Evidence& evidence);
 
