@@ -10,7 +10,7 @@
 #include "broker/adapters/log/log_observer.h"
 #include "broker/adapters/metrics/broker_metrics.h"
 #include "broker/adapters/metrics/state_registry.h"
-#include "broker/adapters/store/memory_store.h"
+#include "broker/adapters/store/sqlite_store.h"
 #include "broker/base/address.h"
 #include "broker/base/config.h"
 #include "broker/base/log.h"
@@ -75,18 +75,23 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   if (!salt.ok()) return Fail(salt.status());
 
   const ccr::MonotonicWallClock clock;
-  ccr::MemoryStore store;
+  const auto store = ccr::SqliteStore::Open(config.broker.state_dir + "/state.db");
+  if (!store.ok()) return Fail(store.status());
   ccr::LogObserver log;
   ccr::EventHub events;
   const auto registry = std::make_shared<ccr::StateRegistry>();
   ccr::BrokerMetrics metrics(registry.get());
   ccr::Sweeper sweeper(&clock);
-  ccr::BrokerService service({&clock, &store, {&log, &metrics, &events}, *std::move(salt), [&sweeper](absl::Time when) {
-                                sweeper.WakeBy(when);
-                              }});
+  ccr::BrokerService service(
+      {&clock, store->get(), {&log, &metrics, &events}, *std::move(salt), [&sweeper](absl::Time when) {
+         sweeper.WakeBy(when);
+       }});
   if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);
   sweeper.Start([&service] { return service.Sweep(); });
   const absl::Cleanup stop_sweeping = [&sweeper] { sweeper.Stop(); };
+  ccr::Sweeper checkpoints(&clock);
+  checkpoints.Start([&service] { return service.Checkpoint(); });
+  const absl::Cleanup stop_checkpoints = [&checkpoints] { checkpoints.Stop(); };
   registry->Watch(&service);
   auto metrics_server = ccr::MetricsServer::Start(*metrics_listen, registry);
   if (!metrics_server.ok()) return Fail(metrics_server.status());

@@ -17,6 +17,8 @@ LeaseAnswer Failed(absl::Status status) {
   return answer;
 }
 
+constexpr absl::Duration kCheckpointInterval = absl::Seconds(10);
+
 absl::Status ShuttingDown() {
   return absl::UnavailableError("the broker is shutting down; reconnect");
 }
@@ -34,7 +36,8 @@ std::shared_ptr<Routing> MakeRouting(Config config) {
 }  // namespace
 
 BrokerService::BrokerService(Options options)
-    : env_{options.clock, options.store, std::move(options.observers), std::move(options.wake), NewEpoch()},
+    : store_(options.store),
+      env_{options.clock, &store_, std::move(options.observers), std::move(options.wake), NewEpoch()},
       fingerprinter_(std::move(options.fingerprint_salt)),
       started_at_(options.clock->Now()),
       directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {}
@@ -194,11 +197,26 @@ void BrokerService::BeginDrain() {
   for (const auto& pool : pools->pools()) pool->RefuseWaiters(ShuttingDown());
 }
 
+absl::Time BrokerService::Checkpoint() {
+  const absl::Time now = Now();
+  absl::Time since;
+  {
+    MutexLock lock(mutex_);
+    since = std::exchange(last_checkpoint_, now);
+  }
+  Save(since).IgnoreError();  // kept and told by the queue
+  return now + kCheckpointInterval;
+}
+
 absl::Status BrokerService::Flush() {
+  return Save(absl::InfinitePast());
+}
+
+absl::Status BrokerService::Save(absl::Time since) {
   std::vector<KeyRecord> records;
   const auto pools = directory();
-  for (const auto& pool : pools->pools()) pool->Save(&records);
-  return env_.store->Append(records);
+  for (const auto& pool : pools->pools()) pool->Save(since, &records);
+  return store_.Append(records);
 }
 
 void BrokerService::RecordReload(bool ok) {

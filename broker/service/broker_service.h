@@ -22,11 +22,13 @@
 #include "broker/service/managed_pool.h"
 #include "broker/service/pool_directory.h"
 #include "broker/service/routing.h"
+#include "broker/service/store_queue.h"
 #include "broker/service/stream_registry.h"
 
 namespace ccr {
 
-// Thread-safe. Nothing of it blocks but Apply and Flush, which write to the store.
+// Thread-safe. What changes a key for the worse is written to the store before the call returns; otherwise nothing of
+// it blocks but Apply, Checkpoint and Flush, which write to the store.
 class BrokerService {
  public:
   struct Options {
@@ -90,8 +92,12 @@ class BrokerService {
 
   // From now on leases are refused with Unavailable, waiting ones too. Reports are still taken.
   void BeginDrain();
+  // Writes the state of the keys used since the last call, and what the store has refused before. Returns when to call
+  // again: counters are at most that old after a crash.
+  absl::Time Checkpoint();
   // Writes the state of every key to the store.
   absl::Status Flush();
+  StoreQueue::Stats store_stats() const { return store_.stats(); }
 
   // Counts reloads, for those who watch. Thread-safe.
   void RecordReload(bool ok);
@@ -107,10 +113,12 @@ class BrokerService {
 
  private:
   std::shared_ptr<const PoolDirectory> directory() const;
+  absl::Status Save(absl::Time since);
   std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, absl::Span<const KeyRecord> records)
       CCR_REQUIRES(apply_mutex_);
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
 
+  StoreQueue store_;
   ManagedPool::Environment env_;
   const Fingerprinter fingerprinter_;
   const absl::Time started_at_;
@@ -124,6 +132,7 @@ class BrokerService {
   mutable Mutex mutex_;
   std::shared_ptr<const PoolDirectory> directory_ CCR_GUARDED_BY(mutex_);
   ReloadCounts reloads_ CCR_GUARDED_BY(mutex_);
+  absl::Time last_checkpoint_ CCR_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
 }  // namespace ccr

@@ -279,9 +279,10 @@ absl::Time ManagedPool::Sweep() {
   return next_due;
 }
 
-void ManagedPool::Save(std::vector<KeyRecord>* records) {
+void ManagedPool::Save(absl::Time since, std::vector<KeyRecord>* records) {
   MutexLock lock(mutex_);
   for (const core::KeySnapshot& key : pool_.Snapshot(env_->clock->Now()).keys) {
+    if (std::max({key.last_used, key.last_failure, key.last_success}) < since) continue;
     records->push_back({info_->pool, info_->keys[key.key].fingerprint, key});
   }
 }
@@ -350,9 +351,7 @@ void ManagedPool::Perform(Effects effects) {
 void ManagedPool::Carry() {
   bool more = true;
   while (more) {
-    if (!batch_.records.empty() && !env_->store->Append(batch_.records).ok()) {
-      Log(LogLevel::kError, "store_failed", {{"pool", batch_.info->pool}});
-    }
+    if (!batch_.records.empty()) env_->store->Append(batch_.records).IgnoreError();  // kept and told by the queue
     for (Observer* observer : env_->observers) {
       if (batch_.announce) observer->OnPoolAdded(batch_.info);
       if (!batch_.transitions.empty()) observer->OnTransitions(batch_.info, batch_.transitions);

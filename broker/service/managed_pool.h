@@ -69,8 +69,8 @@ class ManagedPool {
   void RefuseWaiters(const absl::Status& status);
   // Does what is due; returns when there is more to do.
   absl::Time Sweep();
-  // Appends the state of every key to `records`.
-  void Save(std::vector<KeyRecord>* records);
+  // Appends the state of the keys used or reported since then to `records`.
+  void Save(absl::Time since, std::vector<KeyRecord>* records);
 
   PoolStatus Status();
   std::shared_ptr<const PoolInfo> info() const;

@@ -66,6 +66,48 @@ class LifecycleTest(StackTest):
         self.assertEqual(set(statuses), {200})
         wait_for(lambda: self.in_flight() == 0, "in-flight to return to zero")
 
+    def test_what_happened_to_the_keys_survives_kill_9_of_the_broker(self):
+        fake = self.fake({KEYS[0]: OK, KEYS[1]: {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}},
+                          KEYS[2]: {"kind": "status", "status": 401}})
+        self.start([self.provider(fake, KEYS)])
+        for _ in range(6):
+            self.assertEqual(self.chat().status, 200)
+        before = self.pool()["keys"]
+        self.assertEqual([key["state"] for key in before], ["active", "cooling", "disabled"])
+        address = self.broker.fields["grpc"]
+        self.broker.kill()
+        self.start_broker(listen=address)
+        after = self.pool()["keys"]
+        for field in ("state", "reason", "available_at", "failures"):
+            self.assertEqual([key[field] for key in after], [key[field] for key in before], field)
+        self.assertEqual([key["uses"] for key in after[1:]], [1, 1])
+        self.assertEqual(self.chat().status, 200)
+        self.assertEqual([len(fake.requests(key)) for key in KEYS], [7, 1, 1])
+        self.assertEqual(self.metric(self.broker, "ccr_store_queue_records"), 0)
+
+    def test_counters_survive_a_restart(self):
+        self.start_three()
+        for _ in range(6):
+            self.assertEqual(self.chat().status, 200)
+        address = self.broker.fields["grpc"]
+        self.assertEqual(self.broker.terminate(), 0)
+        self.start_broker(listen=address)
+        self.assertEqual([(key["uses"], key["successes"]) for key in self.pool()["keys"]], [(2, 2)] * 3)
+
+    def test_a_damaged_state_is_named_and_kept(self):
+        self.start_three()
+        state = self.folder / "state" / "state.db"
+        self.broker.terminate()
+        state.write_text("scribble " * 1000)
+        for log in state.parent.glob("state.db-*"):
+            log.unlink()
+        broker = Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", "127.0.0.1:0",
+                          "--metrics-listen", "127.0.0.1:0"], self.folder / "damaged.log")
+        self.assertEqual(broker.popen.wait(20), 1)
+        self.assertIn(str(state), broker.text())
+        self.assertIn("restore a backup", broker.text())
+        self.assertTrue(state.read_text().startswith("scribble"))
+
     def test_long_streams_are_reasserted_to_a_restarted_broker(self):
         fake = self.start_three({"kind": "ok", "delay": 0.1, "chunks": 30 * SLOW})
         streams = self.open_streams(10)

@@ -104,6 +104,21 @@ prometheus::MetricFamily Single(const char* name, const char* help, Labels label
   return family;
 }
 
+prometheus::MetricFamily StoreWrites(const StoreQueue::Stats& stats) {
+  auto family =
+      Family("ccr_store_writes_total", "Writes to the state store, by result.", prometheus::MetricType::Counter);
+  Add(&family, {{"result", "success"}}, static_cast<double>(stats.writes));
+  Add(&family, {{"result", "failure"}}, static_cast<double>(stats.failures));
+  return family;
+}
+
+prometheus::MetricFamily StoreSeconds(const StoreQueue::Stats& stats) {
+  auto family = Family("ccr_store_write_seconds_total", "Time spent in writes to the state store.",
+                       prometheus::MetricType::Counter);
+  Add(&family, {}, absl::ToDoubleSeconds(stats.busy));
+  return family;
+}
+
 }  // namespace
 
 std::vector<prometheus::MetricFamily> StateRegistry::Collect() const {
@@ -119,6 +134,11 @@ std::vector<prometheus::MetricFamily> StateRegistry::Collect() const {
   families.push_back(Reloads(reloads));
   families.push_back(Single("ccr_config_last_reload_successful", "1 when the last reload took effect.", {},
                             reloads.last_succeeded ? 1 : 0));
+  const StoreQueue::Stats store = service->store_stats();
+  families.push_back(StoreWrites(store));
+  families.push_back(StoreSeconds(store));
+  families.push_back(Single("ccr_store_queue_records", "Records that the state store has refused and that wait.", {},
+                            static_cast<double>(store.records)));
   families.push_back(Single("ccr_lease_streams", "Connected lease streams.", {}, service->streams()));
   return families;
 }

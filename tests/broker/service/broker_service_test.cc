@@ -200,6 +200,36 @@ TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
   EXPECT_EQ(Pool("p").snapshot.keys[0].successes, 1u);
 }
 
+// Remembers how many records came with each Append.
+class CountingStore final : public KeyStore {
+ public:
+  absl::StatusOr<std::vector<KeyRecord>> Load() override { return std::vector<KeyRecord>(); }
+  absl::Status Append(absl::Span<const KeyRecord> records) override {
+    appends.push_back(records.size());
+    return absl::OkStatus();
+  }
+
+  std::vector<size_t> appends;
+};
+
+TEST_F(BrokerServiceTest, ACheckpointWritesTheKeysUsedSinceTheLastOne) {
+  CountingStore store;
+  BrokerService service(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr});
+  ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a", "b"}))).ok());
+  EXPECT_EQ(service.Checkpoint(), clock_.Now() + absl::Seconds(10));
+  EXPECT_THAT(store.appends, ::testing::ElementsAre(2));  // the first one writes all
+  service.Checkpoint();
+  EXPECT_EQ(store.appends.size(), 1u);
+  service.Report(MakeReport(LeaseNow(service, "p").grant.id, 200));  // at the very moment of the last one
+  service.Checkpoint();
+  EXPECT_THAT(store.appends, ::testing::ElementsAre(2, 1));
+  clock_.Advance(absl::Nanoseconds(1));
+  service.Checkpoint();
+  EXPECT_THAT(store.appends, ::testing::ElementsAre(2, 1, 1));
+  service.Checkpoint();
+  EXPECT_EQ(store.appends.size(), 3u);
+}
+
 TEST_F(BrokerServiceTest, LeasesOfABrokenStreamEndAfterTheGraceTime) {
   Apply(MakeConfig(MakeProvider("p", {"a"})));
   const auto stream = service_->OpenStream("token-of-16-bytes", {});
