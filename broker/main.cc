@@ -12,6 +12,7 @@
 #include "broker/adapters/metrics/state_registry.h"
 #include "broker/adapters/store/sqlite_store.h"
 #include "broker/base/address.h"
+#include "broker/base/certificate_metrics.h"
 #include "broker/base/config.h"
 #include "broker/base/log.h"
 #include "broker/base/metrics_server.h"
@@ -29,6 +30,7 @@ constexpr absl::Duration kDrainTime = absl::Milliseconds(400);
 struct Flags {
   std::string config = ccr::DefaultConfigPath();
   std::string listen, metrics_listen, state_dir, log_format, log_level;
+  ccr::TlsFiles tls;
   bool check = false;
 
   // Flags win over the file.
@@ -36,6 +38,9 @@ struct Flags {
     if (!listen.empty()) file->broker.listen = listen;
     if (!metrics_listen.empty()) file->broker.metrics_listen = metrics_listen;
     if (!state_dir.empty()) file->broker.state_dir = state_dir;
+    if (!tls.cert.empty()) file->broker.tls.cert = tls.cert;
+    if (!tls.key.empty()) file->broker.tls.key = tls.key;
+    if (!tls.ca.empty()) file->broker.tls.ca = tls.ca;
     if (!log_format.empty()) file->log_format = log_format;
     if (!log_level.empty()) file->log_level = log_level;
   }
@@ -47,6 +52,9 @@ void Declare(CLI::App* app, Flags* flags) {
   app->add_option("--listen", flags->listen, "gRPC: HOST:PORT or unix:PATH (default 127.0.0.1:50061)");
   app->add_option("--metrics-listen", flags->metrics_listen, "Prometheus: HOST:PORT (default 127.0.0.1:9461)");
   app->add_option("--state-dir", flags->state_dir, "durable state (default state/ beside the configuration)");
+  app->add_option("--tls-cert", flags->tls.cert, "gRPC over TLS: the broker's certificate (PEM)");
+  app->add_option("--tls-key", flags->tls.key, "gRPC over TLS: the key of that certificate (PEM)");
+  app->add_option("--tls-client-ca", flags->tls.ca, "gRPC over TLS: clients must show a certificate of this CA (PEM)");
   app->add_option("--log-format", flags->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
   app->add_option("--log-level", flags->log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "fatal", "off"}));
@@ -61,6 +69,13 @@ ccr::LogLevel LevelOf(const ccr::Config& config) {
   return level == "error" || level == "fatal" ? ccr::LogLevel::kError : ccr::LogLevel::kInfo;
 }
 
+absl::Status CheckTls(const ccr::TlsFiles& files) {
+  if (files.used() && files.cert.empty()) {
+    return absl::InvalidArgumentError("--tls-client-ca needs --tls-cert and --tls-key: the broker's own certificate");
+  }
+  return ccr::CheckTlsFiles(files);
+}
+
 int Fail(const absl::Status& status) {
   std::cerr << "ccr-broker: " << status.message() << "\n";
   return status.code() == absl::StatusCode::kInvalidArgument ? kBadUsage : 1;
@@ -68,9 +83,10 @@ int Fail(const absl::Status& status) {
 
 int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
-  const ccr::GrpcServer::Options listen{config.broker.listen, config.path};
+  const ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls};
   const auto metrics_listen = ccr::ParseHostPort(config.broker.metrics_listen);
   if (!metrics_listen.ok()) return Fail(metrics_listen.status());
+  if (const absl::Status tls = CheckTls(listen.tls); !tls.ok()) return Fail(tls);
   auto salt = ccr::OpenStateDir(config.broker.state_dir);
   if (!salt.ok()) return Fail(salt.status());
 
@@ -95,6 +111,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   registry->Watch(&service);
   auto metrics_server = ccr::MetricsServer::Start(*metrics_listen, registry);
   if (!metrics_server.ok()) return Fail(metrics_server.status());
+  if (listen.tls.used()) (*metrics_server)->Add(std::make_shared<ccr::CertificateMetrics>(listen.tls));
   auto server = ccr::GrpcServer::Start(listen, &service, &events);
   if (!server.ok()) return Fail(server.status());
   ccr::ConfigWatcher watcher(

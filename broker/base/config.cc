@@ -74,14 +74,34 @@ void ReadFrontDoor(MapReader* top, const KeyFiles& files, Config* out) {
   }
 }
 
+// Relative paths are from the configuration's folder. What the files hold is checked when they are used.
+void ReadTls(MapReader* section, const char* name, const char* ca, const KeyFiles& files, TlsFiles* out) {
+  std::optional<MapReader> tls = section->Map(name);
+  if (!tls) return;
+  tls->Text("cert", &out->cert);
+  tls->Text("key", &out->key);
+  tls->Text(ca, &out->ca);
+  if (out->cert.empty() != out->key.empty()) {
+    tls->Problems().Error(tls->Here(), "cert and key come together: name both files");
+  }
+  for (std::string* path : {&out->cert, &out->key, &out->ca}) {
+    if (!path->empty()) *path = ResolvePath(*path, files.config_path, files.home);
+  }
+  tls->Done();
+}
+
 void ReadBroker(MapReader* top, const KeyFiles& files, BrokerConfig* out) {
   std::string state_dir = "state";
   if (std::optional<MapReader> broker = top->Map("Broker")) {
     const std::optional<HostPort> listen = ReadAddress(&*broker, "listen", true, &out->listen);
-    if (listen && !IsLoopback(listen->host)) {
-      top->Problems().Warn(
-          broker->At("listen"),
-          "whoever reaches this address can take keys: use 127.0.0.1 or unix:PATH, or a network of your own");
+    ReadTls(&*broker, "tls", "client_ca", files, &out->tls);
+    if (out->tls.used() && out->tls.cert.empty()) {
+      top->Problems().Error(broker->At("tls"), "a server needs its certificate: name cert and key");
+    }
+    if (listen && !IsLoopback(listen->host) && out->tls.ca.empty()) {
+      top->Problems().Warn(broker->At("listen"),
+                           "whoever reaches this address can take keys: use 127.0.0.1 or unix:PATH, a network of your "
+                           "own, or tls with client_ca");
     }
     ReadAddress(&*broker, "metrics_listen", false, &out->metrics_listen);
     broker->Text("state_dir", &state_dir);
@@ -94,10 +114,11 @@ void ReadBroker(MapReader* top, const KeyFiles& files, BrokerConfig* out) {
   out->state_dir = ResolvePath(state_dir, files.config_path, files.home);
 }
 
-void ReadProxy(MapReader* top, ProxyConfig* out) {
+void ReadProxy(MapReader* top, const KeyFiles& files, ProxyConfig* out) {
   std::optional<MapReader> proxy = top->Map("Proxy");
   if (!proxy) return;
   ReadAddress(&*proxy, "broker", true, &out->broker);
+  ReadTls(&*proxy, "broker_tls", "ca", files, &out->broker_tls);
   const std::optional<HostPort> listen = ReadAddress(&*proxy, "listen", false, &out->listen);
   if (listen && !IsLoopback(listen->host) && IsNothing(top->Find("APIKEY"))) {
     top->Problems().Error(proxy->At("listen"), "others could use your keys: set APIKEY, or listen on 127.0.0.1");
@@ -146,7 +167,7 @@ void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
   out->broker.lease_ttl = out->api_timeout;
   ReadBroker(top, files, &out->broker);
   out->proxy.listen = HostPort{out->host, out->port}.ToString();
-  ReadProxy(top, &out->proxy);
+  ReadProxy(top, files, &out->proxy);
   ReadForeign(top);
   top->Done();
 }

@@ -15,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "broker/base/secret.h"
+#include "broker/base/tls_files.h"
 
 namespace ccr {
 
@@ -84,11 +85,13 @@ struct BrokerConfig {  // "Broker:"
   std::string state_dir;                           // default: state/ beside the file
   absl::Duration stream_grace = absl::Seconds(5);  // "stream_grace" (ms): leases outlive their stream
   std::optional<absl::Duration> lease_ttl;         // "lease_ttl" (ms), default API_TIMEOUT_MS
+  TlsFiles tls;                                    // "tls: {cert, key, client_ca}"
 };
 
 struct ProxyConfig {  // "Proxy:", times in ms
   std::string broker = "127.0.0.1:50061";
-  std::string listen;  // default HOST:PORT
+  TlsFiles broker_tls;  // "broker_tls: {ca, cert, key}": how the proxy and ccr reach the broker
+  std::string listen;   // default HOST:PORT
   std::string metrics_listen = "127.0.0.1:9462";
   uint32_t workers = 0;  // 0 = one per core
   absl::Duration drain_timeout = absl::Seconds(30);

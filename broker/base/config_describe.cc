@@ -126,16 +126,26 @@ void DescribeRoutes(const Config& config, Block top) {
   for (const auto& [name, routes] : config.fallback) fallback.Raw(name, QuoteList(routes));
 }
 
+void DescribeTls(const TlsFiles& files, const char* name, const char* ca, Block section) {
+  if (!files.used()) return;
+  Block tls = section.Open(name);
+  if (!files.cert.empty()) tls.Text("cert", files.cert);
+  if (!files.key.empty()) tls.Text("key", files.key);
+  if (!files.ca.empty()) tls.Text(ca, files.ca);
+}
+
 void DescribeBroker(const BrokerConfig& config, Block broker) {
   broker.Text("listen", config.listen);
   broker.Text("metrics_listen", config.metrics_listen);
   broker.Text("state_dir", config.state_dir);
   broker.Millis("stream_grace", config.stream_grace);
   if (config.lease_ttl) broker.Millis("lease_ttl", *config.lease_ttl);
+  DescribeTls(config.tls, "tls", "client_ca", broker);
 }
 
 void DescribeProxy(const ProxyConfig& config, Block proxy) {
   proxy.Text("broker", config.broker);
+  DescribeTls(config.broker_tls, "broker_tls", "ca", proxy);
   proxy.Text("listen", config.listen);
   proxy.Text("metrics_listen", config.metrics_listen);
   proxy.Number("workers", config.workers);

@@ -1,11 +1,11 @@
 #include "broker/base/metrics_server.h"
 
+#include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
 #include <prometheus/registry.h>
 
 #include <exception>
 #include <utility>
-#include <vector>
 
 namespace ccr {
 
@@ -13,6 +13,11 @@ MetricsServer::MetricsServer(HostPort address, std::unique_ptr<prometheus::Expos
     : address_(std::move(address)), exposer_(std::move(exposer)) {}
 
 MetricsServer::~MetricsServer() = default;
+
+void MetricsServer::Add(std::shared_ptr<prometheus::Collectable> metrics) {
+  exposer_->RegisterCollectable(metrics);
+  added_.push_back(std::move(metrics));
+}
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const HostPort& listen,
                                                                     std::shared_ptr<prometheus::Registry> registry) {

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "broker/base/address.h"
 
 namespace prometheus {
+class Collectable;
 class Registry;
 class Exposer;
 }  // namespace prometheus
@@ -22,12 +24,14 @@ class MetricsServer {
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const HostPort& listen,
                                                               std::shared_ptr<prometheus::Registry> registry);
   ~MetricsServer();
-  HostPort address() const { return address_; }  // the port really bound
+  HostPort address() const { return address_; }                // the port really bound
+  void Add(std::shared_ptr<prometheus::Collectable> metrics);  // served too
 
  private:
   MetricsServer(HostPort address, std::unique_ptr<prometheus::Exposer> exposer);
 
   HostPort address_;
+  std::vector<std::shared_ptr<prometheus::Collectable>> added_;
   std::unique_ptr<prometheus::Exposer> exposer_;
 };
 

@@ -2,20 +2,30 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/support/channel_arguments.h>
 
 namespace ccr::client {
 namespace {
 
 constexpr int kMaxMessageBytes = 16 * 1024 * 1024;
+constexpr unsigned kCertificateRefreshSeconds = 30;
 
-std::shared_ptr<grpc::ChannelCredentials> BrokerCredentials() {
-  return grpc::InsecureChannelCredentials();
+std::shared_ptr<grpc::ChannelCredentials> BrokerCredentials(const TlsFiles& tls) {
+  if (!tls.used()) return grpc::InsecureChannelCredentials();
+  using grpc::experimental::FileWatcherCertificateProvider;
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(
+      std::make_shared<FileWatcherCertificateProvider>(tls.key, tls.cert, tls.ca, kCertificateRefreshSeconds));
+  options.watch_root_certs();
+  if (!tls.cert.empty()) options.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsCredentials(options);
 }
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> MakeBrokerChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> MakeBrokerChannel(const std::string& address, const TlsFiles& tls) {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);  // in fact the time one attempt may take
@@ -27,7 +37,7 @@ std::shared_ptr<grpc::Channel> MakeBrokerChannel(const std::string& address) {
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetMaxReceiveMessageSize(kMaxMessageBytes);
   args.SetMaxSendMessageSize(kMaxMessageBytes);
-  return grpc::CreateCustomChannel(address, BrokerCredentials(), args);
+  return grpc::CreateCustomChannel(address, BrokerCredentials(tls), args);
 }
 
 }  // namespace ccr::client

@@ -29,7 +29,7 @@ BrokerBridge::BrokerBridge(boost::asio::io_context& loop, const Options& options
                            std::shared_ptr<const RoutingSlot> routing)
     : loop_(loop),
       routing_(std::move(routing)),
-      stream_(std::make_unique<client::LeaseStream>(client::MakeBrokerChannel(options.broker_address),
+      stream_(std::make_unique<client::LeaseStream>(client::MakeBrokerChannel(options.broker_address, options.tls),
                                                     StreamOptions(loop, options))) {
   stream_->Start();
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/base/tls_files.h"
 #include "proxy/bridge/routing_feed.h"
 #include "proxy/http/lease_source.h"
 
@@ -22,6 +23,7 @@ class BrokerBridge final : public LeaseSource {
 
   struct Options {
     std::string broker_address;
+    TlsFiles tls;
     std::string client;                             // who this is, for the broker's logs
     std::function<void(bool connected)> on_change;  // of the connection, on the loop; may be empty
   };

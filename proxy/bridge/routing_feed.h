@@ -24,7 +24,7 @@ struct RoutingSlot {
 // Follows the broker's table and hands it to every subscribed loop. Thread-safe. End it before the loops.
 class RoutingFeed {
  public:
-  RoutingFeed(const std::string& broker_address, std::string client);
+  RoutingFeed(const std::string& broker_address, const TlsFiles& tls, std::string client);
   ~RoutingFeed();
 
   std::shared_ptr<const RoutingSlot> Subscribe(boost::asio::io_context& loop);

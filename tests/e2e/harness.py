@@ -158,9 +158,9 @@ class StackTest(unittest.TestCase):
         self.config_path.touch(mode=0o600)
         self.config_path.write_text(json.dumps(config, indent=1))
 
-    def start_broker(self, listen="127.0.0.1:0"):
+    def start_broker(self, *more, listen="127.0.0.1:0"):
         self.broker = self.track(Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", listen,
-                                          "--metrics-listen", "127.0.0.1:0"], self.folder / "broker.log", "ccr-broker ready:"))
+                                          "--metrics-listen", "127.0.0.1:0", *more], self.folder / "broker.log", "ccr-broker ready:"))
         return self.broker
 
     def start_proxy(self, *more, listen="127.0.0.1:0"):

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "broker/adapters/grpc/event_hub.h"
+#include "broker/base/tls_files.h"
 #include "broker/service/broker_service.h"
 
 namespace ccr {
@@ -17,6 +18,7 @@ class GrpcServer {
   struct Options {
     std::string listen;       // "HOST:PORT" (port 0 = any) or "unix:PATH"; a socket file nobody listens on is replaced
     std::string config_path;  // told by ListPools
+    TlsFiles tls = {};  // checked ones; a file that is replaced is in use within a minute
   };
   // Serves until Drain or destruction. `service` and `events` outlive it. InvalidArgument for a bad address,
   // Unavailable when it is taken.

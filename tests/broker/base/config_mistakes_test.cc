@@ -286,6 +286,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{Top("Broker: {listen: '0.0.0.0:1'}"), kWarning, 2, "", "Broker.listen", "whoever reaches this address"},
         Row{Top("Broker: {listen: 'unix:'}"), kError, 2, "", "Broker.listen", "the port is no number"},
         Row{Top("Broker: {metrics_listen: 'unix:/x'}"), kError, 2, "", "Broker.metrics_listen", "port"},
+        Row{Top("Broker: {tls: {cert: 'x'}}"), kError, 2, "", "Broker.tls", "cert and key come together"},
+        Row{Top("Broker: {tls: {client_ca: 'x'}}"), kError, 2, "", "Broker.tls", "a server needs its certificate"},
         Row{Top("Broker: {lease_ttl: 0}"), kError, 2, "", "Broker.lease_ttl", "from 1"},
         Row{Top("Proxy: {listen: '0.0.0.0:3456'}"), kError, 2, "", "Proxy.listen", "set APIKEY"},
         Row{Top("Proxy: {max_head_bytes: 1023}"), kError, 2, "", "Proxy.max_head_bytes", "from 1024"},

@@ -260,11 +260,15 @@ TEST(Config, ADescriptionReadsBackAsTheSameConfiguration) {
   const std::string text = OneProvider(
       "api_base_url: 'http://[::1]:8080/v1/messages?beta=true', rotation_strategy: 'fill_first', "
       "api_keys: [{key: 'canary-key-a1', weight: 0.1}], auth: {header: 'X-Key', prefix: '\"k\\\\: '}",
-      "LOG: false, CLAUDE_PATH: '/opt/my claude', HOST: '::1', PORT: 0, Broker: {state_dir: '/s'}, LOG_FORMAT: 'json'");
+      "LOG: false, CLAUDE_PATH: '/opt/my claude', HOST: '::1', PORT: 0, Broker: {state_dir: '/s', tls: {cert: 'b.crt', "
+      "key: '/k/b.key', client_ca: 'ca.crt'}}, "
+      "Proxy: {broker_tls: {ca: 'ca.crt'}}, LOG_FORMAT: 'json'");
   const std::string description = DescribeConfig(Good(text));
   EXPECT_EQ(DescribeConfig(Good(description, "/cfg/config.yaml")), description);
   EXPECT_THAT(description, HasSubstr("weight: 0.1,"));
   EXPECT_THAT(description, HasSubstr("listen: \"[::1]:0\""));
+  EXPECT_THAT(description, HasSubstr("cert: /cfg/b.crt\n    key: /k/b.key\n    client_ca: /cfg/ca.crt"));
+  EXPECT_THAT(description, HasSubstr("broker_tls:\n    ca: /cfg/ca.crt"));
 }
 
 TEST(Config, ASmallFileGetsEveryDefault) {
