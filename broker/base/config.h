@@ -64,6 +64,7 @@ struct ProviderConfig {
   std::vector<KeyConfig> keys;  // "api_keys", or the one "api_key"; at least one, no duplicates
   bool enable_rotation = true;  // false: only the first key is used; the default with api_key
   std::string strategy = "round_robin";
+  bool session_affinity = true;  // a client's session prefers the key that served it last
   bool retry_on_failure = true;
   uint32_t max_retries = 3;
   uint32_t max_concurrent = 0;  // of the provider in all; 0 = no limit

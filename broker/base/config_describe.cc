@@ -94,6 +94,7 @@ void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) 
   fields.Raw("models", QuoteList(provider.models));
   fields.Flag("enable_rotation", provider.enable_rotation);
   fields.Text("rotation_strategy", provider.strategy);
+  fields.Flag("session_affinity", provider.session_affinity);
   fields.Flag("retry_on_failure", provider.retry_on_failure);
   fields.Number("max_retries", provider.max_retries);
   fields.Number("max_concurrent", provider.max_concurrent);

@@ -161,6 +161,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   out.enable_rotation = fields.Find("api_keys") != nullptr;
   fields.Flag("enable_rotation", &out.enable_rotation);
   fields.OneOf("rotation_strategy", Strategies(), &out.strategy);
+  fields.Flag("session_affinity", &out.session_affinity);
   fields.Flag("retry_on_failure", &out.retry_on_failure);
   fields.Whole("max_retries", kRetryRange, &out.max_retries);
   fields.Whole({"max_concurrent", "maxConcurrent"}, kLimitRange, &out.max_concurrent);

@@ -18,6 +18,7 @@ struct LeaseRecord {
   uint64_t sequence = 0;       // the how-manieth grant of the pool; 0 = of an earlier run of the broker
   bool key_trial = false;      // it tries a disabled key
   bool circuit_trial = false;  // it tries an open circuit
+  SessionHash session = kNoSession;
 };
 
 // Law: a lease is in the table from Add to exactly one of Remove and PopExpired; then its id is remembered as reported

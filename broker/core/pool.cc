@@ -91,6 +91,8 @@ void Pool::Impl::Reconfigure(PoolSpec spec, absl::Time now) {
   circuit_.Reserve(roster_.capacity());
   circuit_.ClearWindow();
   CountRate(now_, 0);
+  if (!spec_.session_affinity) sessions_.Clear();
+  sessions_.ForgetIf([this](KeyIndex key) { return !roster_.present(key); });
   queue_.AddCredits(1);
 }
 
@@ -129,6 +131,7 @@ PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   }
   snapshot.in_flight = leases_.size();
   snapshot.waiting = queue_.size();
+  snapshot.sessions = sessions_.Size(now_);
   snapshot.circuit = circuit_.state();
   snapshot.circuit_retry_at = circuit_.retry_at();
   snapshot.acquired = acquired_;

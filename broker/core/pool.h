@@ -34,6 +34,7 @@ struct PoolSpec {
   absl::Duration lease_ttl = absl::Minutes(10);
   absl::Duration queue_wait = absl::ZeroDuration();  // upper bound of a wait; 0 = nobody waits
   uint32_t queue_size = 1000;
+  bool session_affinity = true;  // leases of a session prefer the key of its last success
 };
 
 struct Grant {
@@ -99,8 +100,9 @@ struct Transition {
   absl::Time time;
   absl::Time
       available_at;  // kCooling: end; kDisabled: next trial, of an auth failure next probe; kCircuitOpened: next trial
-  absl::Duration latency;  // kSuccess: time to first byte
-  absl::Duration wait;     // kLeased: time in the queue
+  absl::Duration latency;                   // kSuccess: time to first byte
+  absl::Duration wait;                      // kLeased: time in the queue
+  Affinity affinity = Affinity::kNotAsked;  // kLeased
   uint64_t input_tokens = 0, output_tokens = 0;
 };
 
@@ -122,6 +124,7 @@ struct KeySnapshot {
 struct PoolSnapshot {
   std::vector<KeySnapshot> keys;  // in configuration order
   uint32_t available = 0, in_flight = 0, waiting = 0;
+  uint32_t sessions = 0;  // whose last key is known
   CircuitState circuit = CircuitState::kClosed;
   absl::Time circuit_retry_at;
   // acquired = reported + expired + in_flight; `expired` counts all that ended without a report, released ones too.
@@ -149,9 +152,11 @@ class Pool {
     LeaseId id;  // the id that a grant will have; unguessable and new
     OwnerId owner = kNobody;
     absl::Span<const KeyIndex> excluded;
+    SessionHash session = kNoSession;
   };
   // Grants at once or refuses. While others wait in the queue, newcomers are refused (they should Wait). A disabled key
-  // whose trial is due is granted before any other.
+  // whose trial is due is granted before any other; then the key of the session's last success, when it is available
+  // and has not more than its share of the load; else the strategy picks.
   LeaseResult Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random);
 
   // Lease, or join the queue until `max_wait` (capped by the spec) is over: then nothing is returned, and the answer

@@ -5,11 +5,22 @@
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {
+namespace {
+
+Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& choice) {
+  if (session == kNoSession) return Affinity::kNotAsked;
+  if (last == kNoKey) return Affinity::kNone;
+  if (choice.by == Roster::By::kSession) return Affinity::kHit;
+  return choice.over_share ? Affinity::kOverShare : Affinity::kMoved;
+}
+
+}  // namespace
+
 LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
   Advance(now);
   roster_.Exclude(args.excluded);
   if (queue_.empty()) {
-    if (const auto grant = TryGrant(args.id, args.owner, now_, random)) return *grant;
+    if (const auto grant = TryGrant({args.id, args.owner, args.session, now_}, random)) return *grant;
   }
   return Refuse(WhyNone());
 }
@@ -21,7 +32,7 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
   if (std::holds_alternative<Grant>(result) || max_wait <= absl::ZeroDuration()) return result;
   if (std::get<Refusal>(result).retry_at == absl::InfiniteFuture()) return result;
   if (queue_.size() >= spec_.queue_size) return Refuse(Refusal::Why::kQueueFull);
-  Waiter waiter{args.id, args.owner, {}, now_, now_ + max_wait};
+  Waiter waiter{args.id, args.owner, {}, args.session, now_, now_ + max_wait};
   waiter.excluded.assign(args.excluded.begin(), args.excluded.end());
   queue_.Push(std::move(waiter));
   Tell(Transition::Type::kQueued, kNoKey, "queued");
@@ -48,7 +59,7 @@ bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers)
   if (queue_.empty() || (queue_.credits() == 0 && !idle)) return false;
   const Waiter& waiter = queue_.Front();
   roster_.Exclude(waiter.excluded);
-  const std::optional<Grant> grant = TryGrant(waiter.id, waiter.owner, waiter.since, random);
+  const std::optional<Grant> grant = TryGrant({waiter.id, waiter.owner, waiter.session, waiter.since}, random);
   if (!grant) return false;
   queue_.SpendCredit();
   queue_.Remove(grant->id);
@@ -65,22 +76,27 @@ absl::Time Pool::Impl::GateOpensAt() const {
   return at;
 }
 
-std::optional<Grant> Pool::Impl::TryGrant(const LeaseId& id, OwnerId owner, absl::Time since, absl::BitGenRef random) {
+std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
   if (GateOpensAt() > now_) return std::nullopt;
-  const KeyIndex key = roster_.Pick(now_, random);
+  const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
+  const KeyIndex last = sessions_.Find(session, now_);
+  const Roster::Choice choice = roster_.Pick(last, now_, random);
+  const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
-  const bool key_trial = roster_.standing(key) == Roster::Standing::kTrial;
+  const bool key_trial = choice.by == Roster::By::kTrial;
   const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen;
   if (circuit_trial) circuit_.OnTrialGranted();
-  if (!epoch_) epoch_ = id.epoch;
-  leases_.Add({id, key, ++sequence_, key_trial, circuit_trial}, owner, now_ + spec_.lease_ttl);
+  if (!epoch_) epoch_ = request.id.epoch;
+  leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session}, request.owner, now_ + spec_.lease_ttl);
   ++acquired_;
   CountRate(now_, 1);
-  roster_.OnGranted(key, key_trial, now_);
-  Tell(Transition::Type::kLeased, key, "").wait = now_ - since;
+  roster_.OnGranted(choice, now_);
+  Transition& leased = Tell(Transition::Type::kLeased, key, "");
+  leased.wait = now_ - request.since;
+  leased.affinity = AffinityOf(session, last, choice);
   const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
   const uint32_t others = GateOpensAt() > now_ ? 0 : roster_.Candidates() - itself;
-  return Grant{id, key, key_trial || circuit_trial, others};
+  return Grant{request.id, key, key_trial || circuit_trial, others};
 }
 
 Refusal::Why Pool::Impl::WhyNone() const {

@@ -16,6 +16,7 @@
 #include "broker/core/pool.h"
 #include "broker/core/rate_window.h"
 #include "broker/core/roster.h"
+#include "broker/core/session_table.h"
 #include "broker/core/wait_queue.h"
 
 namespace ccr::core {
@@ -61,7 +62,13 @@ class Pool::Impl {
 
   // Granting.
   absl::Time GateOpensAt() const;  // now_ when it is open
-  std::optional<Grant> TryGrant(const LeaseId& id, OwnerId owner, absl::Time since, absl::BitGenRef random);
+  struct Request {
+    LeaseId id;
+    OwnerId owner;
+    SessionHash session;
+    absl::Time since;
+  };
+  std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
   Refusal Refuse(Refusal::Why why);
   Refusal::Why WhyNone() const;
   bool ServeNext(absl::BitGenRef random, std::vector<Answer>* answers);
@@ -89,6 +96,7 @@ class Pool::Impl {
   LeaseTable leases_;
   WaitQueue queue_;
   Circuit circuit_;
+  SessionTable sessions_;  // law: empty without session_affinity; every key in it is present
   RateWindow rate_;
   absl::Time rate_allows_at_ = absl::InfinitePast();  // law: rate_ is below the pool's rpm from then on
   uint64_t sequence_ = 0;                             // grants of this run; leases carry their number

@@ -144,6 +144,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 }
 
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, const Evidence& evidence) {
+  if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   if (circuit_.OnSuccess(lease.circuit_trial)) Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   return roster_.key(lease.key).OnSuccess(TicketOf(lease), evidence, now_);
 }

@@ -57,13 +57,24 @@ void Roster::Exclude(absl::Span<const KeyIndex> excluded) {
   excluded_.erase(std::unique(excluded_.begin(), excluded_.end()), excluded_.end());
 }
 
-KeyIndex Roster::Pick(absl::Time now, absl::BitGenRef random) {
-  if (const uint32_t trial = trials_.NextExcept(excluded_); trial != kNoKey) return trial;
-  for (auto& strategy : strategies_) {
-    const KeyIndex index = strategy->Pick(excluded_, now, random);
-    if (index != kNoKey) return index;
+Roster::Choice Roster::Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
+  if (const uint32_t trial = trials_.NextExcept(excluded_); trial != kNoKey) return {trial, By::kTrial};
+  bool over_share = false;
+  for (size_t tier = 0; tier < kTiers; ++tier) {
+    if (IsAvailable(preferred, tier)) {
+      const Slot& slot = slots_[preferred];
+      if (IsWithinShare(slot.in_flight, slot.share, load_[tier])) return {preferred, By::kSession};
+      over_share = true;
+    }
+    const KeyIndex index = strategies_[tier]->Pick(excluded_, now, random);
+    if (index != kNoKey) return {index, By::kStrategy, over_share};
   }
-  return kNoKey;
+  return {};
+}
+
+bool Roster::IsAvailable(KeyIndex preferred, size_t tier) const {
+  if (preferred == kNoKey || slots_[preferred].tier != tier) return false;
+  return standing(preferred) == Standing::kReady && !std::binary_search(excluded_.begin(), excluded_.end(), preferred);
 }
 
 uint32_t Roster::Candidates() const {
@@ -84,10 +95,15 @@ absl::Time Roster::EarliestReturn(absl::Time now) const {
                   next == kNoKey ? absl::InfiniteFuture() : slots_[next].wake);
 }
 
-void Roster::OnGranted(KeyIndex index, bool trial, absl::Time now) {
-  slots_[index].key.OnGranted(trial, now);
-  StrategyOf(slots_[index]).OnLeased(index, now);
-  Settle(index, now);
+void Roster::OnGranted(const Choice& choice, absl::Time now) {
+  Slot& slot = slots_[choice.key];
+  slot.key.OnGranted(choice.by == By::kTrial, now);
+  if (choice.by == By::kSession) {
+    StrategyOf(slot).OnPreferred(choice.key, now);
+  } else {
+    StrategyOf(slot).OnLeased(choice.key, now);
+  }
+  Settle(choice.key, now);
 }
 
 void Roster::OnReasserted(KeyIndex index, absl::Time now) {
@@ -108,9 +124,10 @@ void Roster::Settle(KeyIndex index, absl::Time now) {
     if (slot.key.in_flight() == 0) Free(index);
     return;
   }
-  --by_state_[static_cast<size_t>(slot.state)];
+  Uncount(slot);
   slot.state = slot.key.state();
-  ++by_state_[static_cast<size_t>(slot.state)];
+  slot.in_flight = slot.key.in_flight();
+  Count(slot);
   Move(index, StandingOf(slot.key, now, &slot.wake));
 }
 
@@ -136,8 +153,12 @@ KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate) {
 void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now) {
   Slot& slot = slots_[index];
   if (present(index) && slot.tier != tier) Leave(index);
+  const uint64_t share = strategies_[tier]->uses_weights() ? Millionths(traits.weight) : 1;
   if (present(index)) {
     StrategyOf(slot).UpdateKey(index, traits);
+    Uncount(slot);
+    slot.share = share;
+    Count(slot);
   } else {
     slot.tier = tier;
     slot.key.OnTime(now);
@@ -145,8 +166,10 @@ void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::
     for (uint32_t i = 0; i < slot.key.in_flight(); ++i) StrategyOf(slot).OnLeased(index, now);
     slot.standing = Standing::kOut;
     slot.state = slot.key.state();
+    slot.in_flight = slot.key.in_flight();
+    slot.share = share;
     ++by_standing_[static_cast<size_t>(Standing::kOut)];
-    ++by_state_[static_cast<size_t>(slot.state)];
+    Count(slot);
   }
   Settle(index, now);
 }
@@ -157,7 +180,21 @@ void Roster::Leave(KeyIndex index) {
   StrategyOf(slot).RemoveKey(index);
   slot.standing = Standing::kAbsent;
   --by_standing_[static_cast<size_t>(Standing::kOut)];
+  Uncount(slot);
+}
+
+void Roster::Count(const Slot& slot) {
+  ++by_state_[static_cast<size_t>(slot.state)];
+  if (slot.state != KeyState::kActive) return;
+  load_[slot.tier].weight += slot.share;
+  load_[slot.tier].in_flight += slot.in_flight;
+}
+
+void Roster::Uncount(const Slot& slot) {
   --by_state_[static_cast<size_t>(slot.state)];
+  if (slot.state != KeyState::kActive) return;
+  load_[slot.tier].weight -= slot.share;
+  load_[slot.tier].in_flight -= slot.in_flight;
 }
 
 void Roster::Free(KeyIndex index) {

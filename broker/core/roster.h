@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/core/deadline_heap.h"
+#include "broker/core/fair_share.h"
 #include "broker/core/key.h"
 #include "broker/core/pool.h"
 #include "broker/core/strategies/strategy.h"
@@ -57,14 +58,23 @@ class Roster {
 
   // Names the keys that the next calls leave out. Duplicates and unknown numbers do no harm.
   void Exclude(absl::Span<const KeyIndex> excluded);
-  // A due trial first (of disabled keys, the longest due), else what the strategy says, else kNoKey.
-  KeyIndex Pick(absl::Time now, absl::BitGenRef random);
+
+  enum class By : uint8_t { kTrial, kSession, kStrategy };
+  struct Choice {
+    KeyIndex key = kNoKey;
+    By by = By::kStrategy;
+    bool over_share = false;  // the preferred key was available, but not within its share
+  };
+  // A due trial first (of disabled keys, the longest due), else the preferred key (kNoKey: none) when it is within its
+  // share, else what the strategy says, else kNoKey. A preferred key of weight 0 is no exception from the rule that
+  // such keys come last.
+  Choice Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
   uint32_t Candidates() const;  // keys, not excluded, that Pick may give
   // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
   // Keys that wait for the end of a lease may return any time: `now` + 1 s.
   absl::Time EarliestReturn(absl::Time now) const;
 
-  void OnGranted(KeyIndex index, bool trial, absl::Time now);
+  void OnGranted(const Choice& choice, absl::Time now);
   void OnReasserted(KeyIndex index, absl::Time now);
   // `latency` is the time to first byte of a success; 0 when not known.
   void OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now);
@@ -79,12 +89,15 @@ class Roster {
   static constexpr size_t kStandings = 6;
 
   // Laws: a slot is known to strategies_[tier] while it is present and eligible there while kReady; it is in wakes_
-  // while kTimed, at `wake`, and in trials_ while kTrial. by_standing_ and by_state_ count the present slots.
+  // while kTimed, at `wake`, and in trials_ while kTrial. by_standing_ and by_state_ count the present slots, and
+  // load_[tier] those of the tier that are ACTIVE.
   struct Slot {
     explicit Slot(Key k) : key(std::move(k)) {}
     Key key;
     Standing standing = Standing::kAbsent;
     KeyState state = KeyState::kActive;  // as counted
+    uint32_t in_flight = 0;              // as counted
+    uint64_t share = 1;                  // as counted: the weight, where the strategy uses it
     uint8_t tier = 0;
     absl::Time wake;
   };
@@ -94,6 +107,9 @@ class Roster {
   KeyIndex SlotFor(const KeySpec& spec, bool track_rate);
   void Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now);
   void Leave(KeyIndex index);
+  void Count(const Slot& slot);
+  void Uncount(const Slot& slot);
+  bool IsAvailable(KeyIndex preferred, size_t tier) const;
   void Free(KeyIndex index);
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   void Move(KeyIndex index, Standing standing);
@@ -108,6 +124,7 @@ class Roster {
   DeadlineHeap trials_;
   std::array<uint32_t, kStandings> by_standing_{};
   std::array<uint32_t, 3> by_state_{};
+  std::array<SharedLoad, kTiers> load_{};
   std::vector<KeyIndex> excluded_;
 };
 

@@ -58,4 +58,20 @@ std::string_view ToString(TransportError error) {
   return "unknown";
 }
 
+std::string_view ToString(Affinity affinity) {
+  switch (affinity) {
+    case Affinity::kNotAsked:
+      return "not_asked";
+    case Affinity::kHit:
+      return "hit";
+    case Affinity::kMoved:
+      return "moved";
+    case Affinity::kNone:
+      return "none";
+    case Affinity::kOverShare:
+      return "over_share";
+  }
+  return "unknown";
+}
+
 }  // namespace ccr::core

@@ -78,8 +78,22 @@ struct LeaseId {
 using OwnerId = uint64_t;
 inline constexpr OwnerId kNobody = 0;
 
+// A client's session: a keyed hash of its name, which is user data and stays outside.
+using SessionHash = uint64_t;
+inline constexpr SessionHash kNoSession = 0;
+
+// What became of a session's preference for the key of its last success.
+enum class Affinity : uint8_t {
+  kNotAsked,   // no session, or the pool has no affinity
+  kHit,        // that key was granted
+  kMoved,      // that key was not available
+  kNone,       // no such key is known: the session is new or was idle for long
+  kOverShare,  // that key had more than its share of the load, so the strategy chose, the same one perhaps
+};
+
 std::string_view ToString(KeyState state);   // "active", "cooling", "disabled"
 std::string_view ToString(Outcome outcome);  // "success", "caller_fault", "auth", ...
 std::string_view ToString(TransportError error);
+std::string_view ToString(Affinity affinity);  // "not_asked", "hit", "moved", "none", "over_share"
 
 }  // namespace ccr::core

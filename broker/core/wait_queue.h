@@ -18,6 +18,7 @@ struct Waiter {
   LeaseId id;
   OwnerId owner = kNobody;
   absl::InlinedVector<KeyIndex, 4> excluded;
+  SessionHash session = kNoSession;
   absl::Time since;
   absl::Time deadline;
 };

@@ -37,7 +37,7 @@ std::shared_ptr<Routing> MakeRouting(Config config) {
 
 BrokerService::BrokerService(Options options)
     : store_(options.store),
-      env_{options.clock, &store_, std::move(options.observers), std::move(options.wake), NewEpoch()},
+      env_{options.clock, &store_, std::move(options.observers), std::move(options.wake), NewEpoch(), {}},
       fingerprinter_(std::move(options.fingerprint_salt)),
       started_at_(options.clock->Now()),
       directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {}

@@ -134,11 +134,12 @@ void ManagedPool::RestoreNew(absl::Span<const KeyRecord> records, const PoolInfo
 }
 
 std::optional<LeaseAnswer> ManagedPool::Lease(const LeaseParams& params, WaitStart start) {
+  const core::SessionHash session = env_->sessions.Of(params.session);
   std::optional<LeaseAnswer> answer;
   Effects effects;
   {
     MutexLock lock(mutex_);
-    answer = LeaseLocked(params, start);
+    answer = LeaseLocked(params, session, start);
     effects = Leave();
   }
   Perform(std::move(effects));
@@ -146,14 +147,15 @@ std::optional<LeaseAnswer> ManagedPool::Lease(const LeaseParams& params, WaitSta
   return answer;
 }
 
-std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, WaitStart start) {
+std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, core::SessionHash session,
+                                                    WaitStart start) {
   const absl::Time now = env_->clock->Now();
   absl::InlinedVector<core::KeyIndex, 8> excluded;
   for (std::string_view fingerprint : params.exclude) {
     const core::KeyIndex key = pool_.Find(fingerprint);
     if (key != core::kNoKey) excluded.push_back(key);
   }
-  const core::Pool::LeaseArgs args{NewLeaseId(env_->epoch, number_), params.owner, excluded};
+  const core::Pool::LeaseArgs args{NewLeaseId(env_->epoch, number_), params.owner, excluded, session};
   if (params.max_wait <= absl::ZeroDuration() || pool_.spec().queue_wait <= absl::ZeroDuration()) {
     return ToAnswer(pool_.Lease(args, now, Random()), now);
   }

@@ -17,6 +17,7 @@
 #include "broker/ports/observer.h"
 #include "broker/service/lease.h"
 #include "broker/service/pool_info.h"
+#include "broker/service/session_hasher.h"
 
 namespace ccr {
 
@@ -38,6 +39,7 @@ class ManagedPool {
     std::vector<Observer*> observers;
     std::function<void(absl::Time)> wake;  // asks for a Sweep at that time
     uint32_t epoch = 0;
+    SessionHasher sessions = {};
   };
 
   // `number` goes into the ids of leases. `records` is what the store remembers, of all pools.
@@ -101,7 +103,8 @@ class ManagedPool {
   void SetInfo(PoolPlan plan) CCR_REQUIRES(mutex_);
   void RestoreNew(absl::Span<const KeyRecord> records, const PoolInfo* before, absl::Time now) CCR_REQUIRES(mutex_);
   LeaseAnswer ToAnswer(const core::LeaseResult& result, absl::Time now) const CCR_REQUIRES(mutex_);
-  std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, WaitStart start) CCR_REQUIRES(mutex_);
+  std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, core::SessionHash session, WaitStart start)
+      CCR_REQUIRES(mutex_);
   void NoteError(const core::Report& report, const core::Decision& decision) CCR_REQUIRES(mutex_);
   Effects Leave() CCR_REQUIRES(mutex_);
   bool TakeBatch() CCR_REQUIRES(mutex_);

@@ -16,6 +16,7 @@ PoolPlan PlanPool(ProviderConfig* provider, absl::Duration lease_ttl, const Fing
   plan.spec.lease_ttl = lease_ttl;
   plan.spec.queue_wait = provider->queue.max_wait;
   plan.spec.queue_size = provider->queue.max_size;
+  plan.spec.session_affinity = provider->session_affinity;
   for (KeyConfig& key : provider->keys) {
     plan.spec.keys.push_back({.name = key.name,
                               .fingerprint = fingerprinter.Of(key.secret),

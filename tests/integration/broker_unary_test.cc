@@ -87,6 +87,24 @@ TEST_F(BrokerUnaryTest, ReportGivesTheNextLeaseInTheSameRoundTrip) {
   EXPECT_FALSE(broker_->Report(request).second.has_next());
 }
 
+TEST_F(BrokerUnaryTest, ASessionStaysWithItsKey) {
+  v1::LeaseRequest request;
+  request.set_pool("p");
+  request.set_session("a session");
+  const v1::LeaseResponse first = broker_->Lease(request).second;
+  broker_->Report(ReportOf(first.lease_id(), 200));
+  v1::ReportRequest failed = ReportOf(broker_->Lease(request).second.lease_id(), 429);
+  *failed.mutable_next() = request;
+  const v1::LeaseResponse next = broker_->Report(failed).second.next();
+  EXPECT_NE(next.key_name(), first.key_name());
+  broker_->Report(ReportOf(next.lease_id(), 200));
+  for (int i = 0; i < 3; ++i) {
+    const v1::LeaseResponse later = broker_->Lease(request).second;
+    EXPECT_EQ(later.key_name(), next.key_name());
+    broker_->Report(ReportOf(later.lease_id(), 200));
+  }
+}
+
 TEST_F(BrokerUnaryTest, RenewExtendsUntilTheLeaseHasEnded) {
   v1::RenewRequest request;
   request.set_lease_id(broker_->LeaseOk("p").lease_id());

@@ -65,6 +65,7 @@ LeaseArgs::LeaseArgs(const v1::LeaseRequest& request, core::OwnerId owner)
   params_.exclude = exclude_;
   params_.max_wait = absl::Milliseconds(request.max_wait_ms());
   params_.owner = owner;
+  params_.session = request.session();
 }
 
 core::Report ToCore(const v1::ReportRequest& request) {

@@ -47,6 +47,7 @@ BrokerMetrics::BrokerMetrics(prometheus::Registry* registry)
       reports_(Count(registry, "ccr_reports_total", "Reports that ended a lease, by outcome.")),
       outcomes_(Count(registry, "ccr_key_outcomes_total", "Reports that ended a lease, by key and outcome.")),
       refusals_(Count(registry, "ccr_lease_refusals_total", "Leases refused, by reason.")),
+      affinity_(Count(registry, "ccr_session_affinity_total", "Leases of sessions, by what became of their last key.")),
       circuit_opened_(Count(registry, "ccr_circuit_opened_total", "Times the pool's circuit opened.")),
       expired_(Count(registry, "ccr_leases_expired_total", "Leases that ended without a report.")),
       tokens_(Count(registry, "ccr_key_tokens_total", "Tokens used with a key, by direction.")),
@@ -77,6 +78,10 @@ std::shared_ptr<const BrokerMetrics::PoolSeries> BrokerMetrics::AddPool(const Po
   }
   for (size_t i = 0; i < kRefusals; ++i) {
     series->refusals[i] = &refusals_.Add({{"pool", pool.pool}, {"why", Name(static_cast<core::Refusal::Why>(i))}});
+  }
+  for (size_t i = static_cast<size_t>(core::Affinity::kHit); i < kAffinities; ++i) {
+    const std::string result(core::ToString(static_cast<core::Affinity>(i)));
+    series->affinity[i] = &affinity_.Add({{"pool", pool.pool}, {"result", result}});
   }
   series->circuit_opened = &circuit_opened_.Add({{"pool", pool.pool}});
   series->expired = &expired_.Add({{"pool", pool.pool}});
@@ -113,6 +118,8 @@ void BrokerMetrics::OnTransitions(const std::shared_ptr<const PoolNames>& pool,
       key.leases->Increment();
       series->wait->Observe(absl::ToDoubleSeconds(transition.wait));
     }
+    prometheus::Counter* affinity = series->affinity[static_cast<size_t>(transition.affinity)];
+    if (transition.type == Type::kLeased && affinity != nullptr) affinity->Increment();
     if (transition.type == Type::kSuccess) series->first_byte->Observe(absl::ToDoubleSeconds(transition.latency));
     if (transition.input_tokens > 0 && key.input_tokens != nullptr) {
       key.input_tokens->Increment(static_cast<double>(transition.input_tokens));

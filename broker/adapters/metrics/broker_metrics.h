@@ -17,6 +17,7 @@
 namespace ccr {
 
 inline constexpr size_t kOutcomes = static_cast<size_t>(core::Outcome::kNeutral) + 1;
+inline constexpr size_t kAffinities = static_cast<size_t>(core::Affinity::kOverShare) + 1;
 inline constexpr size_t kRefusals = static_cast<size_t>(core::Refusal::Why::kWaitedTooLong) + 1;
 // Pools with more keys have no series of single keys.
 inline constexpr size_t kMaxKeysWithSeries = 200;
@@ -44,6 +45,7 @@ class BrokerMetrics final : public Observer {
     std::vector<KeySeries> keys;  // by KeyIndex
     std::array<prometheus::Counter*, kOutcomes> reports{};
     std::array<prometheus::Counter*, kRefusals> refusals{};
+    std::array<prometheus::Counter*, kAffinities> affinity{};  // none for kNotAsked
     prometheus::Counter* circuit_opened = nullptr;
     prometheus::Counter* expired = nullptr;
     prometheus::Histogram* wait = nullptr;
@@ -60,6 +62,7 @@ class BrokerMetrics final : public Observer {
   prometheus::Family<prometheus::Counter>& reports_;
   prometheus::Family<prometheus::Counter>& outcomes_;
   prometheus::Family<prometheus::Counter>& refusals_;
+  prometheus::Family<prometheus::Counter>& affinity_;
   prometheus::Family<prometheus::Counter>& circuit_opened_;
   prometheus::Family<prometheus::Counter>& expired_;
   prometheus::Family<prometheus::Counter>& tokens_;

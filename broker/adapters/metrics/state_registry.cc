@@ -54,14 +54,15 @@ class StateGauges {
     Add(&available_, {{"pool", pool}}, snapshot.available);
     Add(&in_flight_, {{"pool", pool}}, snapshot.in_flight);
     Add(&waiting_, {{"pool", pool}}, snapshot.waiting);
+    Add(&sessions_, {{"pool", pool}}, snapshot.sessions);
     Add(&circuit_, {{"pool", pool}}, snapshot.circuit == core::CircuitState::kClosed ? 0 : 1);
     if (status.info->keys.size() > kMaxKeysWithSeries) return;
     for (const core::KeySnapshot& key : snapshot.keys) AddKey(pool, status.info->keys[key.key].name, key);
   }
 
   void AppendTo(std::vector<prometheus::MetricFamily>* families) {
-    for (auto* family : {&pool_keys_, &available_, &in_flight_, &waiting_, &circuit_, &key_state_, &key_in_flight_,
-                         &key_failures_, &key_available_at_}) {
+    for (auto* family : {&pool_keys_, &available_, &in_flight_, &waiting_, &sessions_, &circuit_, &key_state_,
+                         &key_in_flight_, &key_failures_, &key_available_at_}) {
       families->push_back(std::move(*family));
     }
   }
@@ -82,6 +83,7 @@ class StateGauges {
   prometheus::MetricFamily available_ = Gauge("ccr_pool_available_keys", "Keys that could be granted now.");
   prometheus::MetricFamily in_flight_ = Gauge("ccr_pool_in_flight", "Leases of the pool that are out.");
   prometheus::MetricFamily waiting_ = Gauge("ccr_pool_waiting", "Requests that wait for a key.");
+  prometheus::MetricFamily sessions_ = Gauge("ccr_sessions", "Client sessions whose last key is remembered.");
   prometheus::MetricFamily circuit_ = Gauge("ccr_circuit_open", "1 while the pool's circuit is open or half-open.");
   prometheus::MetricFamily key_state_ = Gauge("ccr_key_state", "1 for the state that the key is in.");
   prometheus::MetricFamily key_in_flight_ = Gauge("ccr_key_in_flight", "Leases of the key that are out.");

@@ -25,4 +25,11 @@ void LeastUsed::OnLeased(KeyIndex key, absl::Time /*now*/) {
   if (eligible_.Contains(key)) eligible_.Update(key, usage_[key]);
 }
 
+void LeastUsed::OnPreferred(KeyIndex key, absl::Time now) {
+  if (!eligible_.empty()) floor_ = eligible_.BestRank().uses;
+  if (usage_[key].uses <= floor_) return OnLeased(key, now);
+  usage_[key].last_use = ++grants_;
+  if (eligible_.Contains(key)) eligible_.Update(key, usage_[key]);
+}
+
 }  // namespace ccr::core

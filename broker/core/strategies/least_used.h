@@ -10,7 +10,8 @@ namespace ccr::core {
 
 // The key with the fewest grants; of several, the one idle for longest. A key that becomes eligible counts at least as
 // many as the least used eligible one: it takes its share from now on, and does not get all requests until it has
-// caught up. Insert, Erase, OnLeased and Pick are O(log n).
+// caught up. Nor do grants for a session's sake count beyond one more than the least used eligible key.
+// Insert, Erase, OnLeased and Pick are O(log n).
 class LeastUsed final : public Strategy {
  public:
   void Reserve(KeyIndex capacity) override;
@@ -21,6 +22,7 @@ class LeastUsed final : public Strategy {
   void Erase(KeyIndex key) override { eligible_.Erase(key); }
   KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex key, absl::Time now) override;
+  void OnPreferred(KeyIndex key, absl::Time now) override;
   void OnEnded(KeyIndex, absl::Duration, absl::Time) override {}
 
  private:

@@ -1,6 +1,8 @@
 #include "broker/core/strategies/strategy.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 
 #include "broker/core/strategies/fill_first.h"
@@ -41,6 +43,12 @@ constexpr auto kNames = [] {
 }();
 
 }  // namespace
+
+uint64_t Millionths(double weight) {
+  constexpr double kMillion = 1e6;
+  if (!(weight < kMillion)) return 1'000'000'000'000;
+  return std::max<int64_t>(1, std::llround(weight * kMillion));
+}
 
 absl::StatusOr<std::unique_ptr<Strategy>> MakeStrategy(std::string_view name) {
   for (const Entry& entry : kStrategies) {

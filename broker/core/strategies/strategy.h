@@ -13,6 +13,9 @@
 
 namespace ccr::core {
 
+// A weight, above 0, in whole millionths: at least one, at most a million times a million.
+uint64_t Millionths(double weight);
+
 // What strategies may know of a key.
 struct KeyTraits {
   double weight = 1;      // > 0
@@ -45,8 +48,15 @@ class Strategy {
 
   // `key` was granted (it need not have come from Pick: trials and reasserted leases also count).
   virtual void OnLeased(KeyIndex key, absl::Time now) = 0;
+  // `key` was granted because its session prefers it, whoever's turn it was. It uses up the key's next turn, and never
+  // more than this one: a key that served a busy session while nobody else asked has its full share of what comes
+  // later. By default a grant like any other, as is right for strategies without a memory of turns.
+  virtual void OnPreferred(KeyIndex key, absl::Time now) { OnLeased(key, now); }
   // A lease of `key` ended; `latency` is its time to first byte when it succeeded, negative otherwise.
   virtual void OnEnded(KeyIndex key, absl::Duration latency, absl::Time now) = 0;
+
+  // Whether shares are by weight; otherwise each eligible key's is the same.
+  virtual bool uses_weights() const { return false; }
 };
 
 // Names as users write them: round_robin, random, weighted, least_used, least_in_flight, lowest_latency, fill_first.

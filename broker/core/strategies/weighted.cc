@@ -1,7 +1,6 @@
 #include "broker/core/strategies/weighted.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace ccr::core {
 namespace {
@@ -12,12 +11,6 @@ constexpr int kFractionBits = 20;
 // The time between two turns of a key of one millionth. At the largest weight more than 2^20 are left, so that no
 // fraction f of the time between two turns is below 1.
 constexpr uint64_t kUnit = kMillion << 40;
-
-uint64_t Millionths(double weight) {
-  constexpr double kLargest = 1e6;
-  if (!(weight < kLargest)) return kMillion * kMillion;
-  return std::max<int64_t>(1, std::llround(weight * kMillion));
-}
 
 // f * unit / weight; f is the fractional part of (key + 1) times the golden ratio, never 0.
 absl::uint128 FirstWait(KeyIndex key, uint64_t weight) {
@@ -67,6 +60,12 @@ void Weighted::OnLeased(KeyIndex key, absl::Time /*now*/) {
     ++turn.deadline;
   }
   if (eligible_.Contains(key)) eligible_.Update(key, turn.deadline);
+}
+
+void Weighted::OnPreferred(KeyIndex key, absl::Time now) {
+  if (!eligible_.empty()) now_ = eligible_.BestRank();
+  const Turn& turn = turns_[key];
+  if (turn.deadline < now_ + kUnit / turn.weight) OnLeased(key, now);
 }
 
 }  // namespace ccr::core

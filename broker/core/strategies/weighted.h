@@ -15,7 +15,8 @@ namespace ccr::core {
 // weights do not bunch.
 //
 // A key that returns waits at least f / w from the present: it keeps no claim to the turns that it missed. A grant out
-// of turn uses up the next turn. A change of weight scales what is left of the wait.
+// of turn uses up the next turn; one for a session's sake only where that was still to come within 1 / w. A change of
+// weight scales what is left of the wait.
 //
 // Weights count in millionths: below 0.000001 as that, above 1000000 as that. Virtual time is in integers (no drift,
 // however many turns) of 128 bits, which last for more than 2^64 turns of the smallest weight. Insert, Erase, OnLeased,
@@ -30,7 +31,9 @@ class Weighted final : public Strategy {
   void Erase(KeyIndex key) override { eligible_.Erase(key); }
   KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex key, absl::Time now) override;
+  void OnPreferred(KeyIndex key, absl::Time now) override;
   void OnEnded(KeyIndex, absl::Duration, absl::Time) override {}
+  bool uses_weights() const override { return true; }
 
  private:
   using VirtualTime = absl::uint128;

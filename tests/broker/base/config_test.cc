@@ -101,7 +101,7 @@ constexpr const char* kRealisticJson5 = R"(// my router
     },
     {
       name: 'claude', api_base_url: 'https://api.anthropic.test/v1/messages', api_key: 'canary-key-b1', models: ['claude-x'],
-      timeouts: {connect: 5000}, queue: {max_wait: 2000, max_size: 10}, max_retries: 5, retry_on_failure: false,
+      timeouts: {connect: 5000}, queue: {max_wait: 2000, max_size: 10}, max_retries: 5, retry_on_failure: false, session_affinity: false,
     },
   ],
   "Router": {default: "deepseek,deepseek-chat", think: "DeepSeek, deepseek-reasoner", longContextThreshold: 50000, background: ""},
@@ -143,6 +143,7 @@ Providers:
     queue: {max_wait: 2000, max_size: 10}
     max_retries: 5
     retry_on_failure: false
+    session_affinity: false
 Router:
   default: deepseek,deepseek-chat
   think: DeepSeek, deepseek-reasoner
@@ -169,6 +170,7 @@ Providers:
     models: [deepseek-chat, deepseek-reasoner]
     enable_rotation: true
     rotation_strategy: weighted
+    session_affinity: true
     retry_on_failure: true
     max_retries: 3
     max_concurrent: 100
@@ -193,6 +195,7 @@ Providers:
     models: [claude-x]
     enable_rotation: false
     rotation_strategy: round_robin
+    session_affinity: false
     retry_on_failure: false
     max_retries: 5
     max_concurrent: 0

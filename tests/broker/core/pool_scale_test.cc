@@ -7,12 +7,14 @@ namespace ccr::core {
 namespace {
 
 constexpr uint32_t kKeys = 100'000;
+constexpr uint64_t kSessions = 1000;
 
 class PoolScaleTest : public PoolTest, public testing::WithParamInterface<const char*> {
  protected:
   void Turn(const Evidence& evidence) {
     Pass(1 * kMs);
-    const LeaseResult result = pool_->Lease({NewId(), kNobody, {}}, now_, random_);
+    const SessionHash session = random_() % kSessions;
+    const LeaseResult result = pool_->Lease({NewId(), kNobody, {}, session}, now_, random_);
     pool_->Apply({std::get<Grant>(result).id, evidence, 0, 0}, now_, random_);
     pool_->TakeTransitions(&transitions_);
   }

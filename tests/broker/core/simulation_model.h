@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -25,6 +26,18 @@ class SimulationModel {
     uint64_t order = 0;  // of its grant; 0 = reasserted after a restart
     bool key_trial = false;
     bool circuit_trial = false;
+    SessionHash session = kNoSession;
+  };
+  struct Session {
+    std::string fingerprint;
+    absl::Time succeeded;
+  };
+  // A lease as it was asked for, and what was said of its session.
+  struct Asked {
+    OwnerId owner = kNobody;
+    SessionHash session = kNoSession;
+    std::vector<std::string> excluded;
+    Affinity affinity = Affinity::kNotAsked;
   };
   struct Key {
     KeyState state = KeyState::kActive;
@@ -49,6 +62,9 @@ class SimulationModel {
   void Configure(const PoolSpec& spec, absl::Time now) {
     spec_ = spec;
     for (const KeySpec& key : spec.keys) EndCooldown(keys_[key.fingerprint], now);
+    std::erase_if(sessions_, [&](const auto& entry) {
+      return !spec_.session_affinity || SpecOf(entry.second.fingerprint) == nullptr;
+    });
     Forget();
   }
 
@@ -56,6 +72,7 @@ class SimulationModel {
   // keys that are not ACTIVE.
   void Restart(absl::Time now) {
     leases_.clear();
+    sessions_.clear();
     acquired = reported = expired = 0;
     circuit_ = CircuitState::kClosed;
     order_ = 1;
@@ -83,7 +100,7 @@ class SimulationModel {
     Forget();
   }
 
-  void OnGrant(const Grant& grant, const std::string& fingerprint, OwnerId owner, absl::Time now) {
+  void OnGrant(const Grant& grant, const std::string& fingerprint, const Asked& asked, absl::Time now) {
     Key& key = keys_[fingerprint];
     const KeySpec* spec = SpecOf(fingerprint);
     if (spec == nullptr) return Fail("2: lease of a key that was removed");
@@ -96,14 +113,16 @@ class SimulationModel {
     Expect(spec_.max_concurrent == 0 || leases_.size() < spec_.max_concurrent, "2: above the pool's max_concurrent");
     Expect(spec->rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->rpm, "2: above rpm");
     Expect(spec_.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.rpm, "2: above the pool's rpm");
+    CheckAffinity(fingerprint, asked, key_trial, now);
     for (const auto& [id, lease] : leases_) {
       Expect(!key_trial || !lease.key_trial || lease.fingerprint != fingerprint, "6: two trials of a key");
       Expect(!circuit_trial || !lease.circuit_trial, "6: two trials of the circuit");
     }
     Expect(grant.trial == (key_trial || circuit_trial), "6: a trial must say that it is one");
     Expect(leases_.count(Number(grant.id)) == 0, "1: lease id granted twice");
-    leases_[Number(grant.id)] = {grant.id, fingerprint, owner,        now + spec_.lease_ttl,
-                                 ++order_, key_trial,   circuit_trial};
+    leases_[Number(grant.id)] = {
+        grant.id, fingerprint, asked.owner,   now + spec_.lease_ttl,
+        ++order_, key_trial,   circuit_trial, spec_.session_affinity ? asked.session : kNoSession};
     key.grants.push_back(now);
     grants_.push_back(now);
     ++acquired;
@@ -117,6 +136,7 @@ class SimulationModel {
       ++acquired;
       lease.order = 0;
       lease.key_trial = lease.circuit_trial = false;
+      lease.session = kNoSession;
     }
     leases_[Number(lease.id)] = lease;
   }
@@ -144,6 +164,12 @@ class SimulationModel {
     }
   }
 
+  // The report of a lease that is still out says so.
+  void OnSuccess(const Lease& lease, absl::Time now) {
+    if (lease.session == kNoSession || !spec_.session_affinity || SpecOf(lease.fingerprint) == nullptr) return;
+    sessions_[lease.session] = {lease.fingerprint, now};
+  }
+
   void End(const LeaseId& id, bool by_report) {
     leases_.erase(Number(id));
     ++(by_report ? reported : expired);
@@ -157,6 +183,8 @@ class SimulationModel {
            "1: counters differ from the record");
     Expect(snapshot.acquired == snapshot.reported + snapshot.expired + snapshot.in_flight, "1: leases do not add up");
     Expect(snapshot.in_flight == leases_.size(), "1: in flight differs from the record");
+    std::erase_if(sessions_, [now](const auto& entry) { return now - entry.second.succeeded >= absl::Hours(1); });
+    Expect(snapshot.sessions == sessions_.size(), "affinity: the sessions differ from the record");
     for (size_t i = 0; i < spec_.keys.size(); ++i) {
       const std::string& fingerprint = spec_.keys[i].fingerprint;
       const Key& key = keys_[fingerprint];
@@ -176,11 +204,7 @@ class SimulationModel {
     const bool settled = now - restarted_ > absl::Seconds(61);
     if (spec_.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.rpm)) return;
     for (const KeySpec& spec : spec_.keys) {
-      Key& key = keys_[spec.fingerprint];
-      const bool out = std::find(excluded.begin(), excluded.end(), spec.fingerprint) != excluded.end();
-      const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
-      const bool rated = spec.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.rpm);
-      Expect(out || busy || rated || key.state != KeyState::kActive, "refused though a key was free");
+      Expect(!IsSurelyFree(spec, excluded, now), "refused though a key was free");
     }
   }
 
@@ -205,6 +229,57 @@ class SimulationModel {
       if (key.fingerprint == fingerprint) return &key;
     }
     return nullptr;
+  }
+
+  // The minute after a restart may count grants longer.
+  bool IsSurelyFree(const KeySpec& spec, const std::vector<std::string>& excluded, absl::Time now) {
+    Key& key = keys_[spec.fingerprint];
+    const bool settled = now - restarted_ > absl::Seconds(61);
+    const bool out = std::find(excluded.begin(), excluded.end(), spec.fingerprint) != excluded.end();
+    const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
+    const bool rated = spec.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.rpm);
+    return !out && !busy && !rated && key.state == KeyState::kActive;
+  }
+
+  // Before the lease of `fingerprint` is counted.
+  void CheckAffinity(const std::string& fingerprint, const Asked& asked, bool key_trial, absl::Time now) {
+    const auto known = sessions_.find(asked.session);
+    const bool is_known = known != sessions_.end() && now - known->second.succeeded < absl::Hours(1);
+    const bool is_asked = asked.session != kNoSession && spec_.session_affinity;
+    Expect(is_asked == (asked.affinity != Affinity::kNotAsked), "affinity: asked or not");
+    if (!is_asked) return;
+    Expect(is_known == (asked.affinity != Affinity::kNone), "affinity: a session is known or not");
+    if (!is_known) return;
+    const std::string& last = known->second.fingerprint;
+    const bool within = IsWithinShare(last);
+    const auto is_excluded = std::find(asked.excluded.begin(), asked.excluded.end(), last) != asked.excluded.end();
+    switch (asked.affinity) {
+      case Affinity::kHit:
+        Expect(fingerprint == last, "affinity: a hit is the key of the last success");
+        Expect(within, "affinity: above a quarter more than the fair share");
+        Expect(!is_excluded && !key_trial, "affinity: an excluded key, or one on trial");
+        return;
+      case Affinity::kOverShare:
+        Expect(!within, "affinity: over its share, it says, but is not");
+        return;
+      default:
+        if (SpecOf(last)->weight > 0 && !key_trial) {
+          Expect(!IsSurelyFree(*SpecOf(last), asked.excluded, now), "affinity: moved though the key was free");
+        }
+    }
+  }
+
+  // in_flight + 1 <= ceil(1.25 * (all + 1) * share): of the ACTIVE keys with a weight, or of those without.
+  bool IsWithinShare(const std::string& fingerprint) {
+    const KeySpec& mine = *SpecOf(fingerprint);
+    double weights = 0, all = 0;
+    for (const KeySpec& spec : spec_.keys) {
+      if ((spec.weight > 0) != (mine.weight > 0) || keys_[spec.fingerprint].state != KeyState::kActive) continue;
+      weights += spec_.strategy == "weighted" && spec.weight > 0 ? spec.weight : 1;
+      all += InFlight(spec.fingerprint);
+    }
+    const double weight = spec_.strategy == "weighted" && mine.weight > 0 ? mine.weight : 1;
+    return InFlight(fingerprint) + 1 <= std::ceil(1.25 * (all + 1) * weight / weights - 1e-9);
   }
 
   uint32_t InFlight(const std::string& fingerprint) const {
@@ -255,10 +330,11 @@ class SimulationModel {
     Expect(t.available_at >= key.until, "3: a disabled key's deadline shrank");
     Expect(t.outcome != Outcome::kUpstreamFailure || key.state == KeyState::kDisabled || !IsLastAvailable(fingerprint),
            "8: an outage disables the last key");
-    const bool probed = key.auth && key.state == KeyState::kDisabled;
+    const bool limited = t.outcome == Outcome::kRateLimited || t.outcome == Outcome::kQuota;
+    const bool prolonged = key.state == KeyState::kDisabled && (key.auth || limited);
     const uint64_t begun = key.begun;
     Begin(key, KeyState::kDisabled, t.available_at);
-    if (probed) key.begun = begun;
+    if (prolonged) key.begun = begun;
     key.auth = t.reason == "auth";
   }
 
@@ -280,6 +356,7 @@ class SimulationModel {
   std::map<std::string, Key> keys_;
   std::map<std::pair<uint32_t, uint64_t>, Lease> leases_;
   std::deque<absl::Time> grants_;
+  std::map<SessionHash, Session> sessions_;
   CircuitState circuit_ = CircuitState::kClosed;
   absl::Time circuit_until_;
   bool awaits_circuit_ = false;

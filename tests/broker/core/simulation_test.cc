@@ -51,6 +51,7 @@ class Simulation {
   struct Waiting {
     LeaseId id;
     OwnerId owner;
+    SessionHash session;
     absl::Time deadline;
   };
   struct Ended {
@@ -76,6 +77,7 @@ class Simulation {
     spec.lease_ttl = absl::Seconds(30 + Below(600));
     spec.queue_wait = Chance(50) ? absl::Seconds(Below(60)) : absl::ZeroDuration();
     spec.queue_size = 4;
+    spec.session_affinity = Chance(85);
     const uint64_t keys = 1 + Below(8);
     const uint64_t first = Below(10);
     for (uint64_t i = 0; i < keys; ++i) {
@@ -141,35 +143,40 @@ class Simulation {
       if (Chance(15)) excluded.push_back(pool_->Find(key.fingerprint));
     }
     const OwnerId owner = Below(4);
+    const SessionHash session = AnySession();
     const LeaseId id = NewId();
-    Note(pool_->Lease({id, owner, excluded}, now_, random_), owner, excluded);
+    Note(pool_->Lease({id, owner, excluded, session}, now_, random_), owner, session, excluded);
   }
 
-  void Note(const LeaseResult& result, OwnerId owner, const std::vector<KeyIndex>& excluded) {
+  // Few, so that they come again; a third of the requests has none.
+  SessionHash AnySession() { return Chance(33) ? kNoSession : 1 + Below(4); }
+
+  void Note(const LeaseResult& result, OwnerId owner, SessionHash session, const std::vector<KeyIndex>& excluded) {
+    std::vector<std::string> names;
+    for (KeyIndex key : excluded) names.push_back(Name(key));
     if (const auto* grant = std::get_if<Grant>(&result)) {
       Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), grant->trial ? " (trial)" : ""));
       model_.Expect(queue_.empty(), "a newcomer passed the queue");
-      granted_.push_back({*grant, owner});
+      granted_.push_back({*grant, {owner, session, names}});
       Drain();
       return;
     }
     Trace("refused");
     Drain();
-    std::vector<std::string> names;
-    for (KeyIndex key : excluded) names.push_back(Name(key));
     model_.OnRefusal(std::get<Refusal>(result), names, queue_.empty(), now_);
   }
 
   void DoWait() {
     const LeaseId id = NewId();
     const OwnerId owner = Below(4);
+    const SessionHash session = AnySession();
     const absl::Duration wait = absl::Seconds(Below(40));
     const size_t waiting = pool_->Snapshot(now_).waiting;
     model_.Expect(waiting == queue_.size(), "the queue differs from the record");
-    const auto result = pool_->Wait({id, owner, {}}, wait, now_, random_);
-    if (result.has_value()) return Note(*result, owner, {});
+    const auto result = pool_->Wait({id, owner, {}, session}, wait, now_, random_);
+    if (result.has_value()) return Note(*result, owner, session, {});
     Trace("waits");
-    queue_.push_back({id, owner, now_ + std::min(wait, spec_.queue_wait)});
+    queue_.push_back({id, owner, session, now_ + std::min(wait, spec_.queue_wait)});
     if (Chance(10)) {
       model_.Expect(pool_->CancelWait(queue_.front().id, now_), "a waiter could not leave");
       queue_.pop_front();
@@ -185,7 +192,7 @@ class Simulation {
       if (const auto* grant = std::get_if<Grant>(&answer.result)) {
         Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), " after a wait"));
         model_.Expect(it == queue_.begin(), "a waiter was overtaken");
-        granted_.push_back({*grant, it->owner});
+        granted_.push_back({*grant, {it->owner, it->session, {}}});
       } else {
         model_.Expect(it->deadline <= now_, "a wait ended early");
       }
@@ -210,6 +217,7 @@ class Simulation {
     model_.Expect(decision.disposition == Disposition::kApplied, "4: a live lease's report was not applied");
     model_.Expect(decision.outcome == fault.expected, "the evidence was taken for something else");
     const bool success = fault.expected == Outcome::kSuccess;
+    if (success) model_.OnSuccess(lease, now_);
     trial_succeeds_ = success && (lease.key_trial || lease.circuit_trial);
     Drain();
     trial_succeeds_ = false;
@@ -350,7 +358,7 @@ class Simulation {
     for (size_t i = 0; i < 2 * spec_.keys.size() + 2; ++i, now_ += absl::Hours(1)) {
       const LeaseId id = NewId();
       const LeaseResult result = pool_->Lease({id, kNobody, {}}, now_, random_);
-      Note(result, kNobody, {});
+      Note(result, kNobody, kNoSession, {});
       if (const SimulationModel::Lease* lease = AnyLease()) ReportOn(*lease, {Success(), Outcome::kSuccess});
       model_.Expect(std::holds_alternative<Grant>(result) || !model_.AnyWithoutAuth(), "8: the pool did not come back");
     }
@@ -390,9 +398,10 @@ class Simulation {
     for (const Transition& transition : transitions_) {
       if (transition.type == Transition::Type::kLeased) {
         if (granted_.empty()) return model_.Fail("1: a lease nobody got");
-        const auto& [grant, owner] = granted_.front();
+        auto& [grant, asked] = granted_.front();
+        asked.affinity = transition.affinity;
         model_.Expect(grant.key == transition.key, "1: another key than told");
-        model_.OnGrant(grant, Name(grant.key), owner, now_);
+        model_.OnGrant(grant, Name(grant.key), asked, now_);
         granted_.pop_front();
         continue;
       }
@@ -433,7 +442,7 @@ class Simulation {
   PoolSpec spec_;
   SimulationModel model_;
   std::unique_ptr<Pool> pool_;
-  std::deque<std::pair<Grant, OwnerId>> granted_;
+  std::deque<std::pair<Grant, SimulationModel::Asked>> granted_;
   std::deque<Waiting> queue_;
   std::vector<Ended> ended_;
   std::vector<Transition> transitions_;

@@ -51,6 +51,8 @@ TEST_P(StrategyAllocationTest, NoneInTenThousandRoundsAtAHundredThousandKeys) {
     bench->UpdateKey(key, {.weight = 2.0 + i % 5, .position = key});
     bench.End(key);
     bench->Insert(key);
+    bench->OnPreferred(key, bench.Now());
+    bench.End(key);
   }
   EXPECT_EQ(allocations - before, 0);
 }

@@ -116,7 +116,11 @@ class Walk {
 
   void Grant(KeyIndex key) {
     if (!keys_[key].known) return;
-    bench_->OnLeased(key, bench_.Now());
+    if (Below(3) == 0) {
+      bench_->OnPreferred(key, bench_.Now());
+    } else {
+      bench_->OnLeased(key, bench_.Now());
+    }
     ++keys_[key].in_flight;
   }
 
@@ -152,6 +156,19 @@ TEST_P(StrategyContractTest, PicksAnEligibleKeyThatIsNotExcludedWheneverThereIsO
       if (HasFatalFailure()) FAIL() << GetParam() << ", seed " << seed << ", step " << step;
     }
   }
+}
+
+// Whatever a session took while nobody else asked, its key has its share of what comes later.
+TEST_P(StrategyContractTest, GrantsForASessionLeaveNoDebt) {
+  if (GetParam() == "fill_first" || GetParam() == "lowest_latency") GTEST_SKIP() << "no shares";
+  StrategyBench bench(GetParam());
+  bench.AddKeys({1, 1, 1});
+  for (int i = 0; i < 1000; ++i) {
+    bench->OnPreferred(1, bench.Now());
+    bench.End(1);
+  }
+  const std::vector<int> counts = bench.Count(300, 3);
+  for (int count : counts) EXPECT_NEAR(count, 100, GetParam() == "random" ? 40 : 1);
 }
 
 TEST_P(StrategyContractTest, TheSameSeedGivesTheSamePicks) {

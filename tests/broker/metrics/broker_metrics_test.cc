@@ -62,6 +62,25 @@ TEST_F(BrokerMetricsTest, CountsLeasesWaitsTokensAndExpiries) {
   EXPECT_THAT(text, HasSubstr("ccr_leases_expired_total{pool=\"p\"} 1\n"));
 }
 
+TEST_F(BrokerMetricsTest, CountsLeasesOfSessionsByResult) {
+  const auto pool = Pool(1);
+  metrics_.OnPoolAdded(pool);
+  std::vector<core::Transition> batch(4);
+  for (core::Transition& transition : batch) {
+    transition.type = Type::kLeased;
+    transition.key = 0;
+  }
+  batch[0].affinity = batch[1].affinity = core::Affinity::kHit;
+  batch[2].affinity = core::Affinity::kOverShare;
+  metrics_.OnTransitions(pool, batch);
+  const std::string text = Text();
+  EXPECT_THAT(text, HasSubstr("ccr_session_affinity_total{pool=\"p\",result=\"hit\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("ccr_session_affinity_total{pool=\"p\",result=\"over_share\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("ccr_session_affinity_total{pool=\"p\",result=\"moved\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("ccr_session_affinity_total{pool=\"p\",result=\"none\"} 0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("not_asked")));
+}
+
 TEST_F(BrokerMetricsTest, CountsAppliedReportsAndRefusals) {
   const auto pool = Pool(1);
   metrics_.OnPoolAdded(pool);
@@ -108,8 +127,10 @@ TEST_F(BrokerMetricsTest, TellsHowThingsStandAtEveryScrape) {
   registry_.Watch(&service);
   LeaseParams params;
   params.pool = "p";
+  params.session = "canary-session";
   const auto lease = service.Lease(params, [](const core::LeaseId&) { return LeaseCallback(); });
   EXPECT_THAT(Text(), HasSubstr("ccr_key_in_flight{pool=\"p\",key=\"k0\"} 1\n"));
+  EXPECT_THAT(Text(), HasSubstr("ccr_sessions{pool=\"p\"} 0\n"));
   core::Report report;
   report.id = lease->grant.id;
   report.evidence.http_status = 401;
@@ -119,6 +140,10 @@ TEST_F(BrokerMetricsTest, TellsHowThingsStandAtEveryScrape) {
   EXPECT_THAT(text, HasSubstr("ccr_key_state{pool=\"p\",key=\"k0\",state=\"disabled\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("ccr_pool_keys{pool=\"p\",state=\"active\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("ccr_pool_available_keys{pool=\"p\"} 1\n"));
+  report.id = service.Lease(params, [](const core::LeaseId&) { return LeaseCallback(); })->grant.id;
+  report.evidence.http_status = 200;
+  service.Report(report);
+  EXPECT_THAT(Text(), HasSubstr("ccr_sessions{pool=\"p\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("ccr_broker_build_info{version=\""));
   EXPECT_THAT(text, Not(HasSubstr("canary")));
 }

@@ -165,6 +165,26 @@ TEST_F(BrokerServiceTest, ReloadKeepsTheStateOfKeysAndSwapsTheRest) {
   EXPECT_THAT(observer_.pools, ElementsAre("+p", "+gone", "+p", "-gone", "+new"));
 }
 
+TEST_F(BrokerServiceTest, ASessionKeepsItsKeyOverAReloadUntilItIsTurnedOff) {
+  const auto use = [this] {
+    LeaseParams params;
+    params.pool = "p";
+    params.session = "a session";
+    const LeaseAnswer lease = *service_->Lease(params, MustNotWait);
+    Report(lease, 200);
+    return KeyOf(lease);
+  };
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  LeaseNow(*service_, "p");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(use(), "canary-key-b");
+  Apply(MakeConfig(MakeProvider("p", {"c", "b", "a"})));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(use(), "canary-key-b");
+  ProviderConfig off = MakeProvider("p", {"a", "b"});
+  off.session_affinity = false;
+  Apply(MakeConfig(std::move(off)));
+  EXPECT_NE(use(), use());
+}
+
 TEST_F(BrokerServiceTest, WithoutRotationOnlyTheFirstKeyIsUsed) {
   ProviderConfig provider = MakeProvider("p", {"a", "b"});
   provider.enable_rotation = false;
