@@ -75,6 +75,9 @@ const PoolSpec& Pool::spec() const {
 PoolSnapshot Pool::Snapshot(absl::Time now) {
   return impl_->Snapshot(now);
 }
+std::optional<KeySnapshot> Pool::Describe(KeyIndex key) {
+  return impl_->Describe(key);
+}
 void Pool::TakeTransitions(std::vector<Transition>* out) {
   impl_->TakeTransitions(out);
 }
@@ -122,12 +125,8 @@ PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   PoolSnapshot snapshot;
   snapshot.keys.reserve(roster_.order().size());
   for (KeyIndex index : roster_.order()) {
-    KeySnapshot& key = snapshot.keys.emplace_back();
-    key.key = index;
-    roster_.key(index).Describe(&key, now_);
-    const Roster::Standing standing = roster_.standing(index);
-    key.available = open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
-    snapshot.available += key.available;
+    snapshot.keys.push_back(DescribeKey(index, open));
+    snapshot.available += snapshot.keys.back().available;
   }
   snapshot.in_flight = leases_.size();
   snapshot.waiting = queue_.size();
@@ -138,6 +137,20 @@ PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   snapshot.reported = reported_;
   snapshot.expired = expired_;
   return snapshot;
+}
+
+std::optional<KeySnapshot> Pool::Impl::Describe(KeyIndex index) {
+  if (index >= roster_.capacity() || !roster_.present(index)) return std::nullopt;
+  return DescribeKey(index, GateOpensAt() <= now_);
+}
+
+KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {
+  KeySnapshot key;
+  key.key = index;
+  roster_.key(index).Describe(&key, now_);
+  const Roster::Standing standing = roster_.standing(index);
+  key.available = gate_open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
+  return key;
 }
 
 void Pool::Impl::TakeTransitions(std::vector<Transition>* out) {

@@ -198,6 +198,9 @@ class Pool {
   const KeySpec& key(KeyIndex index) const;
   const PoolSpec& spec() const;
   PoolSnapshot Snapshot(absl::Time now);
+  // One key, as a snapshot has it; O(1). Nothing for one that is not in the configuration. As of the last call of
+  // another method.
+  std::optional<KeySnapshot> Describe(KeyIndex key);
 
   // Hands out what has happened since the last call. Keeps the vector's capacity going back and forth.
   void TakeTransitions(std::vector<Transition>* out);

@@ -46,6 +46,7 @@ class Pool::Impl {
   bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);
   void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
   PoolSnapshot Snapshot(absl::Time now);
+  std::optional<KeySnapshot> Describe(KeyIndex index);
   void TakeTransitions(std::vector<Transition>* out);
 
   KeyIndex Find(std::string_view fingerprint) const { return roster_.Find(fingerprint); }
@@ -53,6 +54,8 @@ class Pool::Impl {
   const PoolSpec& spec() const { return spec_; }
 
  private:
+  KeySnapshot DescribeKey(KeyIndex index, bool gate_open);
+
   // Time.
   void Advance(absl::Time now);
   void WakeKeys();  // first: keys settle again when their leases expire

@@ -334,10 +334,11 @@ void ManagedPool::AddRecords(const std::vector<core::Transition>& transitions, s
   for (const core::Transition& transition : transitions) {
     if (IsDurable(transition.type) && transition.key != core::kNoKey) changed.push_back(transition.key);
   }
-  if (changed.empty()) return;
-  for (const core::KeySnapshot& key : pool_.Snapshot(env_->clock->Now()).keys) {
-    if (std::find(changed.begin(), changed.end(), key.key) == changed.end()) continue;
-    records->push_back({info_->pool, info_->keys[key.key].fingerprint, key});
+  std::sort(changed.begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  for (const core::KeyIndex key : changed) {
+    const std::optional<core::KeySnapshot> state = pool_.Describe(key);
+    if (state.has_value()) records->push_back({info_->pool, info_->keys[key].fingerprint, *state});
   }
 }
 

@@ -13,6 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::SizeIs;
 using Type = core::Transition::Type;
 
 class RecordingObserver final : public Observer {
@@ -208,6 +209,32 @@ TEST_F(BrokerServiceTest, StateSurvivesInTheStore) {
   EXPECT_FALSE(LeaseNow(*service_, "p").status.ok());
   clock_.Advance(absl::Milliseconds(1));
   EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-b");
+}
+
+class CountingStore final : public KeyStore {
+ public:
+  absl::StatusOr<std::vector<KeyRecord>> Load() override { return std::vector<KeyRecord>(); }
+  absl::Status Append(absl::Span<const KeyRecord> records) override {
+    for (const KeyRecord& record : records) fingerprints.push_back(record.fingerprint);
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> fingerprints;
+};
+
+TEST_F(BrokerServiceTest, OnlyKeysThatChangedAreWrittenAndEachOnce) {
+  CountingStore store;
+  service_ = std::make_unique<BrokerService>(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr});
+  Apply(MakeConfig(MakeProvider("p", {"a", "b", "c"})));
+  Report(LeaseNow(*service_, "p"), 200);
+  EXPECT_THAT(store.fingerprints, ElementsAre());
+  const LeaseAnswer lease = LeaseNow(*service_, "p");
+  Report(lease, 401);  // a failure and a disable
+  EXPECT_THAT(store.fingerprints, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint));
+  const LeaseAnswer removed = LeaseNow(*service_, "p");
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  Report(removed, 429);
+  EXPECT_THAT(store.fingerprints, SizeIs(1));
 }
 
 TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
