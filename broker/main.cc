@@ -10,6 +10,7 @@
 #include "broker/adapters/log/log_observer.h"
 #include "broker/adapters/metrics/broker_metrics.h"
 #include "broker/adapters/metrics/state_registry.h"
+#include "broker/adapters/probe/curl_prober.h"
 #include "broker/adapters/store/sqlite_store.h"
 #include "broker/base/address.h"
 #include "broker/base/certificate_metrics.h"
@@ -97,17 +98,23 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::EventHub events;
   const auto registry = std::make_shared<ccr::StateRegistry>();
   ccr::BrokerMetrics metrics(registry.get());
+  ccr::CurlProber prober({});
   ccr::Sweeper sweeper(&clock);
-  ccr::BrokerService service(
-      {&clock, store->get(), {&log, &metrics, &events}, *std::move(salt), [&sweeper](absl::Time when) {
-         sweeper.WakeBy(when);
-       }});
+  ccr::BrokerService service({&clock,
+                              store->get(),
+                              {&log, &metrics, &events},
+                              *std::move(salt),
+                              [&sweeper](absl::Time when) { sweeper.WakeBy(when); },
+                              &prober});
   if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);
-  sweeper.Start([&service] { return service.Sweep(); });
-  const absl::Cleanup stop_sweeping = [&sweeper] { sweeper.Stop(); };
   ccr::Sweeper checkpoints(&clock);
+  sweeper.Start([&service] { return service.Sweep(); });
   checkpoints.Start([&service] { return service.Checkpoint(); });
-  const absl::Cleanup stop_checkpoints = [&checkpoints] { checkpoints.Stop(); };
+  const absl::Cleanup stop_working = [&sweeper, &checkpoints, &prober] {
+    sweeper.Stop();
+    checkpoints.Stop();
+    prober.Stop();
+  };
   registry->Watch(&service);
   auto metrics_server = ccr::MetricsServer::Start(*metrics_listen, registry);
   if (!metrics_server.ok()) return Fail(metrics_server.status());

@@ -56,6 +56,12 @@ struct QueueConfig {  // "queue: {max_wait (ms), max_size}": requests wait when 
   uint32_t max_size = 1000;
 };
 
+struct ProbeConfig {  // "probe: {url, interval (ms)}" or "probe: false"
+  bool enabled = true;
+  std::string url;  // at the host of api_base_url; default: the models endpoint by format, none for other endpoints
+  absl::Duration interval = absl::Minutes(10);  // until the first probe; doubles up to 24 h
+};
+
 struct ProviderConfig {
   std::string name;
   std::string base_url;  // "api_base_url": http or https, the full endpoint URL
@@ -71,6 +77,7 @@ struct ProviderConfig {
   uint32_t rpm = 0;
   TimeoutsConfig timeouts;
   QueueConfig queue;
+  ProbeConfig probe;        // of keys that a 401 disabled; enabled is false where there is no URL
   std::string auth_header;  // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", or "x-api-key" ""
   std::string auth_prefix;
 };

@@ -106,6 +106,13 @@ void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) 
   Block queue = fields.Open("queue");
   queue.Millis("max_wait", provider.queue.max_wait);
   queue.Number("max_size", provider.queue.max_size);
+  if (provider.probe.enabled) {
+    Block probe = fields.Open("probe");
+    probe.Text("url", HideUrlSecrets(provider.probe.url));
+    probe.Millis("interval", provider.probe.interval);
+  } else {
+    fields.Flag("probe", false);
+  }
   Block auth = fields.Open("auth");
   auth.Text("header", provider.auth_header);
   auth.Text("prefix", provider.auth_prefix);

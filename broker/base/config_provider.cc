@@ -151,6 +151,24 @@ void ReadQueue(MapReader* fields, QueueConfig* out) {
   queue->Done();
 }
 
+void ReadProbe(MapReader* fields, const std::string& base_url, ProbeConfig* out) {
+  out->url = ModelsUrl(base_url);
+  const Node* node = fields->Find("probe");
+  if (node != nullptr && node->kind != Node::Kind::kMap) {
+    fields->Flag("probe", &out->enabled);
+  } else if (std::optional<MapReader> probe = fields->Map("probe")) {
+    probe->Text("url", &out->url);
+    probe->Millis("interval", kMillis, &out->interval);
+    probe->Done();
+    std::string problem = UrlProblem(out->url, {"http", "https"}, false);
+    if (problem.empty() && !IsSameOrigin(out->url, base_url)) {
+      problem = "must have the scheme, host and port of api_base_url: a key goes to its own provider only";
+    }
+    if (!out->url.empty() && !problem.empty()) fields->Problems().Error(probe->At("url"), problem);
+  }
+  out->enabled = out->enabled && !out->url.empty();
+}
+
 ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
   MapReader fields(node, place, problems);
   ProviderConfig out;
@@ -168,6 +186,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   fields.Whole("rpm", kLimitRange, &out.rpm);
   ReadTimeouts(&fields, &out.timeouts);
   ReadQueue(&fields, &out.queue);
+  ReadProbe(&fields, out.base_url, &out.probe);
   const bool use_anthropic = ReadTransformer(&fields, out.models);
   if (use_anthropic || UrlPath(out.base_url).ends_with("/v1/messages")) out.format = ProviderFormat::kAnthropic;
   ReadAuth(&fields, &out);

@@ -78,6 +78,22 @@ std::string_view UrlPath(std::string_view url) {
   return path;
 }
 
+bool IsSameOrigin(std::string_view a, std::string_view b) {
+  const UrlParts first = Split(a), second = Split(b);
+  return !first.scheme.empty() && absl::EqualsIgnoreCase(ToAbsl(first.scheme), ToAbsl(second.scheme)) &&
+         absl::EqualsIgnoreCase(ToAbsl(first.host_port), ToAbsl(second.host_port));
+}
+
+std::string ModelsUrl(std::string_view endpoint) {
+  endpoint = endpoint.substr(0, endpoint.find_first_of("?#"));
+  while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
+  for (const std::string_view end : {"/chat/completions", "/messages"}) {
+    if (endpoint.ends_with(end))
+      return absl::StrCat(ToAbsl(endpoint.substr(0, endpoint.size() - end.size())), "/models");
+  }
+  return "";
+}
+
 std::string HideUrlSecrets(std::string_view url) {
   const UrlParts parts = Split(url);
   if (parts.scheme.empty()) return std::string(url);

@@ -14,6 +14,12 @@ std::string UrlProblem(std::string_view url, std::initializer_list<std::string_v
 // "/v1/messages" of "https://host/v1/messages?beta=true", without a final slash.
 std::string_view UrlPath(std::string_view url);
 
+// Whether both have one scheme, host and port as they are written, upper and lower case alike.
+bool IsSameOrigin(std::string_view a, std::string_view b);
+
+// Where a provider lists its models: ".../models" for ".../chat/completions" and ".../messages". Empty for other URLs.
+std::string ModelsUrl(std::string_view endpoint);
+
 // The URL with its password, and query values whose name speaks of a key, token, secret or signature, as "(hidden)".
 std::string HideUrlSecrets(std::string_view url);
 

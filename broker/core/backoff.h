@@ -10,11 +10,10 @@
 
 namespace ccr::core {
 
-inline constexpr absl::Duration kMaxBackoff = absl::Minutes(30);   // of a key after failures
-inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);  // of a provider's word for a key
-inline constexpr absl::Duration kQuotaBackoff = absl::Hours(1);    // doubles up to kMaxRetryAfter
-inline constexpr absl::Duration kProbeBackoff = absl::Minutes(1);  // doubles up to kMaxProbeBackoff
-inline constexpr absl::Duration kMaxProbeBackoff = absl::Hours(1);
+inline constexpr absl::Duration kMaxBackoff = absl::Minutes(30);     // of a key after failures
+inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);    // of a provider's word for a key
+inline constexpr absl::Duration kQuotaBackoff = absl::Hours(1);      // doubles up to kMaxRetryAfter
+inline constexpr absl::Duration kMaxProbeBackoff = absl::Hours(24);  // of a key's probe_interval, doubled
 inline constexpr absl::Duration kCircuitBackoff = absl::Seconds(1);  // doubles up to kMaxCircuitBackoff
 inline constexpr absl::Duration kMaxCircuitBackoff = absl::Seconds(30);
 

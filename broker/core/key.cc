@@ -20,17 +20,23 @@ absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
 
 }  // namespace
 
-Key::Key(KeySpec spec, bool track_rate) {
-  Configure(std::move(spec), track_rate);
+Key::Key(KeySpec spec, bool track_rate, absl::Time now) {
+  Configure(std::move(spec), track_rate, now);
 }
 
-void Key::Configure(KeySpec spec, bool track_rate) {
+void Key::Configure(KeySpec spec, bool track_rate, absl::Time now) {
   spec_ = std::move(spec);
   spec_.max_failures = std::max<uint32_t>(1, spec_.max_failures);
   if (!track_rate && spec_.rpm == 0) {
     rate_.reset();
   } else if (!rate_) {
     rate_.emplace();
+  }
+  if (!awaits_probe()) return;
+  if (spec_.probe_interval <= absl::ZeroDuration()) {
+    until_ = absl::InfiniteFuture();
+  } else if (until_ == absl::InfiniteFuture()) {
+    until_ = now + spec_.probe_interval;
   }
 }
 
@@ -97,6 +103,7 @@ void Key::OnEnded(bool trial) {
 Key::Event Key::OnSuccess(const Ticket& ticket, const Evidence& evidence, absl::Time now) {
   ++successes_;
   last_success_ = now;
+  vain_probes_ = 0;
   input_tokens_ += evidence.input_tokens;
   output_tokens_ += evidence.output_tokens;
   if (evidence.first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, evidence.first_byte);
@@ -138,10 +145,14 @@ Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retr
   return CoolUntil(now.time + wait, reason, now);
 }
 
-Key::Event Key::OnAuth(const Moment& now) {
+Key::Event Key::OnAuth(const Moment& now, absl::BitGenRef random) {
   if (awaits_probe()) return Event::kNone;
-  failed_probes_ = 0;
-  return Disable(kAuthReason, now.time + kProbeBackoff, now);
+  return Disable(kAuthReason, ProbeTime(now.time, random), now);
+}
+
+absl::Time Key::ProbeTime(absl::Time now, absl::BitGenRef random) const {
+  if (spec_.probe_interval <= absl::ZeroDuration()) return absl::InfiniteFuture();
+  return now + Jittered(Exponential(spec_.probe_interval, vain_probes_, kMaxProbeBackoff), kMaxProbeBackoff, random);
 }
 
 void Key::CountFailure(absl::Time now) {
@@ -149,15 +160,18 @@ void Key::CountFailure(absl::Time now) {
   last_failure_ = now;
 }
 
-Key::Event Key::OnProbe(Outcome outcome, const Moment& now) {
+Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random) {
+  probe_in_flight_ = false;
   if (state_ != KeyState::kDisabled) return Event::kNone;
   if (outcome == Outcome::kSuccess) {
+    ++vain_probes_;  // until a success shows that it was not
     Recover();
     return Event::kRecovered;
   }
-  if (outcome == Outcome::kAuth && !awaits_probe()) return OnAuth(now);
+  if (outcome == Outcome::kAuth && !awaits_probe()) return OnAuth(now, random);
   if (!awaits_probe()) return Event::kNone;
-  until_ = std::max(until_, now.time + Exponential(kProbeBackoff, ++failed_probes_, kMaxProbeBackoff));
+  if (outcome == Outcome::kAuth || outcome == Outcome::kPermission) ++vain_probes_;
+  until_ = std::max(until_, ProbeTime(now.time, random));
   return Event::kDisabled;
 }
 
@@ -207,7 +221,7 @@ void Key::Recover() {
   state_ = KeyState::kActive;
   reason_ = {};
   until_ = absl::InfinitePast();
-  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = failed_probes_ = 0;
+  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = 0;
 }
 
 void Key::Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now) {

@@ -43,10 +43,10 @@ class Key {
   // What a report or a moment has done to the key, for others to be told.
   enum class Event { kNone, kCooling, kDisabled, kRecovered };
 
-  Key(KeySpec spec, bool track_rate);
+  Key(KeySpec spec, bool track_rate, absl::Time now);
 
   // Keeps state, counters and leases. `track_rate`: count grants per minute even without an rpm limit.
-  void Configure(KeySpec spec, bool track_rate);
+  void Configure(KeySpec spec, bool track_rate, absl::Time now);
   // Takes over what a store remembers.
   void Restore(const KeySnapshot& saved, absl::Time now);
   void Describe(KeySnapshot* out, absl::Time now);  // all but `key` and `available`
@@ -54,9 +54,11 @@ class Key {
   const KeySpec& spec() const { return spec_; }
   KeyState state() const { return state_; }
   std::string_view reason() const { return reason_; }
-  absl::Time until() const { return until_; }  // of COOLING: its end; of DISABLED: the next trial or probe
+  // Of COOLING: its end; of DISABLED: the next trial or probe, InfiniteFuture when there will be none.
+  absl::Time until() const { return until_; }
   uint32_t in_flight() const { return in_flight_; }
   bool awaits_probe() const;  // DISABLED("auth")
+  bool probe_in_flight() const { return probe_in_flight_; }
   bool trial_in_flight() const { return trial_in_flight_; }
   bool saturated() const { return spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent; }
   absl::Time RateAllowsAt(absl::Time now);  // `now` when below rpm
@@ -78,13 +80,16 @@ class Key {
   // Cools 1 h * 2^n, cap 24 h, n = quota failures in a row before this one, or `retry_after` when that is longer.
   Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                 const Moment& now);
-  // DISABLED at once; the first probe is due in 1 min.
-  Event OnAuth(const Moment& now);
+  // DISABLED at once; the probe is due in probe_interval * 2^n +-10 %, cap 24 h, n = refused probes and returns by a
+  // probe since the last success. (Some providers list their models for everybody: a probe may succeed for nothing.)
+  Event OnAuth(const Moment& now, absl::BitGenRef random);
   // For the statistics alone: an attempt that failed for the key or its provider.
   void CountFailure(absl::Time now);
 
-  // Of a DISABLED key. No success: next probe (of an auth failure) in 1 min * 2^n, cap 1 h, n = failed probes in a row.
-  Event OnProbe(Outcome outcome, const Moment& now);
+  void OnProbeStarted() { probe_in_flight_ = true; }
+  void ForgetProbe() { probe_in_flight_ = false; }  // its answer will not come
+  // Of a DISABLED key. Auth and permission: n += 1, and the next probe as OnAuth says; others: the same wait again.
+  Event OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random);
   // Ends a cooldown whose time is over.
   Event OnTime(absl::Time now);
 
@@ -99,6 +104,7 @@ class Key {
   Event GiveBack(const Mark& mark);
 
  private:
+  absl::Time ProbeTime(absl::Time now, absl::BitGenRef random) const;
   Event CoolUntil(absl::Time until, std::string_view reason, const Moment& now);
   Event Disable(std::string_view reason, absl::Time until, const Moment& now);
   void Recover();
@@ -114,12 +120,13 @@ class Key {
   uint64_t begins_ = 0;                      // cooldowns and disables so far
   bool prolonged_ = false;                   // something else than its first failure has moved until_
   bool trial_in_flight_ = false;
+  bool probe_in_flight_ = false;
 
   uint32_t consecutive_failures_ = 0;
   uint32_t consecutive_rate_limits_ = 0;
   uint32_t consecutive_quota_ = 0;
   uint32_t consecutive_disables_ = 0;
-  uint32_t failed_probes_ = 0;
+  uint32_t vain_probes_ = 0;  // refused, or followed by another auth failure
 
   uint32_t in_flight_ = 0;
   uint64_t uses_ = 0, successes_ = 0, failures_ = 0, input_tokens_ = 0, output_tokens_ = 0;

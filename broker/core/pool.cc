@@ -63,6 +63,14 @@ void Pool::OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl:
   impl_->OnProbe(key, evidence, now, random);
 }
 
+void Pool::TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys) {
+  impl_->TakeProbes(limit, now, keys);
+}
+
+absl::Time Pool::NextProbe() const {
+  return impl_->NextProbe();
+}
+
 KeyIndex Pool::Find(std::string_view fingerprint) const {
   return impl_->Find(fingerprint);
 }
@@ -109,12 +117,24 @@ void Pool::Impl::Restore(std::string_view fingerprint, const KeySnapshot& state,
   roster_.Settle(index, now_);
 }
 
-void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time now, absl::BitGenRef) {
+void Pool::Impl::TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys) {
+  Advance(now);
+  for (; limit > 0; --limit) {
+    const KeyIndex index = roster_.DueProbe(now_);
+    if (index == kNoKey) return;
+    roster_.key(index).OnProbeStarted();
+    roster_.Settle(index, now_);
+    keys->push_back(index);
+  }
+}
+
+void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time now, absl::BitGenRef random) {
   Advance(now);
   if (index >= roster_.capacity() || !roster_.present(index)) return;
   const Outcome outcome = Classify(evidence).outcome;
-  const Key::Event event = roster_.key(index).OnProbe(outcome, Now());
+  const Key::Event event = roster_.key(index).OnProbe(outcome, Now(), random);
   roster_.Settle(index, now_);
+  Tell(Transition::Type::kProbed, index, "").outcome = outcome;
   TellEvent(index, event, outcome, "probe_succeeded");
   if (event == Key::Event::kRecovered) queue_.AddCredits(1);
 }

@@ -21,8 +21,9 @@ struct KeySpec {
   double weight = 1;        // 0 = only when no key with a weight is available
   uint32_t max_failures = 3;
   absl::Duration cooldown = absl::Minutes(1);
-  uint32_t max_concurrent = 0;  // 0 = no limit
-  uint32_t rpm = 0;             // 0 = no limit
+  uint32_t max_concurrent = 0;                        // 0 = no limit
+  uint32_t rpm = 0;                                   // 0 = no limit
+  absl::Duration probe_interval = absl::Minutes(10);  // until the first probe of a disabled key; 0 = none ever
 };
 
 struct PoolSpec {
@@ -78,6 +79,7 @@ struct Decision {
 //   disabled one).
 // - kRecovered: the key is ACTIVE again; `reason` is one of "cooldown_over", "trial_succeeded", "probe_succeeded" and
 //   "circuit_opened" (its failures were its provider's: the circuit holds back the pool instead).
+// - kProbed: a probe was answered, as `outcome` says.
 // - kLeaseExpired: a lease ended without a report; `reason` is "expired" or "released".
 // Reasserted leases bring none.
 struct Transition {
@@ -92,6 +94,7 @@ struct Transition {
     kCircuitClosed,
     kLeaseExpired,
     kQueued,
+    kProbed,
   };
   Type type;
   KeyIndex key = kNoKey;  // kNoKey for the circuit's
@@ -191,7 +194,11 @@ class Pool {
   // false when it has ended in this run, or when the key is not in the pool.
   bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);
 
-  // The result of an active probe of a disabled key: success re-activates it, anything else schedules the next probe.
+  // Appends up to `limit` keys whose probe is due. They are not named again until OnProbe.
+  void TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys);
+  absl::Time NextProbe() const;  // of a key that is not being probed; InfiniteFuture when there is none. Not in NextDue
+  // The result of an active probe of a disabled key: success re-activates it, 401 and 403 double the time until the
+  // next, anything else schedules it after the same time as before. It is no use and no lease.
   void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
 
   KeyIndex Find(std::string_view fingerprint) const;  // kNoKey when unknown

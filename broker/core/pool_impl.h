@@ -45,6 +45,8 @@ class Pool::Impl {
   void Orphan(OwnerId owner, absl::Time deadline, absl::Time now);
   bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);
   void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
+  void TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys);
+  absl::Time NextProbe() const { return roster_.NextProbe(); }
   PoolSnapshot Snapshot(absl::Time now);
   std::optional<KeySnapshot> Describe(KeyIndex index);
   void TakeTransitions(std::vector<Transition>* out);

@@ -131,7 +131,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
   key.CountFailure(now_);
   switch (verdict.outcome) {
     case Outcome::kAuth:
-      return key.OnAuth(Now());
+      return key.OnAuth(Now(), random);
     case Outcome::kQuota:
       return key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
     case Outcome::kRateLimited:

@@ -26,14 +26,15 @@ void Roster::Configure(const PoolSpec& spec, absl::Time now) {
     strategy_name_ = spec.strategy;
   }
   order_.clear();
-  for (const KeySpec& key : spec.keys) order_.push_back(SlotFor(key, spec.rpm > 0));
-  for (DeadlineHeap* heap : {&wakes_, &trials_}) heap->Reserve(capacity());
+  for (const KeySpec& key : spec.keys) order_.push_back(SlotFor(key, spec.rpm > 0, now));
+  for (DeadlineHeap* heap : {&wakes_, &trials_, &probes_}) heap->Reserve(capacity());
   for (auto& strategy : strategies_) strategy->Reserve(capacity());
   std::vector<bool> stays(slots_.size(), false);
   for (KeyIndex index : order_) stays[index] = true;
   for (KeyIndex index : leaving) {
     if (stays[index]) continue;
     if (present(index)) Leave(index);
+    slots_[index].key.ForgetProbe();
     if (slots_[index].key.in_flight() == 0) Free(index);
   }
   for (uint32_t position = 0; position < order_.size(); ++position) {
@@ -135,17 +136,17 @@ KeyIndex Roster::Due(absl::Time now) const {
   return wakes_.empty() || wakes_.NextTime() > now ? kNoKey : wakes_.Next();
 }
 
-KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate) {
+KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate, absl::Time now) {
   const auto [it, is_new] = by_fingerprint_.try_emplace(spec.fingerprint, kNoKey);
   if (!is_new) {
-    slots_[it->second].key.Configure(spec, track_rate);
+    slots_[it->second].key.Configure(spec, track_rate, now);
   } else if (!free_.empty()) {
     it->second = free_.back();
     free_.pop_back();
-    slots_[it->second] = Slot(Key(spec, track_rate));
+    slots_[it->second] = Slot(Key(spec, track_rate, now));
   } else {
     it->second = capacity();
-    slots_.emplace_back(Key(spec, track_rate));
+    slots_.emplace_back(Key(spec, track_rate, now));
   }
   return it->second;
 }
@@ -177,6 +178,7 @@ void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::
 void Roster::Leave(KeyIndex index) {
   Slot& slot = slots_[index];
   Move(index, Standing::kOut);
+  probes_.Remove(index);
   StrategyOf(slot).RemoveKey(index);
   slot.standing = Standing::kAbsent;
   --by_standing_[static_cast<size_t>(Standing::kOut)];
@@ -219,6 +221,7 @@ void Roster::Move(KeyIndex index, Standing standing) {
     if (slot.standing == Standing::kReady) StrategyOf(slot).Erase(index);
     if (slot.standing == Standing::kTimed) wakes_.Remove(index);
     if (slot.standing == Standing::kTrial) trials_.Remove(index);
+    if (slot.standing == Standing::kOut) probes_.Remove(index);
     if (standing == Standing::kReady) StrategyOf(slot).Insert(index);
     --by_standing_[static_cast<size_t>(slot.standing)];
     ++by_standing_[static_cast<size_t>(standing)];
@@ -226,6 +229,12 @@ void Roster::Move(KeyIndex index, Standing standing) {
   }
   if (standing == Standing::kTimed) wakes_.Set(index, slot.wake);
   if (standing == Standing::kTrial) trials_.Set(index, slot.key.until());
+  if (standing != Standing::kOut) return;
+  if (slot.key.probe_in_flight() || !slot.key.awaits_probe() || slot.key.until() == absl::InfiniteFuture()) {
+    probes_.Remove(index);
+  } else {
+    probes_.Set(index, slot.key.until());
+  }
 }
 
 }  // namespace ccr::core

@@ -80,6 +80,9 @@ class Roster {
   void OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now);
   void Settle(KeyIndex index, absl::Time now);
 
+  absl::Time NextProbe() const { return probes_.NextTime(); }
+  // The next key whose probe is due, or kNoKey. The caller calls key().OnProbeStarted and Settle, which take it out.
+  KeyIndex DueProbe(absl::Time now) const { return NextProbe() > now ? kNoKey : probes_.Next(); }
   absl::Time NextWake() const { return wakes_.NextTime(); }
   // The next key whose time has come, or kNoKey. The caller calls key().OnTime and Settle, which take it out.
   KeyIndex Due(absl::Time now) const;
@@ -89,8 +92,9 @@ class Roster {
   static constexpr size_t kStandings = 6;
 
   // Laws: a slot is known to strategies_[tier] while it is present and eligible there while kReady; it is in wakes_
-  // while kTimed, at `wake`, and in trials_ while kTrial. by_standing_ and by_state_ count the present slots, and
-  // load_[tier] those of the tier that are ACTIVE.
+  // while kTimed, at `wake`, in trials_ while kTrial, and in probes_ while kOut, but for those with a probe in flight
+  // or none ever. by_standing_ and by_state_ count the present slots, and load_[tier] those of the tier that are
+  // ACTIVE.
   struct Slot {
     explicit Slot(Key k) : key(std::move(k)) {}
     Key key;
@@ -104,7 +108,7 @@ class Roster {
 
   uint32_t CountOf(KeyState state) const { return by_state_[static_cast<size_t>(state)]; }
   Strategy& StrategyOf(const Slot& slot) { return *strategies_[slot.tier]; }
-  KeyIndex SlotFor(const KeySpec& spec, bool track_rate);
+  KeyIndex SlotFor(const KeySpec& spec, bool track_rate, absl::Time now);
   void Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now);
   void Leave(KeyIndex index);
   void Count(const Slot& slot);
@@ -122,6 +126,7 @@ class Roster {
   std::array<std::unique_ptr<Strategy>, kTiers> strategies_;
   DeadlineHeap wakes_;
   DeadlineHeap trials_;
+  DeadlineHeap probes_;
   std::array<uint32_t, kStandings> by_standing_{};
   std::array<uint32_t, 3> by_state_{};
   std::array<SharedLoad, kTiers> load_{};

@@ -37,7 +37,13 @@ std::shared_ptr<Routing> MakeRouting(Config config) {
 
 BrokerService::BrokerService(Options options)
     : store_(options.store),
-      env_{options.clock, &store_, std::move(options.observers), std::move(options.wake), NewEpoch(), {}},
+      env_{options.clock,
+           &store_,
+           std::move(options.observers),
+           std::move(options.wake),
+           NewEpoch(),
+           {},
+           options.prober != nullptr ? options.prober : &no_prober_},
       fingerprinter_(std::move(options.fingerprint_salt)),
       started_at_(options.clock->Now()),
       directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {}
@@ -66,7 +72,7 @@ std::vector<std::shared_ptr<ManagedPool>> BrokerService::BuildPools(Config* conf
   const std::shared_ptr<const PoolDirectory> before = directory();
   std::vector<std::shared_ptr<ManagedPool>> pools;
   for (ProviderConfig& provider : config->providers) {
-    PoolPlan plan = PlanPool(&provider, config->broker.lease_ttl.value_or(config->api_timeout), fingerprinter_);
+    PoolPlan plan = PlanPool(&provider, *config, fingerprinter_);
     const ManagedPool* known = before->Find(std::string_view(provider.name));
     if (known == nullptr) {
       pools.push_back(std::make_shared<ManagedPool>(next_number_++, std::move(plan), records, &env_));

@@ -16,6 +16,7 @@
 #include "broker/base/config.h"
 #include "broker/base/mutex.h"
 #include "broker/base/secret.h"
+#include "broker/ports/key_prober.h"
 #include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"
 #include "broker/service/lease.h"
@@ -37,6 +38,7 @@ class BrokerService {
     std::vector<Observer*> observers;
     Secret fingerprint_salt;               // 32 bytes, the same over restarts
     std::function<void(absl::Time)> wake;  // asks for a Sweep() at that time; from any thread, must not block
+    KeyProber* prober = nullptr;           // null: no probes. It ends before the service does
   };
   explicit BrokerService(Options options);
 
@@ -119,6 +121,7 @@ class BrokerService {
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
 
   StoreQueue store_;
+  NoProber no_prober_;
   ManagedPool::Environment env_;
   const Fingerprinter fingerprinter_;
   const absl::Time started_at_;

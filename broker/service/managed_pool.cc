@@ -12,6 +12,8 @@
 namespace ccr {
 namespace {
 
+constexpr uint32_t kMaxProbesAtOnce = 2;
+
 absl::BitGenRef Random() {
   thread_local absl::InsecureBitGen generator;
   return generator;
@@ -108,6 +110,7 @@ void ManagedPool::SetInfo(PoolPlan plan) {
   info->base_url = std::move(plan.base_url);
   info->auth_header = std::move(plan.auth_header);
   info->auth_prefix = std::move(plan.auth_prefix);
+  info->probe = std::move(plan.probe);
   info->lease_ttl = plan.spec.lease_ttl;
   for (size_t i = 0; i < plan.spec.keys.size(); ++i) {
     const core::KeyIndex key = pool_.Find(plan.spec.keys[i].fingerprint);
@@ -311,10 +314,36 @@ ManagedPool::Effects ManagedPool::Leave() {
     if (!waiter.empty()) effects.answers.emplace_back(std::move(waiter.mapped().done), ToAnswer(answer.result, now));
   }
   poll_answers_.clear();
+  TakeProbes(now, &effects);
   effects.next_due = pool_.NextDue();
+  if (probing_ < kMaxProbesAtOnce && !retired_) effects.next_due = std::min(effects.next_due, pool_.NextProbe());
   effects.carry = !carrying_ && TakeBatch();
   if (effects.carry) carrying_ = true;
   return effects;
+}
+
+void ManagedPool::TakeProbes(absl::Time now, Effects* effects) {
+  if (retired_ || probing_ >= kMaxProbesAtOnce || pool_.NextProbe() > now) return;
+  probe_keys_.clear();
+  pool_.TakeProbes(kMaxProbesAtOnce - probing_, now, &probe_keys_);
+  for (const core::KeyIndex key : probe_keys_) {
+    KeyProbe probe{info_->probe.url,   info_->probe.headers,        info_->auth_header,
+                   info_->auth_prefix, info_->secrets[key].Clone(), info_->probe.proxy_url};
+    effects->probes.emplace_back(info_->keys[key].fingerprint, std::move(probe));
+    ++probing_;
+  }
+}
+
+void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence& evidence) {
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    --probing_;
+    const core::KeyIndex key = pool_.Find(fingerprint);
+    if (key != core::kNoKey) pool_.OnProbe(key, evidence, env_->clock->Now(), Random());
+    effects = Leave();
+  }
+  Perform(std::move(effects));
 }
 
 bool ManagedPool::TakeBatch() {
@@ -345,6 +374,12 @@ void ManagedPool::AddRecords(const std::vector<core::Transition>& transitions, s
 void ManagedPool::Perform(Effects effects) {
   if (env_->wake != nullptr && effects.next_due != absl::InfiniteFuture()) env_->wake(effects.next_due);
   if (effects.carry) Carry();
+  for (auto& [key, probe] : effects.probes) {
+    auto done = [pool = weak_from_this(), fingerprint = key](const core::Evidence& evidence) {
+      if (const auto self = pool.lock()) self->OnProbed(fingerprint, evidence);
+    };
+    env_->prober->Start(std::move(probe), std::move(done));
+  }
   for (auto& [done, answer] : effects.answers) {
     TellRefusal(answer);
     done(std::move(answer));

@@ -13,6 +13,7 @@
 #include "broker/base/clock.h"
 #include "broker/base/mutex.h"
 #include "broker/core/pool.h"
+#include "broker/ports/key_prober.h"
 #include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"
 #include "broker/service/lease.h"
@@ -30,7 +31,7 @@ struct PoolStatus {
 // Thread-safe. The lock guards the core and is held for the core's work only: observers, the store and the callbacks of
 // waiters are called after it is released, by whichever thread caused them. Events leave in the order in which they
 // happened: one thread at a time carries them, and those that happen meanwhile go out in its next batch.
-class ManagedPool {
+class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
  public:
   // Shared by all pools of a service; outlives them.
   struct Environment {
@@ -40,6 +41,7 @@ class ManagedPool {
     std::function<void(absl::Time)> wake;  // asks for a Sweep at that time
     uint32_t epoch = 0;
     SessionHasher sessions = {};
+    KeyProber* prober = nullptr;
   };
 
   // `number` goes into the ids of leases. `records` is what the store remembers, of all pools.
@@ -97,7 +99,8 @@ class ManagedPool {
   struct Effects {
     std::vector<std::pair<LeaseCallback, LeaseAnswer>> answers;
     absl::Time next_due;
-    bool carry = false;  // this thread carries batch_ to the observers
+    std::vector<std::pair<std::string, KeyProbe>> probes;  // by fingerprint
+    bool carry = false;                                    // this thread carries batch_ to the observers
   };
 
   void SetInfo(PoolPlan plan) CCR_REQUIRES(mutex_);
@@ -107,6 +110,8 @@ class ManagedPool {
       CCR_REQUIRES(mutex_);
   void NoteError(const core::Report& report, const core::Decision& decision) CCR_REQUIRES(mutex_);
   Effects Leave() CCR_REQUIRES(mutex_);
+  void TakeProbes(absl::Time now, Effects* effects) CCR_REQUIRES(mutex_);
+  void OnProbed(const std::string& fingerprint, const core::Evidence& evidence) CCR_EXCLUDES(mutex_);
   bool TakeBatch() CCR_REQUIRES(mutex_);
   void AddRecords(const std::vector<core::Transition>& transitions, std::vector<KeyRecord>* records)
       CCR_REQUIRES(mutex_);
@@ -121,6 +126,8 @@ class ManagedPool {
   std::shared_ptr<const PoolInfo> info_ CCR_GUARDED_BY(mutex_);
   absl::flat_hash_map<core::LeaseId, Waiter> waiters_ CCR_GUARDED_BY(mutex_);
   std::vector<std::string> last_errors_ CCR_GUARDED_BY(mutex_);  // by KeyIndex
+  uint32_t probing_ CCR_GUARDED_BY(mutex_) = 0;
+  std::vector<core::KeyIndex> probe_keys_ CCR_GUARDED_BY(mutex_);
   std::vector<core::Pool::Answer> poll_answers_ CCR_GUARDED_BY(mutex_);
   bool announce_ CCR_GUARDED_BY(mutex_) = true;
   bool retire_ CCR_GUARDED_BY(mutex_) = false;

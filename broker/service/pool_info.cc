@@ -4,8 +4,20 @@
 
 namespace ccr {
 
-PoolPlan PlanPool(ProviderConfig* provider, absl::Duration lease_ttl, const Fingerprinter& fingerprinter) {
+namespace {
+
+ProbePlan PlanProbe(const ProviderConfig& provider, const Config& config) {
+  if (!provider.probe.enabled) return {};
+  ProbePlan plan{provider.probe.url, {}, config.proxy_url};
+  if (provider.format == ProviderFormat::kAnthropic) plan.headers.emplace_back("anthropic-version", "2023-06-01");
+  return plan;
+}
+
+}  // namespace
+
+PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter) {
   PoolPlan plan;
+  plan.probe = PlanProbe(*provider, config);
   plan.base_url = provider->base_url;
   plan.auth_header = provider->auth_header;
   plan.auth_prefix = provider->auth_prefix;
@@ -13,18 +25,20 @@ PoolPlan PlanPool(ProviderConfig* provider, absl::Duration lease_ttl, const Fing
   plan.spec.strategy = provider->strategy;
   plan.spec.max_concurrent = provider->max_concurrent;
   plan.spec.rpm = provider->rpm;
-  plan.spec.lease_ttl = lease_ttl;
+  plan.spec.lease_ttl = config.broker.lease_ttl.value_or(config.api_timeout);
   plan.spec.queue_wait = provider->queue.max_wait;
   plan.spec.queue_size = provider->queue.max_size;
   plan.spec.session_affinity = provider->session_affinity;
   for (KeyConfig& key : provider->keys) {
-    plan.spec.keys.push_back({.name = key.name,
-                              .fingerprint = fingerprinter.Of(key.secret),
-                              .weight = key.weight,
-                              .max_failures = key.max_failures,
-                              .cooldown = key.cooldown,
-                              .max_concurrent = key.max_concurrent,
-                              .rpm = key.rpm});
+    plan.spec.keys.push_back(
+        {.name = key.name,
+         .fingerprint = fingerprinter.Of(key.secret),
+         .weight = key.weight,
+         .max_failures = key.max_failures,
+         .cooldown = key.cooldown,
+         .max_concurrent = key.max_concurrent,
+         .rpm = key.rpm,
+         .probe_interval = provider->probe.enabled ? provider->probe.interval : absl::ZeroDuration()});
     plan.secrets.push_back(std::move(key.secret));
     if (!provider->enable_rotation) break;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -12,6 +13,13 @@
 
 namespace ccr {
 
+// How keys of a pool are probed: what a KeyProbe has beside the credential.
+struct ProbePlan {
+  std::string url;  // empty: not at all
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string proxy_url;
+};
+
 // A provider of the configuration as a pool: the rules of its keys, and apart from them the keys themselves.
 struct PoolPlan {
   core::PoolSpec spec;
@@ -19,10 +27,12 @@ struct PoolPlan {
   std::string base_url;
   std::string auth_header;
   std::string auth_prefix;
+  ProbePlan probe;
 };
 
-// With enable_rotation=false the plan has only the provider's first key. Takes the secrets out of `provider`.
-PoolPlan PlanPool(ProviderConfig* provider, absl::Duration lease_ttl, const Fingerprinter& fingerprinter);
+// With enable_rotation=false the plan has only the provider's first key. Takes the secrets out of `provider`, which is
+// one of `config`.
+PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter);
 
 // What a grant points to. Immutable and shared: a grant stays usable whatever a reload does. `keys` and `secrets` are
 // by KeyIndex; keys that were removed stay named as long as the index is not used again, without their secret.
@@ -31,6 +41,7 @@ struct PoolInfo : PoolNames {
   std::string base_url;
   std::string auth_header;
   std::string auth_prefix;
+  ProbePlan probe;
   absl::Duration lease_ttl;
   std::vector<Secret> secrets;
 };

@@ -12,11 +12,12 @@ GENERATED = re.compile(r"\.pb\.h$")
 ROOMS = {
     "broker/base": ["broker/base/"],
     "broker/core": ["broker/core/", "absl/"],
-    "broker/ports": ["broker/ports/", "broker/core/", "absl/"],
+    "broker/ports": ["broker/ports/", "broker/core/", "broker/base/secret.h", "absl/"],
     "broker/service": ["broker/service/", "broker/ports/", "broker/core/", "broker/base/", "absl/"],
     "broker/adapters/grpc": ["broker/adapters/grpc/", "broker/service/", "broker/ports/", "broker/core/", "broker/base/"],
     "broker/adapters/store": ["broker/adapters/store/", "broker/ports/", "broker/core/", "broker/base/"],
     "broker/adapters/metrics": ["broker/adapters/metrics/", "broker/service/", "broker/ports/", "broker/core/", "broker/base/"],
+    "broker/adapters/probe": ["broker/adapters/probe/", "broker/ports/", "broker/core/", "broker/base/"],
     "broker/adapters/log": ["broker/adapters/log/", "broker/ports/", "broker/core/", "broker/base/"],
     "proxy/core": ["proxy/core/", "broker/base/absl_text.h"],
     "proxy/formats": ["proxy/formats/", "proxy/core/", "broker/base/absl_text.h"],

@@ -76,6 +76,7 @@ v1::Event::Type ToProto(core::Transition::Type type) {
     case Type::kLeaseExpired:
       return v1::Event::LEASE_EXPIRED;
     case Type::kQueued:
+    case Type::kProbed:
       break;
   }
   return v1::Event::TYPE_UNSPECIFIED;

@@ -21,6 +21,7 @@ LogLevel LevelOf(Type type) {
     case Type::kLeased:
     case Type::kSuccess:
     case Type::kQueued:
+    case Type::kProbed:
       return LogLevel::kDebug;
     case Type::kRecovered:
     case Type::kCircuitClosed:
@@ -78,6 +79,9 @@ void LogKey(LogLevel level, const PoolNames& pool, const core::Transition& trans
       return Log(
           level, "recovered",
           {{"pool", pool.pool}, {"key", key.name}, {"fingerprint", key.fingerprint}, {"reason", transition.reason}});
+    case Type::kProbed:
+      return Log(level, "probed",
+                 {{"pool", pool.pool}, {"key", key.name}, {"fingerprint", key.fingerprint}, {"class", outcome}});
     case Type::kLeaseExpired:
       return Log(
           level, "lease_ended_unreported",

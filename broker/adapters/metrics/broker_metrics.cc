@@ -48,6 +48,7 @@ BrokerMetrics::BrokerMetrics(prometheus::Registry* registry)
       outcomes_(Count(registry, "ccr_key_outcomes_total", "Reports that ended a lease, by key and outcome.")),
       refusals_(Count(registry, "ccr_lease_refusals_total", "Leases refused, by reason.")),
       affinity_(Count(registry, "ccr_session_affinity_total", "Leases of sessions, by what became of their last key.")),
+      probes_(Count(registry, "ccr_probes_total", "Probes of disabled keys, by result.")),
       circuit_opened_(Count(registry, "ccr_circuit_opened_total", "Times the pool's circuit opened.")),
       expired_(Count(registry, "ccr_leases_expired_total", "Leases that ended without a report.")),
       tokens_(Count(registry, "ccr_key_tokens_total", "Tokens used with a key, by direction.")),
@@ -83,11 +84,20 @@ std::shared_ptr<const BrokerMetrics::PoolSeries> BrokerMetrics::AddPool(const Po
     const std::string result(core::ToString(static_cast<core::Affinity>(i)));
     series->affinity[i] = &affinity_.Add({{"pool", pool.pool}, {"result", result}});
   }
+  series->probes_recovered = &probes_.Add({{"pool", pool.pool}, {"result", "recovered"}});
+  series->probes_refused = &probes_.Add({{"pool", pool.pool}, {"result", "refused"}});
+  series->probes_failed = &probes_.Add({{"pool", pool.pool}, {"result", "failed"}});
   series->circuit_opened = &circuit_opened_.Add({{"pool", pool.pool}});
   series->expired = &expired_.Add({{"pool", pool.pool}});
   series->wait = &wait_.Add({{"pool", pool.pool}}, kWaitSeconds);
   series->first_byte = &first_byte_.Add({{"pool", pool.pool}}, kFirstByteSeconds);
   return series;
+}
+
+prometheus::Counter& BrokerMetrics::PoolSeries::probe(core::Outcome outcome) const {
+  if (outcome == core::Outcome::kSuccess) return *probes_recovered;
+  const bool refused = outcome == core::Outcome::kAuth || outcome == core::Outcome::kPermission;
+  return refused ? *probes_refused : *probes_failed;
 }
 
 std::shared_ptr<const BrokerMetrics::PoolSeries> BrokerMetrics::Find(const std::string& pool) const {
@@ -127,6 +137,7 @@ void BrokerMetrics::OnTransitions(const std::shared_ptr<const PoolNames>& pool,
     if (transition.output_tokens > 0 && key.output_tokens != nullptr) {
       key.output_tokens->Increment(static_cast<double>(transition.output_tokens));
     }
+    if (transition.type == Type::kProbed) series->probe(transition.outcome).Increment();
     if (transition.type == Type::kCircuitOpened) series->circuit_opened->Increment();
     if (transition.type == Type::kLeaseExpired) series->expired->Increment();
   }

@@ -46,11 +46,15 @@ class BrokerMetrics final : public Observer {
     std::array<prometheus::Counter*, kOutcomes> reports{};
     std::array<prometheus::Counter*, kRefusals> refusals{};
     std::array<prometheus::Counter*, kAffinities> affinity{};  // none for kNotAsked
+    prometheus::Counter* probes_recovered = nullptr;
+    prometheus::Counter* probes_refused = nullptr;
+    prometheus::Counter* probes_failed = nullptr;
     prometheus::Counter* circuit_opened = nullptr;
     prometheus::Counter* expired = nullptr;
     prometheus::Histogram* wait = nullptr;
     prometheus::Histogram* first_byte = nullptr;
 
+    prometheus::Counter& probe(core::Outcome outcome) const;
     const KeySeries& key(core::KeyIndex index) const { return index < keys.size() ? keys[index] : all; }
   };
 
@@ -63,6 +67,7 @@ class BrokerMetrics final : public Observer {
   prometheus::Family<prometheus::Counter>& outcomes_;
   prometheus::Family<prometheus::Counter>& refusals_;
   prometheus::Family<prometheus::Counter>& affinity_;
+  prometheus::Family<prometheus::Counter>& probes_;
   prometheus::Family<prometheus::Counter>& circuit_opened_;
   prometheus::Family<prometheus::Counter>& expired_;
   prometheus::Family<prometheus::Counter>& tokens_;

@@ -182,6 +182,9 @@ Providers:
     queue:
       max_wait: 0
       max_size: 1000
+    probe:
+      url: https://api.deepseek.test/models
+      interval: 600000
     auth:
       header: authorization
       prefix: "Bearer "
@@ -207,6 +210,9 @@ Providers:
     queue:
       max_wait: 2000
       max_size: 10
+    probe:
+      url: https://api.anthropic.test/v1/models
+      interval: 600000
     auth:
       header: x-api-key
       prefix: ""
@@ -340,6 +346,30 @@ TEST(Config, TheFormatDecidesHowAKeyIsSent) {
     EXPECT_EQ(config.providers[0].auth_header, row.header) << row.fields;
     EXPECT_EQ(config.providers[0].auth_prefix, row.prefix) << row.fields;
   }
+}
+
+TEST(Config, ProbesAskForTheModelsUnlessToldOtherwise) {
+  const struct {
+    std::string fields;
+    bool enabled;
+    std::string url;
+  } rows[] = {
+      {"api_base_url: 'https://p.test/v1/chat/completions'", true, "https://p.test/v1/models"},
+      {"api_base_url: 'https://p.test/v1/chat/completions/?a=b'", true, "https://p.test/v1/models"},
+      {"api_base_url: 'https://p.test:8/x/v1/messages'", true, "https://p.test:8/x/v1/models"},
+      {"api_base_url: 'https://p.test/v1/chat/completions', probe: true", true, "https://p.test/v1/models"},
+      {"api_base_url: 'https://p.test/x'", false, ""},
+      {"api_base_url: 'https://p.test/x', probe: {interval: 1}", false, ""},
+      {"api_base_url: 'https://p.test/x', probe: {url: 'https://P.test/key'}", true, "https://P.test/key"},
+  };
+  for (const auto& row : rows) {
+    const ProbeConfig probe = Good(OneProvider(row.fields + ", api_key: 'a'")).providers[0].probe;
+    EXPECT_EQ(probe.enabled, row.enabled) << row.fields;
+    EXPECT_EQ(probe.url, row.url) << row.fields;
+  }
+  EXPECT_FALSE(GoodProvider("api_key: 'a', probe: false").probe.enabled);
+  EXPECT_EQ(GoodProvider("api_key: 'a'").probe.interval, absl::Minutes(10));
+  EXPECT_EQ(GoodProvider("api_key: 'a', probe: {interval: 250}").probe.interval, absl::Milliseconds(250));
 }
 
 TEST(Config, MixedKindsOfAnthropicKeysWarn) {

@@ -169,25 +169,6 @@ TEST_F(PoolStateTest, AuthDisablesWheneverItArrives) {
   EXPECT_FALSE(Key(0).available);
 }
 
-TEST_F(PoolStateTest, ProbesOfAuthComeAtGrowingIntervalsAndBringBack) {
-  Start(SpecOf(1));
-  Tell(Get(), Status(401));
-  EXPECT_EQ(Key(0).available_at, now_ + absl::Minutes(1));
-  EXPECT_EQ(Refused().why, Refusal::Why::kAllDisabled);
-  EXPECT_EQ(Refused().retry_at, absl::InfiniteFuture());
-  for (int minutes : {2, 4, 8, 16, 32, 60, 60}) {
-    GoTo(Key(0).available_at);
-    EXPECT_FALSE(Key(0).available);
-    pool_->OnProbe(0, Status(401), now_, random_);
-    EXPECT_EQ(Key(0).available_at, now_ + absl::Minutes(minutes));
-  }
-  Transitions();
-  pool_->OnProbe(0, Success(), now_, random_);
-  EXPECT_EQ(State(0), KeyState::kActive);
-  EXPECT_EQ(CountOf(Transition::Type::kRecovered), 1u);
-  Get();
-}
-
 TEST_F(PoolStateTest, TwoKeysDenyingOneRequestMeanTheRequest) {
   Start(SpecOf(3));
   Tell(GetKey(0, 3), Status(403));

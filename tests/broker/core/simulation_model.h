@@ -42,6 +42,7 @@ class SimulationModel {
   struct Key {
     KeyState state = KeyState::kActive;
     bool auth = false;
+    bool probing = false;
     absl::Time until = absl::InfinitePast();
     uint64_t begun = 0;  // order at the begin of the last cooldown or disable
     std::deque<absl::Time> grants;
@@ -62,6 +63,7 @@ class SimulationModel {
   void Configure(const PoolSpec& spec, absl::Time now) {
     spec_ = spec;
     for (const KeySpec& key : spec.keys) EndCooldown(keys_[key.fingerprint], now);
+    for (auto& [fingerprint, key] : keys_) key.probing = key.probing && SpecOf(fingerprint) != nullptr;
     std::erase_if(sessions_, [&](const auto& entry) {
       return !spec_.session_affinity || SpecOf(entry.second.fingerprint) == nullptr;
     });
@@ -79,6 +81,7 @@ class SimulationModel {
     restarted_ = now;
     for (auto& [fingerprint, key] : keys_) {
       EndCooldown(key, now);
+      key.probing = false;
       key.begun = key.state == KeyState::kActive ? 0 : 1;
     }
     Forget();
@@ -163,6 +166,15 @@ class SimulationModel {
         return;
     }
   }
+
+  void OnProbeStarted(const std::string& fingerprint, absl::Time now) {
+    Key& key = keys_[fingerprint];
+    Expect(key.state == KeyState::kDisabled && key.auth, "2: a probe of a key that needs none");
+    Expect(key.until <= now, "2: a probe before its time");
+    Expect(!key.probing, "6: two probes of a key");
+    key.probing = true;
+  }
+  void OnProbeEnded(const std::string& fingerprint) { keys_[fingerprint].probing = false; }
 
   // The report of a lease that is still out says so.
   void OnSuccess(const Lease& lease, absl::Time now) {
@@ -257,6 +269,11 @@ class SimulationModel {
       case Affinity::kHit:
         Expect(fingerprint == last, "affinity: a hit is the key of the last success");
         Expect(within, "affinity: above a quarter more than the fair share");
+        Expect(SpecOf(last)->weight > 0 ||
+                   std::none_of(
+                       spec_.keys.begin(), spec_.keys.end(),
+                       [&](const KeySpec& spec) { return spec.weight > 0 && IsSurelyFree(spec, asked.excluded, now); }),
+               "affinity: a key of weight 0 though another was free");
         Expect(!is_excluded && !key_trial, "affinity: an excluded key, or one on trial");
         return;
       case Affinity::kOverShare:

@@ -307,10 +307,15 @@ class Simulation {
   }
 
   void DoProbe() {
+    std::vector<KeyIndex> due;
+    pool_->TakeProbes(static_cast<uint32_t>(Below(3)), now_, &due);
+    Drain();
+    for (const KeyIndex index : due) model_.OnProbeStarted(Name(index), now_);
     const KeySpec& key = spec_.keys[Below(spec_.keys.size())];
     const Fault fault = RandomFault();
     Trace(absl::StrCat("probe of ", key.fingerprint, ": ", fault.evidence.http_status));
     probe_succeeds_ = fault.expected == Outcome::kSuccess;
+    model_.OnProbeEnded(key.fingerprint);
     pool_->OnProbe(pool_->Find(key.fingerprint), fault.evidence, now_, random_);
     Drain();
     probe_succeeds_ = false;

@@ -81,6 +81,25 @@ TEST_F(BrokerMetricsTest, CountsLeasesOfSessionsByResult) {
   EXPECT_THAT(text, Not(HasSubstr("not_asked")));
 }
 
+TEST_F(BrokerMetricsTest, CountsProbesByResult) {
+  const auto pool = Pool(1);
+  metrics_.OnPoolAdded(pool);
+  std::vector<core::Transition> batch(4);
+  for (core::Transition& transition : batch) {
+    transition.type = Type::kProbed;
+    transition.key = 0;
+  }
+  batch[0].outcome = core::Outcome::kSuccess;
+  batch[1].outcome = core::Outcome::kAuth;
+  batch[2].outcome = core::Outcome::kPermission;
+  batch[3].outcome = core::Outcome::kUpstreamFailure;
+  metrics_.OnTransitions(pool, batch);
+  const std::string text = Text();
+  EXPECT_THAT(text, HasSubstr("ccr_probes_total{pool=\"p\",result=\"recovered\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("ccr_probes_total{pool=\"p\",result=\"refused\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("ccr_probes_total{pool=\"p\",result=\"failed\"} 1\n"));
+}
+
 TEST_F(BrokerMetricsTest, CountsAppliedReportsAndRefusals) {
   const auto pool = Pool(1);
   metrics_.OnPoolAdded(pool);

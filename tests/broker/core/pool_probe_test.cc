@@ -1,0 +1,168 @@
+// When a key that its provider refuses is asked for again.
+#include "tests/broker/core/pool_fixture.h"
+
+namespace ccr::core {
+namespace {
+
+class PoolProbeTest : public PoolTest {
+ protected:
+  std::vector<KeyIndex> Take(uint32_t limit = 100) {
+    std::vector<KeyIndex> keys;
+    pool_->TakeProbes(limit, now_, &keys);
+    return keys;
+  }
+  void Answer(KeyIndex key, const Evidence& evidence) { pool_->OnProbe(key, evidence, now_, random_); }
+  void Disable(KeyIndex key, uint32_t of) { Tell(GetKey(key, of), Status(401)); }
+  // The next probe is due after `wait`, give or take a tenth, and not earlier than it is said to be.
+  void ExpectNextAfter(absl::Duration wait) {
+    const absl::Time due = pool_->NextProbe();
+    EXPECT_EQ(Key(0).available_at, due);
+    EXPECT_GE(due - now_, 0.9 * wait);
+    EXPECT_LE(due - now_, 1.1 * wait);
+    GoTo(due - kMs);
+    EXPECT_TRUE(Take().empty());
+    GoTo(due);
+  }
+};
+
+TEST_F(PoolProbeTest, ComesAtGrowingIntervalsWhileTheKeyIsRefused) {
+  Start(SpecOf(1));
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+  Disable(0, 1);
+  EXPECT_EQ(Refused().why, Refusal::Why::kAllDisabled);
+  EXPECT_EQ(Refused().retry_at, absl::InfiniteFuture());
+  for (int minutes : {10, 20, 40, 80, 160, 320, 640, 1280}) {
+    ExpectNextAfter(absl::Minutes(minutes));
+    ASSERT_EQ(Take(), std::vector<KeyIndex>{0});
+    EXPECT_FALSE(Key(0).available);
+    Answer(0, Status(minutes == 20 ? 403 : 401));
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_GE(pool_->NextProbe() - now_, 0.9 * absl::Hours(24));
+    EXPECT_LE(pool_->NextProbe() - now_, absl::Hours(24));
+    GoTo(pool_->NextProbe());
+    ASSERT_EQ(Take().size(), 1u);
+    Answer(0, Status(401));
+  }
+}
+
+TEST_F(PoolProbeTest, IsOneAtATime) {
+  Start(SpecOf(1));
+  Disable(0, 1);
+  Pass(absl::Hours(1));
+  EXPECT_EQ(Take().size(), 1u);
+  Pass(absl::Hours(100));
+  EXPECT_TRUE(Take().empty());
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+  Answer(0, Status(401));
+  EXPECT_TRUE(Take().empty());
+  Pass(absl::Hours(1));
+  EXPECT_EQ(Take().size(), 1u);
+}
+
+TEST_F(PoolProbeTest, ComesForTheLongestDueFirstAndNotForMoreThanAsked) {
+  Start(SpecOf(3));
+  Disable(1, 3);
+  Pass(absl::Minutes(5));
+  Disable(0, 3);
+  Pass(absl::Hours(1));
+  EXPECT_EQ(Take(1), std::vector<KeyIndex>{1});
+  EXPECT_EQ(Take(1), std::vector<KeyIndex>{0});
+  EXPECT_TRUE(Take(1).empty());
+}
+
+TEST_F(PoolProbeTest, ASuccessBringsTheKeyBackAndIsNoUse) {
+  Start(SpecOf(2));
+  Disable(0, 2);
+  const uint64_t uses = Key(0).uses;
+  GoTo(pool_->NextProbe());
+  Take();
+  Transitions();
+  Answer(0, Success());
+  EXPECT_EQ(State(0), KeyState::kActive);
+  const std::vector<Transition> told = Transitions();
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].type, Transition::Type::kProbed);
+  EXPECT_EQ(told[0].outcome, Outcome::kSuccess);
+  EXPECT_EQ(told[1].type, Transition::Type::kRecovered);
+  EXPECT_EQ(told[1].reason, "probe_succeeded");
+  EXPECT_EQ(Key(0).uses, uses);
+  EXPECT_EQ(Key(0).successes, 0u);
+  EXPECT_EQ(pool_->Snapshot(now_).acquired, 1u);
+  for (int i = 0; i < 10; ++i) Tell(Get(), Success());
+  EXPECT_EQ(Key(0).uses, uses + 5);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+}
+
+TEST_F(PoolProbeTest, OtherAnswersSayNothingOfTheKey) {
+  Start(SpecOf(1));
+  Disable(0, 1);
+  Evidence connect;
+  connect.transport_error = TransportError::kConnect;
+  for (const Evidence& evidence : {Status(500), Status(429), Status(404), Status(302), Status(402), connect}) {
+    ExpectNextAfter(absl::Minutes(10));
+    ASSERT_EQ(Take().size(), 1u);
+    Answer(0, evidence);
+    EXPECT_EQ(State(0), KeyState::kDisabled);
+    EXPECT_EQ(Key(0).reason, "auth");
+  }
+  ExpectNextAfter(absl::Minutes(10));
+}
+
+// Some providers list their models for everybody.
+TEST_F(PoolProbeTest, AProbeThatSucceededForNothingCounts) {
+  Start(SpecOf(1));
+  for (int minutes : {10, 20, 40}) {
+    Disable(0, 1);
+    ExpectNextAfter(absl::Minutes(minutes));
+    Take();
+    Answer(0, Success());
+    EXPECT_EQ(State(0), KeyState::kActive);
+  }
+  Tell(Get(), Success());
+  Disable(0, 1);
+  ExpectNextAfter(absl::Minutes(10));
+}
+
+TEST_F(PoolProbeTest, CanBeTurnedOffAndOn) {
+  PoolSpec spec = SpecOf(1);
+  Start(spec);
+  Disable(0, 1);
+  spec.keys[0].probe_interval = absl::ZeroDuration();
+  pool_->Reconfigure(spec, now_);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+  EXPECT_EQ(Key(0).available_at, absl::InfiniteFuture());
+  spec.keys[0].probe_interval = absl::Seconds(30);
+  pool_->Reconfigure(spec, now_);
+  EXPECT_EQ(pool_->NextProbe(), now_ + absl::Seconds(30));
+}
+
+TEST_F(PoolProbeTest, KeysThatLeaveAreNotProbed) {
+  Start(SpecOf(2));
+  Disable(1, 2);
+  const Grant held = GetKey(0, 2);
+  pool_->Reconfigure(SpecOf(1), now_);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+  Answer(1, Success());
+  pool_->Reconfigure(SpecOf(2, "weighted"), now_);
+  EXPECT_EQ(State(1), KeyState::kActive);  // a new one
+  Tell(held, Status(401));
+  GoTo(pool_->NextProbe());
+  EXPECT_EQ(Take(), std::vector<KeyIndex>{0});
+  pool_->Reconfigure(SpecOf(2), now_);
+  EXPECT_TRUE(Take().empty());
+}
+
+TEST_F(PoolProbeTest, AStoredDisableIsProbedWhenItWouldHaveBeen) {
+  KeySnapshot saved;
+  saved.state = KeyState::kDisabled;
+  saved.reason = "auth";
+  saved.available_at = now_ + absl::Minutes(3);
+  saved.last_used = saved.last_failure = saved.last_success = absl::InfinitePast();
+  Start(SpecOf(1));
+  pool_->Restore("fp0", saved, now_);
+  EXPECT_EQ(pool_->NextProbe(), now_ + absl::Minutes(3));
+}
+
+}  // namespace
+}  // namespace ccr::core
