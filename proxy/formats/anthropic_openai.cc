@@ -37,8 +37,8 @@ class AnthropicToOpenAi : public Translation {
     return ErrorBody(Format::kAnthropic, status, ErrorMessage(status, body));
   }
 
-  std::unique_ptr<StreamTranslator> Stream(std::string_view model, const StreamOptions&) const override {
-    return std::make_unique<OpenAiToAnthropicStream>(model);
+  std::unique_ptr<StreamTranslator> Stream(std::string_view model, const StreamOptions& options) const override {
+    return std::make_unique<OpenAiToAnthropicStream>(model, options.id_seed);
   }
 
  private:

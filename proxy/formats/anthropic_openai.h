@@ -16,10 +16,13 @@
 // | document                        | text and content inlined in <document>; base64 a file part; url its address;   |
 // |                                 | by file id "[document omitted]"                                                |
 // | search_result                   | its text in <document>                                                         |
+// | tool_reference                  | text: "Tool available: " and its name                                          |
 // | tool_use                        | tool_calls                                                                     |
 // | thinking, redacted_thinking     | dropped; thinking as reasoning_content with keep_reasoning                     |
 // | other blocks, server tools'     | dropped                                                                        |
 // | tools                           | functions; those with a type of their own (server tools, bash_...) dropped     |
+// | tools.defer_loading             | the tool is left out until a tool_reference names it; there at once where only  |
+// |                                 | a server tool could search it                                                  |
 // | tools.strict                    | dropped: OpenAI's takes fewer schemas                                          |
 // | tool_choice auto/any/none/tool  | auto/required/none/the function; auto where that tool was dropped              |
 // | disable_parallel_tool_use       | parallel_tool_calls: false                                                     |
@@ -40,6 +43,7 @@
 // | finish_reason stop              | end_turn; tool_use behind a tool call; stop_sequence where it is named (vLLM)  |
 // | length, content_filter          | max_tokens, refusal                                                            |
 // | tool_calls, function_call       | tool_use                                                                       |
+// | id of the answer and its calls  | with a mark that makes it unique; the mark is taken off again in requests      |
 // | refusal                         | its text, and stop_reason refusal                                              |
 // | usage                           | input_tokens = prompt - cached; cache_read_input_tokens = cached               |
 // | arguments that are no object    | {"raw_arguments": text}; a stream passes them as they come                     |

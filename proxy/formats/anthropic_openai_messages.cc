@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "proxy/formats/anthropic_openai_response.h"
+
 namespace ccr::proxy {
 namespace {
 
@@ -117,9 +119,9 @@ void OpenAiConversation::CloseAssistant() {
 }
 
 void OpenAiConversation::AnswerOpenCalls() {
-  for (const std::string& id : std::exchange(open_calls_, {})) {
+  for (const OpenCall& call : std::exchange(open_calls_, {})) {
     Note("tool_use without a result: answered");
-    AddToolMessage(id, json::value("Error: no result", storage_));
+    AddToolMessage(call.upstream_id, json::value("Error: no result", storage_));
   }
 }
 
@@ -178,15 +180,17 @@ absl::Status OpenAiConversation::AddToolResult(const json::object& block) {
     Flatten(*content, &result, &media);
     text += result;
   }
-  const auto call = std::find(open_calls_.begin(), open_calls_.end(), id);
+  const auto call =
+      std::find_if(open_calls_.begin(), open_calls_.end(), [id](const OpenCall& open) { return open.id == id; });
   if (call == open_calls_.end()) {
     Note("tool_result of no call: now text");
     PushText(text, block);
   } else {
+    const std::string upstream_id = std::move(call->upstream_id);
     open_calls_.erase(call);
-    if (!media.empty()) PushText("In the result of tool call " + std::string(id) + ":", {});
+    if (!media.empty()) PushText("In the result of tool call " + upstream_id + ":", {});
     if (!media.empty() && text.empty()) text = "[see the next message of the user]";
-    AddToolMessage(id, ToolContent(text, block));
+    AddToolMessage(upstream_id, ToolContent(text, block));
   }
   for (json::value& part : media) parts_.push_back(std::move(part));
   return absl::OkStatus();
@@ -212,8 +216,13 @@ absl::Status OpenAiConversation::AddToolUse(const json::object& block) {
   const json::value* input = Find(block, "input");
   const std::string arguments = input == nullptr ? "{}" : ToJson(*input);
   json::object function({{"name", name}, {"arguments", arguments}}, storage_);
-  open_calls_.emplace_back(id);
-  tool_calls_.push_back(json::object({{"id", id}, {"type", "function"}, {"function", std::move(function)}}, storage_));
+  std::string_view upstream_id = UpstreamId(id);
+  for (const OpenCall& call : open_calls_) {
+    if (call.upstream_id == upstream_id) upstream_id = id;
+  }
+  open_calls_.push_back({std::string(id), std::string(upstream_id)});
+  tool_calls_.push_back(
+      json::object({{"id", upstream_id}, {"type", "function"}, {"function", std::move(function)}}, storage_));
   return absl::OkStatus();
 }
 
@@ -249,6 +258,9 @@ void OpenAiConversation::FlattenBlock(const json::object& block, std::string* te
     std::string content(FindText(block, "source"));
     if (const json::value* blocks = Find(block, "content"); blocks != nullptr) Flatten(*blocks, &content, media);
     AppendDocument(FindText(block, "title"), content, text);
+  } else if (type == "tool_reference") {
+    loaded_tools_.emplace_back(FindText(block, "tool_name"));
+    AppendParagraph("Tool available: " + loaded_tools_.back(), text);
   } else {
     Drop(type);
   }

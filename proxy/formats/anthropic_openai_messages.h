@@ -23,9 +23,15 @@ class OpenAiConversation {
   // One of Anthropic's messages. InvalidArgument says what is wrong with it.
   absl::Status AddMessage(const json::value& message);
   json::array Take();
+  // Names of the deferred tools that results of tools refer to: from there on the model may call them.
+  const std::vector<std::string>& loaded_tools() const { return loaded_tools_; }
 
  private:
   enum class Turn { kNone, kUser, kAssistant };
+  struct OpenCall {
+    std::string id;
+    std::string upstream_id;  // without our mark, unless calls of one turn would be alike
+  };
 
   void Open(Turn turn);
   void Close();
@@ -58,13 +64,14 @@ class OpenAiConversation {
   const json::storage_ptr storage_;
   Notes* const notes_;
   json::array messages_;
+  std::vector<std::string> loaded_tools_;
   // The open turn.
   Turn turn_ = Turn::kNone;
   json::array parts_;
   json::array tool_calls_;
   std::string reasoning_;
-  std::vector<std::string> open_calls_;  // of the last assistant's turn, without a result so far
-  bool after_text_ = false;              // the assistant's last block was text: the next one continues it
+  std::vector<OpenCall> open_calls_;  // of the last assistant's turn, without a result so far
+  bool after_text_ = false;           // the assistant's last block was text: the next one continues it
 };
 
 }  // namespace ccr::proxy

@@ -4,8 +4,10 @@
 #include <array>
 #include <boost/json/monotonic_resource.hpp>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proxy/formats/anthropic_openai_messages.h"
@@ -16,6 +18,7 @@ namespace {
 
 constexpr size_t kMaxStops = 4;
 constexpr size_t kMaxUser = 64;
+constexpr std::string_view kToolSearch = "tool_search";
 
 constexpr std::array<std::string_view, 14> kKnownFields = {
     "model",  "messages", "system",   "max_tokens", "temperature",   "top_p",         "stop_sequences",
@@ -40,7 +43,8 @@ class RequestTranslator {
                     Notes* notes)
       : source_(source), options_(options), storage_(std::move(storage)), notes_(notes), target_(storage_) {}
 
-  absl::StatusOr<TranslatedRequest> Run(std::string_view model);
+  // `body` is what `source` was read from.
+  absl::StatusOr<TranslatedRequest> Run(std::string_view model, std::string_view body);
 
  private:
   absl::Status Messages();
@@ -51,6 +55,7 @@ class RequestTranslator {
   void ResponseFormat();
   void Tools();
   void ToolChoice();
+  bool IsOffered(const json::object& tool) const;
   json::object Function(const json::object& tool);
   bool HasTool(std::string_view name) const;
   void NoteDropped();
@@ -60,9 +65,11 @@ class RequestTranslator {
   const json::storage_ptr storage_;
   Notes* const notes_;
   json::object target_;
+  std::vector<std::string> loaded_tools_;
+  bool searches_tools_ = false;  // with a server tool, which is dropped
 };
 
-absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model) {
+absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model, std::string_view body) {
   target_["model"] = model;
   const absl::Status status = Messages();
   if (!status.ok()) return status;
@@ -77,6 +84,7 @@ absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model)
   request.stream = FindBool(source_, "stream");
   if (request.stream) {
     target_["stream"] = true;
+    request.stream_options.id_seed = std::hash<std::string_view>()(body);
     target_["stream_options"] = json::object({{"include_usage", true}}, storage_);
   }
   AppendJson(target_, &request.body);
@@ -98,6 +106,7 @@ absl::Status RequestTranslator::Messages() {
     if (!status.ok()) return Invalid("messages." + std::to_string(i), status);
   }
   target_["messages"] = conversation.Take();
+  loaded_tools_ = conversation.loaded_tools();
   return absl::OkStatus();
 }
 
@@ -154,9 +163,12 @@ void RequestTranslator::ResponseFormat() {
 void RequestTranslator::Tools() {
   const json::array* tools = FindArray(source_, "tools");
   if (tools == nullptr) return;
+  searches_tools_ = std::any_of(tools->begin(), tools->end(), [](const json::value& tool) {
+    return tool.is_object() && FindText(tool.get_object(), "type").substr(0, kToolSearch.size()) == kToolSearch;
+  });
   json::array functions(storage_);
   for (const json::value& tool : *tools) {
-    if (!tool.is_object()) continue;
+    if (!tool.is_object() || !IsOffered(tool.get_object())) continue;
     const std::string_view type = FindText(tool.get_object(), "type");
     if (type.empty() || type == "custom") {
       functions.push_back(json::object({{"type", "function"}, {"function", Function(tool.get_object())}}, storage_));
@@ -167,6 +179,13 @@ void RequestTranslator::Tools() {
   if (functions.empty()) return;
   target_["tools"] = std::move(functions);
   ToolChoice();
+}
+
+bool RequestTranslator::IsOffered(const json::object& tool) const {
+  if (!FindBool(tool, "defer_loading") || searches_tools_) return true;
+  if (std::find(loaded_tools_.begin(), loaded_tools_.end(), FindText(tool, "name")) != loaded_tools_.end()) return true;
+  notes_->push_back("tools: a deferred one left out");
+  return false;
 }
 
 json::object RequestTranslator::Function(const json::object& tool) {
@@ -226,7 +245,7 @@ absl::StatusOr<TranslatedRequest> AnthropicRequestToOpenAi(std::string_view body
   const absl::StatusOr<json::value> source = ParseJson(body, &memory);
   if (!source.ok()) return source.status();
   if (!source->is_object()) return absl::InvalidArgumentError("the body must be a JSON object");
-  return RequestTranslator(source->get_object(), options, &memory, notes).Run(model);
+  return RequestTranslator(source->get_object(), options, &memory, notes).Run(model, body);
 }
 
 }  // namespace ccr::proxy

@@ -11,6 +11,9 @@
 namespace ccr::proxy {
 namespace {
 
+constexpr std::string_view kIdMark = "_ccr";  // digits of a hash follow
+constexpr size_t kIdMarkDigits = 8;
+
 void AppendField(std::string_view name, uint64_t value, std::string* out) {
   out->append("\"").append(name).append("\":").append(std::to_string(value));
 }
@@ -59,9 +62,8 @@ class ContentBuilder {
   }
 
   void AddTool(std::string_view id, const json::object& function) {
-    const std::string made_up = id.empty() ? MadeUpId("toolu_", seed_, blocks_.size()) : std::string();
     json::object block({{"type", "tool_use"},
-                        {"id", id.empty() ? made_up : id},
+                        {"id", UniqueId("toolu_", id, seed_, blocks_.size())},
                         {"name", FindText(function, "name")},
                         {"input", ToolInput(function, storage_, notes_)}},
                        storage_);
@@ -97,9 +99,8 @@ class ContentBuilder {
 
 std::string WriteMessage(const json::object& response, const ContentBuilder& content, const AnswerEnd& end,
                          std::string_view seed) {
-  const std::string_view id = FindText(response, "id");
   std::string out = R"({"id":)";
-  AppendJsonString(id.empty() ? MadeUpId("msg_", seed, 0) : id, &out);
+  AppendJsonString(UniqueId("msg_", FindText(response, "id"), seed, 0), &out);
   out += R"(,"type":"message","role":"assistant","model":)";
   AppendJsonString(FindText(response, "model"), &out);
   out += R"(,"content":)";
@@ -201,6 +202,18 @@ std::string MadeUpId(std::string_view prefix, std::string_view seed, size_t numb
   for (const char c : seed) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   hash = (hash ^ number) * 1099511628211u;
   return absl::StrCat(absl::string_view(prefix.data(), prefix.size()), absl::Hex(hash, absl::kZeroPad16));
+}
+
+std::string UniqueId(std::string_view prefix, std::string_view id, std::string_view seed, size_t number) {
+  std::string made_up = MadeUpId(prefix, seed, number);
+  if (id.empty()) return made_up;
+  return std::string(id).append(kIdMark).append(made_up, made_up.size() - kIdMarkDigits);
+}
+
+std::string_view UpstreamId(std::string_view id) {
+  const size_t mark = kIdMark.size() + kIdMarkDigits;
+  if (id.size() <= mark || id.substr(id.size() - mark, kIdMark.size()) != kIdMark) return id;
+  return id.substr(0, id.size() - mark);
 }
 
 UpstreamError ReadUpstreamError(const json::value& body, int status) {

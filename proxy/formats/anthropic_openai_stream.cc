@@ -44,10 +44,9 @@ void OpenAiToAnthropicStream::OnEvent(const SseEvent& event) {
 void OpenAiToAnthropicStream::OnChunk(const json::object& chunk, std::string_view data) {
   if (const json::object* usage = FindObject(chunk, "usage"); usage != nullptr) usage_ = ReadOpenAiUsage(*usage);
   if (!writer_.started()) {
-    id_seed_ = data.substr(0, kMaxSeedBytes);
-    const std::string_view id = FindText(chunk, "id");
-    writer_.Start(id.empty() ? MadeUpId("msg_", data, 0) : id, model_.empty() ? FindText(chunk, "model") : model_,
-                  usage_);
+    id_seed_ += data.substr(0, kMaxSeedBytes);
+    writer_.Start(UniqueId("msg_", FindText(chunk, "id"), id_seed_, 0),
+                  model_.empty() ? FindText(chunk, "model") : model_, usage_);
   }
   const json::array* choices = FindArray(chunk, "choices");
   if (choices == nullptr) return;
@@ -161,11 +160,8 @@ bool OpenAiToAnthropicStream::Open(Segment* segment) {
   } else {
     ToolCall& call = tools_[segment->tool];
     if (call.name.empty()) return false;
-    if (call.id.empty()) {
-      if (!IsComplete(*segment)) return false;
-      call.id = MadeUpId("toolu_", id_seed_, segment->tool);
-    }
-    writer_.OpenTool(call.id, call.name);
+    if (call.id.empty() && !IsComplete(*segment)) return false;
+    writer_.OpenTool(UniqueId("toolu_", call.id, id_seed_, segment->tool), call.name);
   }
   return segment->open = true;
 }

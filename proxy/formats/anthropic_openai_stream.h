@@ -29,8 +29,9 @@ class OpenAiToAnthropicStream : public StreamTranslator {
   static constexpr size_t kMaxHeldBytes = size_t{16} << 20;
   static constexpr size_t kMaxToolCalls = 1024;
 
-  // `model` is named to the client; the upstream's own where it is empty.
-  explicit OpenAiToAnthropicStream(std::string_view model) : model_(model) {}
+  // `model` is named to the client; the upstream's own where it is empty. `id_seed` as in StreamOptions.
+  explicit OpenAiToAnthropicStream(std::string_view model, uint64_t id_seed = 0)
+      : model_(model), id_seed_(std::to_string(id_seed)) {}
 
   void Feed(std::string_view bytes, std::string* out) override;
   void Finish(bool cut, std::string* out) override;
@@ -76,7 +77,7 @@ class OpenAiToAnthropicStream : public StreamTranslator {
   const std::string model_;
   SseParser parser_;
   AnthropicEventWriter writer_;
-  std::string id_seed_;  // the beginning of the first chunk
+  std::string id_seed_;  // the request's, and the beginning of the first chunk
   OpenAiUsage usage_;
   AnswerEnd end_;
   std::deque<Segment> segments_;

@@ -16,6 +16,7 @@ using Notes = std::vector<std::string>;
 
 struct StreamOptions {
   bool include_usage = false;  // OpenAI's stream_options.include_usage: the client wants the chunk with the usage
+  uint64_t id_seed = 0;        // differs between the requests of a conversation, for identifiers that do too
 };
 
 struct TranslatedRequest {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai_response.h"
 #include "proxy/formats/json_util.h"
 #include "tests/proxy/formats/validators.h"
 
@@ -340,7 +341,7 @@ void ExpectSame(const StreamMaker& source, const AnthropicAnswer& answer) {
                                    [&block](const SourceCall& candidate) { return candidate.name == block.name; });
     ASSERT_NE(call, source.calls.end()) << block.name;
     EXPECT_EQ(block.text, call->arguments);
-    if (!call->id.empty()) EXPECT_EQ(block.id, call->id);
+    if (!call->id.empty()) EXPECT_EQ(UpstreamId(block.id), call->id);
   }
   EXPECT_EQ(tools, source.calls.size());
 }

@@ -12,6 +12,7 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 class AnthropicOpenAiRequest : public testing::Test {
@@ -136,6 +137,25 @@ TEST_F(AnthropicOpenAiRequest, GivesEveryCallOneResult) {
   EXPECT_THAT(notes_, SizeIs(2));
 }
 
+TEST_F(AnthropicOpenAiRequest, GivesTheUpstreamItsOwnIdsBack) {
+  const auto ids = [this](const std::string& second) {
+    return Messages(R"([{"role":"assistant","content":[{"type":"tool_use","id":"0_ccr0123abcd","name":"A","input":{}},
+                        {"type":"tool_use","id":")" +
+                    second + R"(","name":"A","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":")" +
+                    second + R"(","content":"b"},
+                                  {"type":"tool_result","tool_use_id":"0_ccr0123abcd","content":"a"}]}])");
+  };
+  EXPECT_EQ(ids("1_ccr4567abcd"),
+            R"([{"role":"assistant","content":null,"tool_calls":[)"
+            R"({"id":"0","type":"function","function":{"name":"A","arguments":"{}"}},)"
+            R"({"id":"1","type":"function","function":{"name":"A","arguments":"{}"}}]},)"
+            R"({"role":"tool","content":"b","tool_call_id":"1"},{"role":"tool","content":"a","tool_call_id":"0"}])");
+  EXPECT_THAT(ids("0_ccr4567abcd"), HasSubstr(R"("content":"b","tool_call_id":"0_ccr4567abcd")"));  // else alike
+  EXPECT_THAT(ids("_ccr4567abcd"), HasSubstr(R"("tool_call_id":"_ccr4567abcd")"));
+  EXPECT_THAT(ids("1_ccr4567"), HasSubstr(R"("tool_call_id":"1_ccr4567")"));
+}
+
 TEST_F(AnthropicOpenAiRequest, TranslatesDocuments) {
   EXPECT_EQ(Messages(R"([{"role":"user","content":[
         {"type":"document","title":"T","source":{"type":"text","media_type":"text/plain","data":"body"}},
@@ -182,6 +202,20 @@ TEST_F(AnthropicOpenAiRequest, DropsServerToolsAndTheirBlocks) {
   EXPECT_EQ(Messages(R"([{"role":"assistant","content":[{"type":"server_tool_use","id":"s","name":"web_search"},
       {"type":"web_search_tool_result","tool_use_id":"s","content":[]},{"type":"text","text":"found"}]}])"),
             R"([{"role":"assistant","content":"found"}])");
+}
+
+TEST_F(AnthropicOpenAiRequest, LeavesDeferredToolsOutUntilTheyAreNamed) {
+  const std::string tools = R"(,"tools":[{"name":"A"},{"name":"B","defer_loading":true}])";
+  EXPECT_THAT(Fields(tools.substr(1)), testing::AllOf(HasSubstr(R"("name":"A")"), Not(HasSubstr(R"("name":"B")"))));
+  EXPECT_THAT(notes_, Contains("tools: a deferred one left out"));
+  EXPECT_THAT(
+      Fields(R"("tools":[{"type":"tool_search_tool_regex_20251119","name":"s"},{"name":"B","defer_loading":true}])"),
+      HasSubstr(R"("name":"B")"));
+  EXPECT_THAT(Translate(R"({"messages":[{"role":"assistant","content":[
+      {"type":"tool_use","id":"s","name":"A","input":{}}]},{"role":"user","content":[{"type":"tool_result",
+      "tool_use_id":"s","content":[{"type":"tool_reference","tool_name":"B"}]}]}])" +
+                        tools + "}"),
+              testing::AllOf(HasSubstr(R"("content":"Tool available: B")"), HasSubstr(R"("function":{"name":"B")")));
 }
 
 TEST_F(AnthropicOpenAiRequest, TranslatesToolChoices) {

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
 #include <string>
 
 #include "proxy/formats/anthropic_openai.h"
@@ -12,6 +14,11 @@ namespace {
 using testing::HasSubstr;
 using testing::SizeIs;
 
+// Without the marks that make identifiers unique.
+std::string Unmarked(const std::string& text) {
+  return std::regex_replace(text, std::regex("_ccr[0-9a-f]{8}\""), "\"");
+}
+
 class AnthropicOpenAiResponse : public testing::Test {
  protected:
   std::string Translate(std::string_view body) {
@@ -19,7 +26,7 @@ class AnthropicOpenAiResponse : public testing::Test {
     if (!message.ok()) return message.status().ToString();
     answer_ = {};
     EXPECT_EQ(CheckAnthropicMessage(*message, &answer_), "");
-    return *message;
+    return Unmarked(*message);
   }
 
   // An answer whose one choice is `choice`.
@@ -117,6 +124,18 @@ TEST_F(AnthropicOpenAiResponse, MakesUpIdsThatAreMissing) {
       {"id":"","function":{"name":"A","arguments":{"a":1}}}]}}]})");
   EXPECT_THAT(answer_.blocks, SizeIs(2));
   EXPECT_EQ(answer_.blocks[1].text, R"({"a":1})");
+}
+
+TEST_F(AnthropicOpenAiResponse, GivesAnswersAndCallsIdsOfTheirOwn) {
+  const auto answer = [this](int created) {
+    Translate(R"({"id":"1","created":)" + std::to_string(created) + R"(,"choices":[{"message":{"tool_calls":[
+        {"id":"0","function":{"name":"A"}},{"id":"0","function":{"name":"A"}}]}}]})");
+    return std::set<std::string>{answer_.id, answer_.blocks.at(0).id, answer_.blocks.at(1).id};
+  };
+  std::set<std::string> ids = answer(1);
+  ids.merge(answer(2));
+  EXPECT_THAT(ids, SizeIs(6));
+  EXPECT_THAT(ids, testing::Each(testing::MatchesRegex("[01]_ccr[0-9a-f]{8}")));
 }
 
 TEST_F(AnthropicOpenAiResponse, WrapsArgumentsThatAreNoObject) {

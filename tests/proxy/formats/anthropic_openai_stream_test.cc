@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 using testing::SizeIs;
+using testing::StartsWith;
 
 std::string Delta(std::string_view delta) {
   return R"({"id":"c1","model":"up","choices":[{"index":0,"delta":)" + std::string(delta) +
@@ -37,18 +40,23 @@ const char kDone[] = "[DONE]";
 const char kUsage[] =
     R"({"choices":[],"usage":{"prompt_tokens":20,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":8}}})";
 
+// Without the marks that make identifiers unique.
+std::string Unmarked(const std::string& text) {
+  return std::regex_replace(text, std::regex("_ccr[0-9a-f]{8}\""), "\"");
+}
+
 class AnthropicOpenAiStream : public testing::Test {
  protected:
   // Feeds each chunk in its own event, then ends the stream.
-  std::string Run(const std::vector<std::string>& chunks, bool cut = false) {
-    stream_ = MakeAnthropicToOpenAi()->Stream("shown", {});
+  std::string Run(const std::vector<std::string>& chunks, bool cut = false, const StreamOptions& options = {}) {
+    stream_ = MakeAnthropicToOpenAi()->Stream("shown", options);
     std::string out;
     for (const std::string& chunk : chunks) stream_->Feed("data: " + chunk + "\n\n", &out);
     stream_->Finish(cut, &out);
     answer_ = {};
     EXPECT_EQ(CheckAnthropicStream(out, &answer_), "");
     EXPECT_EQ(stream_->failed(), !answer_.error.empty());
-    return out;
+    return Unmarked(out);
   }
 
   std::unique_ptr<StreamTranslator> stream_;
@@ -94,7 +102,8 @@ TEST_F(AnthropicOpenAiStream, StartsWithTheFirstChunkAndWritesEachDeltaAtOnce) {
   EXPECT_THAT(out, HasSubstr(R"("text":"a")"));
   out.clear();
   stream->Feed("data: " + Call(0, R"("id":"t","function":{"name":"A","arguments":""})") + "\n\n", &out);
-  EXPECT_THAT(out, HasSubstr(R"("index":1,"content_block":{"type":"tool_use","id":"t","name":"A","input":{}})"));
+  EXPECT_THAT(Unmarked(out),
+              HasSubstr(R"("index":1,"content_block":{"type":"tool_use","id":"t","name":"A","input":{}})"));
   out.clear();
   stream->Feed("data: " + Arguments(0, "{}") + "\n\n", &out);
   EXPECT_THAT(out, HasSubstr("content_block_stop"));
@@ -125,7 +134,7 @@ TEST_F(AnthropicOpenAiStream, WaitsForLateNamesAndIds) {
        Call(0, R"("id":"late","function":{"arguments":"1"})"), Arguments(0, "}"), Stop("tool_calls"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(1));
   EXPECT_EQ(answer_.blocks[0].name, "A");
-  EXPECT_EQ(answer_.blocks[0].id, "late");
+  EXPECT_THAT(answer_.blocks[0].id, StartsWith("late_ccr"));
   EXPECT_EQ(answer_.blocks[0].text, R"({"a":1})");
 }
 
@@ -135,6 +144,18 @@ TEST_F(AnthropicOpenAiStream, MakesUpIdsThatNeverCome) {
   ASSERT_THAT(answer_.blocks, SizeIs(2));
   EXPECT_EQ(answer_.blocks[1].text, "");
   EXPECT_EQ(answer_.stop_reason, "tool_use");
+}
+
+TEST_F(AnthropicOpenAiStream, GivesAnswersAndCallsIdsOfTheirOwn) {
+  std::set<std::string> ids;
+  for (const uint64_t seed : {1, 2}) {
+    Run({Call(0, R"("id":"0","function":{"name":"A","arguments":"{}"})"),
+         Call(1, R"("id":"0","function":{"name":"A","arguments":"{}"})"), Stop("tool_calls"), kDone},
+        false, {.id_seed = seed});
+    ASSERT_THAT(answer_.blocks, SizeIs(2));
+    ids.insert({answer_.id, answer_.blocks[0].id, answer_.blocks[1].id});
+  }
+  EXPECT_THAT(ids, SizeIs(6));
 }
 
 TEST_F(AnthropicOpenAiStream, TellsCallsApartThatShareAnIndexOrHaveNone) {
