@@ -6,6 +6,8 @@ build_packages="ca-certificates cmake g++ lld ninja-build pkg-config
 run_packages="python3"
 test_packages="clang clang-format clang-tidy git libclang-rt-14-dev libgmock-dev libgtest-dev openssl prometheus
   python3 python3-grpcio python3-protobuf"
+# A Node.js that did not come from Debian brings its own npm, and Debian's would not install beside it.
+command -v npm >/dev/null || test_packages+=" nodejs npm"
 bench_packages="libbenchmark-dev nginx-light wrk"
 
 # Installs those of its arguments that are missing; asks nobody when none is.

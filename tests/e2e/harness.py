@@ -20,6 +20,7 @@ import urllib.request
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("CCR_BIN", REPO / "build/release/bin"))
 PYTHON = "/usr/bin/python3"
+NPM = REPO / "build/npm"  # where npm/install.sh puts the packages
 CANARY = "canary-key-"
 SLOW = 4 if "asan" in str(BIN) or "tsan" in str(BIN) else 1  # patience with instrumented binaries
 
@@ -34,6 +35,13 @@ def wait_for(condition, what, timeout=15):
         if time.monotonic() > deadline:
             raise AssertionError(f"timed out waiting for {what}")
         time.sleep(0.01)
+
+
+def node_environment():
+    """For a child that uses the npm packages: nothing of ours but the PATH."""
+    if not (NPM / "installed").exists():
+        raise AssertionError("tests/e2e/npm/install.sh has not been run")
+    return {"PATH": os.environ["PATH"], "NODE_PATH": str(NPM / "node_modules"), "NO_PROXY": "127.0.0.1"}
 
 
 class Process:

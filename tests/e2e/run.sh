@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests with the binaries of a folder: tests/e2e/run.sh build/release/bin [unittest arguments]
+# The npm packages that some of them run as clients are installed first, once.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CCR_BIN=$(cd "$1" && pwd)
 export CCR_BIN PYTHONDONTWRITEBYTECODE=1
+"$here/npm/install.sh" >/dev/null
 cd "$here"
 if [ $# -gt 1 ]; then
   exec /usr/bin/python3 -m unittest "${@:2}"

@@ -9,6 +9,8 @@ It speaks OpenAI chat completions and Anthropic messages, plain and streamed, an
   {"kind": "drop"}                        drops the connection before the response head
   {"kind": "hang"}                        never answers
   {"kind": "stall", "after_chunks": 1}    streams, then goes silent
+  {"kind": "break", "after_chunks": 1, "error": {...}}    streams, then an error in the stream, and an orderly end
+  {"kind": "talk", "turns": [...]}        holds a conversation with tools, see conversation.py; its requests are logged with bodies
   {"kind": "script", "steps": [...]}      one of the above per request, the last one for ever
 
 A key that was not declared gets 401. Requests may override with headers: x-fake-chunks, x-fake-delay-ms, x-fake-bytes.
@@ -22,6 +24,8 @@ import hashlib
 import json
 import sys
 import time
+
+import conversation
 
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
            429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable", 529: "Overloaded"}
@@ -95,6 +99,16 @@ class Provider:
 
     async def answer(self, entry, told, headers, body, writer):
         anthropic = "/messages" in entry["target"]
+        try:
+            asked = json.loads(body) if body else {}
+        except ValueError:
+            asked = {}
+        said = None
+        if told["kind"] == "talk":
+            entry["body"] = asked
+            if isinstance(asked.get("messages"), list) and not entry["target"].split("?")[0].endswith("/count_tokens"):
+                fault, said = conversation.next_turn(told, asked)
+                told = fault or told
         kind = told["kind"]
         delay = float(headers.get("x-fake-delay-ms", [told.get("delay", 0) * 1000])[0]) / 1000
         if delay:
@@ -107,31 +121,18 @@ class Provider:
             await send_error(entry, told, anthropic, writer)
             return
         entry["status"] = 200
-        try:
-            asked = json.loads(body) if body else {}
-        except ValueError:
-            asked = {}
         chunks = int(headers.get("x-fake-chunks", [told.get("chunks", 3)])[0])
         size = int(headers.get("x-fake-bytes", [told.get("bytes", 0)])[0])
         if not asked.get("stream"):
-            await send_plain(entry, kind, asked, anthropic, size, writer)
+            await send_plain(kind, plain_answer(entry["target"], asked, anthropic, size, said), writer)
             return
-        events = list((anthropic_events if anthropic else openai_events)(asked.get("model", ""), chunks, size))
-        cut_after = told.get("after_chunks", 1) if kind in ("cut", "stall") else None
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req-fake\r\n"
-                     b"transfer-encoding: chunked\r\n\r\n")
-        for number, event in enumerate(events):
-            if number == cut_after:
-                await writer.drain()
-                if kind == "cut":
-                    raise Drop
-                await asyncio.sleep(3600)
-            if number and delay:
-                await asyncio.sleep(delay)
-            writer.write(b"%x\r\n%s\r\n" % (len(event), event))
-            await writer.drain()
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
+        if said:
+            events = list((conversation.anthropic_events if anthropic else conversation.openai_events)(asked, said))
+        else:
+            events = list((anthropic_events if anthropic else openai_events)(asked.get("model", ""), chunks, size))
+        if kind == "break":
+            events[told.get("after_chunks", 1):] = [conversation.error_event(told["error"], anthropic)]
+        await send_stream(told, events, delay, writer)
 
     async def control(self, method, target, body, writer):
         if target == "/_control/keys" and method == "PUT":
@@ -183,8 +184,26 @@ async def send_error(entry, told, anthropic, writer):
     await writer.drain()
 
 
-async def send_plain(entry, kind, asked, anthropic, size, writer):
-    payload = json.dumps(plain_answer(entry["target"], asked, anthropic, size)).encode()
+async def send_stream(told, events, delay, writer):
+    cut_after = told.get("after_chunks", 1) if told["kind"] in ("cut", "stall") else None
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req-fake\r\n"
+                 b"transfer-encoding: chunked\r\n\r\n")
+    for number, event in enumerate(events):
+        if number == cut_after:
+            await writer.drain()
+            if told["kind"] == "cut":
+                raise Drop
+            await asyncio.sleep(3600)
+        if number and delay:
+            await asyncio.sleep(delay)
+        writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
+async def send_plain(kind, answer, writer):
+    payload = json.dumps(answer).encode()
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req-fake\r\ncontent-length: %d\r\n\r\n"
                  % len(payload))
     if kind in ("cut", "stall"):
@@ -197,7 +216,9 @@ async def send_plain(entry, kind, asked, anthropic, size, writer):
     await writer.drain()
 
 
-def plain_answer(target, asked, anthropic, size):
+def plain_answer(target, asked, anthropic, size, said):
+    if said:
+        return (conversation.anthropic_message if anthropic else conversation.openai_completion)(asked, said)
     model, text = asked.get("model", ""), "Hello from the fake provider." + "x" * size
     path = target.split("?")[0]
     if path.endswith("/count_tokens"):
