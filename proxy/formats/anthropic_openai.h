@@ -17,7 +17,7 @@
 // |                                 | by file id "[document omitted]"                                                |
 // | search_result                   | its text in <document>                                                         |
 // | tool_reference                  | text: "Tool available: " and its name                                          |
-// | tool_use                        | tool_calls                                                                     |
+// | tool_use                        | tool_calls; a Gemini signature in the id is cut off (gemini_call_id.h)         |
 // | thinking, redacted_thinking     | dropped; thinking as reasoning_content with keep_reasoning                     |
 // | other blocks, server tools'     | dropped                                                                        |
 // | tools                           | functions; those with a type of their own (server tools, bash_...) dropped     |
@@ -60,6 +60,9 @@ namespace ccr::proxy {
 struct AnthropicToOpenAiOptions {
   bool keep_reasoning = false;      // thinking of earlier turns goes up as reasoning_content
   bool keep_cache_control = false;  // for upstreams that read Anthropic's cache marks in OpenAI's format
+  // For a translation to Gemini behind this one: top_k and Gemini's signatures in the ids of calls (gemini_call_id.h)
+  // are kept, and a web_search tool becomes web_search_options.
+  bool for_gemini = false;
 };
 
 std::unique_ptr<Translation> MakeAnthropicToOpenAi(AnthropicToOpenAiOptions options = {});

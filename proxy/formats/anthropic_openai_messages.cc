@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/gemini_call_id.h"
 
 namespace ccr::proxy {
 namespace {
@@ -171,7 +172,7 @@ absl::Status OpenAiConversation::AddAssistantBlock(const json::object& block) {
 }
 
 absl::Status OpenAiConversation::AddToolResult(const json::object& block) {
-  const std::string_view id = FindText(block, "tool_use_id");
+  const std::string_view id = CallId(FindText(block, "tool_use_id"));
   if (id.empty()) return Invalid("content: a tool_result needs a tool_use_id");
   std::string text = FindBool(block, "is_error") ? "Error: " : "";
   json::array media(storage_);
@@ -210,7 +211,7 @@ void OpenAiConversation::AddToolMessage(std::string_view id, json::value content
 }
 
 absl::Status OpenAiConversation::AddToolUse(const json::object& block) {
-  const std::string_view id = FindText(block, "id");
+  const std::string_view id = CallId(FindText(block, "id"));
   const std::string_view name = FindText(block, "name");
   if (id.empty() || name.empty()) return Invalid("content: a tool_use needs an id and a name");
   const json::value* input = Find(block, "input");
@@ -224,6 +225,10 @@ absl::Status OpenAiConversation::AddToolUse(const json::object& block) {
   tool_calls_.push_back(
       json::object({{"id", upstream_id}, {"type", "function"}, {"function", std::move(function)}}, storage_));
   return absl::OkStatus();
+}
+
+std::string_view OpenAiConversation::CallId(std::string_view id) const {
+  return options_.for_gemini ? id : WithoutSignature(id);
 }
 
 void OpenAiConversation::AddAssistantText(const json::object& block) {

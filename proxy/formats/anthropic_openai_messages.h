@@ -42,6 +42,7 @@ class OpenAiConversation {
   absl::Status AddAssistantBlock(const json::object& block);
   absl::Status AddToolResult(const json::object& block);
   absl::Status AddToolUse(const json::object& block);
+  std::string_view CallId(std::string_view id) const;
   void AddAssistantText(const json::object& block);
   void AddThinking(const json::object& block);
 

@@ -115,6 +115,8 @@ void RequestTranslator::Limits() {
     const json::value* value = Find(source_, field);
     if (value != nullptr && value->is_number()) target_[field] = *value;
   }
+  const json::value* top_k = Find(source_, "top_k");
+  if (options_.for_gemini && top_k != nullptr) target_["top_k"] = *top_k;
 }
 
 void RequestTranslator::Stops() {
@@ -170,7 +172,9 @@ void RequestTranslator::Tools() {
   for (const json::value& tool : *tools) {
     if (!tool.is_object() || !IsOffered(tool.get_object())) continue;
     const std::string_view type = FindText(tool.get_object(), "type");
-    if (type.empty() || type == "custom") {
+    if (type.starts_with("web_search") && options_.for_gemini) {
+      target_["web_search_options"] = json::object(storage_);
+    } else if (type.empty() || type == "custom") {
       functions.push_back(json::object({{"type", "function"}, {"function", Function(tool.get_object())}}, storage_));
     } else {
       notes_->push_back("tools: " + std::string(Prefix(type, kMaxUser)) + " dropped");
@@ -231,7 +235,8 @@ bool RequestTranslator::HasTool(std::string_view name) const {
 void RequestTranslator::NoteDropped() {
   for (const json::key_value_pair& member : source_) {
     const std::string_view field(member.key().data(), member.key().size());
-    if (std::find(kKnownFields.begin(), kKnownFields.end(), field) == kKnownFields.end()) {
+    const bool known = std::find(kKnownFields.begin(), kKnownFields.end(), field) != kKnownFields.end();
+    if (!known && !(field == "top_k" && options_.for_gemini)) {
       notes_->push_back(std::string(Prefix(field, kMaxUser)) + ": dropped");
     }
   }

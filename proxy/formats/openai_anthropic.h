@@ -57,16 +57,11 @@
 // clang-format on
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "proxy/formats/translation.h"
 
 namespace ccr::proxy {
-
-// Seconds since the Unix epoch, for "created", which Anthropic does not send. Thread-safe.
-using UnixSeconds = std::function<int64_t()>;
 
 // Without a clock "created" is 0.
 std::unique_ptr<Translation> MakeOpenAiToAnthropic(UnixSeconds now = nullptr);

@@ -10,36 +10,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/formats/data_url.h"
 
 namespace ccr::proxy {
 namespace {
 
-struct DataUrl {
-  std::string media_type;
-  std::string_view base64;
-};
-
-// Only base64 ones: data:TYPE;PARAMETERS;base64,DATA.
-std::optional<DataUrl> ParseDataUrl(std::string_view url) {
-  constexpr std::string_view kScheme = "data:";
-  constexpr std::string_view kMark = ";base64";
-  if (!absl::StartsWithIgnoreCase(ToAbsl(url.substr(0, kScheme.size())), ToAbsl(kScheme))) return std::nullopt;
-  const size_t comma = url.find(',');
-  if (comma == url.npos || comma + 1 == url.size()) return std::nullopt;
-  const std::string_view head = url.substr(kScheme.size(), comma - kScheme.size());
-  if (!absl::EndsWithIgnoreCase(ToAbsl(head), ToAbsl(kMark))) return std::nullopt;
-  std::string type = absl::AsciiStrToLower(ToAbsl(head.substr(0, head.find(';'))));
-  if (type == "image/jpg") type = "image/jpeg";
-  return DataUrl{std::move(type), url.substr(comma + 1)};
-}
-
 bool IsImageType(std::string_view type) {
   constexpr std::array<std::string_view, 4> kTypes = {"image/jpeg", "image/png", "image/gif", "image/webp"};
   return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
-}
-
-bool IsWebUrl(std::string_view url) {
-  return absl::StartsWithIgnoreCase(ToAbsl(url), "https://") || absl::StartsWithIgnoreCase(ToAbsl(url), "http://");
 }
 
 json::object Base64Source(const DataUrl& url, const json::storage_ptr& storage) {

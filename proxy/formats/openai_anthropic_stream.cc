@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "proxy/core/error_body.h"
-#include "proxy/core/json_text.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/openai_anthropic_response.h"
+#include "proxy/formats/openai_chunk_writer.h"
 #include "proxy/formats/sse.h"
 
 namespace ccr::proxy {
@@ -27,7 +27,7 @@ enum class State { kBefore, kAnswer, kFinished, kDone, kFailed };
 class ChunkStream final : public StreamTranslator {
  public:
   ChunkStream(std::string_view model, int64_t created, const StreamOptions& options)
-      : model_(model), created_(created), options_(options) {}
+      : writer_(model, created, options) {}
 
   void Feed(std::string_view bytes, std::string* out) override;
   void Finish(bool cut, std::string* out) override;
@@ -53,23 +53,12 @@ class ChunkStream final : public StreamTranslator {
   void EndAnswer(std::string_view stop_reason, std::string* out);
   void Fail(std::string_view error_body, std::string* out);
 
-  void Begin(const json::object* message);
-  void AppendTextDelta(std::string_view member, std::string_view text, std::string* out);
-  void AppendArgumentsDelta(size_t call, std::string_view json, std::string* out);
-  void AppendFinishChunk(std::string_view reason, std::string* out);
-  void AppendUsageChunk(std::string* out);
-
-  const std::string model_;
-  const int64_t created_;
-  const StreamOptions options_;
-
+  OpenAiChunkWriter writer_;
   SseParser parser_;
   State state_ = State::kBefore;
   std::vector<OpenCall> open_calls_;
   size_t calls_ = 0;
   AnthropicUsage usage_;
-  std::string head_;  // what all chunks begin with, up to the value of "choices"
-  std::string tail_;  // what ends a chunk of the answer, behind its finish_reason
 };
 
 void ChunkStream::Feed(std::string_view bytes, std::string* out) {
@@ -109,7 +98,7 @@ void ChunkStream::OnMessageStart(const json::object& event, std::string* out) {
   const json::object* message = FindObject(event, "message");
   if (message == nullptr || state_ != State::kBefore) return;
   usage_.Read(*message);
-  Begin(message);
+  writer_.Begin(FindText(*message, "id"), FindText(*message, "model"));
   Answering(out);
 }
 
@@ -117,8 +106,8 @@ void ChunkStream::OnBlockStart(const json::object& event, std::string* out) {
   const json::object* block = FindObject(event, "content_block");
   if (block == nullptr || !Answering(out)) return;
   const std::string_view type = FindText(*block, "type");
-  if (type == "text") AppendTextDelta("content", FindText(*block, "text"), out);
-  if (type == "thinking") AppendTextDelta("reasoning_content", FindText(*block, "thinking"), out);
+  if (type == "text") writer_.Text("content", FindText(*block, "text"), out);
+  if (type == "thinking") writer_.Text("reasoning_content", FindText(*block, "thinking"), out);
   if (type == "tool_use") OpenTool(FindUint(event, "index"), *block, out);
 }
 
@@ -126,8 +115,8 @@ void ChunkStream::OnBlockDelta(const json::object& event, std::string* out) {
   const json::object* delta = FindObject(event, "delta");
   if (delta == nullptr || !Answering(out)) return;
   const std::string_view type = FindText(*delta, "type");
-  if (type == "text_delta") AppendTextDelta("content", FindText(*delta, "text"), out);
-  if (type == "thinking_delta") AppendTextDelta("reasoning_content", FindText(*delta, "thinking"), out);
+  if (type == "text_delta") writer_.Text("content", FindText(*delta, "text"), out);
+  if (type == "thinking_delta") writer_.Text("reasoning_content", FindText(*delta, "thinking"), out);
   if (type == "input_json_delta") AppendArguments(FindUint(event, "index"), FindText(*delta, "partial_json"), out);
 }
 
@@ -147,8 +136,9 @@ void ChunkStream::OnMessageDelta(const json::object& event, std::string* out) {
 
 void ChunkStream::OnMessageStop(std::string* out) {
   if (Answering(out)) EndAnswer("", out);
-  if (options_.include_usage) AppendUsageChunk(out);
-  AppendSseEvent("", "[DONE]", out);
+  std::string usage;
+  usage_.AppendOpenAi(&usage);
+  writer_.End(usage, out);
   state_ = State::kDone;
 }
 
@@ -156,11 +146,7 @@ void ChunkStream::OpenTool(uint64_t index, const json::object& block, std::strin
   const json::object* input = FindObject(block, "input");
   const std::string_view id = FindText(block, "id");
   open_calls_.push_back({index, calls_, input == nullptr ? "{}" : ToJson(*input)});
-  absl::StrAppend(out, head_, R"([{"index":0,"delta":{"tool_calls":[{"index":)", calls_, R"(,"id":)");
-  *out += JsonString(id.empty() ? absl::StrCat("call_", calls_) : std::string(id));
-  *out += R"(,"type":"function","function":{"name":)";
-  *out += JsonString(FindText(block, "name"));
-  absl::StrAppend(out, R"(,"arguments":""}}]},"finish_reason":null)", tail_);
+  writer_.Call(calls_, id.empty() ? absl::StrCat("call_", calls_) : std::string(id), FindText(block, "name"), "", out);
   ++calls_;
 }
 
@@ -168,11 +154,11 @@ void ChunkStream::AppendArguments(uint64_t index, std::string_view json, std::st
   OpenCall* call = FindCall(index);
   if (call == nullptr || json.empty()) return;
   call->input.clear();
-  AppendArgumentsDelta(call->call, json, out);
+  writer_.Arguments(call->call, json, out);
 }
 
 void ChunkStream::CloseTool(OpenCall* call, std::string* out) {
-  if (!call->input.empty()) AppendArgumentsDelta(call->call, call->input, out);
+  if (!call->input.empty()) writer_.Arguments(call->call, call->input, out);
   call->input.clear();
 }
 
@@ -186,8 +172,7 @@ OpenCall* ChunkStream::FindCall(uint64_t index) {
 // Whether parts of the answer may still come; sends the role chunk before the first of them.
 bool ChunkStream::Answering(std::string* out) {
   if (state_ == State::kBefore) {
-    if (head_.empty()) Begin(nullptr);
-    absl::StrAppend(out, head_, R"([{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null)", tail_);
+    writer_.Role(out);
     state_ = State::kAnswer;
   }
   return state_ == State::kAnswer;
@@ -196,7 +181,7 @@ bool ChunkStream::Answering(std::string* out) {
 void ChunkStream::EndAnswer(std::string_view stop_reason, std::string* out) {
   for (OpenCall& call : open_calls_) CloseTool(&call, out);
   open_calls_.clear();
-  AppendFinishChunk(FinishReason(stop_reason, calls_ > 0), out);
+  writer_.Finish(FinishReason(stop_reason, calls_ > 0), out);
   state_ = State::kFinished;
 }
 
@@ -204,40 +189,6 @@ void ChunkStream::Fail(std::string_view error_body, std::string* out) {
   if (state_ == State::kDone || state_ == State::kFailed) return;
   AppendSseEvent("", error_body, out);
   state_ = State::kFailed;
-}
-
-void ChunkStream::Begin(const json::object* message) {
-  const std::string_view id = message == nullptr ? std::string_view() : FindText(*message, "id");
-  const std::string_view model = message == nullptr ? std::string_view() : FindText(*message, "model");
-  head_ = R"(data: {"id":)";
-  head_ += JsonString(id.empty() ? "chatcmpl-0" : id);
-  absl::StrAppend(&head_, R"(,"object":"chat.completion.chunk","created":)", created_, R"(,"model":)");
-  head_ += JsonString(model_.empty() ? model : std::string_view(model_));
-  head_ += R"(,"choices":)";
-  tail_ = options_.include_usage ? "}],\"usage\":null}\n\n" : "}]}\n\n";
-}
-
-void ChunkStream::AppendTextDelta(std::string_view member, std::string_view text, std::string* out) {
-  if (text.empty()) return;
-  out->append(head_).append(R"([{"index":0,"delta":{")").append(member).append("\":");
-  *out += JsonString(text);
-  out->append(R"(},"finish_reason":null)").append(tail_);
-}
-
-void ChunkStream::AppendArgumentsDelta(size_t call, std::string_view json, std::string* out) {
-  absl::StrAppend(out, head_, R"([{"index":0,"delta":{"tool_calls":[{"index":)", call, R"(,"function":{"arguments":)");
-  *out += JsonString(json);
-  out->append(R"(}}]},"finish_reason":null)").append(tail_);
-}
-
-void ChunkStream::AppendFinishChunk(std::string_view reason, std::string* out) {
-  out->append(head_).append(R"([{"index":0,"delta":{},"finish_reason":")").append(reason).append("\"").append(tail_);
-}
-
-void ChunkStream::AppendUsageChunk(std::string* out) {
-  out->append(head_).append(R"([],"usage":)");
-  usage_.AppendOpenAi(out);
-  *out += "}\n\n";
 }
 
 }  // namespace

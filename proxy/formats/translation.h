@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ namespace ccr::proxy {
 
 // What a translation dropped or adapted, for the debug log: "field: what happened". Never holds content of the user.
 using Notes = std::vector<std::string>;
+
+// Seconds since the Unix epoch, for OpenAI's "created", which no other format has. Thread-safe.
+using UnixSeconds = std::function<int64_t()>;
 
 struct StreamOptions {
   bool include_usage = false;  // OpenAI's stream_options.include_usage: the client wants the chunk with the usage

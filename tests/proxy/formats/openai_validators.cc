@@ -395,12 +395,13 @@ class ChunkReader {
     Require(answer_.finish_reason.empty(), "a choice behind the finish");
     Require(MemberInt(choice, "index") == 0, "index");
     const json::object& delta = Object(Member(choice, "delta"), "delta");
-    OnlyKeys(delta, {"role", "content", "reasoning_content", "tool_calls"}, "delta");
+    OnlyKeys(delta, {"role", "content", "reasoning_content", "refusal", "tool_calls"}, "delta");
     Require(delta.contains("role") == !has_role_, "the role comes with the first delta only");
     if (!has_role_) Require(MemberText(delta, "role") == "assistant", "role");
     has_role_ = true;
     if (const json::value* text = delta.if_contains("content")) answer_.text += Text(*text, "content");
     if (const json::value* text = delta.if_contains("reasoning_content")) answer_.reasoning += Text(*text, "reasoning");
+    if (const json::value* text = delta.if_contains("refusal")) answer_.refusal += Text(*text, "refusal");
     if (const json::value* calls = delta.if_contains("tool_calls")) {
       for (const json::value& call : Array(*calls, "tool_calls")) Call(Object(call, "a tool call"));
     }

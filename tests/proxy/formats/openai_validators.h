@@ -30,6 +30,7 @@ struct ChunkedCall {
 struct ChunkedAnswer {
   std::string text;
   std::string reasoning;
+  std::string refusal;
   std::vector<ChunkedCall> calls;
   std::string finish_reason;
   std::optional<uint64_t> prompt_tokens;
