@@ -43,7 +43,7 @@ struct KeyConfig {
   uint32_t rpm = 0;                            // grants in any 60 s; 0 = no limit
 };
 
-enum class ProviderFormat { kOpenAi, kAnthropic };
+enum class ProviderFormat { kOpenAi, kAnthropic, kGemini };
 
 struct TimeoutsConfig {  // "timeouts: {connect, first_byte, idle}", ms, of one attempt
   absl::Duration connect = absl::Seconds(10);
@@ -77,8 +77,9 @@ struct ProviderConfig {
   uint32_t rpm = 0;
   TimeoutsConfig timeouts;
   QueueConfig queue;
-  ProbeConfig probe;        // of keys that a 401 disabled; enabled is false where there is no URL
-  std::string auth_header;  // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", or "x-api-key" ""
+  ProbeConfig probe;  // of keys that a 401 disabled; enabled is false where there is no URL
+  // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", "x-api-key" "" or "x-goog-api-key" ""
+  std::string auth_header;
   std::string auth_prefix;
 };
 

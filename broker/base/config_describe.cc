@@ -91,6 +91,7 @@ void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) 
   list.Item(absl::StrCat("name: ", Quote(provider.name)));
   fields.Text("api_base_url", HideUrlSecrets(provider.base_url));
   if (provider.format == ProviderFormat::kAnthropic) fields.Raw("transformer", "{use: [Anthropic]}");
+  if (provider.format == ProviderFormat::kGemini) fields.Raw("transformer", "{use: [gemini]}");
   fields.Raw("models", QuoteList(provider.models));
   fields.Flag("enable_rotation", provider.enable_rotation);
   fields.Text("rotation_strategy", provider.strategy);

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/config_limits.h"
@@ -75,19 +76,20 @@ void ReadModels(MapReader* fields, std::vector<std::string>* models) {
                [&seen](const std::string& model) { return seen.erase(model) > 0; });
 }
 
-// "use": [NAME or [NAME, OPTIONS], ...] of a transformer. True when Anthropic is among them.
-bool ReadUse(MapReader* transformer) {
+// "use": [NAME or [NAME, OPTIONS], ...] of a transformer. The format that one of them stands for; the first one counts.
+std::optional<ProviderFormat> ReadUse(MapReader* transformer) {
   const Node* list = transformer->List("use");
-  if (list == nullptr) return false;
+  if (list == nullptr) return std::nullopt;
   const Place place = transformer->At("use");
-  bool anthropic = false;
+  std::optional<ProviderFormat> format;
   for (size_t i = 0; i < list->items.size(); ++i) {
     const Node& item = list->items[i];
     const Node& name = item.kind == Node::Kind::kList && !item.items.empty() ? item.items[0] : item;
     const Place where = place.Item(i, item.line);
     const std::string* text = transformer->TextOf(name, where);
     if (text == nullptr) continue;
-    anthropic |= *text == "Anthropic";
+    if (!format && *text == "Anthropic") format = ProviderFormat::kAnthropic;
+    if (!format && *text == "gemini") format = ProviderFormat::kGemini;
     if (std::find(Transformers().begin(), Transformers().end(), *text) != Transformers().end()) continue;
     const std::string_view closest = ClosestName(*text, Transformers());
     transformer->Problems().Warn(where,
@@ -95,24 +97,45 @@ bool ReadUse(MapReader* transformer) {
                                               closest.empty() ? "; known are " + JoinNames(Transformers())
                                                               : absl::StrCat(": did you mean ", ToAbsl(closest), "?")));
   }
-  return anthropic;
+  return format;
 }
 
 // Besides "use", a transformer maps models to transformers of their own.
-bool ReadTransformer(MapReader* fields, const std::vector<std::string>& models) {
+std::optional<ProviderFormat> ReadTransformer(MapReader* fields, const std::vector<std::string>& models) {
   std::optional<MapReader> transformer = fields->Map("transformer");
-  if (!transformer) return false;
-  const bool anthropic = ReadUse(&*transformer);
+  if (!transformer) return std::nullopt;
+  const std::optional<ProviderFormat> format = ReadUse(&*transformer);
   for (const std::string& model : models) {
     if (std::optional<MapReader> own = transformer->Map(FieldName(model.c_str()))) ReadUse(&*own);
   }
-  return anthropic;
+  return format;
+}
+
+// What the URL alone tells. Google's host speaks OpenAI's format too, below /openai.
+ProviderFormat FormatOfUrl(std::string_view url) {
+  const std::string_view path = UrlPath(url);
+  if (path.ends_with("/v1/messages")) return ProviderFormat::kAnthropic;
+  const bool google = absl::StrContains(absl::AsciiStrToLower(ToAbsl(url)), "://generativelanguage.googleapis.com/");
+  return google && path.find("/openai") == path.npos ? ProviderFormat::kGemini : ProviderFormat::kOpenAi;
+}
+
+std::string_view AuthHeaderOf(ProviderFormat format) {
+  switch (format) {
+    case ProviderFormat::kOpenAi:
+      return "authorization";
+    case ProviderFormat::kAnthropic:
+      return "x-api-key";
+    case ProviderFormat::kGemini:
+      return "x-goog-api-key";
+  }
+  return {};
 }
 
 void ReadAuth(MapReader* fields, ProviderConfig* out) {
   const auto is_oauth = std::count_if(out->keys.begin(), out->keys.end(), IsOAuthToken);
   const bool is_anthropic = out->format == ProviderFormat::kAnthropic;
-  out->auth_header = is_anthropic && !(is_oauth > 0 && IsOAuthToken(out->keys[0])) ? "x-api-key" : "authorization";
+  out->auth_header = AuthHeaderOf(out->format);
+  if (is_anthropic && is_oauth > 0 && IsOAuthToken(out->keys[0])) out->auth_header = "authorization";
   std::optional<MapReader> auth = fields->Map("auth");
   if (auth) {
     auth->Text("header", &out->auth_header);
@@ -187,8 +210,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   ReadTimeouts(&fields, &out.timeouts);
   ReadQueue(&fields, &out.queue);
   ReadProbe(&fields, out.base_url, &out.probe);
-  const bool use_anthropic = ReadTransformer(&fields, out.models);
-  if (use_anthropic || UrlPath(out.base_url).ends_with("/v1/messages")) out.format = ProviderFormat::kAnthropic;
+  out.format = ReadTransformer(&fields, out.models).value_or(FormatOfUrl(out.base_url));
   ReadAuth(&fields, &out);
   fields.Done();
   return out;

@@ -34,11 +34,22 @@ void SetLimit(Value value, Field* field) {
   if (value > 0) *field = value;
 }
 
+Format ToFormat(v1::Format format) {
+  switch (format) {
+    case v1::FORMAT_ANTHROPIC:
+      return Format::kAnthropic;
+    case v1::FORMAT_GEMINI:
+      return Format::kGemini;
+    default:
+      return Format::kOpenAi;
+  }
+}
+
 Provider ToProvider(const v1::Provider& message) {
   Provider provider;
   provider.name = message.name();
   provider.base_url = message.base_url();
-  provider.format = message.format() == v1::FORMAT_ANTHROPIC ? Format::kAnthropic : Format::kOpenAi;
+  provider.format = ToFormat(message.format());
   provider.models.assign(message.models().begin(), message.models().end());
   provider.retry_on_failure = message.retry_on_failure();
   provider.max_retries = message.max_retries();

@@ -97,13 +97,14 @@ bool OriginAllowed(std::string_view origin, const AccessPolicy& policy) {
   return scheme_end != origin.npos && scheme_end > 0 && IsKnown(origin.substr(scheme_end + 3), policy);
 }
 
-std::array<std::string_view, 2> ClientTokens(std::string_view authorization, std::string_view x_api_key) {
+std::array<std::string_view, 3> ClientTokens(std::string_view authorization, std::string_view x_api_key,
+                                             std::string_view x_goog_api_key) {
   constexpr std::string_view kScheme = "bearer ";
   authorization = TrimBlanks(authorization);
   std::string_view bearer;
   if (SameWithoutCase(authorization.substr(0, kScheme.size()), kScheme))
     bearer = TrimBlanks(authorization.substr(kScheme.size()));
-  return {bearer, TrimBlanks(x_api_key)};
+  return {bearer, TrimBlanks(x_api_key), TrimBlanks(x_goog_api_key)};
 }
 
 }  // namespace ccr::proxy

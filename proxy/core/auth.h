@@ -29,8 +29,9 @@ bool HostAllowed(std::string_view host, const AccessPolicy& policy);
 // malformed ones never are, with or without a token.
 bool OriginAllowed(std::string_view origin, const AccessPolicy& policy);
 
-// Where a client may have put its token: Authorization's (scheme Bearer) and x-api-key's; empty when absent. The
-// request is authenticated when either is the token.
-std::array<std::string_view, 2> ClientTokens(std::string_view authorization, std::string_view x_api_key);
+// Where a client may have put its token: Authorization's (scheme Bearer), x-api-key's and, for Google's SDKs,
+// x-goog-api-key's; empty when absent. The request is authenticated when any of them is the token.
+std::array<std::string_view, 3> ClientTokens(std::string_view authorization, std::string_view x_api_key,
+                                             std::string_view x_goog_api_key);
 
 }  // namespace ccr::proxy

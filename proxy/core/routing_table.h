@@ -11,11 +11,11 @@
 
 namespace ccr::proxy {
 
-enum class Format { kOpenAi, kAnthropic };
+enum class Format { kOpenAi, kAnthropic, kGemini };
 
 struct Provider {
   std::string name;
-  std::string base_url;  // the full endpoint URL, e.g. https://host/v1/chat/completions
+  std::string base_url;  // the full endpoint URL, e.g. https://host/v1/chat/completions; Gemini's ends in /models
   Format format = Format::kOpenAi;
   std::vector<std::string> models;
   bool retry_on_failure = true;

@@ -12,6 +12,7 @@ namespace ccr::proxy {
 namespace {
 
 constexpr std::string_view kPassthroughPrefix = "/p/";
+constexpr std::string_view kGeminiModels = "/models";
 
 struct Entry {
   std::string_view path;
@@ -183,6 +184,17 @@ std::string JoinQueries(std::string_view base, std::string_view client) {
   return query;
 }
 
+std::string WithoutParameter(std::string_view query, std::string_view name) {
+  std::string kept;
+  for (size_t begin = 0; begin < query.size();) {
+    const size_t end = std::min(query.find('&', begin), query.size());
+    const std::string_view parameter = query.substr(begin, end - begin);
+    if (NameOf(parameter) != name) kept.append(kept.empty() ? "" : "&").append(parameter);
+    begin = end + 1;
+  }
+  return kept;
+}
+
 absl::StatusOr<std::string> PassthroughPath(std::string_view root, std::string_view rest) {
   if (!RestIsSafe(rest)) {
     return absl::InvalidArgumentError(
@@ -208,6 +220,33 @@ absl::StatusOr<std::string> EndpointPath(std::string_view path, Endpoint endpoin
   return absl::InvalidArgumentError(
       absl::StrCat("the provider's api_base_url does not end in an endpoint that has a sibling ",
                    absl::string_view(wanted.data(), wanted.size()), "; use /p/PROVIDER/ for it"));
+}
+
+struct SplitUrl {
+  std::string_view path;  // with scheme and host, without final slashes
+  std::string_view query;
+};
+
+SplitUrl Split(std::string_view url) {
+  url = url.substr(0, url.find('#'));
+  const size_t mark = std::min(url.find('?'), url.size());
+  SplitUrl split{url.substr(0, mark), mark < url.size() ? url.substr(mark + 1) : std::string_view()};
+  while (split.path.ends_with('/')) split.path.remove_suffix(1);
+  return split;
+}
+
+void AppendSegment(std::string_view text, std::string* url) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || c == '-' || c == '.' || c == '_' || c == '~') {
+      *url += c;
+    } else {
+      *url += '%';
+      *url += kHex[byte >> 4];
+      *url += kHex[byte & 15];
+    }
+  }
 }
 
 }  // namespace
@@ -240,6 +279,25 @@ absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endp
   absl::StatusOr<std::string> url =
       endpoint == Endpoint::kPassthrough ? PassthroughPath(root, target.rest) : EndpointPath(path, endpoint);
   if (url.ok()) *url += JoinQueries(base_query, target.query);
+  return url;
+}
+
+std::string GeminiUrl(std::string_view base_url, std::string_view model, bool stream) {
+  const SplitUrl base = Split(base_url);
+  std::string url(base.path);
+  if (!base.path.ends_with(kGeminiModels)) url += kGeminiModels;
+  url += '/';
+  AppendSegment(model, &url);
+  url += stream ? ":streamGenerateContent" : ":generateContent";
+  return url += JoinQueries(base.query, stream ? "alt=sse" : "");
+}
+
+absl::StatusOr<std::string> GeminiPassthroughUrl(std::string_view base_url, const Target& target) {
+  const SplitUrl base = Split(base_url);
+  std::string_view path = base.path;
+  if (path.ends_with(kGeminiModels)) path.remove_suffix(kGeminiModels.size());
+  absl::StatusOr<std::string> url = PassthroughPath(path, target.rest);
+  if (url.ok()) *url += JoinQueries(base.query, WithoutParameter(target.query, "key"));
   return url;
 }
 

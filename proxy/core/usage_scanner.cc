@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::string_view kTokens = "_tokens\"";
 constexpr std::string_view kReason = "_reason\"";
+constexpr std::string_view kGeminiCount = "TokenCount\"";
+constexpr std::string_view kGeminiReason = "Reason\"";
 constexpr std::string_view kErrorObject = "{\"error\":{";
 constexpr std::string_view kErrorText = "{\"error\":\"";
 constexpr uint64_t kMaxCount = 1'000'000'000'000;
@@ -69,9 +71,13 @@ void UsageScanner::Feed(std::string_view bytes) {
   }
 }
 
+UsageScanner::Match UsageScanner::FindKey(std::string_view text) const {
+  return names_ == Names::kGemini ? FindGeminiKey(text) : FindSnakeCaseKey(text);
+}
+
 // Every name looked for ends in "_tokens" or "_reason", and in JSON these bytes with a plain quote around them are a
 // string of their own: inside another string the quotes would be escaped.
-UsageScanner::Match UsageScanner::FindKey(std::string_view text) {
+UsageScanner::Match UsageScanner::FindSnakeCaseKey(std::string_view text) {
   for (size_t pos = text.find('_'); pos != text.npos; pos = text.find('_', pos + 1)) {
     const std::string_view suffix = text.substr(pos, kTokens.size());
     const std::string_view before = text.substr(0, pos);
@@ -85,6 +91,24 @@ UsageScanner::Match UsageScanner::FindKey(std::string_view text) {
       field = Field::kFinish;
     }
     if (field != Field::kNone) return {field, pos + suffix.size()};
+  }
+  return {};
+}
+
+// The same for "TokenCount" and "Reason".
+UsageScanner::Match UsageScanner::FindGeminiKey(std::string_view text) {
+  for (size_t pos = text.find_first_of("TR"); pos != text.npos; pos = text.find_first_of("TR", pos + 1)) {
+    const std::string_view suffix = text.substr(pos);
+    const std::string_view before = text.substr(0, pos);
+    Field field = Field::kNone;
+    if (suffix.starts_with(kGeminiCount)) {
+      if (before.ends_with("\"prompt")) field = Field::kInput;
+      if (before.ends_with("\"candidates")) field = Field::kOutput;
+      if (before.ends_with("\"thoughts")) field = Field::kThoughts;
+      if (field != Field::kNone) return {field, pos + kGeminiCount.size()};
+    } else if (suffix.starts_with(kGeminiReason) && (before.ends_with("\"finish") || before.ends_with("\"block"))) {
+      return {Field::kFinish, pos + kGeminiReason.size()};
+    }
   }
   return {};
 }
@@ -156,6 +180,7 @@ void UsageScanner::EndValue() {
   if (field_ == Field::kCacheRead) cache_read_tokens_ = number_;
   if (field_ == Field::kCacheWrite) cache_write_tokens_ = number_;
   if (field_ == Field::kOutput) output_tokens_ = number_;
+  if (field_ == Field::kThoughts) thought_tokens_ = number_;
   if (field_ == Field::kFinish && word_size_ > 0) {
     (std::string_view(word_.data(), word_size_) == "error" ? error_ : ended_) = true;
   }

@@ -64,7 +64,10 @@ void Attempt::OnHead(UpstreamHead head) {
   event_stream_ = IsEventStream(head_);
   const bool held = IsSuccess() || (head_.status < 400 && options_.translation == nullptr);
   state_ = held ? State::kHeadHeld : State::kCollecting;
-  if (IsSuccess()) scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson);
+  if (!IsSuccess()) return;
+  const bool gemini = options_.provider_format == Format::kGemini;
+  scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson,
+                   gemini ? UsageScanner::Names::kGemini : UsageScanner::Names::kSnakeCase);
 }
 
 bool Attempt::OnData(std::string_view bytes) {

@@ -53,6 +53,7 @@ class Attempt final : public UpstreamHandler {
 
   struct Options {
     Format client_format = Format::kOpenAi;    // of the error event that ends a broken stream
+    Format provider_format = Format::kOpenAi;  // of the figures in its answers
     bool known_stream_end = false;             // an event stream without its format's last event is incomplete
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
     std::string model;                         // for Translation::Stream, as the next

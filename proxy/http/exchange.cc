@@ -206,8 +206,9 @@ void Exchange::StartAttempt(Lease lease) {
     return Fail(400, std::string(ToStd(url.status().message())));
   }
   UpstreamRequest request = BuildRequest(lease, *std::move(url));
-  const Attempt::Options options{client_format_, target_.endpoint != Endpoint::kPassthrough, routed_.translation(),
-                                 routed_.model(), routed_.stream_options()};
+  const Attempt::Options options{
+      client_format_,  routed_.provider()->format, target_.endpoint != Endpoint::kPassthrough, routed_.translation(),
+      routed_.model(), routed_.stream_options()};
   attempt_running_ = true;
   attempt_ = std::make_unique<Attempt>(server_, writer_, static_cast<Attempt::Owner&>(*this), options, std::move(lease),
                                        std::move(request));

@@ -9,6 +9,7 @@
 #include "proxy/core/format.h"
 #include "proxy/formats/anthropic_openai.h"
 #include "proxy/formats/openai_anthropic.h"
+#include "proxy/formats/openai_gemini.h"
 
 namespace ccr::proxy {
 namespace {
@@ -16,11 +17,18 @@ namespace {
 constexpr size_t kMaxSession = 256;
 constexpr std::string_view kAnthropicVersion = "2023-06-01";
 
-const Translation& TranslationFor(Format client) {
-  static const Translation& from_anthropic = *MakeAnthropicToOpenAi().release();
-  static const Translation& from_openai =
-      *MakeOpenAiToAnthropic([] { return absl::ToUnixSeconds(absl::Now()); }).release();
-  return client == Format::kAnthropic ? from_anthropic : from_openai;
+int64_t NowInSeconds() {
+  return absl::ToUnixSeconds(absl::Now());
+}
+
+// Between two formats that differ.
+const Translation& TranslationFor(Format client, Format provider) {
+  static const Translation& anthropic_to_openai = *MakeAnthropicToOpenAi().release();
+  static const Translation& openai_to_anthropic = *MakeOpenAiToAnthropic(NowInSeconds).release();
+  static const Translation& anthropic_to_gemini = *MakeAnthropicToGemini().release();
+  static const Translation& openai_to_gemini = *MakeOpenAiToGemini(NowInSeconds).release();
+  if (client == Format::kAnthropic) return provider == Format::kGemini ? anthropic_to_gemini : anthropic_to_openai;
+  return provider == Format::kGemini ? openai_to_gemini : openai_to_anthropic;
 }
 
 bool IsTranslatable(Endpoint endpoint) {
@@ -101,12 +109,12 @@ std::optional<OwnAnswer> RoutedRequest::Use(const Route& route) {
   if (!SameFormat(target_.endpoint, route.provider->format) && target_.endpoint != Endpoint::kCountTokens) {
     if (!IsTranslatable(target_.endpoint)) {
       return OwnAnswer{501,
-                       "provider '" + route.provider->name +
-                           "' speaks Anthropic's format, which has no such endpoint; choose a model of a provider that "
-                           "speaks OpenAI's",
+                       "provider '" + route.provider->name + "' speaks " +
+                           (route.provider->format == Format::kGemini ? "Gemini" : "Anthropic") +
+                           "'s format, which has no such endpoint; choose a model of a provider that speaks OpenAI's",
                        std::nullopt};
     }
-    translation = &TranslationFor(ClientFormat(target_.endpoint));
+    translation = &TranslationFor(ClientFormat(target_.endpoint), route.provider->format);
     absl::StatusOr<TranslatedRequest> translated = Translate(*translation, route.model);
     if (!translated.ok()) return OwnAnswer{400, std::string(ToStd(translated.status().message())), std::nullopt};
     translated_ = *std::move(translated);
@@ -140,6 +148,10 @@ std::optional<std::string> RoutedRequest::OwnPage() const {
 }
 
 absl::StatusOr<std::string> RoutedRequest::UpstreamUrl(std::string_view base_url) const {
+  if (route_.provider->format == Format::kGemini) {
+    if (translation_ != nullptr) return GeminiUrl(base_url, route_.model, translated_.stream);
+    return GeminiPassthroughUrl(base_url, target_);
+  }
   if (translation_ == nullptr) return proxy::UpstreamUrl(base_url, target_.endpoint, target_);
   const bool anthropic = route_.provider->format == Format::kAnthropic;
   return proxy::UpstreamUrl(base_url, anthropic ? Endpoint::kMessages : Endpoint::kChatCompletions, Target());
@@ -159,7 +171,7 @@ Headers RoutedRequest::UpstreamHeaders() const {
   }
   if (translation_ == nullptr) return headers;
   headers.emplace_back("content-type", "application/json");
-  if (client == Format::kOpenAi && request_.Find("anthropic-version").empty())
+  if (route_.provider->format == Format::kAnthropic && request_.Find("anthropic-version").empty())
     headers.emplace_back("anthropic-version", kAnthropicVersion);
   return headers;
 }

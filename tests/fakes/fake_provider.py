@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A scripted LLM provider on loopback, for tests and the quickstart.
 
-It speaks OpenAI chat completions and Anthropic messages, plain and streamed, and answers each key as told:
+It speaks OpenAI chat completions, Anthropic messages and Gemini generateContent, plain and streamed, and answers each
+key as told:
 
   {"kind": "ok", "chunks": 3, "delay": 0.0, "bytes": 0}       a good answer; delay in seconds before the head and each chunk
   {"kind": "status", "status": 429, "headers": {...}, "error": {...}}  that status with this error object
@@ -13,7 +14,10 @@ It speaks OpenAI chat completions and Anthropic messages, plain and streamed, an
   {"kind": "talk", "turns": [...]}        holds a conversation with tools, see conversation.py; its requests are logged with bodies
   {"kind": "script", "steps": [...]}      one of the above per request, the last one for ever
 
-A key that was not declared gets 401. Requests may override with headers: x-fake-chunks, x-fake-delay-ms, x-fake-bytes.
+Told {"call": {"name": N, "args": {...}, "signature": S}}, Gemini's good answers call that function, until the request
+brings its response back: then it must bring the signature too, or it gets a 400.
+
+A key that was not declared gets 401, Gemini's its 400. Requests may override with headers: x-fake-chunks, x-fake-delay-ms, x-fake-bytes.
 
 Control, on the same port: PUT /_control/keys {key: behaviour} (merged; "*" sets all), GET /_control/requests,
 DELETE /_control/requests, GET /_control/open (streams now open).
@@ -99,6 +103,7 @@ class Provider:
 
     async def answer(self, entry, told, headers, body, writer):
         anthropic = "/messages" in entry["target"]
+        gemini = ":generateContent" in entry["target"] or ":streamGenerateContent" in entry["target"]
         try:
             asked = json.loads(body) if body else {}
         except ValueError:
@@ -118,15 +123,24 @@ class Provider:
         if kind == "hang":
             await asyncio.sleep(3600)
         if kind == "status":
-            await send_error(entry, told, anthropic, writer)
+            await send_error(entry, told, anthropic, gemini, writer)
             return
         entry["status"] = 200
+        if gemini:
+            entry["body"] = asked
+            if unsigned := gemini_refusal(asked, told.get("call")):
+                await send_error(entry, {"status": 400, "error": unsigned}, False, False, writer)
+                return
         chunks = int(headers.get("x-fake-chunks", [told.get("chunks", 3)])[0])
         size = int(headers.get("x-fake-bytes", [told.get("bytes", 0)])[0])
-        if not asked.get("stream"):
-            await send_plain(kind, plain_answer(entry["target"], asked, anthropic, size, said), writer)
+        call = told.get("call") if gemini and not gemini_responses(asked) else None
+        if not asked.get("stream") and ":stream" not in entry["target"]:
+            answer = gemini_plain(size, call) if gemini else plain_answer(entry["target"], asked, anthropic, size, said)
+            await send_plain(kind, answer, writer)
             return
-        if said:
+        if gemini:
+            events = list(gemini_events(chunks, size, call))
+        elif said:
             events = list((conversation.anthropic_events if anthropic else conversation.openai_events)(asked, said))
         else:
             events = list((anthropic_events if anthropic else openai_events)(asked.get("model", ""), chunks, size))
@@ -174,9 +188,11 @@ def presented_key(headers):
     return ""
 
 
-async def send_error(entry, told, anthropic, writer):
-    status = entry["status"] = told["status"]
+async def send_error(entry, told, anthropic, gemini, writer):
+    status = entry["status"] = 400 if gemini and told["status"] == 401 else told["status"]
     error = told.get("error") or {"type": ERROR_TYPES.get(status, "api_error"), "message": f"scripted {status}"}
+    if gemini and not told.get("error"):
+        error = gemini_error(told["status"])
     payload = json.dumps({"type": "error", "error": error} if anthropic else {"error": error}).encode()
     extra = "".join(f"{name}: {value}\r\n" for name, value in told.get("headers", {}).items())
     writer.write((f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\ncontent-type: application/json\r\n{extra}"
@@ -264,6 +280,51 @@ def anthropic_events(model, chunks, size):
     yield event("content_block_stop", index=0)
     yield event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": chunks})
     yield event("message_stop")
+
+
+def gemini_error(status):
+    if status == 401:
+        return {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT",
+                "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}
+    names = {403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+    return {"code": status, "message": f"scripted {status}", "status": names.get(status, "INVALID_ARGUMENT")}
+
+
+def gemini_responses(asked):
+    return [part for content in asked.get("contents", []) for part in content["parts"] if "functionResponse" in part]
+
+
+def gemini_refusal(asked, call):
+    """The error of a request whose call lacks the signature that was sent with it."""
+    parts = [part for content in asked.get("contents", []) for part in content["parts"] if "functionCall" in part]
+    if call and any(part.get("thoughtSignature") != call.get("signature") for part in parts):
+        return {"code": 400, "message": "Function call is missing a thought_signature", "status": "INVALID_ARGUMENT"}
+    return None
+
+
+def gemini_answer(parts, candidates=None, **candidate):
+    answer = {"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0, **candidate}],
+              "modelVersion": "fake-gemini", "responseId": "resp-fake"}
+    if candidates is not None:
+        answer["usageMetadata"] = {"promptTokenCount": 7, "candidatesTokenCount": candidates, "totalTokenCount": 7 + candidates}
+    return answer
+
+
+def gemini_call(call):
+    return {"functionCall": {"name": call["name"], "args": call["args"]}, "thoughtSignature": call["signature"]}
+
+
+def gemini_plain(size, call):
+    parts = [gemini_call(call)] if call else [{"text": "Hello from the fake provider." + "x" * size}]
+    return gemini_answer(parts, 5, finishReason="STOP")
+
+
+def gemini_events(chunks, size, call):
+    def event(answer):
+        return b"data: " + json.dumps(answer).encode() + b"\r\n\r\n"
+    for number in range(chunks):
+        yield event(gemini_answer([{"text": f"word{number} " + "x" * size}]))
+    yield event(gemini_answer([gemini_call(call)] if call else [{"text": ""}], chunks, finishReason="STOP"))
 
 
 async def main():

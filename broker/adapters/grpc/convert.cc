@@ -128,10 +128,22 @@ void FillCircuit(const core::PoolSnapshot& pool, v1::CircuitStatus* out) {
   }
 }
 
+v1::Format ToFormat(ProviderFormat format) {
+  switch (format) {
+    case ProviderFormat::kOpenAi:
+      return v1::FORMAT_OPENAI;
+    case ProviderFormat::kAnthropic:
+      return v1::FORMAT_ANTHROPIC;
+    case ProviderFormat::kGemini:
+      return v1::FORMAT_GEMINI;
+  }
+  return v1::FORMAT_UNSPECIFIED;
+}
+
 void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
   out->set_name(provider.name);
   out->set_base_url(provider.base_url);
-  out->set_format(provider.format == ProviderFormat::kAnthropic ? v1::FORMAT_ANTHROPIC : v1::FORMAT_OPENAI);
+  out->set_format(ToFormat(provider.format));
   out->mutable_models()->Assign(provider.models.begin(), provider.models.end());
   out->set_retry_on_failure(provider.retry_on_failure);
   out->set_max_retries(provider.max_retries);

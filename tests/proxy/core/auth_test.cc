@@ -74,14 +74,14 @@ TEST(OriginAllowed, ForeignOriginsNeverAre) {
   }
 }
 
-TEST(ClientTokens, EitherPlace) {
-  using Pair = std::array<std::string_view, 2>;
-  EXPECT_EQ(ClientTokens("Bearer abc", ""), (Pair{"abc", ""}));
-  EXPECT_EQ(ClientTokens(" bearer  abc ", " def "), (Pair{"abc", "def"}));
-  EXPECT_EQ(ClientTokens("Basic abc", "def"), (Pair{"", "def"}));
-  EXPECT_EQ(ClientTokens("Bearer", ""), (Pair{"", ""}));
-  EXPECT_EQ(ClientTokens("Bearerabc", ""), (Pair{"", ""}));
-  EXPECT_EQ(ClientTokens("", ""), (Pair{"", ""}));
+TEST(ClientTokens, AnyPlace) {
+  using Tokens = std::array<std::string_view, 3>;
+  EXPECT_EQ(ClientTokens("Bearer abc", "", ""), (Tokens{"abc", "", ""}));
+  EXPECT_EQ(ClientTokens(" bearer  abc ", " def ", " ghi "), (Tokens{"abc", "def", "ghi"}));
+  EXPECT_EQ(ClientTokens("Basic abc", "def", ""), (Tokens{"", "def", ""}));
+  EXPECT_EQ(ClientTokens("Bearer", "", ""), (Tokens{"", "", ""}));
+  EXPECT_EQ(ClientTokens("Bearerabc", "", ""), (Tokens{"", "", ""}));
+  EXPECT_EQ(ClientTokens("", "", "ghi"), (Tokens{"", "", "ghi"}));
 }
 
 }  // namespace

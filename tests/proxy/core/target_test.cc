@@ -170,5 +170,38 @@ TEST(UpstreamUrl, PassthroughStaysInside) {
   }
 }
 
+TEST(GeminiUrl, NamesModelAndMethod) {
+  const std::string base = "https://h/v1beta/models/";
+  EXPECT_EQ(GeminiUrl(base, "gemini-2.5-flash", false), "https://h/v1beta/models/gemini-2.5-flash:generateContent");
+  EXPECT_EQ(GeminiUrl(base, "gemini-2.5-flash", true),
+            "https://h/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
+  EXPECT_EQ(GeminiUrl("https://h/v1beta/models", "m", false), "https://h/v1beta/models/m:generateContent");
+  EXPECT_EQ(GeminiUrl("https://h/v1beta", "m", false), "https://h/v1beta/models/m:generateContent");
+  EXPECT_EQ(GeminiUrl("https://h/v1beta/models/?a=b&alt=json", "m", true),
+            "https://h/v1beta/models/m:streamGenerateContent?a=b&alt=sse");
+}
+
+TEST(GeminiUrl, EscapesTheModel) {
+  EXPECT_EQ(GeminiUrl("https://h/models", "../x?a#b:\xC3\xA9", false),
+            "https://h/models/..%2Fx%3Fa%23b%3A%C3%A9:generateContent");
+}
+
+TEST(GeminiPassthroughUrl, KeepsThePathAndTakesTheClientsKeyOut) {
+  Target target;
+  target.endpoint = Endpoint::kPassthrough;
+  target.rest = "v1beta/models/m:countTokens";
+  target.query = "key=canary&alt=sse&keys=1";
+  EXPECT_EQ(GeminiPassthroughUrl("https://h/v1beta/models/", target).value(),
+            "https://h/v1beta/models/m:countTokens?alt=sse&keys=1");
+  target.query = "";
+  target.rest = "models/m:countTokens";
+  EXPECT_EQ(GeminiPassthroughUrl("https://h/v1beta/models/?a=b", target).value(),
+            "https://h/v1beta/models/m:countTokens?a=b");
+  target.rest = "files";
+  EXPECT_EQ(GeminiPassthroughUrl("https://h/v1beta", target).value(), "https://h/v1beta/files");
+  target.rest = "../x";
+  EXPECT_EQ(GeminiPassthroughUrl("https://h/v1beta", target).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace ccr::proxy

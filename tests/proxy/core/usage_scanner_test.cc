@@ -17,17 +17,18 @@ Result ResultOf(const UsageScanner& scanner) {
   return {scanner.input_tokens(), scanner.output_tokens(), scanner.ended(), scanner.error()};
 }
 
-Result Scan(Body body, std::string_view text) {
-  UsageScanner scanner(body);
-  scanner.Feed(text);
-  return ResultOf(scanner);
-}
-
 struct Case {
   Body body;
   std::string text;
   Result result;
+  UsageScanner::Names names = UsageScanner::Names::kSnakeCase;
 };
+
+Result Scan(const Case& c) {
+  UsageScanner scanner(c.body, c.names);
+  scanner.Feed(c.text);
+  return ResultOf(scanner);
+}
 
 const std::string kChat =
     "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"hi \\\"output_tokens\\\":9\"},\"finish_reason\":null}],"
@@ -45,8 +46,30 @@ const std::string kMessages =
     "event: message_delta\r\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":"
     "{\"output_tokens\": 150 }}\r\n\r\n";
 
+const std::string kGemini =
+    "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"\\\"promptTokenCount\\\": 9\"}]}}],"
+    "\"usageMetadata\": {\"promptTokenCount\": 3,\"totalTokenCount\": 3,\"promptTokensDetails\": "
+    "[{\"modality\": \"TEXT\",\"tokenCount\": 3}]}}\r\n\r\n"
+    "data: {\"candidates\": [{\"content\": {},\"finishReason\": \"STOP\",\"index\": 0}],\"usageMetadata\": "
+    "{\"promptTokenCount\": 8,\"candidatesTokenCount\": 20,\"thoughtsTokenCount\": 7,\"totalTokenCount\": 35,"
+    "\"cachedContentTokenCount\": 2}}\r\n\r\n";
+
 std::vector<Case> Cases() {
+  constexpr auto kGeminiNames = UsageScanner::Names::kGemini;
   return {
+      {Body::kEventStream, kGemini, {8, 27, true, false}, kGeminiNames},
+      {Body::kEventStream, kGemini.substr(0, kGemini.find("finishReason")), {3, 0, false, false}, kGeminiNames},
+      {Body::kEventStream, kGemini, {0, 0, false, false}},
+      {Body::kEventStream, kChat, {0, 0, false, false}, kGeminiNames},
+      {Body::kEventStream,
+       "data: {\"promptFeedback\": {\"blockReason\": \"SAFETY\"}}\r\n\r\n",
+       {0, 0, true, false},
+       kGeminiNames},
+      {Body::kEventStream, "data: {\"error\": {\"code\": 503}}\r\n\r\n", {0, 0, false, true}, kGeminiNames},
+      {Body::kJson,
+       R"({"candidates":[],"usageMetadata":{"promptTokenCount":4,"thoughtsTokenCount":5}})",
+       {4, 5, false, false},
+       kGeminiNames},
       {Body::kJson,
        R"({"id":"x","usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11}})",
        {5, 6, false, false}},
@@ -101,13 +124,13 @@ std::vector<Case> Cases() {
 }
 
 TEST(UsageScanner, Bodies) {
-  for (const Case& c : Cases()) EXPECT_EQ(Scan(c.body, c.text), c.result) << c.text;
+  for (const Case& c : Cases()) EXPECT_EQ(Scan(c), c.result) << c.text;
 }
 
 TEST(UsageScanner, EveryCutInTwo) {
   for (const Case& c : Cases()) {
     for (size_t cut = 0; cut <= c.text.size(); ++cut) {
-      UsageScanner scanner(c.body);
+      UsageScanner scanner(c.body, c.names);
       scanner.Feed(std::string_view(c.text).substr(0, cut));
       scanner.Feed(std::string_view(c.text).substr(cut));
       ASSERT_EQ(ResultOf(scanner), c.result) << c.text << " cut at " << cut;
@@ -119,7 +142,7 @@ TEST(UsageScanner, AnyCuts) {
   std::mt19937_64 random(7);
   for (const Case& c : Cases()) {
     for (int round = 0; round < 200; ++round) {
-      UsageScanner scanner(c.body);
+      UsageScanner scanner(c.body, c.names);
       const size_t longest = 1 + round % 40;
       for (size_t at = 0; at < c.text.size();) {
         const size_t size = 1 + random() % longest;

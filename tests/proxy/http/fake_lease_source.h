@@ -102,9 +102,12 @@ class FakeBroker {
     lease.key_name = key;
     lease.key_fingerprint = "fp-" + key;
     const Provider* provider = table_->FindProvider(request.pool);
-    const bool anthropic = provider->format == Format::kAnthropic;
-    lease.credential_header = anthropic ? "x-api-key" : "authorization";
-    lease.credential_prefix = anthropic ? "" : "Bearer ";
+    if (provider->format == Format::kOpenAi) {
+      lease.credential_header = "authorization";
+      lease.credential_prefix = "Bearer ";
+    } else {
+      lease.credential_header = provider->format == Format::kAnthropic ? "x-api-key" : "x-goog-api-key";
+    }
     lease.credential = Secret(key);
     lease.base_url = provider->base_url;
     leases_[lease.id] = key;
@@ -135,7 +138,7 @@ class FakeBroker {
     const Evidence& evidence = request.evidence;
     const int status = evidence.http_status;
     if (evidence.client_cancelled || evidence.caller_fault) return {"neutral", Advice::kRelay};
-    if (status == 401) return {"auth", Advice::kRotate};
+    if (status == 401 || evidence.error_code == "API_KEY_INVALID") return {"auth", Advice::kRotate};
     if (status == 402 || evidence.error_code == "insufficient_quota") return {"quota", Advice::kRotate};
     if (status == 403) return {"permission", request.earlier_permission_denials > 0 ? Advice::kRelay : Advice::kRotate};
     if (status == 429) return {"rate_limited", Advice::kRotate};
