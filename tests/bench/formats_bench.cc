@@ -4,9 +4,11 @@
 //     -o /tmp/formats_bench -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings)
 #include <benchmark/benchmark.h>
 
+#include <memory>
 #include <string>
 
 #include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/openai_gemini.h"
 
 namespace ccr::proxy {
 namespace {
@@ -45,8 +47,7 @@ std::string ClaudeCodeRequest() {
   return body + "]}";
 }
 
-void Request(benchmark::State& state) {
-  const auto translation = MakeAnthropicToOpenAi();
+void Request(benchmark::State& state, const std::unique_ptr<Translation>& translation) {
   const std::string body = ClaudeCodeRequest();
   for (auto _ : state) {
     Notes notes;
@@ -54,14 +55,11 @@ void Request(benchmark::State& state) {
   }
   state.counters["KB"] = static_cast<double>(body.size()) / 1024;
 }
-BENCHMARK(Request)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(Request, openai, MakeAnthropicToOpenAi())->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(Request, gemini, MakeAnthropicToGemini())->Unit(benchmark::kMicrosecond);
 
-void StreamedDelta(benchmark::State& state, const std::string& delta) {
-  const auto stream = MakeAnthropicToOpenAi()->Stream("some-model", {});
-  const std::string chunk =
-      R"(data: {"id":"chatcmpl-9yBkGh0a","object":"chat.completion.chunk","created":1700000000,"model":"some-model",)"
-      R"("service_tier":"default","system_fingerprint":"fp_0123456789","choices":[{"index":0,"delta":)" +
-      delta + ",\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+void Feed(benchmark::State& state, const Translation& translation, const std::string& chunk) {
+  const auto stream = translation.Stream("some-model", {});
   std::string out;
   for (auto _ : state) {
     out.clear();
@@ -69,9 +67,25 @@ void StreamedDelta(benchmark::State& state, const std::string& delta) {
     benchmark::DoNotOptimize(out.data());
   }
 }
+
+void StreamedDelta(benchmark::State& state, const std::string& delta) {
+  Feed(state, *MakeAnthropicToOpenAi(),
+       R"(data: {"id":"chatcmpl-9yBkGh0a","object":"chat.completion.chunk","created":1700000000,"model":"some-model",)"
+       R"("service_tier":"default","system_fingerprint":"fp_0123456789","choices":[{"index":0,"delta":)" +
+           delta + ",\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+}
 BENCHMARK_CAPTURE(StreamedDelta, text, R"({"content":" lazy dog"})");
 BENCHMARK_CAPTURE(StreamedDelta, arguments,
                   R"({"tool_calls":[{"index":0,"id":"t","function":{"name":"A","arguments":"{\"a"}}]})");
+
+void GeminiDelta(benchmark::State& state) {
+  Feed(state, *MakeAnthropicToGemini(),
+       R"(data: {"candidates": [{"content": {"parts": [{"text": " lazy dog"}],"role": "model"},"index": 0}],)"
+       R"("usageMetadata": {"promptTokenCount": 4711,"candidatesTokenCount": 12,"totalTokenCount": 4723,)"
+       R"("promptTokensDetails": [{"modality": "TEXT","tokenCount": 4711}]},"modelVersion": "gemini-2.5-flash",)"
+       "\"responseId\": \"r-0123456789\"}\r\n\r\n");
+}
+BENCHMARK(GeminiDelta);
 
 }  // namespace
 }  // namespace ccr::proxy

@@ -91,6 +91,15 @@ TEST_F(AnthropicOpenAiRequest, PutsToolResultsBeforeTheUsersText) {
       R"({"role":"tool","content":"Error: no\n\nfile","tool_call_id":"t2"},{"role":"user","content":"and now?"}])");
 }
 
+TEST_F(AnthropicOpenAiRequest, CutsGeminisSignaturesOffTheIdsOfCalls) {
+  EXPECT_EQ(
+      Messages(R"([{"role":"assistant","content":[{"type":"tool_use","id":"call_1__sig_abc","name":"A","input":{}}]},
+      {"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1__sig_abc","content":"x"}]}])"),
+      R"([{"role":"assistant","content":null,"tool_calls":[)"
+      R"({"id":"call_1","type":"function","function":{"name":"A","arguments":"{}"}}]},)"
+      R"({"role":"tool","content":"x","tool_call_id":"call_1"}])");
+}
+
 TEST_F(AnthropicOpenAiRequest, MergesTurnsOfOneRole) {
   EXPECT_EQ(Messages(R"([{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"A","input":{}}]},
       {"role":"assistant","content":[{"type":"tool_use","id":"t2","name":"B","input":{}}]},
