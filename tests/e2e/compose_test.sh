@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Builds the image and runs deploy/docker-compose.yml for real: see compose/scenario.py. Ends non-zero on any failure.
+# Needs a container engine and docker-compose. Where none runs, ../shared/container_engine.sh beside the clone (or the file
+# that CONTAINER_ENGINE names) starts one of its own, as root.
+#   CCR_IMAGE=NAME   tests that image instead of building one
+set -euo pipefail
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$repo"
+engine_file=${CONTAINER_ENGINE:-$repo/../shared/container_engine.sh}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/ccr-compose.XXXXXX")
+own_engine=false
+inside=()
+
+cleanup() {
+  trap - EXIT INT TERM
+  ! $own_engine || engine_stop || true
+  rm -rf "$folder"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+fail() { echo "compose_test.sh: $*" >&2; exit 1; }
+
+# start_engine MODE: a second call changes the mode of an engine of our own.
+start_engine() {
+  $own_engine || return 0
+  engine_stop || true
+  engine_start "$1" || fail "the container engine does not start"
+}
+
+if docker info >/dev/null 2>&1; then
+  docker-compose version >/dev/null 2>&1 || docker compose version >/dev/null 2>&1 || fail "docker-compose is missing"
+elif [ -r "$engine_file" ]; then
+  [ "$(id -u)" -eq 0 ] || fail "no container engine runs, and only root can start one"
+  # shellcheck disable=SC1090
+  . "$engine_file"
+  { command -v dockerd && command -v docker-compose && command -v debootstrap; } >/dev/null || engine_install \
+    || fail "the container engine cannot be installed"
+  ! docker info >/dev/null 2>&1 || fail "the engine in $ENGINE_DIR runs already: another test?"
+  own_engine=true
+  inside=(engine_exec)
+else
+  fail "no container engine: \"docker info\" fails, and there is no $engine_file to start one"
+fi
+
+start_engine build
+build=(docker build -q)
+! $own_engine || build+=(--network=host)
+docker image inspect debian:bookworm-slim >/dev/null 2>&1 || { $own_engine && engine_base >/dev/null; } || docker pull -q debian:bookworm-slim
+if [ -z "${CCR_IMAGE:-}" ]; then
+  export CCR_IMAGE=ccr-test
+  echo "-- building the image"
+  started=$SECONDS
+  "${build[@]}" -f deploy/Dockerfile -t "$CCR_IMAGE" . >/dev/null
+  echo "-- built in $((SECONDS - started)) s"
+fi
+for target in edge prometheus fake; do
+  "${build[@]}" -f tests/e2e/compose/Dockerfile --target "$target" -t "ccr-test-$target" tests >/dev/null
+done
+
+start_engine run
+export CCR_TEST_FOLDER=$folder PYTHONDONTWRITEBYTECODE=1
+"${inside[@]}" /usr/bin/python3 tests/e2e/compose/scenario.py -v --failfast
