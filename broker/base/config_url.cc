@@ -87,6 +87,7 @@ bool IsSameOrigin(std::string_view a, std::string_view b) {
 std::string ModelsUrl(std::string_view endpoint) {
   endpoint = endpoint.substr(0, endpoint.find_first_of("?#"));
   while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
+  if (endpoint.ends_with("/models")) return std::string(endpoint);
   for (const std::string_view end : {"/chat/completions", "/messages"}) {
     if (endpoint.ends_with(end))
       return absl::StrCat(ToAbsl(endpoint.substr(0, endpoint.size() - end.size())), "/models");

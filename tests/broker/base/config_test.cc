@@ -370,6 +370,8 @@ TEST(Config, ProbesAskForTheModelsUnlessToldOtherwise) {
       {"api_base_url: 'https://p.test:8/x/v1/messages'", true, "https://p.test:8/x/v1/models"},
       {"api_base_url: 'https://p.test/v1/chat/completions', probe: true", true, "https://p.test/v1/models"},
       {"api_base_url: 'https://p.test/x'", false, ""},
+      {"api_base_url: 'https://p.test/v1beta/models/', transformer: {use: ['gemini']}", true,
+       "https://p.test/v1beta/models"},
       {"api_base_url: 'https://p.test/x', probe: {interval: 1}", false, ""},
       {"api_base_url: 'https://p.test/x', probe: {url: 'https://P.test/key'}", true, "https://P.test/key"},
   };
