@@ -160,6 +160,13 @@ class Parser {
   bool ParseValue(Node* out, int depth) {
     if (depth > kMaxNesting) return Fail("nested deeper than " + std::to_string(kMaxNesting) + " levels");
     out->line = line_;
+    out->begin = pos_;
+    const bool parsed = ParseAnyValue(out, depth);
+    out->end = pos_;
+    return parsed;
+  }
+
+  bool ParseAnyValue(Node* out, int depth) {
     const char32_t c = Peek();
     if (c == '{') return ParseMap(out, depth);
     if (c == '[') return ParseList(out, depth);
@@ -183,6 +190,7 @@ class Parser {
       if (Take('}')) return true;
       Node::Entry& entry = out->entries.emplace_back();
       entry.line = line_;
+      entry.begin = pos_;
       if (!ParseName(&entry.name) || !SkipSpace()) return false;
       if (!Take(':')) return Expected("':' after a name");
       if (!SkipSpace() || !ParseValue(&entry.value, depth + 1) || !SkipSpace()) return false;

@@ -1,6 +1,7 @@
 // A configuration file as a tree, whichever syntax it came in.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@ struct Node {
   struct Entry;
 
   Kind kind = Kind::kNull;
-  int line = 0;  // 1-based
+  int line = 0;      // 1-based
+  size_t begin = 0;  // byte offset in the text
+  size_t end = 0;    // one past it; JSON5 only
   bool boolean = false;
   double number = 0;
   std::string text;
@@ -23,7 +26,8 @@ struct Node {
 
 struct Node::Entry {
   std::string name;
-  int line = 0;  // of the name
+  int line = 0;      // of the name
+  size_t begin = 0;  // of the name, byte offset in the text
   Node value;
 };
 

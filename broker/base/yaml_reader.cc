@@ -143,6 +143,7 @@ class TreeBuilder : public YAML::EventHandler {
   // Puts a complete node where it belongs.
   void Add(const YAML::Mark& mark, YAML::anchor_t anchor, Node node) {
     node.line = mark.line + 1;
+    node.begin = static_cast<size_t>(std::max(mark.pos, 0));
     if (anchor != 0) anchors_[anchor] = node;
     if (open_.empty()) {
       *root_ = std::move(node);
@@ -156,7 +157,7 @@ class TreeBuilder : public YAML::EventHandler {
       parent.has_name = false;
     } else {
       if (node.kind != Node::Kind::kString) throw YAML::ParserException(mark, "the name of a field must be text");
-      parent.node.entries.push_back({std::move(node.text), node.line, Node()});
+      parent.node.entries.push_back({std::move(node.text), node.line, node.begin, Node()});
       parent.has_name = true;
     }
   }
