@@ -15,20 +15,15 @@
 #include "absl/time/clock.h"
 #include "broker/base/config.h"
 #include "client/cli/broker_call.h"
+#include "client/cli/session_lock.h"
 #include "client/cli/supervisor.h"
 #include "client/cli/text.h"
 
 namespace ccr::cli {
 namespace {
 
-constexpr int kPatientMs = 1000;  // a stop that takes longer is explained
-
-// Prints every problem; nothing when one of them is an error.
-std::optional<Config> Load(const ServiceOptions& options, const Terminal& terminal) {
-  ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
-  for (const ConfigProblem& problem : result.problems) terminal.err << problem.ToString() << "\n";
-  return std::move(result.config);
-}
+constexpr int kPatientMs = 3000;                          // a stop that takes longer is explained
+constexpr absl::Duration kStartTime = absl::Seconds(65);  // what two daemons may take to be ready, and a little more
 
 std::string Url(const std::string& address) {
   return "http://" + address;
@@ -36,8 +31,9 @@ std::string Url(const std::string& address) {
 
 std::string AlreadyRunning(const ServiceFiles& files, const RunningService& service) {
   const std::string endpoint = files.ReadAddresses().value_or(ServiceAddresses{}).http;
-  return absl::StrCat("ccr: already running (pid ", service.pid, ")",
-                      endpoint.empty() ? "" : absl::StrCat(" at ", Url(endpoint)), "\n");
+  return absl::StrCat(
+      "ccr: already running (pid ", service.pid, ")", endpoint.empty() ? "" : absl::StrCat(" at ", Url(endpoint)),
+      StartedBySession(files, service) ? ", until the last ccr code ends; ccr restart lets it stay" : "", "\n");
 }
 
 void PrintReady(const ServiceAddresses& addresses, const ServiceFiles& files, bool has_token,
@@ -52,15 +48,27 @@ void PrintReady(const ServiceAddresses& addresses, const ServiceFiles& files, bo
                << std::flush;
 }
 
+// A line about the daemon that is not where it belongs; empty when both are.
+std::string MissingDaemon(const std::string& bin_folder) {
+  for (const char* daemon : {"/ccr-broker", "/ccr-proxy"}) {
+    if (access((bin_folder + daemon).c_str(), X_OK) == 0) continue;
+    return absl::StrCat(bin_folder, daemon, " is missing; it belongs beside ccr\n");
+  }
+  return "";
+}
+
+SupervisorOptions Supervision(const ServiceOptions& options, const Config& config) {
+  return {ServiceFiles(options.config_path), options.bin_folder, config.broker, config.proxy};
+}
+
 int StartWith(const Config& config, const ServiceOptions& options, bool foreground, const Terminal& terminal) {
   const ServiceFiles files(options.config_path);
   if (const std::optional<RunningService> service = FindRunning(files)) {
     terminal.err << AlreadyRunning(files, *service);
     return 1;
   }
-  for (const char* daemon : {"/ccr-broker", "/ccr-proxy"}) {
-    if (access((options.bin_folder + daemon).c_str(), X_OK) == 0) continue;
-    terminal.err << "ccr: " << options.bin_folder << daemon << " is missing; it belongs beside ccr\n";
+  if (const std::string missing = MissingDaemon(options.bin_folder); !missing.empty()) {
+    terminal.err << "ccr: " << missing;
     return 1;
   }
   const auto tell = [&](const StartReport& report) {
@@ -73,7 +81,8 @@ int StartWith(const Config& config, const ServiceOptions& options, bool foregrou
     }
     return true;
   };
-  const SupervisorOptions supervisor{files, options.bin_folder, config.broker, config.proxy, foreground};
+  SupervisorOptions supervisor = Supervision(options, config);
+  supervisor.echo = foreground;
   if (foreground) return Supervise(supervisor, tell);
   const StartReport report = SuperviseInBackground(supervisor);
   tell(report);
@@ -164,7 +173,7 @@ void PrintRunning(const ServiceOptions& options, const RunningService& service, 
 }  // namespace
 
 int Start(const ServiceOptions& options, bool foreground, const Terminal& terminal) {
-  const std::optional<Config> config = Load(options, terminal);
+  const std::optional<Config> config = LoadOrExplain(options, false, terminal);
   return config ? StartWith(*config, options, foreground, terminal) : 2;
 }
 
@@ -176,22 +185,13 @@ int Stop(const ServiceOptions& options, const Terminal& terminal) {
     terminal.out << "ccr is not running.\n";
     return 0;
   }
-  const Process process(service->pid);
-  // Checked after the process was opened: it is the holder of the lock, not somebody who got its pid since.
-  if (SameService(files, service->pid) && !process.Signal(SIGTERM)) {
-    terminal.err << "ccr: cannot stop pid " << service->pid << ": " << std::strerror(errno) << "\n";
-    return 1;
-  }
-  if (!process.AwaitEnd(kPatientMs)) {
-    terminal.err << "waiting for requests in flight (Ctrl-C ends the waiting, not the stop)\n";
-    process.AwaitEnd(-1);
-  }
+  if (!StopAndWait(files, *service, terminal)) return 1;
   terminal.out << "ccr is stopped.\n";
   return 0;
 }
 
 int Restart(const ServiceOptions& options, const Terminal& terminal) {
-  const std::optional<Config> config = Load(options, terminal);
+  const std::optional<Config> config = LoadOrExplain(options, false, terminal);
   if (!config) return 2;
   const int stopped = Stop(options, terminal);
   return stopped == 0 ? StartWith(*config, options, false, terminal) : stopped;
@@ -221,7 +221,7 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
     terminal.err << "ccr: not running; start it with: ccr start\n";
     return 3;
   }
-  if (!Load(options, terminal)) {
+  if (!LoadOrExplain(options, false, terminal)) {
     terminal.err << "ccr: nothing was changed\n";
     return 2;
   }
@@ -232,6 +232,44 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
   }
   terminal.err << "ccr: cannot signal pid " << service->pid << ": " << std::strerror(errno) << "\n";
   return 1;
+}
+
+std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal) {
+  ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
+  for (const ConfigProblem& problem : result.problems) {
+    if (!quiet || !result.config) terminal.err << problem.ToString() << "\n";
+  }
+  return std::move(result.config);
+}
+
+StartReport StartInBackground(const ServiceOptions& options, const Config& config) {
+  const std::string missing = MissingDaemon(options.bin_folder);
+  return missing.empty() ? SuperviseInBackground(Supervision(options, config)) : StartReport{1, missing, {}};
+}
+
+bool StopAndWait(const ServiceFiles& files, const RunningService& service, const Terminal& terminal) {
+  const Process process(service.pid);
+  // Checked after the process was opened: it is the holder of the lock, not somebody who got its pid since.
+  if (SameService(files, service.pid) && !process.Signal(SIGTERM)) {
+    terminal.err << "ccr: cannot stop pid " << service.pid << ": " << std::strerror(errno) << "\n";
+    return false;
+  }
+  if (!process.AwaitEnd(kPatientMs)) {
+    terminal.err
+        << "waiting for the service to end; requests in flight may finish (Ctrl-C ends the waiting, not the stop)\n";
+    process.AwaitEnd(-1);
+  }
+  return true;
+}
+
+absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
+  const absl::Time deadline = absl::Now() + kStartTime;
+  while (FindRunning(files)) {
+    if (std::optional<ServiceAddresses> addresses = files.ReadAddresses()) return *std::move(addresses);
+    if (absl::Now() > deadline) return absl::DeadlineExceededError("the service is starting for too long");
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  return absl::NotFoundError("not running");
 }
 
 std::string BrokerAddress(const ServiceOptions& options) {

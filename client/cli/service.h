@@ -3,9 +3,13 @@
 // Each returns the exit status. Results go to `terminal.out`, what is wrong to `terminal.err`.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "absl/status/statusor.h"
+#include "broker/base/config.h"
 #include "client/cli/service_files.h"
+#include "client/cli/supervisor.h"
 #include "client/cli/terminal.h"
 
 namespace ccr::cli {
@@ -33,6 +37,16 @@ int Status(const ServiceOptions& options, const Terminal& terminal);
 // 0: the broker was told to read its configuration again, which was found good. 2: it is not, and nothing changed. 3:
 // not running.
 int Reload(const ServiceOptions& options, const Terminal& terminal);
+
+// The parts of Start and Stop that say nothing when all is well.
+//
+// The configuration, or nothing: then its problems are on `terminal.err`. With `quiet`, warnings are kept back.
+std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal);
+StartReport StartInBackground(const ServiceOptions& options, const Config& config);
+// False, and why on `terminal.err`, when the service cannot be stopped from here.
+bool StopAndWait(const ServiceFiles& files, const RunningService& service, const Terminal& terminal);
+// Of the running service, waiting for it when it has only begun to start. NotFound when it does not run.
+absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files);
 
 // Where to find the broker: --broker, the running service, the configuration, the default.
 std::string BrokerAddress(const ServiceOptions& options);

@@ -1,6 +1,7 @@
 // The files by which `ccr` finds the service it started. All of them lie beside the configuration file:
 //   .claude-code-router.pid    the supervisor's pid; locked by it as long as it lives
 //   .claude-code-router.addr   the addresses really bound, as JSON
+//   .claude-code-router.sessions  which service `ccr code` started, and its sessions (session_lock.h)
 //   logs/NAME.log              what each daemon writes, mode 0600
 #pragma once
 
@@ -39,6 +40,7 @@ class ServiceFiles {
   const std::string& config_path() const { return config_path_; }  // absolute
   std::string pid_path() const { return folder_ + "/.claude-code-router.pid"; }
   std::string addr_path() const { return folder_ + "/.claude-code-router.addr"; }
+  std::string sessions_path() const { return folder_ + "/.claude-code-router.sessions"; }
   std::string log_folder() const { return folder_ + "/logs"; }
   std::string log_path(std::string_view daemon) const { return log_folder() + "/" + std::string(daemon) + ".log"; }
 

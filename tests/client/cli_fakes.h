@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "client/cli/app.h"
 #include "client/cli/service.h"
 #include "client/cli/service_files.h"
 
@@ -88,6 +89,7 @@ class ServiceTest : public ::testing::Test {
 
   void WriteScript(const std::string& name, const std::string& script) const {
     const std::string path = folder_ + "/" + name;
+    std::filesystem::remove(path);  // a shell that runs it reads on in the old file
     std::ofstream(path) << "#!/bin/sh\n" << script;
     chmod(path.c_str(), 0700);
   }
@@ -101,10 +103,28 @@ class ServiceTest : public ::testing::Test {
   ServiceFiles files() const { return ServiceFiles(folder_ + "/config.json"); }
   ServiceOptions options() const { return {folder_ + "/config.json", folder_, "", false}; }
 
+  void WriteConfig(const std::string& text, const std::string& name = "config.json") const {
+    std::ofstream(folder_ + "/" + name) << text;
+    chmod((folder_ + "/" + name).c_str(), 0600);
+  }
+
   std::string folder_;
   std::ostringstream out_;
   std::ostringstream err_;
   Terminal terminal_{out_, err_};
+};
+
+// The same with whole command lines.
+class AppTest : public ServiceTest {
+ protected:
+  int Run(std::vector<std::string> arguments) { return Run(std::move(arguments), terminal_); }
+
+  int Run(std::vector<std::string> arguments, const Terminal& terminal) {
+    arguments.insert(arguments.begin(), {"ccr", "--config", folder_ + "/config.json"});
+    std::vector<const char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    return RunApp(static_cast<int>(argv.size()), argv.data(), folder_, terminal);
+  }
 };
 
 }  // namespace ccr::cli

@@ -1,0 +1,188 @@
+#include "client/cli/commands.h"
+
+#include "client/cli/code.h"
+#include "client/cli/completion.h"
+#include "client/cli/config_check.h"
+#include "client/cli/health.h"
+
+namespace ccr::cli {
+namespace {
+
+constexpr char kRunGroup[] = "Running";
+constexpr char kUseGroup[] = "Claude Code";
+constexpr char kLookGroup[] = "Watching";
+constexpr char kConfigGroup[] = "Configuration";
+constexpr char kHidden[] = "";
+
+constexpr const char* kExamples = R"(Examples:
+  ccr code                        run Claude Code, with the service as long as it needs it
+  ccr start                       start broker and proxy in the background
+  ccr status                      is it running, and where
+  ccr rotation openai --watch     follow the keys of one provider live
+  ccr model think deepseek,deepseek-reasoner
+  ccr --json rotation | jq '.pools[].available_keys'
+  ccr --config ./config.yaml restart
+
+Exit status: 0 done, 1 failed, 2 bad command line or configuration, 3 not running.)";
+
+// Adds one command; `run` is what it does.
+class Builder {
+ public:
+  Builder(CLI::App& app, Command& chosen) : app_(app), chosen_(chosen) {}
+
+  CLI::App* Add(const std::string& group, const std::string& name, const std::string& what, const std::string& example,
+                Command run) {
+    CLI::App* command = app_.add_subcommand(name, what);
+    command->group(group);
+    if (!example.empty()) command->footer("Examples:\n" + example);
+    command->callback([&chosen = chosen_, run = std::move(run)] { chosen = run; });
+    return command;
+  }
+
+ private:
+  CLI::App& app_;
+  Command& chosen_;
+};
+
+void AddServiceCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  ServiceOptions& service = arguments.service;
+  add.Add(kRunGroup, "start", "Start broker and proxy; returns when both are ready",
+          "  ccr start\n  ccr start --foreground          until Ctrl-C, logs on the terminal",
+          [&] { return Start(service, arguments.foreground, terminal); })
+      ->add_flag("-f,--foreground", arguments.foreground,
+                 "Stay, with the logs on the terminal; Ctrl-C stops the service");
+  add.Add(kRunGroup, "stop", "Stop the service; requests in flight may finish", "  ccr stop",
+          [&] { return Stop(service, terminal); });
+  add.Add(kRunGroup, "restart", "Stop, then start; a wrong configuration stops nothing", "  ccr restart",
+          [&] { return Restart(service, terminal); });
+  add.Add(kRunGroup, "reload", "Let the running broker read its configuration again", "  ccr reload",
+          [&] { return Reload(service, terminal); });
+}
+
+void AddClaudeCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  ServiceOptions& service = arguments.service;
+  CLI::App* code = add.Add(
+      kUseGroup, "code", "Run Claude Code through the service, started and stopped as needed",
+      "  ccr code\n  ccr code -p \"what does this project do?\"\n  ccr --config ./config.yaml code --continue\n\n"
+      "Every argument behind 'code' goes to Claude Code as it is; ccr's own options come before it. A service that\n"
+      "ccr code started ends with the last ccr code; one that was started otherwise stays.",
+      [&] { return RunCode(service, arguments.code, terminal); });
+  code->add_option("arguments", arguments.code, "Claude Code's")->type_name("");
+  code->set_help_flag();  // -h is Claude Code's too
+  add.Add(kUseGroup, "activate", "Print the environment of 'ccr code' as shell commands",
+          "  eval \"$(ccr activate)\" && claude", [&] { return Activate(service, terminal); });
+  add.Add(kUseGroup, "env", "The same as activate", "  eval \"$(ccr env)\"",
+          [&] { return Activate(service, terminal); });
+}
+
+void AddWatchingCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  ServiceOptions& service = arguments.service;
+  add.Add(kLookGroup, "status", "Whether the service runs, where, and how many keys are available",
+          "  ccr status\n  ccr --json status", [&] { return Status(service, terminal); });
+  RotationOptions& rotation = arguments.rotation;
+  CLI::App* command = add.Add(kLookGroup, "rotation", "Show every provider's keys and their state",
+                              "  ccr rotation\n  ccr rotation openai --watch\n"
+                              "  ccr --json rotation | jq '.pools[].available_keys'",
+                              [&] {
+                                rotation.broker = BrokerAddress(arguments.service);
+                                rotation.json = arguments.service.json;
+                                return ShowRotation(rotation, terminal);
+                              });
+  command->add_option("provider", rotation.provider, "Only this provider")->type_name(kProviderKind);
+  command->add_flag("-w,--watch", rotation.watch, "Follow live; into a pipe: one line per event");
+  command->add_flag("--wide", rotation.wide, "All columns, with fingerprints");
+  add.Add(kLookGroup, "health", "Whether broker and proxy can do their work: exit status 0 or 1, within 2 s",
+          "  ccr health\n  ccr health --proxy 127.0.0.1:3456     only this one, as a container's health check\n"
+          "  ccr health --broker unix:/run/ccr/broker.sock",
+          [&] { return Health(service, arguments.proxy, terminal); })
+      ->add_option("--proxy", arguments.proxy, "Ask this proxy; with --broker, both")
+      ->type_name("HOST:PORT");
+}
+
+void AddModelCommand(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  ModelOptions& model = arguments.model;
+  CLI::App* command =
+      add.Add(kConfigGroup, "model", "Show the Router and the models there are, or change one entry",
+              "  ccr model\n  ccr model think deepseek,deepseek-reasoner\n  ccr model webSearch --unset",
+              [&] { return Model(arguments.service, model, terminal); });
+  command->add_option("route", model.route, "default, background, think, longContext, webSearch or image")
+      ->type_name(kRouteKind);
+  command->add_option("target", model.target, "What it becomes; the old file is kept as FILE.bak")
+      ->type_name(kModelKind);
+  command->add_flag("--unset", model.unset, "Remove the entry");
+  command->add_flag("--force", model.force, "Also a model that its provider does not list");
+}
+
+void AddConfigCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal, Command& chosen) {
+  AddModelCommand(add, arguments, terminal);
+  const auto named_file = [&arguments] {
+    ServiceOptions service = arguments.service;
+    if (!arguments.file.empty()) service.config_path = arguments.file;
+    return service;
+  };
+  CLI::App* config = app.add_subcommand("config", "Check the configuration: ccr config check");
+  config->group(kConfigGroup)->require_subcommand(1)->footer("Examples:\n  ccr config check");
+  Builder add_config(*config, chosen);
+  CLI::App* check = add_config.Add("Commands", "check", "Name every mistake; as ccr-broker --check",
+                                   "  ccr config check\n  ccr config check ./config.yaml --print",
+                                   [&, named_file] { return CheckConfig(named_file(), arguments.print, terminal); });
+  check->add_flag("--print", arguments.print, "Print the configuration as it takes effect, keys hidden");
+  CLI::App* migrate =
+      add.Add(kConfigGroup, "migrate", "Tell what becomes of a Claude Code Router file here; changes nothing",
+              "  ccr migrate\n  ccr migrate ~/.claude-code-router/config.json",
+              [&, named_file] { return Migrate(named_file(), terminal); });
+  for (CLI::App* command : {check, migrate}) {
+    command->add_option("file", arguments.file, "Configuration [the one of --config]")->type_name(kFileKind);
+  }
+}
+
+void AddCompletionCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal) {
+  add.Add(kConfigGroup, "completion", "Print a completion script for bash, zsh or fish",
+          "  ccr completion bash > ~/.local/share/bash-completion/completions/ccr\n"
+          "  ccr completion zsh > \"${fpath[1]}/_ccr\"\n"
+          "  ccr completion fish > ~/.config/fish/completions/ccr.fish",
+          [&] {
+            terminal.out << CompletionScript(app, arguments.word);
+            return 0;
+          })
+      ->add_option("shell", arguments.word)
+      ->type_name(kShellKind)
+      ->required()
+      ->check(CLI::IsMember(CompletionShells()).description(""));
+  add.Add(kHidden, "__complete", "", "",
+          [&] {
+            terminal.out << Candidates(arguments.word, arguments.service.config_path);
+            return 0;
+          })
+      ->add_option("kind", arguments.word);
+}
+
+void AddGlobalOptions(CLI::App& app, Arguments& arguments) {
+  app.fallthrough();  // global options may follow the command
+  app.set_help_flag("-h,--help", "Show this help; also after a command");
+  app.set_version_flag("-v,--version", "ccr " CCR_VERSION, "Show the version");
+  app.add_option("--broker", arguments.service.broker, "Broker to ask: HOST:PORT or unix:PATH [the running service's]")
+      ->type_name("ADDR");
+  app.add_option("--config", arguments.service.config_path, "Configuration [~/.claude-code-router/config.json]")
+      ->type_name(kFileKind);
+  app.add_flag("--json", arguments.service.json, "Answer in JSON, for scripts");
+}
+
+}  // namespace
+
+void AddCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, Command& chosen) {
+  AddGlobalOptions(app, arguments);
+  app.require_subcommand(0, 1);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("Positionals", "Arguments");
+  app.get_formatter()->column_width(24);
+  Builder add(app, chosen);
+  AddClaudeCommands(add, arguments, terminal);
+  AddServiceCommands(add, arguments, terminal);
+  AddWatchingCommands(add, arguments, terminal);
+  AddConfigCommands(app, add, arguments, terminal, chosen);
+  AddCompletionCommands(app, add, arguments, terminal);
+  app.footer(kExamples);  // after the commands, which would inherit it
+}
+
+}  // namespace ccr::cli

@@ -1,0 +1,41 @@
+// What the commands of `ccr` are: their names, options, help and what each does. The parser, the help and the
+// completion scripts all come from this one definition.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "client/cli/model.h"
+#include "client/cli/rotation.h"
+#include "client/cli/service.h"
+#include "client/cli/terminal.h"
+
+namespace ccr::cli {
+
+// Kinds of arguments, as the help names them. Completion asks `ccr __complete KIND` for those that are not files.
+inline constexpr char kFileKind[] = "FILE";
+inline constexpr char kProviderKind[] = "PROVIDER";
+inline constexpr char kRouteKind[] = "ROUTE";
+inline constexpr char kModelKind[] = "PROVIDER,MODEL";
+inline constexpr char kShellKind[] = "SHELL";
+
+struct Arguments {
+  ServiceOptions service;
+  RotationOptions rotation;
+  ModelOptions model;
+  std::vector<std::string> code;  // Claude Code's, taken off the command line before it is parsed
+  std::string proxy;              // of health
+  std::string file;               // of config check and migrate; empty = --config
+  std::string word;               // the shell of completion, the kind of __complete
+  bool foreground = false;
+  bool print = false;
+};
+
+using Command = std::function<int()>;
+
+// Adds all of it to `app`. Parsing puts into `chosen` what is to be done. The references must outlive `app`.
+void AddCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, Command& chosen);
+
+}  // namespace ccr::cli

@@ -1,0 +1,19 @@
+// `ccr completion`: scripts that complete the command line in a shell, made from the parser's own definition.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace ccr::cli {
+
+const std::vector<std::string>& CompletionShells();  // bash, zsh, fish
+
+// The script for one of them.
+std::string CompletionScript(const CLI::App& app, const std::string& shell);
+
+// What an argument of this kind (commands.h) may be: one a line, as the configuration at `config_path` has it; nothing
+// when it cannot be read.
+std::string Candidates(const std::string& kind, const std::string& config_path);
+
+}  // namespace ccr::cli
