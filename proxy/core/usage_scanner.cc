@@ -193,7 +193,7 @@ void UsageScanner::ScanStart(std::string_view bytes) {
     prefix_[prefix_size_++] = c;
     if (prefix_size_ < kErrorObject.size()) continue;
     const std::string_view start(prefix_.data(), prefix_size_);
-    error_ = start == kErrorObject || start == kErrorText;
+    error_ |= start == kErrorObject || start == kErrorText;
     judged_ = true;
     return;
   }

@@ -41,13 +41,16 @@
 // |---------------------------------|--------------------------------------------------------------------------------|
 // | reasoning_content, reasoning    | a thinking block with an empty signature                                       |
 // | finish_reason stop              | end_turn; tool_use behind a tool call; stop_sequence where it is named (vLLM)  |
-// | length, content_filter          | max_tokens, refusal                                                            |
-// | tool_calls, function_call       | tool_use                                                                       |
+// | length, model_length (Mistral)  | max_tokens                                                                     |
+// | content_filter                  | refusal                                                                        |
+// | error, insufficient_system_resource, an error in the choice | an error, with its wording                         |
+// | tool_calls, function_call       | tool_use; a missing id is made up, a missing name is an error                  |
 // | id of the answer and its calls  | with a mark that makes it unique; the mark is taken off again in requests      |
 // | refusal                         | its text, and stop_reason refusal                                              |
 // | usage                           | input_tokens = prompt - cached; cache_read_input_tokens = cached               |
 // | arguments that are no object    | {"raw_arguments": text}; a stream passes them as they come                     |
 // | choices behind the first        | dropped                                                                        |
+// | audio, annotations, all others  | dropped                                                                        |
 // clang-format on
 #pragma once
 

@@ -62,7 +62,7 @@ absl::Status OpenAiConversation::AddSystem(const json::value& content) {
       if (FindText(block, "type") != "text") {
         Drop(FindText(block, "type"));
       } else if (text.substr(0, kBillingBlock.size()) == kBillingBlock) {
-        Note("system: billing header block dropped");
+        AddNote(notes_, "system: billing header block dropped");
       } else {
         PushText(text, block);
       }
@@ -121,7 +121,7 @@ void OpenAiConversation::CloseAssistant() {
 
 void OpenAiConversation::AnswerOpenCalls() {
   for (const OpenCall& call : std::exchange(open_calls_, {})) {
-    Note("tool_use without a result: answered");
+    AddNote(notes_, "tool_use without a result: answered");
     AddToolMessage(call.upstream_id, json::value("Error: no result", storage_));
   }
 }
@@ -184,7 +184,7 @@ absl::Status OpenAiConversation::AddToolResult(const json::object& block) {
   const auto call =
       std::find_if(open_calls_.begin(), open_calls_.end(), [id](const OpenCall& open) { return open.id == id; });
   if (call == open_calls_.end()) {
-    Note("tool_result of no call: now text");
+    AddNote(notes_, "tool_result of no call: now text");
     PushText(text, block);
   } else {
     const std::string upstream_id = std::move(call->upstream_id);
@@ -286,10 +286,10 @@ void OpenAiConversation::FlattenDocument(const json::object& block, std::string*
     media->push_back(json::object({{"type", "file"}, {"file", std::move(file)}}, storage_));
     return AppendParagraph(content, text);
   } else if (kind == "url") {
-    Note("document: by url, only the address is passed");
+    AddNote(notes_, "document: by url, only the address is passed");
     AppendParagraph(FindText(*source, "url"), &content);
   } else {
-    Note("document: of a kind the upstream cannot read, omitted");
+    AddNote(notes_, "document: of a kind the upstream cannot read, omitted");
     AppendParagraph("[document omitted]", &content);
   }
   AppendDocument(title, content, text);
@@ -299,7 +299,7 @@ json::value OpenAiConversation::ImagePart(const json::object& block) {
   const json::object* source = FindObject(block, "source");
   const std::string_view kind = source == nullptr ? std::string_view() : FindText(*source, "type");
   if (kind != "base64" && kind != "url") {
-    Note("image: of a kind the upstream cannot read, omitted");
+    AddNote(notes_, "image: of a kind the upstream cannot read, omitted");
     return json::value({{"type", "text"}, {"text", "[image omitted]"}}, storage_);
   }
   const std::string url = kind == "base64" ? DataUrl(*source) : std::string(FindText(*source, "url"));
@@ -333,11 +333,7 @@ json::object OpenAiConversation::Message(std::string_view role, json::value cont
 
 void OpenAiConversation::Drop(std::string_view type) {
   constexpr size_t kMaxType = 64;
-  Note(std::string(type.substr(0, kMaxType)) + " block: dropped");
-}
-
-void OpenAiConversation::Note(std::string note) {
-  if (std::find(notes_->begin(), notes_->end(), note) == notes_->end()) notes_->push_back(std::move(note));
+  AddNote(notes_, std::string(type.substr(0, kMaxType)) + " block: dropped");
 }
 
 }  // namespace ccr::proxy

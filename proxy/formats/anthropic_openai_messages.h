@@ -59,7 +59,6 @@ class OpenAiConversation {
   json::value JoinParts(json::array parts);
   json::object Message(std::string_view role, json::value content);
   void Drop(std::string_view type);
-  void Note(std::string note);  // once each
 
   const AnthropicToOpenAiOptions options_;
   const json::storage_ptr storage_;

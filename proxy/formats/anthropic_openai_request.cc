@@ -29,13 +29,6 @@ absl::Status Invalid(std::string_view field, const absl::Status& status) {
       absl::StrCat(absl::string_view(field.data(), field.size()), ": ", status.message()));
 }
 
-// At most `max` bytes of `text`, no character cut.
-std::string_view Prefix(std::string_view text, size_t max) {
-  if (text.size() <= max) return text;
-  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0) == 0x80) --max;
-  return text.substr(0, max);
-}
-
 // One translation. Reads `source`, builds `target`.
 class RequestTranslator {
  public:
@@ -132,7 +125,7 @@ void RequestTranslator::User() {
   const json::object* metadata = FindObject(source_, "metadata");
   const std::string_view user = metadata == nullptr ? std::string_view() : FindText(*metadata, "user_id");
   if (user.size() > kMaxUser) notes_->push_back("metadata.user_id: cut to 64 bytes");
-  if (!user.empty()) target_["user"] = Prefix(user, kMaxUser);
+  if (!user.empty()) target_["user"] = Utf8Prefix(user, kMaxUser);
 }
 
 void RequestTranslator::Reasoning() {
@@ -177,7 +170,7 @@ void RequestTranslator::Tools() {
     } else if (type.empty() || type == "custom") {
       functions.push_back(json::object({{"type", "function"}, {"function", Function(tool.get_object())}}, storage_));
     } else {
-      notes_->push_back("tools: " + std::string(Prefix(type, kMaxUser)) + " dropped");
+      notes_->push_back("tools: " + Utf8Prefix(type, kMaxUser) + " dropped");
     }
   }
   if (functions.empty()) return;
@@ -237,7 +230,7 @@ void RequestTranslator::NoteDropped() {
     const std::string_view field(member.key().data(), member.key().size());
     const bool known = std::find(kKnownFields.begin(), kKnownFields.end(), field) != kKnownFields.end();
     if (!known && !(field == "top_k" && options_.for_gemini)) {
-      notes_->push_back(std::string(Prefix(field, kMaxUser)) + ": dropped");
+      notes_->push_back(Utf8Prefix(field, kMaxUser) + ": dropped");
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "proxy/formats/anthropic_openai_response.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/json/monotonic_resource.hpp>
 #include <charconv>
 #include <utility>
@@ -31,7 +32,9 @@ void ReadPart(const json::object& part, ContentKind kind, absl::FunctionRef<void
 
 std::string_view StopReason(const AnswerEnd& end) {
   if (end.refused || end.finish_reason == "content_filter") return "refusal";
-  if (end.finish_reason == "length") return "max_tokens";
+  for (const std::string_view length : {"length", "model_length", "max_tokens"}) {
+    if (end.finish_reason == length) return "max_tokens";
+  }
   if (end.has_tools) return "tool_use";
   return end.stop_sequence.empty() ? "end_turn" : "stop_sequence";
 }
@@ -87,6 +90,11 @@ class ContentBuilder {
   const json::array& blocks() const { return blocks_; }
   bool refused() const { return refused_; }
   bool has_tools() const { return has_tools_; }
+  bool HasNamelessTool() const {
+    return std::any_of(blocks_.begin(), blocks_.end(), [](const json::value& block) {
+      return FindText(block.get_object(), "type") == "tool_use" && FindText(block.get_object(), "name").empty();
+    });
+  }
 
  private:
   const std::string_view seed_;
@@ -161,6 +169,19 @@ void AppendAnthropicUsage(const OpenAiUsage& usage, std::string* out) {
   *out += '}';
 }
 
+void NoteUnread(const json::object& message, Notes* notes) {
+  constexpr std::array<std::string_view, 8> kRead = {"role",    "content",    "reasoning_content", "reasoning",
+                                                     "refusal", "tool_calls", "function_call",     "name"};
+  constexpr size_t kMaxKey = 64;
+  for (const json::key_value_pair& member : message) {
+    const std::string_view key(member.key().data(), member.key().size());
+    const json::array* list = member.value().if_array();
+    const bool empty = member.value().is_null() || (list != nullptr && list->empty());
+    if (empty || std::find(kRead.begin(), kRead.end(), key) != kRead.end()) continue;
+    AddNote(notes, Utf8Prefix(key, kMaxKey) + ": dropped");
+  }
+}
+
 void ReadContent(const json::object& message, absl::FunctionRef<void(ContentKind, std::string_view)> sink) {
   std::string_view reasoning = FindText(message, "reasoning_content");
   if (reasoning.empty()) reasoning = FindText(message, "reasoning");
@@ -178,6 +199,16 @@ std::string ReadArguments(const json::object& function) {
   const json::value* arguments = Find(function, "arguments");
   if (arguments == nullptr) return {};
   return arguments->is_string() ? std::string(View(arguments->get_string())) : ToJson(*arguments);
+}
+
+std::optional<UpstreamError> ReadChoiceError(const json::object& choice) {
+  if (Find(choice, "error") != nullptr) return ReadUpstreamError(choice, 500);
+  const std::string_view reason = FindText(choice, "finish_reason");
+  if (reason == "error") return UpstreamError{500, "the upstream ended its answer with an error"};
+  if (reason == "insufficient_system_resource") {
+    return UpstreamError{529, "the upstream broke its answer off: insufficient system resource"};
+  }
+  return std::nullopt;
 }
 
 void ReadChoiceEnd(const json::object& choice, AnswerEnd* end) {
@@ -243,10 +274,13 @@ absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Not
   const json::object* choice = choices == nullptr || choices->empty() ? nullptr : choices->front().if_object();
   const json::object* message = choice == nullptr ? nullptr : FindObject(*choice, "message");
   if (message == nullptr) return absl::InternalError("the upstream's answer has no message");
+  if (const auto error = ReadChoiceError(*choice)) return absl::InternalError(error->message);
   if (choices->size() > 1) notes->push_back("choices: all behind the first dropped");
+  NoteUnread(*message, notes);
   ContentBuilder content(body, &memory, notes);
   ReadContent(*message, [&content](ContentKind kind, std::string_view text) { content.Add(kind, text); });
   content.AddTools(*message);
+  if (content.HasNamelessTool()) return absl::InternalError("the upstream sent a tool call without a name");
   AnswerEnd end;
   end.has_tools = content.has_tools();
   end.refused = content.refused();

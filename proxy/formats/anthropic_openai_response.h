@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,11 +27,22 @@ void AppendAnthropicUsage(const OpenAiUsage& usage, std::string* out);
 
 enum class ContentKind { kThinking, kText, kRefusal };
 
+// Notes what of a message or delta is not read: audio, annotations and the like.
+void NoteUnread(const json::object& message, Notes* notes);
+
 // Hands the texts of a message or delta to `sink`: reasoning, content (text or parts), refusal; no empty ones.
 void ReadContent(const json::object& message, absl::FunctionRef<void(ContentKind, std::string_view)> sink);
 
 // Arguments of a function call: text as it is, an object as its JSON.
 std::string ReadArguments(const json::object& function);
+
+struct UpstreamError {
+  int status = 500;  // what the error itself says, else the given one
+  std::string message;
+};
+
+// The wording of an upstream's error body or event, whichever of the usual shapes it has.
+UpstreamError ReadUpstreamError(const json::value& body, int status);
 
 struct AnswerEnd {
   std::string finish_reason;
@@ -39,6 +51,8 @@ struct AnswerEnd {
   bool refused = false;
 };
 
+// The error that a choice holds (OpenRouter), or its finish_reason tells; none where it holds none.
+std::optional<UpstreamError> ReadChoiceError(const json::object& choice);
 // Takes finish_reason and stop sequence of a choice, where it has them.
 void ReadChoiceEnd(const json::object& choice, AnswerEnd* end);
 // Appends `"stop_reason":R,"stop_sequence":S`.
@@ -51,14 +65,6 @@ std::string MadeUpId(std::string_view prefix, std::string_view seed, size_t numb
 std::string UniqueId(std::string_view prefix, std::string_view id, std::string_view seed, size_t number);
 // The identifier as the upstream gave it: without the mark.
 std::string_view UpstreamId(std::string_view id);
-
-struct UpstreamError {
-  int status = 500;  // what the error itself says, else the given one
-  std::string message;
-};
-
-// The wording of an upstream's error body or event, whichever of the usual shapes it has.
-UpstreamError ReadUpstreamError(const json::value& body, int status);
 
 // As Translation::Response.
 absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Notes* notes);

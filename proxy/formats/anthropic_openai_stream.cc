@@ -51,7 +51,11 @@ void OpenAiToAnthropicStream::OnChunk(const json::object& chunk, std::string_vie
   const json::array* choices = FindArray(chunk, "choices");
   if (choices == nullptr) return;
   for (const json::value& choice : *choices) {
-    if (choice.is_object() && FindUint(choice.get_object(), "index") == 0) OnChoice(choice.get_object());
+    if (choice.is_object() && FindUint(choice.get_object(), "index") == 0) {
+      OnChoice(choice.get_object());
+    } else {
+      AddNote(&notes_, "choices: all behind the first dropped");
+    }
   }
 }
 
@@ -59,6 +63,7 @@ void OpenAiToAnthropicStream::OnChoice(const json::object& choice) {
   const json::object* delta = FindObject(choice, "delta");
   if (delta == nullptr) delta = FindObject(choice, "message");
   if (delta != nullptr) {
+    NoteUnread(*delta, &notes_);
     ReadContent(*delta, [this](ContentKind kind, std::string_view text) {
       if (kind == ContentKind::kRefusal) end_.refused = true;
       OnContent(kind == ContentKind::kThinking ? Block::kThinking : Block::kText, text);
@@ -66,7 +71,7 @@ void OpenAiToAnthropicStream::OnChoice(const json::object& choice) {
     OnToolCalls(*delta);
   }
   ReadChoiceEnd(choice, &end_);
-  if (end_.finish_reason == "error") return Fail(500, "the upstream ended its answer with an error");
+  if (const auto error = ReadChoiceError(choice)) return Fail(error->status, error->message);
   Pump();
 }
 
@@ -125,7 +130,9 @@ OpenAiToAnthropicStream::ToolCall* OpenAiToAnthropicStream::FindCall(std::option
 }
 
 void OpenAiToAnthropicStream::AddArguments(size_t tool, std::string_view arguments) {
-  arguments = arguments.substr(0, tools_[tool].arguments.Feed(arguments));
+  const size_t used = tools_[tool].arguments.Feed(arguments);
+  if (used < arguments.size()) AddNote(&notes_, "tool_calls.arguments: what follows complete ones dropped");
+  arguments = arguments.substr(0, used);
   const auto segment = std::find_if(segments_.begin(), segments_.end(), [tool](const Segment& candidate) {
     return candidate.kind == Block::kTool && candidate.tool == tool;
   });
@@ -158,7 +165,7 @@ bool OpenAiToAnthropicStream::Open(Segment* segment) {
   if (segment->kind != Block::kTool) {
     writer_.Open(segment->kind);
   } else {
-    ToolCall& call = tools_[segment->tool];
+    const ToolCall& call = tools_[segment->tool];
     if (call.name.empty()) return false;
     if (call.id.empty() && !IsComplete(*segment)) return false;
     writer_.OpenTool(UniqueId("toolu_", call.id, id_seed_, segment->tool), call.name);

@@ -36,6 +36,7 @@ class OpenAiToAnthropicStream : public StreamTranslator {
   void Feed(std::string_view bytes, std::string* out) override;
   void Finish(bool cut, std::string* out) override;
   bool failed() const override { return writer_.failed(); }
+  const Notes& notes() const override { return notes_; }
   uint64_t input_tokens() const override { return usage_.prompt; }
   uint64_t output_tokens() const override { return usage_.completion; }
 
@@ -77,6 +78,7 @@ class OpenAiToAnthropicStream : public StreamTranslator {
   const std::string model_;
   SseParser parser_;
   AnthropicEventWriter writer_;
+  Notes notes_;
   std::string id_seed_;  // the request's, and the beginning of the first chunk
   OpenAiUsage usage_;
   AnswerEnd end_;

@@ -21,14 +21,18 @@ class ChainedStream final : public StreamTranslator {
     inner_->Finish(cut, &between_);
     outer_->Feed(between_, out);
     outer_->Finish(cut, out);
+    notes_ = inner_->notes();
+    for (const std::string& note : outer_->notes()) AddNote(&notes_, note);
   }
   bool failed() const override { return outer_->failed(); }
+  const Notes& notes() const override { return notes_; }  // all of them once it has ended
   uint64_t input_tokens() const override { return inner_->input_tokens(); }
   uint64_t output_tokens() const override { return inner_->output_tokens(); }
 
  private:
   const std::unique_ptr<StreamTranslator> outer_;
   const std::unique_ptr<StreamTranslator> inner_;
+  Notes notes_;
   std::string between_;  // what one call of inner_ gave
 };
 

@@ -14,6 +14,7 @@
 namespace ccr::proxy {
 namespace {
 
+constexpr uint64_t kMaxCount = (uint64_t{1} << 53) - 1;
 constexpr char kHex[] = "0123456789abcdef";
 
 // The UTF-16 unit of the escape "\uXXXX" at `pos`; -1 when there is none.
@@ -194,6 +195,15 @@ std::string_view View(const json::string& text) {
   return {text.data(), text.size()};
 }
 
+std::string Utf8Prefix(std::string_view text, size_t limit) {
+  constexpr size_t kMaxCharacter = 4;
+  std::string prefix = DecodeJsonString(JsonString(text.substr(0, limit + kMaxCharacter)));
+  if (prefix.size() <= limit) return prefix;
+  while (limit > 0 && (static_cast<unsigned char>(prefix[limit]) & 0xC0) == 0x80) --limit;
+  prefix.resize(limit);
+  return prefix;
+}
+
 const json::value* Find(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains({key.data(), key.size()});
   return value == nullptr || value->is_null() ? nullptr : value;
@@ -237,7 +247,7 @@ uint64_t FindUint(const json::object& object, std::string_view key) {
   if (value == nullptr || !value->is_number()) return 0;
   json::error_code error;
   const auto number = value->to_number<uint64_t>(error);
-  return error ? 0 : number;
+  return error ? 0 : std::min(number, kMaxCount);
 }
 
 size_t JsonEndFinder::Feed(std::string_view piece) {

@@ -29,6 +29,9 @@ void AppendJsonString(std::string_view text, std::string* out);
 
 std::string_view View(const json::string& text);
 
+// The longest beginning of `text` within `limit` bytes that cuts no character; bytes that are not UTF-8 become U+FFFD.
+std::string Utf8Prefix(std::string_view text, size_t limit);
+
 // Members by name. A member that is absent, null or of another type is "none": nullptr, an empty text, 0, false.
 const json::value* Find(const json::object& object, std::string_view key);
 json::value* Find(json::object& object, std::string_view key);
@@ -38,7 +41,8 @@ const json::array* FindArray(const json::object& object, std::string_view key);
 json::array* FindArray(json::object& object, std::string_view key);
 std::string_view FindText(const json::object& object, std::string_view key);
 bool FindBool(const json::object& object, std::string_view key);
-// Integers and integral fractions; negative ones count as 0.
+// Integers and integral fractions; negative ones count as 0, and none is above 2^53 - 1, the last that JavaScript
+// holds.
 uint64_t FindUint(const json::object& object, std::string_view key);
 
 // Reads the pieces of one JSON object or array and knows when it is closed. Looks at brackets and strings only.

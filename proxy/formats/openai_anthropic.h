@@ -44,7 +44,8 @@
 // | Anthropic response                         | OpenAI response                                                     |
 // |--------------------------------------------|---------------------------------------------------------------------|
 // | text blocks                                | content, joined; null when there are tool calls only                |
-// | tool_use                                   | tool_calls, for clients that sent `functions` too                   |
+// | tool_use                                   | tool_calls, for clients that sent `functions` too; a missing or     |
+// |                                            | repeated id is made up, a missing name is an error                  |
 // | thinking                                   | reasoning_content; the signature dropped                            |
 // | redacted_thinking, citations, server tools | dropped                                                             |
 // | end_turn, stop_sequence, pause_turn        | stop                                                                |

@@ -92,11 +92,6 @@ void AppendPart(const json::object& part, Notes* notes, json::array* blocks) {
 
 }  // namespace
 
-void AddNote(Notes* notes, std::string_view note) {
-  if (notes == nullptr || std::find(notes->begin(), notes->end(), note) != notes->end()) return;
-  notes->emplace_back(note);
-}
-
 bool IsBlank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
 }

@@ -9,9 +9,6 @@
 
 namespace ccr::proxy {
 
-// Adds a note unless it is there already. `notes` may be null.
-void AddNote(Notes* notes, std::string_view note);
-
 // Spaces, tabs and line ends only: what Anthropic refuses as a text.
 bool IsBlank(std::string_view text);
 

@@ -47,13 +47,6 @@ bool TakesOneSampler(std::string_view model) {
   return absl::StrContains(name, "claude") && !absl::StrContains(name, "claude-3");
 }
 
-// The longest beginning of at most `limit` bytes that cuts no character.
-std::string_view Utf8Prefix(std::string_view text, size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
-  return text.substr(0, limit);
-}
-
 bool HasTool(const json::array& tools, std::string_view name) {
   return std::any_of(tools.begin(), tools.end(),
                      [&](const json::value& tool) { return FindText(tool.get_object(), "name") == name; });

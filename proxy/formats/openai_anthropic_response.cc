@@ -1,7 +1,9 @@
 #include "proxy/formats/openai_anthropic_response.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -83,18 +85,30 @@ struct Answer {
   std::string text;
   std::string thinking;
   std::string calls;  // elements of a JSON array
+  std::vector<std::string> ids;
+  bool has_nameless_call = false;
 };
 
-void AppendCall(const json::object& block, std::string* calls) {
-  const json::value* input = Find(block, "input");
+void AppendCall(const json::object& block, Notes* notes, Answer* answer) {
+  const std::string_view name = FindText(block, "name");
+  std::string id(FindText(block, "id"));
+  if (id.empty() || std::find(answer->ids.begin(), answer->ids.end(), id) != answer->ids.end()) {
+    id = absl::StrCat("call_", answer->ids.size());
+  }
+  if (name.empty()) answer->has_nameless_call = true;
+  std::string* const calls = &answer->calls;
   if (!calls->empty()) *calls += ',';
   *calls += R"({"id":)";
-  *calls += JsonString(FindText(block, "id"));
+  *calls += JsonString(id);
   *calls += R"(,"type":"function","function":{"name":)";
-  *calls += JsonString(FindText(block, "name"));
+  *calls += JsonString(name);
   *calls += R"(,"arguments":)";
-  *calls += JsonString(input == nullptr ? "{}" : ToJson(*input));
+  const json::object* input = FindObject(block, "input");
+  std::string arguments;
+  AppendJson(input != nullptr ? *input : ToolInput(Find(block, "input"), block.storage(), notes), &arguments);
+  *calls += JsonString(arguments);
   *calls += "}}";
+  answer->ids.push_back(std::move(id));
 }
 
 Answer ReadBlocks(const json::array& blocks, Notes* notes) {
@@ -109,7 +123,7 @@ Answer ReadBlocks(const json::array& blocks, Notes* notes) {
       answer.thinking += FindText(*block, "thinking");
       if (!FindText(*block, "signature").empty()) AddNote(notes, "content.signature: dropped");
     } else if (type == "tool_use") {
-      AppendCall(*block, &answer.calls);
+      AppendCall(*block, notes, &answer);
     } else {
       AddNote(notes, absl::StrCat("content: a block of type ", ToAbsl(type.substr(0, 40)), " was dropped"));
     }
@@ -143,6 +157,7 @@ absl::StatusOr<std::string> AnthropicResponseToOpenAi(std::string_view body, int
   const json::array* blocks = in == nullptr ? nullptr : FindArray(*in, "content");
   if (blocks == nullptr) return absl::InternalError("the upstream's answer is no message: it has no content");
   const Answer answer = ReadBlocks(*blocks, notes);
+  if (answer.has_nameless_call) return absl::InternalError("the upstream sent a tool call without a name");
   AnthropicUsage usage;
   usage.Read(*in);
 

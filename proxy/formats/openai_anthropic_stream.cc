@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
 #include "proxy/core/error_body.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/openai_anthropic_response.h"
@@ -32,6 +33,7 @@ class ChunkStream final : public StreamTranslator {
   void Feed(std::string_view bytes, std::string* out) override;
   void Finish(bool cut, std::string* out) override;
   bool failed() const override { return state_ == State::kFailed; }
+  const Notes& notes() const override { return notes_; }
   uint64_t input_tokens() const override { return usage_.prompt(); }
   uint64_t output_tokens() const override { return usage_.output; }
 
@@ -55,6 +57,7 @@ class ChunkStream final : public StreamTranslator {
 
   OpenAiChunkWriter writer_;
   SseParser parser_;
+  Notes notes_;
   State state_ = State::kBefore;
   std::vector<OpenCall> open_calls_;
   size_t calls_ = 0;
@@ -75,7 +78,7 @@ void ChunkStream::Finish(bool cut, std::string* out) {
 
 void ChunkStream::OnEvent(const SseEvent& event, std::string* out) {
   if (state_ == State::kDone || state_ == State::kFailed) return;
-  if (event.type == "ping" || event.data == "[DONE]") return;
+  if (event.type == "ping" || event.data.empty() || event.data == "[DONE]") return;
   unsigned char buffer[4096];
   json::monotonic_resource memory(buffer, sizeof buffer);
   const absl::StatusOr<json::value> parsed = ParseJson(event.data, &memory);
@@ -106,18 +109,22 @@ void ChunkStream::OnBlockStart(const json::object& event, std::string* out) {
   const json::object* block = FindObject(event, "content_block");
   if (block == nullptr || !Answering(out)) return;
   const std::string_view type = FindText(*block, "type");
-  if (type == "text") writer_.Text("content", FindText(*block, "text"), out);
-  if (type == "thinking") writer_.Text("reasoning_content", FindText(*block, "thinking"), out);
-  if (type == "tool_use") OpenTool(FindUint(event, "index"), *block, out);
+  if (type == "text") return writer_.Text("content", FindText(*block, "text"), out);
+  if (type == "thinking") return writer_.Text("reasoning_content", FindText(*block, "thinking"), out);
+  if (type == "tool_use") return OpenTool(FindUint(event, "index"), *block, out);
+  AddNote(&notes_, absl::StrCat("content: a block of type ", ToAbsl(type.substr(0, 40)), " was dropped"));
 }
 
 void ChunkStream::OnBlockDelta(const json::object& event, std::string* out) {
   const json::object* delta = FindObject(event, "delta");
   if (delta == nullptr || !Answering(out)) return;
   const std::string_view type = FindText(*delta, "type");
-  if (type == "text_delta") writer_.Text("content", FindText(*delta, "text"), out);
-  if (type == "thinking_delta") writer_.Text("reasoning_content", FindText(*delta, "thinking"), out);
-  if (type == "input_json_delta") AppendArguments(FindUint(event, "index"), FindText(*delta, "partial_json"), out);
+  if (type == "text_delta") return writer_.Text("content", FindText(*delta, "text"), out);
+  if (type == "thinking_delta") return writer_.Text("reasoning_content", FindText(*delta, "thinking"), out);
+  if (type == "input_json_delta") {
+    return AppendArguments(FindUint(event, "index"), FindText(*delta, "partial_json"), out);
+  }
+  AddNote(&notes_, absl::StrCat("content: a ", ToAbsl(type.substr(0, 40)), " was dropped"));
 }
 
 void ChunkStream::OnBlockStop(const json::object& event, std::string* out) {

@@ -18,6 +18,9 @@ using Notes = std::vector<std::string>;
 // Seconds since the Unix epoch, for OpenAI's "created", which no other format has. Thread-safe.
 using UnixSeconds = std::function<int64_t()>;
 
+// Adds a note unless it is there already. `notes` may be null.
+void AddNote(Notes* notes, std::string_view note);
+
 struct StreamOptions {
   bool include_usage = false;  // OpenAI's stream_options.include_usage: the client wants the chunk with the usage
   uint64_t id_seed = 0;        // differs between the requests of a conversation, for identifiers that do too
@@ -41,6 +44,8 @@ class StreamTranslator {
   virtual void Finish(bool cut, std::string* out) = 0;
   // An error event was emitted: the stream is over, whatever still comes in.
   virtual bool failed() const = 0;
+  // Of what came so far, each once.
+  virtual const Notes& notes() const;
   virtual uint64_t input_tokens() const = 0;
   virtual uint64_t output_tokens() const = 0;
 };

@@ -179,6 +179,7 @@ TEST(UsageScanner, Incomplete) {
   };
   EXPECT_FALSE(incomplete(Body::kJson, "{}"));
   EXPECT_TRUE(incomplete(Body::kJson, R"({"error":{"a":1}})"));
+  EXPECT_TRUE(incomplete(Body::kJson, R"({"choices":[{"finish_reason":"error"}]})"));
   EXPECT_TRUE(incomplete(Body::kEventStream, kMessages));
   EXPECT_FALSE(incomplete(Body::kEventStream, kMessages + "event: message_stop\n\n"));
   EXPECT_TRUE(incomplete(Body::kEventStream, kMessages + "event: error\n\nevent: message_stop\n\n"));

@@ -144,6 +144,28 @@ TEST_F(AnthropicOpenAiResponse, WrapsArgumentsThatAreNoObject) {
   EXPECT_THAT(notes_, SizeIs(1));
 }
 
+TEST_F(AnthropicOpenAiResponse, TwoCallsNeverShareAnId) {
+  Choice(R"({"message":{"tool_calls":[{"id":"1","function":{"name":"A"}},{"id":"1","function":{"name":"B"}}]}})");
+  ASSERT_THAT(answer_.blocks, SizeIs(2));
+  EXPECT_EQ(answer_.blocks[0].id, "1");
+  EXPECT_NE(answer_.blocks[1].id, "1");
+}
+
+TEST_F(AnthropicOpenAiResponse, ErrorsWithinAnAnswerAreErrors) {
+  EXPECT_THAT(Translate(R"({"choices":[{"message":{"content":"a"},"finish_reason":"error"}]})"), HasSubstr("INTERNAL"));
+  EXPECT_THAT(Translate(R"({"choices":[{"message":{"content":"a"},"error":{"code":502,"message":"gone"}}]})"),
+              HasSubstr("gone"));
+  EXPECT_THAT(Translate(R"({"choices":[{"message":{"tool_calls":[{"id":"1","function":{"arguments":"{}"}}]}}]})"),
+              HasSubstr("without a name"));
+}
+
+TEST_F(AnthropicOpenAiResponse, NotesWhatItDoesNotRead) {
+  Choice(R"({"message":{"role":"assistant","content":"a","audio":null,"annotations":[]}})");
+  EXPECT_THAT(notes_, SizeIs(0));
+  Choice(R"({"message":{"content":"a","annotations":[{"type":"url_citation"}]}})");
+  EXPECT_THAT(notes_, testing::ElementsAre("annotations: dropped"));
+}
+
 TEST_F(AnthropicOpenAiResponse, RefusesWhatIsNoAnswer) {
   EXPECT_THAT(Translate("<html>"), HasSubstr("INTERNAL"));
   EXPECT_THAT(Translate("[]"), HasSubstr("INTERNAL"));

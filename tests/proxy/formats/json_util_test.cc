@@ -68,6 +68,23 @@ TEST(JsonEndFinder, FindsTheEndHoweverSplit) {
   }
 }
 
+TEST(Utf8Prefix, CutsNoCharacterAndIsUtf8) {
+  EXPECT_EQ(Utf8Prefix("abc", 3), "abc");
+  EXPECT_EQ(Utf8Prefix("a\xC3\xA9z", 2), "a");
+  EXPECT_EQ(Utf8Prefix("a\xC3\xA9z", 3), "a\xC3\xA9");
+  EXPECT_EQ(Utf8Prefix("\xF0\x9F\x98\x80\xF0\x9F\x98\x80", 7), "\xF0\x9F\x98\x80");
+  EXPECT_EQ(Utf8Prefix("\xFF\xFF", 4), "\xEF\xBF\xBD");
+}
+
+TEST(FindUint, IsWithinWhatJavaScriptCounts) {
+  const json::value counts = json::parse(R"({"a":9007199254740991,"b":18446744073709551615,"c":-1,"d":2.0,"e":1e300})");
+  EXPECT_EQ(FindUint(counts.get_object(), "a"), 9007199254740991U);
+  EXPECT_EQ(FindUint(counts.get_object(), "b"), 9007199254740991U);
+  EXPECT_EQ(FindUint(counts.get_object(), "c"), 0U);
+  EXPECT_EQ(FindUint(counts.get_object(), "d"), 2U);
+  EXPECT_EQ(FindUint(counts.get_object(), "e"), 0U);
+}
+
 TEST(JsonEndFinder, CannotTellTheEndOfAScalar) {
   JsonEndFinder finder;
   EXPECT_EQ(finder.Feed("\"{}\""), 4u);

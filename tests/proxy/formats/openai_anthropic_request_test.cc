@@ -340,6 +340,8 @@ TEST(OpenAiToAnthropicRequest, LongUsersAreCutAtACharacter) {
   std::string user(255, 'a');
   user += "\xC3\xA9";
   EXPECT_EQ(TranslateWith(R"("user":")" + user + "\"").body.at("metadata").at("user_id").as_string().size(), 255U);
+  user.assign(200, '\xFF');
+  EXPECT_EQ(TranslateWith(R"("user":")" + user + "\"").body.at("metadata").at("user_id").as_string().size(), 255U);
 }
 
 TEST(OpenAiToAnthropicRequest, RefusesWhatIsNoRequest) {

@@ -91,6 +91,20 @@ TEST(OpenAiToAnthropicResponse, WhatIsNoMessageIsInternal) {
   }
 }
 
+TEST(OpenAiToAnthropicResponse, CallsAreValidWhateverTheUpstreamSends) {
+  const json::value response = TranslateContent(
+      R"([{"type":"tool_use","id":"t","name":"f","input":"{\"a\":1}"},{"type":"tool_use","id":"t","name":"f","input":7},)"
+      R"({"type":"tool_use","name":"f"}])",
+      "tool_use");
+  const json::array& calls = response.at("choices").at(0).at("message").at("tool_calls").as_array();
+  EXPECT_EQ(calls.at(0).at("function").at("arguments"), R"({"a":1})");
+  EXPECT_EQ(calls.at(1).at("id"), "call_1");
+  EXPECT_EQ(calls.at(1).at("function").at("arguments"), "{}");
+  EXPECT_EQ(calls.at(2).at("id"), "call_2");
+  const auto nameless = MakeOpenAiToAnthropic()->Response(R"({"content":[{"type":"tool_use","id":"t"}]})", nullptr);
+  EXPECT_EQ(nameless.status().code(), absl::StatusCode::kInternal);
+}
+
 TEST(OpenAiToAnthropicError, KeepsTheUpstreamsWording) {
   EXPECT_EQ(
       Error(429, R"({"type":"error","error":{"type":"rate_limit_error","message":"Slow \"down\"."},"request_id":"r"})"),

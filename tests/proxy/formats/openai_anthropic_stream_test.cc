@@ -162,6 +162,20 @@ TEST(OpenAiToAnthropicStream, ServerToolsAreLeftOut) {
   EXPECT_EQ(run.answer.text, "found");
 }
 
+TEST(OpenAiToAnthropicStream, WhatIsDroppedIsNotedOnce) {
+  const auto stream = MakeOpenAiToAnthropic()->Stream("m", {});
+  std::string out;
+  stream->Feed(MessageStart() + BlockStart(0, kTextBlock) + TextDelta(0, "a"), &out);
+  EXPECT_TRUE(stream->notes().empty());
+  for (int i = 0; i < 2; ++i) {
+    stream->Feed(BlockDelta(0, R"({"type":"signature_delta","signature":"s"})") +
+                     BlockStart(1, R"({"type":"redacted_thinking","data":"x"})"),
+                 &out);
+  }
+  EXPECT_EQ(stream->notes(), (Notes{"content: a signature_delta was dropped",
+                                    "content: a block of type redacted_thinking was dropped"}));
+}
+
 TEST(OpenAiToAnthropicStream, FinishReasons) {
   for (const auto& [stop_reason, expected] :
        std::vector<std::pair<std::string, std::string>>{{"end_turn", "stop"},

@@ -51,6 +51,12 @@ bool OneOf(std::string_view text, std::initializer_list<std::string_view> choice
   return std::find(choices.begin(), choices.end(), text) != choices.end();
 }
 
+json::value Parse(std::string_view text) {
+  json::parse_options options;
+  options.max_depth = 1000;
+  return json::parse(text, {}, options);
+}
+
 // OpenAI's request.
 
 void CheckPart(const json::object& part, bool user) {
@@ -88,9 +94,7 @@ std::set<std::string> CheckToolCalls(const json::array& calls) {
     Require(ids.insert(Text(call.as_object(), "id")).second, "two calls with one id");
     const json::object& function = Object(call.as_object(), "function");
     Require(IsName(Text(function, "name"), 64), "function name");
-    json::error_code error;
-    json::parse(Text(function, "arguments"), error);
-    Require(!error, "arguments are no JSON");
+    Parse(Text(function, "arguments"));
   }
   return ids;
 }
@@ -196,6 +200,7 @@ void CheckField(const std::string& key, const json::value& value, const json::ob
 uint64_t Count(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
   Require(value != nullptr && value->is_int64() && value->get_int64() >= 0, std::string(key) + " is no count");
+  Require(value->get_int64() < int64_t{1} << 53, std::string(key) + " is more than JavaScript can count");
   return static_cast<uint64_t>(value->get_int64());
 }
 
@@ -339,7 +344,7 @@ void ReadEvents(std::string_view stream, StreamChecker* checker) {
     Require(event.starts_with(kEvent) && data != event.npos, "no event: " + std::string(event));
     const std::string_view text = event.substr(data + kData.size());
     Require(text.find('\n') == text.npos, "more lines than two");
-    checker->Event(std::string(event.substr(kEvent.size(), data - kEvent.size())), json::parse(text).as_object());
+    checker->Event(std::string(event.substr(kEvent.size(), data - kEvent.size())), Parse(text).as_object());
     stream.remove_prefix(end + 2);
   }
   checker->End();
@@ -356,7 +361,7 @@ std::string AnthropicAnswer::Joined(std::string_view type) const {
 }
 
 std::string CheckOpenAiRequest(std::string_view body) try {
-  const json::value request = json::parse(body);
+  const json::value request = Parse(body);
   for (const char* const field : {"model", "messages"}) Require(request.as_object().contains(field), field);
   for (const auto& member : request.get_object()) {
     CheckField(std::string(member.key()), member.value(), request.get_object());
@@ -368,7 +373,7 @@ std::string CheckOpenAiRequest(std::string_view body) try {
 }
 
 std::string CheckAnthropicMessage(std::string_view body, AnthropicAnswer* answer) try {
-  const json::value message = json::parse(body);
+  const json::value message = Parse(body);
   ReadHead(message.as_object(), answer);
   for (const json::value& block : message.at("content").as_array()) {
     answer->blocks.push_back(ReadBlock(block.as_object(), true));
