@@ -38,6 +38,10 @@ void WriteHead(ResponseWriter& writer, const UpstreamHead& head, std::optional<a
   if (retry_after) writer.Header("retry-after", RetryAfterSeconds(*retry_after));
 }
 
+void LogNotes(const Notes& notes) {
+  for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_answer", {{"note", note}});
+}
+
 }  // namespace
 
 Attempt::Attempt(Server& server, ResponseWriter& writer, Owner& owner, Options options, Lease lease,
@@ -127,13 +131,15 @@ void Attempt::BeginRelay() {
 
 void Attempt::Relay(std::string_view bytes) {
   if (scanner_) scanner_->Feed(bytes);
-  if (event_stream_) quiet_since_ = server_.clock.Now();
   if (stream_ != nullptr) {
     translated_.clear();
     stream_->Feed(bytes, &translated_);
-    return writer_.Body(translated_);
+    bytes = translated_;
   }
+  if (bytes.empty()) return;
+  if (event_stream_) quiet_since_ = server_.clock.Now();
   writer_.Body(bytes);
+  if (stream_ != nullptr) return;
   if (!event_stream_) return;
   last_bytes_ += bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 2));
   if (last_bytes_.size() > 2) last_bytes_.erase(0, last_bytes_.size() - 2);
@@ -145,7 +151,7 @@ void Attempt::RelayTranslated(const UpstreamResult& result) {
   evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
   Notes notes;
   const absl::StatusOr<std::string> body = options_.translation->Response(held_body_, &notes);
-  for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_answer", {{"note", note}});
+  LogNotes(notes);
   evidence_ = RelayedEvidence();
   evidence_.first_byte = result.first_byte;
   if (!body.ok()) {
@@ -198,6 +204,7 @@ Evidence Attempt::RelayedEvidence() {
   Evidence evidence = std::move(evidence_);
   evidence.total = server_.clock.Now() - started_;
   if (first_relayed_) evidence.first_byte = *first_relayed_ - started_;
+  if (stream_ != nullptr) LogNotes(stream_->notes());
   if (!scanner_) return evidence;
   evidence.input_tokens = scanner_->input_tokens();
   evidence.output_tokens = scanner_->output_tokens();

@@ -346,6 +346,20 @@ TEST_F(PingTest, WhileATranslatedStreamIsSilent) {
   EXPECT_THAT(body_, HasSubstr("event: message_stop\n"));
 }
 
+TEST_F(PingTest, WhileTheProviderSaysNothingThatTheClientSees) {
+  StartUpstream([this](Peer& peer, const std::string&) {
+    peer.Send(std::string(kStreamHead) + Chunk(kOpenAiEvents[0]));
+    while (!release_ && !peer.stopping()) {
+      peer.Send(Chunk(": PROCESSING\n\n"));
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return peer.Send(Chunk(kOpenAiEvents[2] + kOpenAiEvents[3]) + "0\r\n\r\n");
+  });
+  shared_.ping_interval = absl::Milliseconds(100);
+  StartProxy();
+  EXPECT_GE(Pings("/v1/messages", kAnthropicStream), 1U) << body_;
+}
+
 TEST_F(PingTest, WhileAnAnthropicStreamIsSilentBetweenEvents) {
   const std::string all = Joined(kAnthropicEvents);
   StartSilent(kAnthropicEvents[0], all.substr(kAnthropicEvents[0].size()));
