@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test. Ends non-zero on any failure.
 #   tests/run.sh            everything: format, debug with tidy, ASan + UBSan, TSan, end to end
-#   tests/run.sh STEP...    only these steps: format arrows debug asan tsan e2e, or e2e_release: with what users run
+#   tests/run.sh STEP...    only these steps: format arrows debug asan tsan e2e, or
+#                           e2e_release: with what users run; fuzz: each target of tests/fuzz for a minute
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,6 +21,7 @@ step_arrows() { /usr/bin/python3 tests/tools/arrows_test.py; }
 step_debug() { build debug -DCCR_TIDY=ON && run_ctest debug; }
 step_asan() { build asan && run_ctest asan; }
 step_tsan() { build tsan && run_ctest tsan; }
+step_fuzz() { tests/fuzz/run.sh 60; }
 step_e2e() { build asan && tests/e2e/run.sh build/asan/bin; }
 step_e2e_release() { build release && tests/e2e/run.sh build/release/bin; }
 

@@ -1,8 +1,4 @@
 // The reader of configuration files against Boost.JSON: no text harms it, and every JSON object is read as what it is.
-// By hand, from the top of the checkout:
-//   clang++ -g -O1 -std=c++20 -I. -fsanitize=fuzzer,address,undefined -fuse-ld=lld tests/fuzz/json5_fuzz.cc
-//     broker/base/{json5,config_parse,config_reader,config_env,yaml_reader}.cc -o /tmp/json5_fuzz
-//     -lboost_json -lyaml-cpp $(pkg-config --libs absl_status absl_statusor absl_strings absl_time)
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>

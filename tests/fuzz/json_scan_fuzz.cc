@@ -1,25 +1,17 @@
-// ScanBody and SpliceModel against Boost.JSON. By hand, from the top of the checkout:
-//   clang++ -g -O1 -std=c++20 -I. -fsanitize=fuzzer,address,undefined -fuse-ld=lld tests/fuzz/json_scan_fuzz.cc
-//     proxy/core/{json_scan,json_text,router,routing_table}.cc -o /tmp/json_scan_fuzz
-//     -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings)
+// ScanBody and SpliceModel against Boost.JSON.
 #include <boost/json.hpp>
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "proxy/core/json_scan.h"
 #include "proxy/core/router.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace ccr::proxy {
 namespace {
 
 namespace json = boost::json;
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
+using fuzz::Require;
 
 json::value Parse(std::string_view text, json::error_code* failed) {
   json::parse_options options;

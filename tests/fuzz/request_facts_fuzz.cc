@@ -1,23 +1,16 @@
-// ReadFacts, CutTag and the estimate, over any valid body. By hand, from the top of the checkout:
-//   clang++ -g -O1 -std=c++20 -I. -fsanitize=fuzzer,address,undefined -fuse-ld=lld tests/fuzz/request_facts_fuzz.cc
-//     proxy/core/{json_cursor,json_scan,json_text,request_facts,router,routing_table,token_cjk,token_estimate}.cc
-//     -o /tmp/request_facts_fuzz $(pkg-config --libs absl_status absl_statusor absl_strings)
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
+// ReadFacts, CutTag and the estimate, over any valid body.
 #include <string>
 #include <string_view>
 
 #include "proxy/core/request_facts.h"
 #include "proxy/core/router.h"
 #include "proxy/core/token_estimate.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace ccr::proxy {
 namespace {
 
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
+using fuzz::Require;
 
 // Without the tag the body is valid, and shorter by the tag only; nothing else that was found changes.
 void CheckCut(std::string_view body, const BodyScan& scan, const RequestFacts& facts) {

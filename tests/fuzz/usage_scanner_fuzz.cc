@@ -1,14 +1,6 @@
-// UsageScanner: the cuts of a body make no difference. By hand, from the top of the checkout:
-//   clang++ -g -O1 -std=c++20 -I. -fsanitize=fuzzer,address,undefined -fuse-ld=lld tests/fuzz/usage_scanner_fuzz.cc
-//     proxy/core/usage_scanner.cc -o /tmp/usage_scanner_fuzz
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
-#include <vector>
-
+// UsageScanner: the cuts of a body make no difference.
 #include "proxy/core/usage_scanner.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace {
 
@@ -20,25 +12,17 @@ bool Same(const UsageScanner& a, const UsageScanner& b) {
          a.incomplete() == b.incomplete();
 }
 
-// A copy on the heap, so that a read beyond a piece is seen.
-void FeedCopy(std::string_view piece, UsageScanner* scanner) {
-  const std::vector<char> copy(piece.begin(), piece.end());
-  scanner->Feed({copy.data(), copy.size()});
-}
-
 }  // namespace
 
-// The first byte chooses the kind of body and the size of the pieces.
+// The choice is the kind of body and the size of the pieces.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size == 0) return 0;
-  const auto kind = data[0] % 2 == 0 ? UsageScanner::Body::kJson : UsageScanner::Body::kEventStream;
-  const size_t step = data[0] / 2 + 1U;
-  const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
-
+  using namespace ccr::fuzz;
+  const Input input(data, size);
+  const auto kind = input.choice % 2 == 0 ? UsageScanner::Body::kJson : UsageScanner::Body::kEventStream;
   UsageScanner whole(kind), pieces(kind), bytes(kind);
-  FeedCopy(text, &whole);
-  for (size_t at = 0; at < text.size(); at += step) FeedCopy(text.substr(at, step), &pieces);
-  for (size_t at = 0; at < text.size(); ++at) FeedCopy(text.substr(at, 1), &bytes);
-  if (!Same(whole, pieces) || !Same(whole, bytes)) std::abort();
+  whole.Feed(input.text);
+  InPieces(input.text, input.choice / 2 + 1U, [&](std::string_view piece) { pieces.Feed(piece); });
+  InPieces(input.text, 1, [&](std::string_view piece) { bytes.Feed(piece); });
+  Require(Same(whole, pieces) && Same(whole, bytes), "pieces make a difference");
   return 0;
 }
