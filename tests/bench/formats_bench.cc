@@ -1,7 +1,8 @@
 // What a translation costs. By hand, from the top of the checkout:
 //   g++ -O2 -std=c++20 -I. tests/bench/formats_bench.cc proxy/formats/*.cc proxy/core/error_body.cc
 //   proxy/core/json_*.cc
-//     -o /tmp/formats_bench -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings absl_flat_hash_set)
+//     -o /tmp/formats_bench -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings
+//     absl_flat_hash_set)
 #include <benchmark/benchmark.h>
 
 #include <memory>

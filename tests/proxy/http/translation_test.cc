@@ -1,6 +1,7 @@
 // Clients in front of a provider that speaks the other chat format.
 #include <gmock/gmock.h>
 
+#include "broker/base/log.h"
 #include "proxy_fixture.h"
 
 namespace ccr::proxy::testing {
@@ -146,6 +147,22 @@ TEST_F(TranslationTest, StreamToAnOpenAiClient) {
   EXPECT_THAT(response.body, Not(HasSubstr("event:")));
   EXPECT_TRUE(response.body.ends_with("data: [DONE]\n\n")) << response.body;
   EXPECT_FALSE(OnlyEvidence().incomplete);
+}
+
+TEST_F(TranslationTest, WhatIsDroppedIsInTheDebugLog) {
+  InitLog(LogFormat::kText, LogLevel::kDebug);
+  ::testing::internal::CaptureStderr();
+  const std::string audio = R"(data: {"choices":[{"index":0,"delta":{"audio":{"data":"x"}}}]})";
+  StartStream(kOpenAiEvents[0] + audio + "\n\n" + kOpenAiEvents[2] + kOpenAiEvents[3]);
+  std::string body(kAnthropicStream);
+  body.insert(1, R"("top_k":4,)");
+  const Response response = Messages(body);
+  EXPECT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  InitLog(LogFormat::kText, LogLevel::kInfo);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(log, ::testing::ContainsRegex("translated_request[^\n]*top_k: dropped"));
+  EXPECT_THAT(log, ::testing::ContainsRegex("translated_answer[^\n]*audio: dropped"));
 }
 
 TEST_F(TranslationTest, FirstEventArrivesWhileTheStreamIsOpen) {
