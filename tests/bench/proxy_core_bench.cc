@@ -1,12 +1,14 @@
 // What the proxy's pure parts cost per byte and per request. By hand, from the top of the checkout:
 //   g++ -O2 -std=c++20 -I. tests/bench/proxy_core_bench.cc proxy/core/*.cc -o /tmp/proxy_core_bench
-//     -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings absl_time)
+//     -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings absl_time
+//     absl_flat_hash_set)
 #include <benchmark/benchmark.h>
 
 #include <string>
 
 #include "proxy/core/header_rules.h"
 #include "proxy/core/json_scan.h"
+#include "proxy/core/request_facts.h"
 #include "proxy/core/router.h"
 #include "proxy/core/usage_scanner.h"
 
@@ -45,6 +47,16 @@ void ScanImage(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<int64_t>(body.size()) * static_cast<int64_t>(state.iterations()));
 }
 BENCHMARK(ScanImage)->Arg(4 << 20);
+
+// The facts of a request, with its tokens counted or not.
+void Facts(benchmark::State& state, bool count_tokens) {
+  const std::string body = Conversation(static_cast<size_t>(state.range(0)));
+  const BodyScan scan = ScanBody(body);
+  for (auto _ : state) benchmark::DoNotOptimize(ReadFacts(body, scan, count_tokens));
+  state.SetBytesProcessed(static_cast<int64_t>(body.size()) * static_cast<int64_t>(state.iterations()));
+}
+BENCHMARK_CAPTURE(Facts, counted, true)->Arg(80 << 10)->Arg(10 << 20);
+BENCHMARK_CAPTURE(Facts, uncounted, false)->Arg(80 << 10)->Arg(10 << 20);
 
 void RouteAndSplice(benchmark::State& state) {
   RoutingTable table;
