@@ -49,8 +49,8 @@ absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endp
 // added where base_url does not end in it; the model is percent-encoded, "/" too; a query in base_url is kept.
 std::string GeminiUrl(std::string_view base_url, std::string_view model, bool stream);
 
-// A path of the API behind that base_url, as UpstreamUrl for kPassthrough: its root is base_url without "/models", and a
-// parameter "key" of the client's query, which is a credential there, is left out.
+// A path of the API behind that base_url, as UpstreamUrl for kPassthrough: its root is base_url without "/models", and
+// a parameter "key" of the client's query, which is a credential there, is left out.
 absl::StatusOr<std::string> GeminiPassthroughUrl(std::string_view base_url, const Target& target);
 
 }  // namespace ccr::proxy

@@ -49,6 +49,16 @@ std::string MakeGeminiCallId(const json::object& part, std::string_view seed, si
   return id;
 }
 
+std::string GeminiCallIds::Next(const json::object& part, std::string_view seed) {
+  std::string id = MakeGeminiCallId(part, seed, used_.size());
+  const std::string_view name = WithoutSignature(id);
+  if (std::find(used_.begin(), used_.end(), name) != used_.end()) {
+    id.replace(0, name.size(), MadeUpId("call_", seed, used_.size()));
+  }
+  used_.emplace_back(WithoutSignature(id));
+  return id;
+}
+
 GeminiCallId ReadGeminiCallId(std::string_view id) {
   const std::string_view name = WithoutSignature(id);
   GeminiCallId read;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/formats/json_util.h"
 
@@ -29,6 +30,15 @@ struct GeminiCallId {
 // The id of a part that holds a functionCall, the `number`th call of its answer. `seed` is text that no other answer
 // has, such as its JSON: the same seed and number give the same id. A signature that is no base64 is left out.
 std::string MakeGeminiCallId(const json::object& part, std::string_view seed, size_t number);
+
+// The ids of one answer's calls, each once: where an upstream gives two calls one id, the second gets a made up one.
+class GeminiCallIds {
+ public:
+  std::string Next(const json::object& part, std::string_view seed);
+
+ private:
+  std::vector<std::string> used_;  // without signatures
+};
 
 // What an id carries: nothing when it is none of ours.
 GeminiCallId ReadGeminiCallId(std::string_view id);

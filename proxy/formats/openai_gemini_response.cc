@@ -35,14 +35,14 @@ struct Answer {
   std::string text;
   std::string thoughts;
   std::string calls;  // elements of a JSON array
-  size_t call_count = 0;
+  GeminiCallIds ids;
 };
 
 void AppendCall(const json::object& part, std::string_view seed, Answer* answer) {
   std::string* out = &answer->calls;
   if (!out->empty()) *out += ',';
   *out += R"({"id":)";
-  AppendJsonString(MakeGeminiCallId(part, seed, answer->call_count++), out);
+  AppendJsonString(answer->ids.Next(part, seed), out);
   *out += R"(,"type":"function","function":{"name":)";
   AppendJsonString(GeminiCallName(part), out);
   *out += R"(,"arguments":)";
@@ -191,7 +191,7 @@ absl::StatusOr<std::string> GeminiResponseToOpenAi(std::string_view body, int64_
   AppendJsonString(FindText(*response, "modelVersion"), &out);
   out += R"(,"choices":[{"index":0,"message":)";
   AppendMessage(answer, end, &out);
-  absl::StrAppend(&out, R"(,"logprobs":null,"finish_reason":")", ToAbsl(end.OpenAi(answer.call_count > 0)),
+  absl::StrAppend(&out, R"(,"logprobs":null,"finish_reason":")", ToAbsl(end.OpenAi(!answer.calls.empty())),
                   R"("}],"usage":)");
   usage.AppendOpenAi(&out);
   out += '}';

@@ -41,6 +41,7 @@ class GeminiStream final : public StreamTranslator {
   State state_ = State::kBefore;
   bool answered_ = false;  // text or a call was written
   size_t calls_ = 0;
+  GeminiCallIds ids_;
   GeminiUsage usage_;
   GeminiEnd end_;
 };
@@ -87,7 +88,7 @@ void GeminiStream::OnPart(GeminiPart kind, const json::object& part, std::string
   if (kind == GeminiPart::kThought) return writer_.Text("reasoning_content", FindText(part, "text"), out);
   answered_ = true;
   if (kind == GeminiPart::kText) return writer_.Text("content", FindText(part, "text"), out);
-  writer_.Call(calls_, MakeGeminiCallId(part, data, calls_), GeminiCallName(part), GeminiCallArguments(part), out);
+  writer_.Call(calls_, ids_.Next(part, data), GeminiCallName(part), GeminiCallArguments(part), out);
   ++calls_;
 }
 

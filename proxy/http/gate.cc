@@ -18,8 +18,8 @@ bool IsToken(std::string_view candidate, const std::string& sha256) {
 
 bool HasToken(const Request& request, const std::string& sha256) {
   bool found = false;
-  for (std::string_view candidate : ClientTokens(request.Find("authorization"), request.Find("x-api-key"),
-                                                 request.Find("x-goog-api-key")))
+  for (std::string_view candidate :
+       ClientTokens(request.Find("authorization"), request.Find("x-api-key"), request.Find("x-goog-api-key")))
     found |= IsToken(candidate, sha256);
   return found;
 }

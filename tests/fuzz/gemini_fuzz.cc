@@ -2,7 +2,7 @@
 //   clang++ -g -O1 -std=c++20 -I. -fsanitize=fuzzer,address,undefined -fuse-ld=lld tests/fuzz/gemini_fuzz.cc
 //     tests/proxy/formats/{gemini_validators,openai_validators,validators}.cc proxy/formats/*.cc
 //     proxy/core/{error_body,json_scan,json_text}.cc -o /tmp/gemini_fuzz -lboost_json
-//     $(pkg-config --libs absl_status absl_statusor absl_strings)
+//     $(pkg-config --libs absl_flat_hash_set absl_status absl_statusor absl_strings)
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

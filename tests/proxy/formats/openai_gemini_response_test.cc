@@ -154,6 +154,16 @@ TEST(GeminiErrors, KeepTheirWording) {
   EXPECT_NE(MakeOpenAiToGemini()->Error(500, "").find("status 500"), std::string::npos);
 }
 
+TEST(GeminiCallIds, AreUniqueWhateverTheUpstreamSays) {
+  const json::value part = ParseJson(R"({"functionCall":{"name":"f","id":"a"},"thoughtSignature":"QQ=="})").value();
+  GeminiCallIds ids;
+  EXPECT_EQ(ids.Next(part.as_object(), "seed"), "gid_a__sig_QQ");
+  const std::string second = ids.Next(part.as_object(), "seed");
+  EXPECT_TRUE(second.starts_with("call_"));
+  EXPECT_EQ(ReadGeminiCallId(second).signature, "QQ==");
+  EXPECT_NE(ids.Next(part.as_object(), "seed"), second);
+}
+
 TEST(GeminiCallId, CarriesIdAndSignature) {
   const auto id_of = [](std::string_view part) {
     return MakeGeminiCallId(ParseJson(part).value().as_object(), "seed", 0);
