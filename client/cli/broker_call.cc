@@ -11,7 +11,8 @@ constexpr absl::Duration kDeadline = absl::Seconds(5);
 
 }  // namespace
 
-BrokerCall::BrokerCall(const std::string& address) : address_(address), client_(client::MakeBrokerChannel(address)) {}
+BrokerCall::BrokerCall(const BrokerTarget& broker)
+    : address_(broker.address), client_(client::MakeBrokerChannel(broker.address, broker.tls)) {}
 
 absl::StatusOr<broker::v1::ListPoolsResponse> BrokerCall::ListPools(const std::string& provider) {
   return client_.ListPools(provider, absl::Now() + kDeadline);

@@ -77,11 +77,11 @@ ServiceAddresses ConfiguredAddresses(const ServiceOptions& options) {
 }
 
 // At once, so that all of it takes no longer than one.
-std::vector<Part> Ask(const std::string& broker, const std::string& proxy) {
+std::vector<Part> Ask(const BrokerTarget& broker, const std::string& proxy) {
   std::future<absl::Status> proxy_health;
   if (!proxy.empty()) proxy_health = std::async(std::launch::async, ProxyHealth, proxy);
   std::vector<Part> parts;
-  if (!broker.empty()) parts.push_back({"broker", broker, BrokerHealth(broker)});
+  if (!broker.address.empty()) parts.push_back({"broker", broker.address, BrokerHealth(broker)});
   if (!proxy.empty()) parts.push_back({"proxy", proxy, proxy_health.get()});
   return parts;
 }
@@ -90,7 +90,7 @@ std::vector<Part> AskBoth(const ServiceOptions& options) {
   const ServiceFiles files(options.config_path);
   const std::optional<ServiceAddresses> running = FindRunning(files) ? files.ReadAddresses() : std::nullopt;
   const ServiceAddresses addresses = running ? *running : ConfiguredAddresses(options);
-  return Ask(addresses.broker, addresses.http);
+  return Ask({addresses.broker, BrokerTls(options)}, addresses.http);
 }
 
 }  // namespace
@@ -108,13 +108,13 @@ bool IsProxy(const std::string& address) {
   return answer.ok() && TextField(answer->body, "name") == "ccr-proxy";
 }
 
-absl::Status BrokerHealth(const std::string& address) {
-  return client::CheckHealth(client::MakeBrokerChannel(address), absl::Now() + kAnswerTime);
+absl::Status BrokerHealth(const BrokerTarget& broker) {
+  return client::CheckHealth(client::MakeBrokerChannel(broker.address, broker.tls), absl::Now() + kAnswerTime);
 }
 
 int Health(const ServiceOptions& options, const std::string& proxy, const Terminal& terminal) {
   const bool named = !options.broker.empty() || !proxy.empty();
-  const std::vector<Part> parts = named ? Ask(options.broker, proxy) : AskBoth(options);
+  const std::vector<Part> parts = named ? Ask({options.broker, BrokerTls(options)}, proxy) : AskBoth(options);
   bool healthy = true;
   std::vector<std::string> texts;
   boost::json::object json;

@@ -15,8 +15,8 @@ absl::Status ProxyHealth(const std::string& address);
 // Whether a ccr-proxy, well or not, answers there.
 bool IsProxy(const std::string& address);
 
-// Asks grpc.health.v1 within 2 s. `address` as MakeBrokerChannel takes it.
-absl::Status BrokerHealth(const std::string& address);
+// Asks grpc.health.v1 within 2 s.
+absl::Status BrokerHealth(const BrokerTarget& broker);
 
 // Both of the running service, or as configured; or only those that are named: options.broker, `proxy`. One line on
 // `terminal.out`. 0: all are well. 1: one is not.

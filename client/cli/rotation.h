@@ -3,12 +3,13 @@
 
 #include <string>
 
+#include "client/cli/broker_call.h"
 #include "client/cli/terminal.h"
 
 namespace ccr::cli {
 
 struct RotationOptions {
-  std::string broker;    // address
+  BrokerTarget broker;
   std::string provider;  // empty = all
   bool json = false;
   bool watch = false;

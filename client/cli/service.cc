@@ -146,7 +146,7 @@ boost::json::array PoolsArray(const broker::v1::ListPoolsResponse& response) {
 
 void PrintRunning(const ServiceOptions& options, const RunningService& service, const ServiceAddresses& addresses,
                   const Terminal& terminal) {
-  BrokerCall broker(BrokerAddress(options));
+  BrokerCall broker(FindBroker(options));
   const absl::StatusOr<broker::v1::ListPoolsResponse> response = broker.ListPools("");
   const absl::Duration uptime = std::max(absl::Now() - service.since, absl::ZeroDuration());
   const std::string silent =
@@ -272,15 +272,21 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
   return absl::NotFoundError("not running");
 }
 
-std::string BrokerAddress(const ServiceOptions& options) {
-  if (!options.broker.empty()) return options.broker;
+BrokerTarget FindBroker(const ServiceOptions& options) {
+  if (!options.broker.empty()) return {options.broker, BrokerTls(options)};
   const ServiceFiles files(options.config_path);
   if (FindRunning(files)) {
     const std::optional<ServiceAddresses> addresses = files.ReadAddresses();
-    if (addresses && !addresses->broker.empty()) return addresses->broker;
+    if (addresses && !addresses->broker.empty()) return {addresses->broker, BrokerTls(options)};
   }
   const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
-  return Connectable(result.config ? result.config->broker.listen : BrokerConfig{}.listen);
+  return {Connectable(result.config ? result.config->broker.listen : BrokerConfig{}.listen), BrokerTls(options)};
+}
+
+TlsFiles BrokerTls(const ServiceOptions& options) {
+  if (options.broker_tls.used()) return options.broker_tls;
+  const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
+  return result.config ? result.config->proxy.broker_tls : TlsFiles();
 }
 
 }  // namespace ccr::cli

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "broker/base/config.h"
+#include "client/cli/broker_call.h"
 #include "client/cli/service_files.h"
 #include "client/cli/supervisor.h"
 #include "client/cli/terminal.h"
@@ -19,6 +20,7 @@ struct ServiceOptions {
   std::string bin_folder;  // where ccr-broker and ccr-proxy are
   std::string broker;      // --broker; empty = the running service's, else the configuration's
   bool json = false;
+  TlsFiles broker_tls = {};  // --broker-tls-*; none = the configuration's
 };
 
 // 0: broker and proxy are ready. 1: they are not, or already were. 2: the configuration is wrong. In the foreground it
@@ -49,6 +51,7 @@ bool StopAndWait(const ServiceFiles& files, const RunningService& service, const
 absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files);
 
 // Where to find the broker: --broker, the running service, the configuration, the default.
-std::string BrokerAddress(const ServiceOptions& options);
+BrokerTarget FindBroker(const ServiceOptions& options);
+TlsFiles BrokerTls(const ServiceOptions& options);
 
 }  // namespace ccr::cli

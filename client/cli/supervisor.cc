@@ -285,6 +285,11 @@ std::vector<std::string> Supervisor::Arguments(const Member& member) const {
       KeepPort(options_.proxy.metrics_listen, proxy_.daemon.address("metrics")),
       "--drain-timeout",
       absl::StrCat(absl::ToInt64Seconds(absl::Ceil(options_.proxy.drain_timeout, absl::Seconds(1))))};
+  const TlsFiles& tls = options_.proxy.broker_tls;
+  if (!tls.ca.empty()) arguments.insert(arguments.end(), {"--broker-tls-ca", tls.ca});
+  if (!tls.cert.empty()) {
+    arguments.insert(arguments.end(), {"--broker-tls-cert", tls.cert, "--broker-tls-key", tls.key});
+  }
   if (options_.proxy.workers > 0) {
     arguments.insert(arguments.end(), {"--workers", absl::StrCat(options_.proxy.workers)});
   }

@@ -160,13 +160,13 @@ TEST_F(ServiceTest, StatusTellsWhereItRuns) {
                     HasSubstr("the broker does not answer; see " + files().log_path("ccr-broker"))));
 }
 
-TEST_F(ServiceTest, BrokerAddressPrefersFlagThenServiceThenConfiguration) {
+TEST_F(ServiceTest, TheBrokersAddressPrefersFlagThenServiceThenConfiguration) {
   ServiceOptions given = options();
-  EXPECT_EQ(BrokerAddress(given), "127.0.0.1:50061");
+  EXPECT_EQ(FindBroker(given).address, "127.0.0.1:50061");
   ASSERT_EQ(Start(given, false, terminal_), 0) << err_.str();
-  EXPECT_EQ(BrokerAddress(given), "127.0.0.1:50999");
+  EXPECT_EQ(FindBroker(given).address, "127.0.0.1:50999");
   given.broker = "unix:/run/other.sock";
-  EXPECT_EQ(BrokerAddress(given), "unix:/run/other.sock");
+  EXPECT_EQ(FindBroker(given).address, "unix:/run/other.sock");
 }
 
 TEST_F(ServiceTest, ForegroundStaysUntilTold) {

@@ -248,7 +248,7 @@ TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
 }
 
 // Remembers how many records came with each Append.
-class CountingStore final : public KeyStore {
+class AppendSizes final : public KeyStore {
  public:
   absl::StatusOr<std::vector<KeyRecord>> Load() override { return std::vector<KeyRecord>(); }
   absl::Status Append(absl::Span<const KeyRecord> records) override {
@@ -260,8 +260,8 @@ class CountingStore final : public KeyStore {
 };
 
 TEST_F(BrokerServiceTest, ACheckpointWritesTheKeysUsedSinceTheLastOne) {
-  CountingStore store;
-  BrokerService service(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr});
+  AppendSizes store;
+  BrokerService service(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr, nullptr});
   ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a", "b"}))).ok());
   EXPECT_EQ(service.Checkpoint(), clock_.Now() + absl::Seconds(10));
   EXPECT_THAT(store.appends, ::testing::ElementsAre(2));  // the first one writes all
