@@ -4,7 +4,6 @@
 #include <boost/asio/post.hpp>
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -32,8 +31,7 @@ class UpstreamClient::Impl {
   static Transfer* Of(CURL* easy);
 
   std::unique_ptr<Transfer> Take();
-  void Schedule(Transfer* transfer);
-  void Unschedule(Transfer* transfer);
+  void CallForDeadline();
   void OnDeadline();
   void AfterWork();
   void UnpauseResumed();
@@ -45,10 +43,9 @@ class UpstreamClient::Impl {
   const Options options_;
   MultiLoop multi_;
   LazyTimer deadline_timer_;
-  std::set<Transfer*> running_;                           // from Start to Finish or Cancel
-  std::set<std::pair<SteadyTime, Transfer*>> deadlines_;  // of running_, by next_check()
-  std::vector<Transfer*> cancelled_;                      // from inside of curl's work, to be removed after it
-  std::vector<Transfer*> resumed_;                        // of running_; curl is told in the next turn
+  boost::intrusive::multiset<Transfer> running_;  // owned, from Start to Finish or Cancel, by next_check()
+  std::vector<Transfer*> cancelled_;              // from inside of curl's work, to be removed after it
+  std::vector<Transfer*> resumed_;                // of running_; curl is told in the next turn
   std::vector<std::unique_ptr<Transfer>> idle_;
   std::shared_ptr<Impl*> self_;  // what a posted task that outlives us finds out by
 };
@@ -61,7 +58,7 @@ UpstreamClient::Impl::Impl(boost::asio::io_context& loop, Options options)
       self_(std::make_shared<Impl*>(this)) {}
 
 UpstreamClient::Impl::~Impl() {
-  while (!running_.empty()) Remove(*running_.begin());
+  while (!running_.empty()) Remove(&*running_.begin());
   idle_.clear();
 }
 
@@ -74,8 +71,8 @@ UpstreamClient::Transfer* UpstreamClient::Impl::Of(CURL* easy) {
 UpstreamClient::Transfer* UpstreamClient::Impl::Start(UpstreamRequest request, UpstreamHandler* handler) {
   Transfer* const transfer = Take().release();  // running_ owns it
   transfer->Begin(std::move(request), handler, std::chrono::steady_clock::now());
-  running_.insert(transfer);
-  Schedule(transfer);
+  running_.insert(*transfer);
+  CallForDeadline();
   multi_.Add(transfer->easy());
   return transfer;
 }
@@ -109,7 +106,7 @@ void UpstreamClient::Impl::UnpauseResumed() {
 }
 
 void UpstreamClient::Impl::Cancel(Transfer* transfer) {
-  if (running_.count(transfer) == 0 || transfer->handler() == nullptr) return;
+  if (!transfer->is_linked() || transfer->handler() == nullptr) return;
   transfer->Abandon();
   if (multi_.working()) {
     cancelled_.push_back(transfer);
@@ -133,24 +130,19 @@ void UpstreamClient::Impl::AfterWork() {
 
 void UpstreamClient::Impl::OnDeadline() {
   const SteadyTime now = std::chrono::steady_clock::now();
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    Transfer* const transfer = deadlines_.begin()->second;
-    Unschedule(transfer);
-    const std::optional<TransportError> passed = transfer->CheckDeadlines(now);
-    Schedule(transfer);
-    if (passed) Finish(transfer, transfer->TimedOut(*passed, now));
+  while (!running_.empty() && running_.begin()->next_check() <= now) {
+    Transfer& transfer = *running_.begin();
+    running_.erase(running_.begin());
+    const std::optional<TransportError> passed = transfer.CheckDeadlines(now);
+    running_.insert(transfer);
+    if (passed) Finish(&transfer, transfer.TimedOut(*passed, now));
   }
-  if (!deadlines_.empty()) deadline_timer_.CallBy(deadlines_.begin()->first);
+  CallForDeadline();
 }
 
-void UpstreamClient::Impl::Schedule(Transfer* transfer) {
-  if (transfer->next_check() == SteadyTime::max()) return;
-  deadlines_.emplace(transfer->next_check(), transfer);
-  deadline_timer_.CallBy(transfer->next_check());
-}
-
-void UpstreamClient::Impl::Unschedule(Transfer* transfer) {
-  deadlines_.erase({transfer->next_check(), transfer});
+void UpstreamClient::Impl::CallForDeadline() {
+  if (running_.empty() || running_.begin()->next_check() == SteadyTime::max()) return;
+  deadline_timer_.CallBy(running_.begin()->next_check());
 }
 
 // The handler may cancel its transfer from OnDone, which does nothing, and start another, which is not this one.
@@ -164,8 +156,7 @@ void UpstreamClient::Impl::Finish(Transfer* transfer, const UpstreamResult& resu
 std::unique_ptr<UpstreamClient::Transfer> UpstreamClient::Impl::Remove(Transfer* transfer) {
   transfer->Abandon();
   multi_.Remove(transfer->easy());
-  Unschedule(transfer);
-  running_.erase(transfer);
+  running_.erase(running_.iterator_to(*transfer));
   std::erase(resumed_, transfer);
   transfer->End();
   return std::unique_ptr<Transfer>(transfer);

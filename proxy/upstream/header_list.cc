@@ -6,6 +6,13 @@
 #include <utility>
 
 namespace ccr::proxy {
+namespace {
+
+bool EndsLine(char c) {
+  return c == '\r' || c == '\n' || c == '\0';
+}
+
+}  // namespace
 
 void HeaderList::Add(std::string_view name, std::string_view prefix, std::string_view value) {
   starts_.push_back(text_.size());
@@ -44,7 +51,7 @@ void HeaderList::Clear() {
 }
 
 void HeaderList::Append(std::string_view text) {
-  broken_ = broken_ || text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
+  broken_ = broken_ || std::any_of(text.begin(), text.end(), EndsLine);
   if (text_.size() + text.size() + 1 > text_.capacity()) Grow(text_.size() + text.size() + 1);
   text_.append(text);
 }

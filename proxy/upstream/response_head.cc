@@ -16,16 +16,20 @@ namespace {
 constexpr std::array<std::string_view, 10> kHopByHop = {
     "connection",        "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
     "transfer-encoding", "upgrade",    "proxy-connection",   "http2-settings"};
+constexpr size_t kUsualHeaders = 24;
 
 bool SameName(std::string_view a, std::string_view b) {
-  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+  return a.size() == b.size() && absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+}
+
+bool IsSpace(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+  while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsSpace(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 std::vector<std::string> ConnectionTokens(const UpstreamHead& head) {
@@ -58,6 +62,7 @@ bool ResponseHead::AddLine(std::string_view line) {
 
 void ResponseHead::Begin(std::string_view status_line) {
   Clear();
+  head_.headers.reserve(kUsualHeaders);
   const std::string_view status = status_line.substr(std::min(status_line.find(' ') + 1, status_line.size()));
   std::from_chars(status.data(), status.data() + std::min<size_t>(status.size(), 3), head_.status);
 }

@@ -15,7 +15,10 @@ namespace {
 
 // Bodies up to this size leave together with the head; curl copies them.
 constexpr size_t kSmallBody = 64 * 1024;
-constexpr long kReadBuffer = 32 * 1024;
+// With curl's own byte behind it this is what allocators still keep at hand per thread: curl takes one per transfer.
+constexpr long kReadBuffer = 32 * 1024 - 1;
+// From here on curl would wait for "100 Continue" by itself.
+constexpr size_t kExpectsContinue = 1024 * 1024;
 
 SteadyTime After(SteadyTime from, absl::Duration timeout) {
   if (timeout == absl::ZeroDuration() || timeout >= absl::Hours(24 * 365)) return SteadyTime::max();
@@ -30,7 +33,7 @@ void SetCallback(CURL* easy, CURLoption function_option, Function function, CURL
 
 }  // namespace
 
-UpstreamClient::Transfer::Transfer(const Options& options) : easy_(curl_easy_init()) {
+UpstreamClient::Transfer::Transfer(const Options& options) : easy_(curl_easy_init()), url_(curl_url()) {
   curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -57,6 +60,7 @@ UpstreamClient::Transfer::Transfer(const Options& options) : easy_(curl_easy_ini
 
 UpstreamClient::Transfer::~Transfer() {
   curl_easy_cleanup(easy_);
+  curl_url_cleanup(url_);
 }
 
 void UpstreamClient::Transfer::Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now) {
@@ -71,9 +75,11 @@ void UpstreamClient::Transfer::Begin(UpstreamRequest request, UpstreamHandler* h
   SetMethod();
   SetBody();
   SetHeaders();
-  // A request that must not leave gets a URL that cannot be opened.
-  curl_easy_setopt(easy_, CURLOPT_URL, headers_.broken() ? "" : request_.url.c_str());
-  curl_easy_setopt(easy_, CURLOPT_PROXY, request_.proxy_url.c_str());
+  SetUrl();
+  if (proxy_url_ != request_.proxy_url) {
+    proxy_url_ = request_.proxy_url;
+    curl_easy_setopt(easy_, CURLOPT_PROXY, proxy_url_->c_str());
+  }
   const auto connect_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(request_.connect_timeout), 0, 86'400'000);
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_ms));
   next_check_ = std::min(
@@ -88,6 +94,18 @@ void UpstreamClient::Transfer::End() {
   joined_.clear();
   request_ = {};
   handler_ = nullptr;
+}
+
+// Curl is given the URL in parts as well, so that it does not take it apart and together again for each request. A
+// request that must not leave gets a URL that cannot be opened.
+void UpstreamClient::Transfer::SetUrl() {
+  const std::string url = headers_.broken() ? std::string() : request_.url;
+  if (set_url_ == url) return;
+  set_url_ = url;
+  const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS;
+  const bool parsed = curl_url_set(url_, CURLUPART_URL, url.c_str(), flags) == CURLUE_OK;
+  curl_easy_setopt(easy_, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy_, CURLOPT_CURLU, parsed ? url_ : nullptr);
 }
 
 void UpstreamClient::Transfer::SetMethod() {
@@ -126,10 +144,9 @@ void UpstreamClient::Transfer::SetHeaders() {
   if (!request_.credential_header.empty()) {
     headers_.Add(request_.credential_header, request_.credential_prefix, request_.credential.Reveal());
   }
-  for (const char* name : {"Accept", "User-Agent", "Content-Type"}) {
-    if (!HasHeader(name)) headers_.Suppress(name);
-  }
-  headers_.Suppress("Expect");
+  if (!HasHeader("Accept")) headers_.Suppress("Accept");
+  if (request_.has_body && !HasHeader("Content-Type")) headers_.Suppress("Content-Type");
+  if (BodySize() > kExpectsContinue) headers_.Suppress("Expect");
   curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_.Get());
   request_.credential = Secret();
 }

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 
+#include <boost/intrusive/set.hpp>
 #include <optional>
 #include <string>
 
@@ -14,7 +15,8 @@
 namespace ccr::proxy {
 
 // Reused: Begin, then End, any number of times. Hands head and data to its handler from inside of curl's work.
-class UpstreamClient::Transfer {
+// While it runs it stands in the client's set of deadlines.
+class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
  public:
   explicit Transfer(const Options& options);
   ~Transfer();
@@ -36,6 +38,7 @@ class UpstreamClient::Transfer {
   // The next moment to call CheckDeadlines; max() = never. No deadline can pass before it, whatever happens until then,
   // so that bytes coming and going need no timer.
   SteadyTime next_check() const { return next_check_; }
+  bool operator<(const Transfer& other) const { return next_check_ < other.next_check_; }
   // The deadline that has passed, if any; else sets the next moment.
   std::optional<TransportError> CheckDeadlines(SteadyTime now);
 
@@ -48,6 +51,7 @@ class UpstreamClient::Transfer {
   static size_t OnUpload(char* to, size_t size, size_t count, void* self);
   static int OnSeek(void* self, curl_off_t offset, int origin);
 
+  void SetUrl();
   void SetMethod();
   void SetBody();
   void SetHeaders();
@@ -59,6 +63,10 @@ class UpstreamClient::Transfer {
   void FillTimes(UpstreamResult& result, SteadyTime now) const;
 
   CURL* const easy_;
+  CURLU* const url_;
+  // What easy_ holds from the transfer before.
+  std::optional<std::string> set_url_;
+  std::optional<std::string> proxy_url_;
   UpstreamRequest request_;
   UpstreamHandler* handler_ = nullptr;
   HeaderList headers_;

@@ -1,0 +1,51 @@
+// Only providers whose certificate is trusted, and theirs, get a request.
+#include <unistd.h>
+
+#include <string>
+
+#include "tests/proxy/upstream/tls_server.h"
+#include "tests/proxy/upstream/upstream_fixture.h"
+
+namespace ccr::proxy {
+namespace {
+
+class TlsTest : public UpstreamTest {
+ protected:
+  void SetUp() override { ASSERT_TRUE(server_.WriteCertificate(ca_file_)); }
+  void TearDown() override { unlink(ca_file_.c_str()); }
+
+  void DoTrusting(UpstreamRequest request, Recorder& recorder) {
+    UpstreamClient client(loop_, {.ca_file = ca_file_});
+    client.Start(std::move(request), &recorder);
+    ASSERT_TRUE(RunUntil([&] { return recorder.result.has_value(); }));
+  }
+
+  const std::string ca_file_ = ::testing::TempDir() + "ccr-ca-" + std::to_string(getpid()) + ".pem";
+  TlsServer server_;
+};
+
+TEST_F(TlsTest, UntrustedCertificateGetsNothing) {
+  Recorder recorder;
+  Do(Post(server_.Url("127.0.0.1"), {"{}"}), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kConnect);
+  EXPECT_FALSE(recorder.result->sent);
+  EXPECT_FALSE(recorder.head.has_value());
+}
+
+TEST_F(TlsTest, TrustedCertificateIsServed) {
+  Recorder recorder;
+  DoTrusting(Post(server_.Url("127.0.0.1"), {"{}"}), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kNone);
+  EXPECT_EQ(recorder.body, "ok");
+  EXPECT_EQ(server_.handshakes(), 1);
+}
+
+TEST_F(TlsTest, CertificateOfAnotherHostGetsNothing) {
+  Recorder recorder;
+  DoTrusting(Post(server_.Url("localhost"), {"{}"}), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kConnect);
+  EXPECT_FALSE(recorder.result->sent);
+}
+
+}  // namespace
+}  // namespace ccr::proxy
