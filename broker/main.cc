@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/cleanup/cleanup.h"
+#include "absl/synchronization/mutex.h"
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/server.h"
 #include "broker/adapters/log/log_observer.h"
@@ -139,6 +140,8 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Debian's Abseil would look for deadlocks at every lock that gRPC takes.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ccr::SignalWatcher signals;
   Flags flags;
   CLI::App app("Owns the keys of LLM providers and leases them: one to each request.", "ccr-broker");

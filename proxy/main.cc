@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/synchronization/mutex.h"
 #include "broker/base/address.h"
 #include "broker/base/certificate_metrics.h"
 #include "broker/base/clock.h"
@@ -126,6 +127,8 @@ int Run(const Flags& flags, SignalWatcher& signals) {
 }  // namespace ccr::proxy
 
 int main(int argc, char** argv) {
+  // Debian's Abseil would look for deadlocks at every lock that gRPC takes.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ccr::SignalWatcher signals;
   ccr::proxy::Flags flags;
   CLI::App app("The HTTP edge: leases a key from ccr-broker for each request and streams the provider's answer.",

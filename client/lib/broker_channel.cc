@@ -11,6 +11,8 @@ namespace {
 
 constexpr int kMaxMessageBytes = 16 * 1024 * 1024;
 constexpr unsigned kCertificateRefreshSeconds = 30;
+// A fixed window, wide enough that neither probes nor window updates go between the messages of a lease stream.
+constexpr int kWindowBytes = 4 * 1024 * 1024;
 
 std::shared_ptr<grpc::ChannelCredentials> BrokerCredentials(const TlsFiles& tls) {
   if (!tls.used()) return grpc::InsecureChannelCredentials();
@@ -33,6 +35,8 @@ std::shared_ptr<grpc::Channel> MakeBrokerChannel(const std::string& address, con
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  args.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetMaxReceiveMessageSize(kMaxMessageBytes);

@@ -19,6 +19,12 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 // How long a broker that goes away may take to answer what it has.
 constexpr absl::Duration kGoingAwayBound = absl::Seconds(1);
 
+// Whether the broker answers it without waiting for a key.
+bool IsAnsweredAtOnce(const v1::Operation& operation) {
+  if (operation.has_lease()) return operation.lease().max_wait_ms() == 0;
+  return !operation.report().has_next() || operation.report().next().max_wait_ms() == 0;
+}
+
 v1::ReportRequest GivenBack(const std::string& lease_id) {
   v1::ReportRequest report;
   report.set_lease_id(lease_id);
@@ -39,6 +45,7 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   void Flush();
   void Stop(absl::Duration bound);
 
+  bool answer_due() const { return answer_due_; }
   bool connected() const { return connected_; }
   size_t held() const { return held_.size(); }
   size_t pending() const { return operations_.size(); }
@@ -68,6 +75,7 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   v1::LeaseStreamRequest MakeHello() const;
   std::vector<OperationId> SortedOperations() const;
 
+  void SendQueued();
   void OnMessages(std::vector<v1::LeaseStreamResponse> messages);
   void OnHelloAck(const v1::HelloAck& ack);
   void OnGoingAway();
@@ -94,6 +102,7 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   bool stopped_ = false;
   bool acknowledged_ = false;  // connection_ has answered our hello
   bool connected_ = false;     // acknowledged_, and the broker is not going away
+  bool answer_due_ = false;    // a message is unanswered that the broker answers at once
   OperationId last_id_ = 0;
 
   // Every operation that is not answered is in operations_. Without a connection each of them that has a callback is in
@@ -215,11 +224,16 @@ void LeaseStream::Impl::Flush() {
   if (!connected_) {
     unsent_.clear();
     outgoing_.clear_operations();
-    return;
+  } else if (!answer_due_) {
+    SendQueued();
   }
+}
+
+void LeaseStream::Impl::SendQueued() {
   for (const OperationId id : unsent_) {
     const auto it = operations_.find(id);
     if (it == operations_.end() || std::exchange(it->second.sent, true)) continue;
+    answer_due_ = answer_due_ || IsAnsweredAtOnce(it->second.message);
     *outgoing_.add_operations() = it->second.message;
   }
   unsent_.clear();
@@ -228,6 +242,7 @@ void LeaseStream::Impl::Flush() {
 
 void LeaseStream::Impl::Stop(absl::Duration bound) {
   if (std::exchange(stopped_, true)) return;
+  answer_due_ = false;
   Flush();
   gate_->Close();
   if (connection_ == nullptr) return;
@@ -238,6 +253,7 @@ void LeaseStream::Impl::Stop(absl::Duration bound) {
 }
 
 void LeaseStream::Impl::OnMessages(std::vector<v1::LeaseStreamResponse> messages) {
+  answer_due_ = false;
   for (auto& message : messages) {
     if (stopped_) return;
     if (message.has_hello_ack()) OnHelloAck(message.hello_ack());
@@ -277,6 +293,7 @@ void LeaseStream::Impl::OnEnd() {
 }
 
 void LeaseStream::Impl::LoseConnection() {
+  answer_due_ = false;
   if (!connected_) return;
   for (const OperationId id : SortedOperations()) {
     const Operation& operation = operations_.find(id)->second;
@@ -404,6 +421,9 @@ void LeaseStream::Flush() {
 }
 void LeaseStream::Stop(absl::Duration bound) {
   impl_->Stop(bound);
+}
+bool LeaseStream::answer_due() const {
+  return impl_->answer_due();
 }
 bool LeaseStream::connected() const {
   return impl_->connected();

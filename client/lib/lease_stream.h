@@ -63,14 +63,17 @@ class LeaseStream {
   // `done` is not called any more. A report is sent all the same. Unknown and finished operations are ignored.
   void Cancel(OperationId id);
 
-  // Sends what was queued since the last call as one message: at once, or together with what else gathers until the
-  // write that is under way has ended. Call it once per loop turn.
+  // Sends what was queued since the last call as one message: at once, or, while the broker owes an answer to the
+  // message before, together with what else gathers until that answer is here. So batches grow with the load, and an
+  // idle stream adds no delay. Call it once per loop turn.
   void Flush();
 
   // Sends what is queued, ends the stream and blocks for at most `bound` until the broker has taken it. No callback and
   // no hook is called afterwards; only destruction may follow.
   void Stop(absl::Duration bound);
 
+  // An answer is due at once and brings about the next flush: what is queued now needs none of its own.
+  bool answer_due() const;
   bool connected() const;  // the broker has answered our hello
   size_t held() const;     // leases granted and not yet reported
   size_t pending() const;  // operations not yet answered

@@ -29,6 +29,7 @@ BrokerBridge::BrokerBridge(boost::asio::io_context& loop, const Options& options
                            std::shared_ptr<const RoutingSlot> routing)
     : loop_(loop),
       routing_(std::move(routing)),
+      report_timer_(loop),
       stream_(std::make_unique<client::LeaseStream>(client::MakeBrokerChannel(options.broker_address, options.tls),
                                                     StreamOptions(loop, options))) {
   stream_->Start();
@@ -44,31 +45,43 @@ bool BrokerBridge::connected() const {
 }
 
 LeaseSource::CallId BrokerBridge::Acquire(LeaseRequest request, LeaseCallback done) {
-  ScheduleFlush();
+  FlushThisTurn();
   return stream_->Lease(ToMessage(request), [done = std::move(done)](absl::StatusOr<v1::LeaseResponse> response) {
     done(ToLeaseAnswer(std::move(response)));
   });
 }
 
 LeaseSource::CallId BrokerBridge::Report(ReportRequest request, ReportCallback done) {
-  ScheduleFlush();
-  if (!done) return stream_->Report(ToMessage(request), nullptr);
+  if (!done) {
+    FlushSoon();
+    return stream_->Report(ToMessage(request), nullptr);
+  }
+  FlushThisTurn();
   return stream_->Report(ToMessage(request), [done = std::move(done)](absl::StatusOr<v1::ReportResponse> response) {
     done(ToReportAnswer(std::move(response)));
   });
 }
 
 void BrokerBridge::Cancel(CallId call) {
-  ScheduleFlush();
+  FlushThisTurn();
   stream_->Cancel(call);
 }
 
-// What one loop turn asks for leaves as one message.
-void BrokerBridge::ScheduleFlush() {
+void BrokerBridge::FlushThisTurn() {
   if (std::exchange(flush_scheduled_, true)) return;
   boost::asio::post(loop_, [this, alive = alive_] {
     if (!*alive) return;
     flush_scheduled_ = false;
+    stream_->Flush();
+  });
+}
+
+void BrokerBridge::FlushSoon() {
+  if (flush_scheduled_ || stream_->answer_due() || std::exchange(report_waits_, true)) return;
+  report_timer_.expires_after(kReportDelay);
+  report_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (error || !*alive) return;
+    report_waits_ = false;
     stream_->Flush();
   });
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,10 +18,13 @@ class LeaseStream;
 
 namespace ccr::proxy {
 
+// What one loop turn asks for leaves as one message. A report that nobody waits for takes the next one, within
+// kReportDelay.
 class BrokerBridge final : public LeaseSource {
  public:
   // How long its end waits for the broker to take the last reports.
   static constexpr absl::Duration kFarewell = absl::Seconds(1);
+  static constexpr std::chrono::milliseconds kReportDelay{2};
 
   struct Options {
     std::string broker_address;
@@ -38,12 +43,15 @@ class BrokerBridge final : public LeaseSource {
   std::shared_ptr<const RoutingTable> routing() const override { return routing_->table; }
 
  private:
-  void ScheduleFlush();
+  void FlushThisTurn();
+  void FlushSoon();
 
   boost::asio::io_context& loop_;
   const std::shared_ptr<const RoutingSlot> routing_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the flush that is scheduled; on the loop
   bool flush_scheduled_ = false;
+  bool report_waits_ = false;  // until report_timer_ fires, if nothing takes it before
+  boost::asio::steady_timer report_timer_;
   std::unique_ptr<client::LeaseStream> stream_;
 };
 

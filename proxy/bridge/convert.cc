@@ -135,13 +135,13 @@ Advice ToAdvice(v1::ReportResponse::Advice advice) {
 
 Lease ToLease(v1::LeaseResponse message) {
   Lease lease;
-  lease.id = message.lease_id();
-  lease.pool = message.pool();
-  lease.key_name = message.key_name();
-  lease.key_fingerprint = message.key_fingerprint();
-  lease.credential_header = message.credential().header();
-  lease.credential_prefix = message.credential().prefix();
-  lease.base_url = message.base_url();
+  lease.id = std::move(*message.mutable_lease_id());
+  lease.pool = std::move(*message.mutable_pool());
+  lease.key_name = std::move(*message.mutable_key_name());
+  lease.key_fingerprint = std::move(*message.mutable_key_fingerprint());
+  lease.credential_header = std::move(*message.mutable_credential()->mutable_header());
+  lease.credential_prefix = std::move(*message.mutable_credential()->mutable_prefix());
+  lease.base_url = std::move(*message.mutable_base_url());
   lease.ttl = absl::Milliseconds(message.ttl_ms());
   lease.candidates_left = message.candidates_left();
   lease.credential = client::TakeSecret(message);

@@ -24,7 +24,7 @@ def free_port():
 
 def nginx_config(folder, port, server):
     return f"""
-worker_processes 2; daemon off; pid {folder}/nginx-{port}.pid; error_log {folder}/nginx-{port}.log crit;
+worker_processes auto; daemon off; pid {folder}/nginx-{port}.pid; error_log {folder}/nginx-{port}.log crit;
 events {{ worker_connections 4096; }}
 http {{
   access_log off; keepalive_requests 1000000; client_body_buffer_size 64k;

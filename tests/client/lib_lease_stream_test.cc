@@ -120,18 +120,43 @@ TEST_F(LeaseStreamTest, OperationsOfOneTurnLeaveAsOneMessage) {
   EXPECT_EQ(messages[1].operations(3).report().lease_id(), "l1");
 }
 
-TEST_F(LeaseStreamTest, NothingIsLostOrReorderedWhileWritesAreUnderWay) {
+TEST_F(LeaseStreamTest, WhatGathersWhileAnAnswerIsDueLeavesTogether) {
   OpenConnected();
   constexpr uint64_t kCount = 2000;
+  std::vector<uint64_t> ids;
   for (uint64_t i = 0; i < kCount; ++i) {
-    stream_->Lease(LeaseOf("p"), [](LeaseResult) {});
+    ids.push_back(stream_->Lease(LeaseOf("p"), [](LeaseResult) {}));
     stream_->Flush();
+    EXPECT_TRUE(stream_->answer_due());
   }
+  AwaitOperations(1);
+  EXPECT_EQ(broker_->operations().size(), 1u);
+  FakeBroker::Response response;
+  Grant(response, ids[0], "l");
+  broker_->Send(response);
   AwaitOperations(kCount);
+  EXPECT_EQ(broker_->messages().size(), 3u) << "hello, the first, all others";
   const auto operations = broker_->operations();
   ASSERT_EQ(operations.size(), kCount);
-  for (uint64_t i = 0; i < kCount; ++i) EXPECT_EQ(operations[i].correlation_id(), i + 1);
-  EXPECT_LT(broker_->messages().size(), kCount) << "what gathers during a write leaves together";
+  for (uint64_t i = 0; i < kCount; ++i) EXPECT_EQ(operations[i].correlation_id(), ids[i]);
+}
+
+TEST_F(LeaseStreamTest, ALeaseThatMayWaitForAKeyHoldsNothingBack) {
+  OpenConnected();
+  v1::LeaseRequest patient = LeaseOf("busy");
+  patient.set_max_wait_ms(60'000);
+  stream_->Lease(patient, [](LeaseResult) {});
+  stream_->Flush();
+  EXPECT_FALSE(stream_->answer_due());
+  auto report = ReportOf("l1");
+  *report.mutable_next() = patient;
+  stream_->Report(report, [](ReportResult) {});
+  stream_->Flush();
+  EXPECT_FALSE(stream_->answer_due());
+  stream_->Report(ReportOf("l2"), nullptr);
+  stream_->Flush();
+  EXPECT_TRUE(stream_->answer_due());
+  AwaitOperations(3);
 }
 
 TEST_F(LeaseStreamTest, AnswersOfOneMessageAreOneTask) {
@@ -298,7 +323,9 @@ TEST_F(LeaseStreamTest, CancelBeforeFlushSendsNothing) {
 TEST_F(LeaseStreamTest, CancelledLeaseIsGivenBack) {
   OpenConnected();
   bool called = false;
-  const auto id = stream_->Lease(LeaseOf("p"), [&](LeaseResult) { called = true; });
+  v1::LeaseRequest patient = LeaseOf("p");
+  patient.set_max_wait_ms(60'000);
+  const auto id = stream_->Lease(patient, [&](LeaseResult) { called = true; });
   stream_->Flush();
   AwaitOperations(1);
   stream_->Cancel(id);

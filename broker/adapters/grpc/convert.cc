@@ -1,7 +1,6 @@
 #include "broker/adapters/grpc/convert.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
@@ -13,21 +12,28 @@ constexpr size_t kLeaseIdDigits = 48;
 
 template <typename Word>
 void AppendHex(Word word, std::string* out) {
-  for (int shift = sizeof(Word) * 8 - 4; shift >= 0; shift -= 4)
-    out->push_back("0123456789abcdef"[(word >> shift) & 15]);
+  constexpr size_t kDigits = sizeof(Word) * 2;
+  char digits[kDigits];
+  for (size_t i = kDigits; i > 0; word >>= 4) digits[--i] = "0123456789abcdef"[word & 15];
+  out->append(digits, kDigits);
+}
+
+// Negative for anything but a lower-case digit.
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 template <typename Word>
 bool TakeHex(std::string_view* text, Word* word) {
-  const size_t digits = sizeof(Word) * 2;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + digits, *word, 16);
-  if (error != std::errc() || end != text->data() + digits) return false;
-  text->remove_prefix(digits);
+  constexpr size_t kDigits = sizeof(Word) * 2;
+  for (const char c : text->substr(0, kDigits)) {
+    const int value = HexValue(c);
+    if (value < 0) return false;
+    *word = static_cast<Word>(*word << 4 | static_cast<Word>(value));
+  }
+  text->remove_prefix(kDigits);
   return true;
-}
-
-bool IsLowerHex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 v1::ReportResponse::Advice ToProto(core::Advice advice) {
@@ -184,7 +190,7 @@ void AppendLeaseId(const core::LeaseId& id, std::string* out) {
 
 std::optional<core::LeaseId> ParseLeaseId(std::string_view text) {
   core::LeaseId id;
-  if (text.size() != kLeaseIdDigits || !IsLowerHex(text)) return std::nullopt;
+  if (text.size() != kLeaseIdDigits) return std::nullopt;
   if (!TakeHex(&text, &id.epoch) || !TakeHex(&text, &id.pool) || !TakeHex(&text, &id.random_high) ||
       !TakeHex(&text, &id.random_low)) {
     return std::nullopt;

@@ -25,6 +25,8 @@ namespace {
 constexpr char kUnixPrefix[] = "unix:";
 constexpr int kMaxMessageBytes = 16 * 1024 * 1024;
 constexpr unsigned kCertificateRefreshSeconds = 30;
+// A fixed window, wide enough that neither probes nor window updates go between the messages of a lease stream.
+constexpr int kWindowBytes = 4 * 1024 * 1024;
 
 bool IsUnix(const std::string& address) {
   return address.rfind(kUnixPrefix, 0) == 0;
@@ -46,6 +48,8 @@ bool RemoveStaleSocket(const std::string& path) {
 // Clients may ping often, also while they hold no call; a client whose machine is gone is noticed within 15 s.
 void SetChannelArguments(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
