@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image and runs deploy/docker-compose.yml for real: see compose/scenario.py. Ends non-zero on any failure.
-# Needs a container engine and docker-compose. Where none runs, ../shared/container_engine.sh beside the clone (or the file
-# that CONTAINER_ENGINE names) starts one of its own, as root.
+# Needs root (it kills what runs in containers), a container engine on this machine and docker-compose. Where no engine runs,
+# ../shared/container_engine.sh beside the clone, or the file that CONTAINER_ENGINE names, starts one of its own.
 #   CCR_IMAGE=NAME   tests that image instead of building one
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -27,10 +27,10 @@ start_engine() {
   engine_start "$1" || fail "the container engine does not start"
 }
 
+[ "$(id -u)" -eq 0 ] || fail "run it as root"
 if docker info >/dev/null 2>&1; then
   docker-compose version >/dev/null 2>&1 || docker compose version >/dev/null 2>&1 || fail "docker-compose is missing"
 elif [ -r "$engine_file" ]; then
-  [ "$(id -u)" -eq 0 ] || fail "no container engine runs, and only root can start one"
   # shellcheck disable=SC1090
   . "$engine_file"
   { command -v dockerd && command -v docker-compose && command -v debootstrap; } >/dev/null || engine_install \
@@ -59,4 +59,4 @@ done
 
 start_engine run
 export CCR_TEST_FOLDER=$folder PYTHONDONTWRITEBYTECODE=1
-"${inside[@]}" /usr/bin/python3 tests/e2e/compose/scenario.py -v --failfast
+"${inside[@]}" timeout --kill-after=30 1500 /usr/bin/python3 tests/e2e/compose/scenario.py -v --failfast

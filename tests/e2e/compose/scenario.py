@@ -165,6 +165,7 @@ def write_folders():
 class ComposeTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        cls.take_down()  # what an interrupted run left
         cls.addClassCleanup(cls.take_down)
         write_folders()
 
