@@ -62,6 +62,12 @@ struct ProbeConfig {  // "probe: {url, interval (ms)}" or "probe: false"
   absl::Duration interval = absl::Minutes(10);  // until the first probe; doubles up to 24 h
 };
 
+// One entry of "transformer": a change that the proxy makes to what it sends to a provider and what comes back.
+struct TransformerConfig {
+  std::string name;     // one of those we know, without those that only name a format
+  std::string options;  // a JSON object, checked; "{}" when there are none
+};
+
 struct ProviderConfig {
   std::string name;
   std::string base_url;  // "api_base_url": http or https, the full endpoint URL
@@ -81,6 +87,8 @@ struct ProviderConfig {
   // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", "x-api-key" "" or "x-goog-api-key" ""
   std::string auth_header;
   std::string auth_prefix;
+  std::vector<TransformerConfig> transformers;                               // "transformer.use", in order
+  std::map<std::string, std::vector<TransformerConfig>> model_transformers;  // by model; applied after the provider's
 };
 
 struct RouterConfig {  // each "provider,model" or empty

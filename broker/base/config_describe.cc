@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/config.h"
+#include "broker/base/config_transformer.h"
 #include "broker/base/config_url.h"
 
 namespace ccr {
@@ -90,8 +91,8 @@ std::string DescribeKey(const KeyConfig& key) {
 void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) {
   list.Item(absl::StrCat("name: ", Quote(provider.name)));
   fields.Text("api_base_url", HideUrlSecrets(provider.base_url));
-  if (provider.format == ProviderFormat::kAnthropic) fields.Raw("transformer", "{use: [Anthropic]}");
-  if (provider.format == ProviderFormat::kGemini) fields.Raw("transformer", "{use: [gemini]}");
+  const std::string transformers = DescribeTransformers(provider);
+  if (!transformers.empty()) fields.Raw("transformer", transformers);
   fields.Raw("models", QuoteList(provider.models));
   fields.Flag("enable_rotation", provider.enable_rotation);
   fields.Text("rotation_strategy", provider.strategy);

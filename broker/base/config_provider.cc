@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/config_limits.h"
+#include "broker/base/config_transformer.h"
 #include "broker/base/config_url.h"
 
 namespace ccr {
@@ -22,14 +23,6 @@ constexpr size_t kMaxNameBytes = 128;
 const std::vector<std::string_view>& Strategies() {
   static const auto* const names = new std::vector<std::string_view>{
       "round_robin", "random", "weighted", "least_used", "least_in_flight", "lowest_latency", "fill_first"};
-  return *names;
-}
-
-const std::vector<std::string_view>& Transformers() {
-  static const auto* const names = new std::vector<std::string_view>{
-      "deepseek",    "openrouter",   "tooluse",   "gemini",   "reasoning",           "maxtoken",
-      "enhancetool", "groq",         "cerebras",  "sampling", "maxcompletiontokens", "streamoptions",
-      "cleancache",  "customparams", "Anthropic", "OpenAI"};
   return *names;
 }
 
@@ -74,41 +67,6 @@ void ReadModels(MapReader* fields, std::vector<std::string>* models) {
   }
   std::copy_if(listed.begin(), listed.end(), std::back_inserter(*models),
                [&seen](const std::string& model) { return seen.erase(model) > 0; });
-}
-
-// "use": [NAME or [NAME, OPTIONS], ...] of a transformer. The format that one of them stands for; the first one counts.
-std::optional<ProviderFormat> ReadUse(MapReader* transformer) {
-  const Node* list = transformer->List("use");
-  if (list == nullptr) return std::nullopt;
-  const Place place = transformer->At("use");
-  std::optional<ProviderFormat> format;
-  for (size_t i = 0; i < list->items.size(); ++i) {
-    const Node& item = list->items[i];
-    const Node& name = item.kind == Node::Kind::kList && !item.items.empty() ? item.items[0] : item;
-    const Place where = place.Item(i, item.line);
-    const std::string* text = transformer->TextOf(name, where);
-    if (text == nullptr) continue;
-    if (!format && *text == "Anthropic") format = ProviderFormat::kAnthropic;
-    if (!format && *text == "gemini") format = ProviderFormat::kGemini;
-    if (std::find(Transformers().begin(), Transformers().end(), *text) != Transformers().end()) continue;
-    const std::string_view closest = ClosestName(*text, Transformers());
-    transformer->Problems().Warn(where,
-                                 absl::StrCat("unknown transformer, ignored",
-                                              closest.empty() ? "; known are " + JoinNames(Transformers())
-                                                              : absl::StrCat(": did you mean ", ToAbsl(closest), "?")));
-  }
-  return format;
-}
-
-// Besides "use", a transformer maps models to transformers of their own.
-std::optional<ProviderFormat> ReadTransformer(MapReader* fields, const std::vector<std::string>& models) {
-  std::optional<MapReader> transformer = fields->Map("transformer");
-  if (!transformer) return std::nullopt;
-  const std::optional<ProviderFormat> format = ReadUse(&*transformer);
-  for (const std::string& model : models) {
-    if (std::optional<MapReader> own = transformer->Map(FieldName(model.c_str()))) ReadUse(&*own);
-  }
-  return format;
 }
 
 // What the URL alone tells. Google's host speaks OpenAI's format too, below /openai.
@@ -210,7 +168,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   ReadTimeouts(&fields, &out.timeouts);
   ReadQueue(&fields, &out.queue);
   ReadProbe(&fields, out.base_url, &out.probe);
-  out.format = ReadTransformer(&fields, out.models).value_or(FormatOfUrl(out.base_url));
+  out.format = ReadTransformers(&fields, &out).value_or(FormatOfUrl(out.base_url));
   ReadAuth(&fields, &out);
   fields.Done();
   return out;

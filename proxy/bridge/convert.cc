@@ -45,6 +45,12 @@ Format ToFormat(v1::Format format) {
   }
 }
 
+std::vector<TransformerUse> ToTransformers(const google::protobuf::RepeatedPtrField<v1::Transformer>& messages) {
+  std::vector<TransformerUse> transformers;
+  for (const v1::Transformer& message : messages) transformers.push_back({message.name(), message.options()});
+  return transformers;
+}
+
 Provider ToProvider(const v1::Provider& message) {
   Provider provider;
   provider.name = message.name();
@@ -57,6 +63,9 @@ Provider ToProvider(const v1::Provider& message) {
   SetDuration(message.timeouts().first_byte_ms(), &provider.first_byte_timeout);
   SetDuration(message.timeouts().idle_ms(), &provider.idle_timeout);
   provider.queue_wait = absl::Milliseconds(message.queue_wait_ms());
+  provider.transformers = ToTransformers(message.transformers());
+  for (const auto& [model, list] : message.model_transformers())
+    provider.model_transformers[model] = ToTransformers(list.transformers());
   return provider;
 }
 

@@ -13,6 +13,12 @@ namespace ccr::proxy {
 
 enum class Format { kOpenAi, kAnthropic, kGemini };
 
+// A change to requests in the provider's format and to their answers, by its name in the configuration.
+struct TransformerUse {
+  std::string name;
+  std::string options;  // a JSON object
+};
+
 struct Provider {
   std::string name;
   std::string base_url;  // the full endpoint URL, e.g. https://host/v1/chat/completions; Gemini's ends in /models
@@ -23,7 +29,9 @@ struct Provider {
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration first_byte_timeout = absl::Seconds(120);
   absl::Duration idle_timeout = absl::Seconds(300);
-  absl::Duration queue_wait;  // 0 = requests do not wait for a key
+  absl::Duration queue_wait;                                              // 0 = requests do not wait for a key
+  std::vector<TransformerUse> transformers;                               // in order
+  std::map<std::string, std::vector<TransformerUse>> model_transformers;  // by model; applied after those
 };
 
 struct RoutingTable {

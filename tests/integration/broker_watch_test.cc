@@ -36,6 +36,8 @@ TEST_F(BrokerWatchTest, RoutingIsSentAtOnceAndOnEveryReload) {
 
   Config changed = Configuration(Provider("z", {"a"}));
   changed.client_token = Secret("canary-token");
+  changed.providers[0].transformers = {{"groq", "{}"}, {"maxtoken", R"({"max_tokens": 5})"}};
+  changed.providers[0].model_transformers["model-1"] = {{"tooluse", "{}"}};
   changed.router.default_route = "z,model-1";
   changed.fallback["default"] = {"z,model-1"};
   ASSERT_TRUE(broker_->service().Apply(std::move(changed)).ok());
@@ -45,6 +47,10 @@ TEST_F(BrokerWatchTest, RoutingIsSentAtOnceAndOnEveryReload) {
   EXPECT_EQ(table.router().default_route(), "z,model-1");
   EXPECT_EQ(table.fallback().at("default").models(0), "z,model-1");
   EXPECT_EQ(table.client_token_sha256(), Sha256("canary-token"));
+  ASSERT_EQ(table.providers(0).transformers_size(), 2);
+  EXPECT_EQ(table.providers(0).transformers(1).name(), "maxtoken");
+  EXPECT_EQ(table.providers(0).transformers(1).options(), R"({"max_tokens": 5})");
+  EXPECT_EQ(table.providers(0).model_transformers().at("model-1").transformers(0).name(), "tooluse");
   EXPECT_THAT(table.ShortDebugString(), Not(HasSubstr("canary")));
   context.TryCancel();
   EXPECT_FALSE(reader->Read(&table));

@@ -146,6 +146,15 @@ v1::Format ToFormat(ProviderFormat format) {
   return v1::FORMAT_UNSPECIFIED;
 }
 
+void FillTransformers(const std::vector<TransformerConfig>& transformers,
+                      google::protobuf::RepeatedPtrField<v1::Transformer>* out) {
+  for (const TransformerConfig& transformer : transformers) {
+    v1::Transformer* const added = out->Add();
+    added->set_name(transformer.name);
+    added->set_options(transformer.options);
+  }
+}
+
 void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
   out->set_name(provider.name);
   out->set_base_url(provider.base_url);
@@ -157,6 +166,10 @@ void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
   out->mutable_timeouts()->set_first_byte_ms(absl::ToInt64Milliseconds(provider.timeouts.first_byte));
   out->mutable_timeouts()->set_idle_ms(absl::ToInt64Milliseconds(provider.timeouts.idle));
   out->set_queue_wait_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(provider.queue.max_wait)));
+  FillTransformers(provider.transformers, out->mutable_transformers());
+  for (const auto& [model, transformers] : provider.model_transformers) {
+    FillTransformers(transformers, (*out->mutable_model_transformers())[model].mutable_transformers());
+  }
 }
 
 void FillRouter(const RouterConfig& router, v1::Router* out) {

@@ -131,7 +131,7 @@ Providers:
         rpm: 60
     rotation_strategy: weighted
     models: [deepseek-chat, deepseek-reasoner]
-    transformer: {use: [deepseek]}
+    transformer: {use: [deepseek], deepseek-chat: {use: [tooluse, [maxtoken, {max_tokens: 65536}]]}}
     max_concurrent: 100
     rpm: 1000
     maxRetries_:
@@ -167,6 +167,7 @@ CLAUDE_PATH: ""
 Providers:
   - name: deepseek
     api_base_url: https://api.deepseek.test/chat/completions
+    transformer: {use: [deepseek], "deepseek-chat": {use: [tooluse, [maxtoken, {"max_tokens": 65536}]]}}
     models: [deepseek-chat, deepseek-reasoner]
     enable_rotation: true
     rotation_strategy: weighted
