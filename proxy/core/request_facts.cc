@@ -78,6 +78,8 @@ struct Content {
   std::optional<SubagentTag> tag;
 };
 
+enum class Role { kOther, kUser, kSystem };
+
 class FactsReader {
  public:
   FactsReader(std::string_view body, bool count_tokens) : cursor_(body), count_tokens_(count_tokens) {}
@@ -89,7 +91,9 @@ class FactsReader {
     facts.thinking = thinking_ || reasoning_;
     facts.web_search = web_search_tool_ || web_search_options_;
     facts.image = last_user_image_;
-    facts.subagent = system_tag_ ? std::move(system_tag_) : std::move(message_tag_);
+    for (auto* tag : {&system_tag_, &system_message_tag_, &message_tag_}) {
+      if (!facts.subagent) facts.subagent = std::move(*tag);
+    }
     return facts;
   }
 
@@ -116,20 +120,22 @@ class FactsReader {
   void Messages() {
     meter_ = TokenMeter();
     message_tag_.reset();
+    system_message_tag_.reset();
     last_user_image_ = false;
     size_t user_messages = 0;
     cursor_.Array([&] {
       Content content;
-      if (!ReadMessage(&content)) return;
+      const Role role = ReadMessage(&content);
+      if (role == Role::kSystem && !system_message_tag_) system_message_tag_ = std::move(content.tag);
+      if (role != Role::kUser) return;
       if (user_messages++ < kTaggedMessages && !message_tag_) message_tag_ = std::move(content.tag);
       last_user_image_ = content.image;
     });
     message_tokens_ = meter_.tokens();
   }
 
-  // Whether the message is a user's.
-  bool ReadMessage(Content* content) {
-    bool user = false;
+  Role ReadMessage(Content* content) {
+    Role role = Role::kOther;
     if (count_tokens_) meter_.AddTokens(kMessageTokens);
     cursor_.Object([&](std::string_view key) {
       if (JsonStringIs(key, "content")) {
@@ -138,10 +144,15 @@ class FactsReader {
         cursor_.Array([this] { ToolCall(); });
       } else {
         const std::string_view value = cursor_.Read();
-        if (JsonStringIs(key, "role")) user = StringIs(value, "user");
+        if (JsonStringIs(key, "role")) role = RoleOf(value);
       }
     });
-    return user;
+    return role;
+  }
+
+  static Role RoleOf(std::string_view value) {
+    if (StringIs(value, "user")) return Role::kUser;
+    return StringIs(value, "system") || StringIs(value, "developer") ? Role::kSystem : Role::kOther;
   }
 
   void ToolCall() {
@@ -255,7 +266,7 @@ class FactsReader {
   bool thinking_ = false, reasoning_ = false;
   bool web_search_tool_ = false, web_search_options_ = false;
   bool last_user_image_ = false;
-  std::optional<SubagentTag> system_tag_, message_tag_;
+  std::optional<SubagentTag> system_tag_, system_message_tag_, message_tag_;
 };
 
 }  // namespace

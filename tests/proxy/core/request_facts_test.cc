@@ -107,6 +107,10 @@ TEST(ReadFacts, SubagentTagPlaces) {
       {R"({"messages":[{"role":"user","content":[{"type":"text","text":"<reminder>"},{"type":"text","text":"TAG"}]}]})",
        "p,m"},
       {R"({"messages":[{"role":"assistant","content":"TAG"}]})", ""},
+      {R"({"messages":[{"role":"system","content":"TAG go"},{"role":"user","content":"1"}]})", "p,m"},
+      {R"({"messages":[{"role":"system","content":"1"},{"content":[{"type":"text","text":"TAG"}],"role":"developer"}]})",
+       "p,m"},
+      {R"({"messages":[{"role":"tool","content":"TAG"}]})", ""},
       {R"({"messages":[{"role":"user","content":"1"},{"role":"assistant","content":"2"},{"role":"user","content":"TAG"}]})",
        "p,m"},
       {R"({"messages":[{"role":"user","content":"1"},{"role":"user","content":"2"},{"role":"user","content":"TAG"}]})",
@@ -127,6 +131,9 @@ TEST(ReadFacts, TheSystemsTagComesFirst) {
   const std::string system = R"("system":"<CCR-SUBAGENT-MODEL>a</CCR-SUBAGENT-MODEL>")";
   EXPECT_EQ(Facts("{" + message + "," + system + "}").subagent->model, "a");
   EXPECT_EQ(Facts("{" + message + "}").subagent->model, "b");
+  const std::string role = R"({"role":"system","content":"<CCR-SUBAGENT-MODEL>c</CCR-SUBAGENT-MODEL>"})";
+  const std::string both = R"({"role":"user","content":"<CCR-SUBAGENT-MODEL>b</CCR-SUBAGENT-MODEL>"},)" + role;
+  EXPECT_EQ(Facts(R"({"messages":[)" + both + "]}").subagent->model, "c");
 }
 
 TEST(ReadFacts, SubagentTagSpellings) {
