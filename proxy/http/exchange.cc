@@ -162,6 +162,7 @@ void Exchange::BeginRoute() {
 
 bool Exchange::BeginNextRoute() {
   if (server_.clock.Now() >= deadline_ || !routed_.PickNext()) return false;
+  server_.observer.OnFallback(routed_.first_rule());
   BeginRoute();
   return true;
 }

@@ -37,6 +37,8 @@ class RequestObserver {
   virtual void OnConnection(ConnectionEvent event) = 0;
   virtual void OnRequestStarted() = 0;
   virtual void OnRequestEnded(const RequestSummary& summary) = 0;  // once for each started
+  // A request goes on with the next model of a fallback list; `route` (RuleName) is what decided its first one.
+  virtual void OnFallback(std::string_view route) = 0;
   virtual void OnAttemptEnded(const AttemptSummary& summary) = 0;
 };
 

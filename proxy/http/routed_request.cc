@@ -91,7 +91,7 @@ bool RoutedRequest::IsChat() const {
 
 bool RoutedRequest::PickNext() {
   if (target_.endpoint == Endpoint::kPassthrough) return false;
-  if (!fallbacks_) fallbacks_ = Fallbacks(*table_, RuleName(first_.rule));
+  if (!fallbacks_) fallbacks_ = Fallbacks(*table_, first_rule());
   while (next_fallback_ < fallbacks_->size()) {
     const Route next = (*fallbacks_)[next_fallback_++];
     if (IsRoute(next, first_)) continue;

@@ -36,6 +36,9 @@ class RoutedRequest {
 
   const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
   const std::string& model() const { return route_.model; }     // empty for kPassthrough
+  // What decided the first route, for which fallbacks are tried.
+  std::string_view first_rule() const { return RuleName(first_.rule); }
+
   const std::string& session() const { return facts_.session; }
   // Whether its answers tell how large the context of its session is.
   bool IsChat() const;

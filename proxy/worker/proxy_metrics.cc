@@ -72,6 +72,10 @@ ProxyMetrics::ProxyMetrics(prometheus::Registry& registry)
               .Name("ccr_retries_total")
               .Help("Attempts beyond a request's first: with another key (rotate) or after a provider's fault (retry).")
               .Register(registry)),
+      fallbacks(BuildCounter()
+                    .Name("ccr_fallbacks_total")
+                    .Help("Requests that went on with the next model of a fallback list, by route.")
+                    .Register(registry)),
       tokens(BuildCounter().Name("ccr_tokens_total").Help("Tokens that providers reported.").Register(registry)),
       durations(BuildHistogram()
                     .Name("ccr_request_duration_seconds")
@@ -125,6 +129,10 @@ void WorkerMetrics::OnRequestEnded(const RequestSummary& summary) {
   metrics_.duration[static_cast<size_t>(summary.endpoint)]->Observe(absl::ToDoubleSeconds(summary.total));
   if (summary.first_byte) metrics_.first_byte.Observe(absl::ToDoubleSeconds(*summary.first_byte));
   if (summary.lease_wait) metrics_.lease_wait.Observe(absl::ToDoubleSeconds(*summary.lease_wait));
+}
+
+void WorkerMetrics::OnFallback(std::string_view route) {
+  metrics_.fallbacks.Add({{"route", std::string(route)}}).Increment();
 }
 
 void WorkerMetrics::OnAttemptEnded(const AttemptSummary& summary) {

@@ -31,6 +31,7 @@ struct ProxyMetrics {
   prometheus::Family<prometheus::Counter>& requests;        // ccr_requests_total{endpoint,code,provider}
   prometheus::Family<prometheus::Counter>& attempts;        // ccr_upstream_attempts_total{provider,outcome}
   prometheus::Family<prometheus::Counter>& retries;         // ccr_retries_total{provider,kind}
+  prometheus::Family<prometheus::Counter>& fallbacks;       // ccr_fallbacks_total{route}
   prometheus::Family<prometheus::Counter>& tokens;          // ccr_tokens_total{provider,direction}
   prometheus::Family<prometheus::Histogram>& durations;     // ccr_request_duration_seconds{endpoint}
   std::array<prometheus::Histogram*, kEndpoints> duration;  // resolved, by endpoint
@@ -54,6 +55,7 @@ class WorkerMetrics final : public RequestObserver {
   void OnConnection(ConnectionEvent event) override;
   void OnRequestStarted() override;
   void OnRequestEnded(const RequestSummary& summary) override;
+  void OnFallback(std::string_view route) override;
   void OnAttemptEnded(const AttemptSummary& summary) override;
 
  private:

@@ -114,6 +114,7 @@ TEST_F(FallbackTest, NextModelWhenTheProviderFails) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, kChatAnswer);
   EXPECT_THAT(Models(), ElementsAre("default", "second", "third"));
+  EXPECT_THAT(Metrics(), HasSubstr("ccr_fallbacks_total{route=\"default\"} 2\n"));
   EXPECT_TRUE(Eventually([&] { return broker_.in_flight() == 0; }));
   EXPECT_EQ(broker_.reports().size(), 3U);
 }
