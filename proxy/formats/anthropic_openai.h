@@ -23,6 +23,7 @@
 // | tools                           | functions; those with a type of their own (server tools, bash_...) dropped     |
 // | tools.defer_loading             | the tool is left out until a tool_reference names it; there at once where only  |
 // |                                 | a server tool could search it                                                  |
+// | names of tools beyond 64 bytes  | their beginning and a hash; restored in answers                                |
 // | tools.strict                    | dropped: OpenAI's takes fewer schemas                                          |
 // | tool_choice auto/any/none/tool  | auto/required/none/the function; auto where that tool was dropped              |
 // | disable_parallel_tool_use       | parallel_tool_calls: false                                                     |

@@ -6,6 +6,7 @@
 
 #include "proxy/formats/anthropic_openai_response.h"
 #include "proxy/formats/gemini_call_id.h"
+#include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy {
 namespace {
@@ -41,10 +42,12 @@ absl::Status Invalid(std::string_view message) {
 
 }  // namespace
 
-OpenAiConversation::OpenAiConversation(const AnthropicToOpenAiOptions& options, json::storage_ptr storage, Notes* notes)
+OpenAiConversation::OpenAiConversation(const AnthropicToOpenAiOptions& options, json::storage_ptr storage, Notes* notes,
+                                       ToolNames* names)
     : options_(options),
       storage_(std::move(storage)),
       notes_(notes),
+      names_(names),
       messages_(storage_),
       parts_(storage_),
       tool_calls_(storage_) {}
@@ -216,7 +219,7 @@ absl::Status OpenAiConversation::AddToolUse(const json::object& block) {
   if (id.empty() || name.empty()) return Invalid("content: a tool_use needs an id and a name");
   const json::value* input = Find(block, "input");
   const std::string arguments = input == nullptr ? "{}" : ToJson(*input);
-  json::object function({{"name", name}, {"arguments", arguments}}, storage_);
+  json::object function({{"name", ToolName(name)}, {"arguments", arguments}}, storage_);
   std::string_view upstream_id = UpstreamId(id);
   for (const OpenCall& call : open_calls_) {
     if (call.upstream_id == upstream_id) upstream_id = id;
@@ -225,6 +228,10 @@ absl::Status OpenAiConversation::AddToolUse(const json::object& block) {
   tool_calls_.push_back(
       json::object({{"id", upstream_id}, {"type", "function"}, {"function", std::move(function)}}, storage_));
   return absl::OkStatus();
+}
+
+std::string OpenAiConversation::ToolName(std::string_view name) const {
+  return options_.for_gemini ? std::string(name) : ShortToolName(name, names_);
 }
 
 std::string_view OpenAiConversation::CallId(std::string_view id) const {

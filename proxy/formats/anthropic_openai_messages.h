@@ -13,10 +13,12 @@ namespace ccr::proxy {
 
 // Builds one conversation: add in order, then take it. Messages of the same role in a row make one turn, and the tool
 // messages of a user's turn stand before its text: one for each call, made up where the user sent none, while a result
-// of no call is text of the user. `storage` and `notes` must outlive the builder.
+// of no call is text of the user. `storage`, `notes` and `names`, which takes the tools that got
+// shorter names, must outlive the builder.
 class OpenAiConversation {
  public:
-  OpenAiConversation(const AnthropicToOpenAiOptions& options, json::storage_ptr storage, Notes* notes);
+  OpenAiConversation(const AnthropicToOpenAiOptions& options, json::storage_ptr storage, Notes* notes,
+                     ToolNames* names);
 
   // A text or an array of text blocks. Nothing is added where there is no text.
   absl::Status AddSystem(const json::value& content);
@@ -43,6 +45,7 @@ class OpenAiConversation {
   absl::Status AddToolResult(const json::object& block);
   absl::Status AddToolUse(const json::object& block);
   std::string_view CallId(std::string_view id) const;
+  std::string ToolName(std::string_view name) const;
   void AddAssistantText(const json::object& block);
   void AddThinking(const json::object& block);
 
@@ -63,6 +66,7 @@ class OpenAiConversation {
   const AnthropicToOpenAiOptions options_;
   const json::storage_ptr storage_;
   Notes* const notes_;
+  ToolNames* const names_;
   json::array messages_;
   std::vector<std::string> loaded_tools_;
   // The open turn.

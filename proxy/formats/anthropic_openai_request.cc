@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "proxy/formats/anthropic_openai_messages.h"
 #include "proxy/formats/json_util.h"
+#include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy {
 namespace {
@@ -49,6 +50,7 @@ class RequestTranslator {
   void Tools();
   void ToolChoice();
   bool IsOffered(const json::object& tool) const;
+  std::string ToolName(std::string_view name);
   json::object Function(const json::object& tool);
   bool HasTool(std::string_view name) const;
   void NoteDropped();
@@ -60,6 +62,7 @@ class RequestTranslator {
   json::object target_;
   std::vector<std::string> loaded_tools_;
   bool searches_tools_ = false;  // with a server tool, which is dropped
+  ToolNames names_;
 };
 
 absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model, std::string_view body) {
@@ -81,11 +84,13 @@ absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model,
     target_["stream_options"] = json::object({{"include_usage", true}}, storage_);
   }
   AppendJson(target_, &request.body);
+  if (!names_.empty()) notes_->push_back("tools: names longer than 64 bytes shortened");
+  request.tool_names = std::move(names_);
   return request;
 }
 
 absl::Status RequestTranslator::Messages() {
-  OpenAiConversation conversation(options_, storage_, notes_);
+  OpenAiConversation conversation(options_, storage_, notes_, &names_);
   if (const json::value* system = Find(source_, "system"); system != nullptr) {
     const absl::Status status = conversation.AddSystem(*system);
     if (!status.ok()) return Invalid("system", status);
@@ -178,6 +183,10 @@ void RequestTranslator::Tools() {
   ToolChoice();
 }
 
+std::string RequestTranslator::ToolName(std::string_view name) {
+  return options_.for_gemini ? std::string(name) : ShortToolName(name, &names_);
+}
+
 bool RequestTranslator::IsOffered(const json::object& tool) const {
   if (!FindBool(tool, "defer_loading") || searches_tools_) return true;
   if (std::find(loaded_tools_.begin(), loaded_tools_.end(), FindText(tool, "name")) != loaded_tools_.end()) return true;
@@ -186,7 +195,7 @@ bool RequestTranslator::IsOffered(const json::object& tool) const {
 }
 
 json::object RequestTranslator::Function(const json::object& tool) {
-  json::object function({{"name", FindText(tool, "name")}}, storage_);
+  json::object function({{"name", ToolName(FindText(tool, "name"))}}, storage_);
   if (const json::value* description = Find(tool, "description"); description != nullptr) {
     function["description"] = *description;
   }
@@ -203,7 +212,7 @@ void RequestTranslator::ToolChoice() {
   const json::object* choice = FindObject(source_, "tool_choice");
   if (choice == nullptr) return;
   const std::string_view type = FindText(*choice, "type");
-  const std::string_view name = FindText(*choice, "name");
+  const std::string name = ToolName(FindText(*choice, "name"));
   if (type == "any") {
     target_["tool_choice"] = "required";
   } else if (type == "none") {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ using UnixSeconds = std::function<int64_t()>;
 // Adds a note unless it is there already. `notes` may be null.
 void AddNote(Notes* notes, std::string_view note);
 
+// Tools that have another name upstream: that one, and the client's.
+using ToolNames = std::map<std::string, std::string, std::less<>>;
+
 struct StreamOptions {
   bool include_usage = false;  // OpenAI's stream_options.include_usage: the client wants the chunk with the usage
   uint64_t id_seed = 0;        // differs between the requests of a conversation, for identifiers that do too
@@ -30,6 +34,7 @@ struct TranslatedRequest {
   std::string body;
   bool stream = false;
   StreamOptions stream_options;  // for Stream
+  ToolNames tool_names;          // to be restored in answers, before they are translated back
 };
 
 // Turns the bytes of an upstream's SSE stream into the client's. Bytes may be split anywhere.

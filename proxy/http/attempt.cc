@@ -169,10 +169,9 @@ void Attempt::RelayTranslated(const UpstreamResult& result) {
 
 // Ends the attempt with an answer of ours in place of the provider's, as an error of the provider's format.
 void Attempt::RefuseAnswer(std::string_view message) {
-  const Format format = options_.client_format == Format::kOpenAi ? Format::kAnthropic : Format::kOpenAi;
   state_ = State::kDone;
   evidence_.total = server_.clock.Now() - started_;
-  owner_.OnAnswer({{502, -1, {}}, ErrorBody(format, 502, message), std::move(evidence_)});
+  owner_.OnAnswer({{502, -1, {}}, ErrorBody(options_.provider_format, 502, message), std::move(evidence_)});
 }
 
 void Attempt::OnDone(const UpstreamResult& result) {

@@ -323,7 +323,7 @@ void Exchange::AnswerRateLimited(std::optional<absl::Duration> retry_after) {
 }
 
 void Exchange::Relay(const AttemptAnswer& answer, std::optional<absl::Duration> retry_after) {
-  RelayAnswer(writer_, answer, retry_after, routed_.translation());
+  RelayAnswer(writer_, answer, retry_after, routed_.error_translation());
   Finish();
 }
 

@@ -1,5 +1,6 @@
 #include "proxy/http/routed_request.h"
 
+#include <array>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -21,14 +22,24 @@ int64_t NowInSeconds() {
   return absl::ToUnixSeconds(absl::Now());
 }
 
+const Translation& AnthropicToOpenAi(const AnthropicToOpenAiOptions& options) {
+  static const std::array<const Translation*, 4> all = [] {
+    std::array<const Translation*, 4> made = {};
+    for (size_t i = 0; i < made.size(); ++i)
+      made[i] = MakeAnthropicToOpenAi({.keep_reasoning = (i & 1) != 0, .keep_cache_control = (i & 2) != 0}).release();
+    return made;
+  }();
+  return *all[(options.keep_reasoning ? 1 : 0) + (options.keep_cache_control ? 2 : 0)];
+}
+
 // Between two formats that differ.
-const Translation& TranslationFor(Format client, Format provider) {
-  static const Translation& anthropic_to_openai = *MakeAnthropicToOpenAi().release();
+const Translation& TranslationFor(Format client, Format provider, const TransformerChain& chain) {
   static const Translation& openai_to_anthropic = *MakeOpenAiToAnthropic(NowInSeconds).release();
   static const Translation& anthropic_to_gemini = *MakeAnthropicToGemini().release();
   static const Translation& openai_to_gemini = *MakeOpenAiToGemini(NowInSeconds).release();
-  if (client == Format::kAnthropic) return provider == Format::kGemini ? anthropic_to_gemini : anthropic_to_openai;
-  return provider == Format::kGemini ? openai_to_gemini : openai_to_anthropic;
+  const bool from_anthropic = client == Format::kAnthropic;
+  if (provider == Format::kGemini) return from_anthropic ? anthropic_to_gemini : openai_to_gemini;
+  return from_anthropic ? AnthropicToOpenAi(chain.Kept()) : openai_to_anthropic;
 }
 
 bool IsTranslatable(Endpoint endpoint) {
@@ -105,41 +116,63 @@ bool RoutedRequest::PickNext() {
 }
 
 std::optional<OwnAnswer> RoutedRequest::Use(const Route& route) {
-  const Translation* translation = nullptr;
-  if (!SameFormat(target_.endpoint, route.provider->format) && target_.endpoint != Endpoint::kCountTokens) {
-    if (!IsTranslatable(target_.endpoint)) {
-      return OwnAnswer{501,
-                       "provider '" + route.provider->name + "' speaks " +
-                           (route.provider->format == Format::kGemini ? "Gemini" : "Anthropic") +
-                           "'s format, which has no such endpoint; choose a model of a provider that speaks OpenAI's",
-                       std::nullopt};
-    }
-    translation = &TranslationFor(ClientFormat(target_.endpoint), route.provider->format);
-    absl::StatusOr<TranslatedRequest> translated = Translate(*translation, route.model);
-    if (!translated.ok()) return OwnAnswer{400, std::string(ToStd(translated.status().message())), std::nullopt};
-    translated_ = *std::move(translated);
-    body_ = {translated_.body};
+  const bool same_format = SameFormat(target_.endpoint, route.provider->format);
+  if (!same_format && target_.endpoint != Endpoint::kCountTokens && !IsChat()) {
+    return OwnAnswer{501,
+                     "provider '" + route.provider->name + "' speaks " +
+                         (route.provider->format == Format::kGemini ? "Gemini" : "Anthropic") +
+                         "'s format, which has no such endpoint; choose a model of a provider that speaks OpenAI's",
+                     std::nullopt};
+  }
+  if (IsChat()) {
+    if (std::optional<OwnAnswer> refusal = UseForChat(route, same_format)) return refusal;
   } else if (target_.endpoint == Endpoint::kPassthrough) {
     body_ = {request_.body};
   } else {
-    body_ = SpliceModel(request_.body, scan_, route.model, &splice_);
-    if (facts_.subagent) body_ = CutTag(request_.body, body_, *facts_.subagent);
+    body_ = BodyFor(route.model, &splice_);
   }
   route_ = route;
-  translation_ = translation;
   return std::nullopt;
+}
+
+std::optional<OwnAnswer> RoutedRequest::UseForChat(const Route& route, bool same_format) {
+  TransformerChain chain(*route.provider, route.model);
+  const Translation* translation =
+      same_format ? nullptr : &TranslationFor(ClientFormat(target_.endpoint), route.provider->format, chain);
+  EditedTranslation edited(translation, std::move(chain));
+  if (!same_format || edited.EditsRequests()) {
+    absl::StatusOr<TranslatedRequest> translated = Translate(edited, route.model);
+    if (!translated.ok()) return OwnAnswer{400, std::string(ToStd(translated.status().message())), std::nullopt};
+    translated_ = *std::move(translated);
+    edited.RestoreTools(std::move(translated_.tool_names));
+    body_ = {translated_.body};
+  } else {
+    body_ = BodyFor(route.model, &splice_);
+  }
+  translation_ = translation;
+  edited_.emplace(std::move(edited));
+  return std::nullopt;
+}
+
+std::vector<std::string_view> RoutedRequest::BodyFor(std::string_view model, std::string* splice) const {
+  const std::vector<std::string_view> pieces = SpliceModel(request_.body, scan_, model, splice);
+  return facts_.subagent ? CutTag(request_.body, pieces, *facts_.subagent) : pieces;
 }
 
 absl::StatusOr<TranslatedRequest> RoutedRequest::Translate(const Translation& translation,
                                                            std::string_view model) const {
-  std::string without_tag;
-  if (facts_.subagent) {
-    for (const std::string_view piece : CutTag(request_.body, {request_.body}, *facts_.subagent)) without_tag += piece;
-  }
+  std::string splice;
+  std::string body;
+  for (const std::string_view piece : BodyFor(model, &splice)) body += piece;
   Notes notes;
-  auto translated = translation.Request(facts_.subagent ? without_tag : request_.body, model, &notes);
+  auto translated = translation.Request(body, model, &notes);
   for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_request", {{"note", note}});
   return translated;
+}
+
+const Translation* RoutedRequest::translation() const {
+  if (edited_ && (translation_ != nullptr || edited_->EditsAnswers())) return &*edited_;
+  return translation_;
 }
 
 std::optional<std::string> RoutedRequest::OwnPage() const {

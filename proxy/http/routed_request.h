@@ -13,6 +13,7 @@
 #include "proxy/core/router.h"
 #include "proxy/core/session_usage.h"
 #include "proxy/core/target.h"
+#include "proxy/formats/edited_translation.h"
 #include "proxy/formats/translation.h"
 #include "proxy/http/own_answer.h"
 #include "proxy/http/request.h"
@@ -20,7 +21,8 @@
 namespace ccr::proxy {
 
 // One client's request on its present route: by the Router's rules first, then along the fallback list. Where client
-// and provider speak different chat formats it is translated, once for all tries on that route. Thread-compatible.
+// and provider speak different chat formats it is translated, and transformers of the provider and model edit it, once
+// for all tries on that route. Thread-compatible.
 class RoutedRequest {
  public:
   // Both outlive it.
@@ -34,11 +36,11 @@ class RoutedRequest {
   // when there is none: nothing has changed then.
   bool PickNext();
 
-  const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
-  const std::string& model() const { return route_.model; }     // empty for kPassthrough
   // What decided the first route, for which fallbacks are tried.
   std::string_view first_rule() const { return RuleName(first_.rule); }
 
+  const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
+  const std::string& model() const { return route_.model; }     // empty for kPassthrough
   const std::string& session() const { return facts_.session; }
   // Whether its answers tell how large the context of its session is.
   bool IsChat() const;
@@ -50,8 +52,9 @@ class RoutedRequest {
   Headers UpstreamHeaders() const;
   const std::vector<std::string_view>& body() const { return body_; }
 
-  // For the answers; nullptr when bytes pass as they are.
-  const Translation* translation() const { return translation_; }
+  // For good answers, and for errors; nullptr when bytes pass as they are.
+  const Translation* translation() const;
+  const Translation* error_translation() const { return translation_; }
   const StreamOptions& stream_options() const { return translated_.stream_options; }
 
  private:
@@ -60,6 +63,9 @@ class RoutedRequest {
   void ReadBody();
   std::optional<OwnAnswer> Use(const Route& route);
   absl::StatusOr<TranslatedRequest> Translate(const Translation& translation, std::string_view model) const;
+  std::optional<OwnAnswer> UseForChat(const Route& route, bool same_format);
+  // The client's, with that model and without the tag.
+  std::vector<std::string_view> BodyFor(std::string_view model, std::string* splice) const;
 
   const Request& request_;
   const Target& target_;
@@ -68,7 +74,8 @@ class RoutedRequest {
   RequestFacts facts_;
 
   Route route_;
-  const Translation* translation_ = nullptr;
+  const Translation* translation_ = nullptr;  // between the formats, where they differ
+  std::optional<EditedTranslation> edited_;   // with the route's transformers around it, of a chat
   TranslatedRequest translated_;
   std::string splice_;
   std::vector<std::string_view> body_;  // of the request's body, splice_ and translated_

@@ -31,6 +31,7 @@ import time
 
 import conversation
 
+MAX_KEPT_BODY = 64 * 1024  # of each request, for /_control/requests
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
            429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable", 529: "Overloaded"}
 ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 402: "insufficient_quota", 403: "permission_error",
@@ -69,7 +70,8 @@ class Provider:
             return True
         key = presented_key(headers)
         entry = {"time": time.monotonic(), "key": key, "method": method, "target": target, "headers": headers,
-                 "length": len(body), "sha256": hashlib.sha256(body).hexdigest(), "status": 0, "client_gone": False}
+                 "length": len(body), "sha256": hashlib.sha256(body).hexdigest(), "status": 0, "client_gone": False,
+                 "body": body[:MAX_KEPT_BODY].decode(errors="replace")}
         self.requests.append(entry)
         self.open += 1
         gone = asyncio.ensure_future(self.watch(reader, writer, entry))

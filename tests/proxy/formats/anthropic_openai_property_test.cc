@@ -7,6 +7,7 @@
 
 #include "proxy/formats/anthropic_openai.h"
 #include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/edited_translation.h"
 #include "proxy/formats/json_util.h"
 #include "tests/proxy/formats/anthropic_dice.h"
 #include "tests/proxy/formats/validators.h"
@@ -18,6 +19,49 @@ using anthropic_dice::Dice;
 using anthropic_dice::FirstSeed;
 using anthropic_dice::kRuns;
 using anthropic_dice::RequestMaker;
+
+Provider SomeTransformers(Dice* dice) {
+  static const std::vector<TransformerUse> all = {
+      {"deepseek", "{}"},
+      {"openrouter", "{}"},
+      {"groq", "{}"},
+      {"cerebras", "{}"},
+      {"tooluse", "{}"},
+      {"enhancetool", "{}"},
+      {"reasoning", "{}"},
+      {"reasoning", R"({"enable":false})"},
+      {"maxtoken", R"({"max_tokens":100})"},
+      {"maxcompletiontokens", "{}"},
+      {"sampling", R"({"temperature":0.5,"top_p":1,"top_k":3,"repetition_penalty":1.1,"max_tokens":50})"},
+      {"streamoptions", "{}"},
+      {"cleancache", "{}"},
+      {"customparams", R"({"temperature":1,"user":"me"})"}};
+  Provider provider;
+  while (!dice->OneIn(3)) provider.transformers.push_back(all[dice->Roll(all.size())]);
+  return provider;
+}
+
+// What no OpenAI server knows, but the providers that want it.
+std::string WithoutExtensions(const std::string& body) {
+  json::value request = json::parse(body);
+  for (const char* field : {"reasoning", "thinking", "enable_thinking", "top_k", "repetition_penalty"})
+    request.as_object().erase(field);
+  return ToJson(request);
+}
+
+TEST(AnthropicOpenAiProperty, AnyTransformersLeaveAValidRequest) {
+  const auto translation = MakeAnthropicToOpenAi();
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+    Dice dice(seed);
+    const std::string body = RequestMaker(&dice).Make();
+    const EditedTranslation edited(translation.get(), TransformerChain(SomeTransformers(&dice), "m"));
+    Notes notes;
+    const auto request = edited.Request(body, "m", &notes);
+    ASSERT_TRUE(request.ok()) << "seed " << seed << ": " << request.status() << "\nof " << body;
+    ASSERT_EQ(CheckOpenAiRequest(WithoutExtensions(request->body)), "") << "seed " << seed << "\nof " << body;
+  }
+}
 
 TEST(AnthropicOpenAiProperty, EveryValidRequestBecomesAValidRequest) {
   const auto translation = MakeAnthropicToOpenAi();
@@ -154,7 +198,9 @@ std::string Serialize(const std::vector<std::string>& chunks, Dice* dice) {
 }
 
 std::string Translate(std::string_view stream, bool cut, Dice* dice, bool* failed) {
-  const auto translator = MakeAnthropicToOpenAi()->Stream("shown", {});
+  const auto translation = MakeAnthropicToOpenAi();
+  const EditedTranslation edited(translation.get(), TransformerChain(SomeTransformers(dice), "m"));
+  const auto translator = edited.Stream("shown", {});
   const size_t most = dice->OneIn(3) ? 1 : dice->OneIn(2) ? 20 : 2000;
   std::string out;
   while (!stream.empty()) {

@@ -161,8 +161,8 @@ double Number(const json::value& value) {
 void CheckField(const std::string& key, const json::value& value, const json::object& request) {
   if (key == "model") {
     Require(!Text(value).empty(), "model is empty");
-  } else if (key == "max_tokens") {
-    Require(value.is_int64() && value.get_int64() > 0, "max_tokens");
+  } else if (key == "max_tokens" || key == "max_completion_tokens") {
+    Require(value.is_int64() && value.get_int64() > 0, key);
   } else if (key == "temperature") {
     Require(Number(value) >= 0 && Number(value) <= 2, "temperature");
   } else if (key == "top_p") {

@@ -1,0 +1,72 @@
+#include "proxy/formats/edited_stream.h"
+
+#include <utility>
+
+#include "proxy/core/error_body.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr std::string_view kDone = "[DONE]";
+
+}  // namespace
+
+void EditedStream::Feed(std::string_view bytes, std::string* out) {
+  if (failed()) return;
+  const bool fits = parser_.Feed(bytes, [this](const SseEvent& event) { OnEvent(event); });
+  Pass(out);
+  if (fits) return;
+  failed_ = true;
+  if (inner_ != nullptr) return inner_->Finish(true, out);
+  out->append(SseErrorEvent(Format::kOpenAi, "an event of the provider's stream is too large"));
+}
+
+void EditedStream::Finish(bool cut, std::string* out) {
+  if (failed()) return;
+  if (!cut) {
+    parser_.Finish([this](const SseEvent& event) { OnEvent(event); });
+    EndEdits();
+    Pass(out);
+  }
+  if (inner_ != nullptr) return inner_->Finish(cut, out);
+  if (cut) out->append(SseErrorEvent(Format::kOpenAi, "the provider's stream broke off"));
+}
+
+void EditedStream::OnEvent(const SseEvent& event) {
+  if (event.data == kDone) EndEdits();
+  absl::StatusOr<json::value> chunk = ParseJson(event.data);
+  if (chunk.ok() && chunk->is_object() && Find(chunk->get_object(), "choices") != nullptr) {
+    Push(std::move(chunk->get_object()), 0);
+  } else {
+    std::string data(event.data);
+    for (char& c : data) c = c == '\n' ? ' ' : c;  // which is as good between the parts of a JSON text
+    AppendSseEvent(event.type, data, &edited_);
+  }
+}
+
+void EditedStream::Push(json::object chunk, size_t edit) {
+  if (edit == edits_.size()) return AppendSseEvent({}, ToJson(json::value(std::move(chunk))), &edited_);
+  std::vector<json::object> edited;
+  edits_[edit]->OnChunk(std::move(chunk), &edited);
+  for (json::object& next : edited) Push(std::move(next), edit + 1);
+}
+
+void EditedStream::EndEdits() {
+  if (std::exchange(edits_ended_, true)) return;
+  for (size_t i = 0; i < edits_.size(); ++i) {
+    std::vector<json::object> held;
+    edits_[i]->OnEnd(&held);
+    for (json::object& chunk : held) Push(std::move(chunk), i + 1);
+  }
+}
+
+void EditedStream::Pass(std::string* out) {
+  if (inner_ != nullptr && !edited_.empty()) {
+    inner_->Feed(edited_, out);
+  } else {
+    out->append(edited_);
+  }
+  edited_.clear();
+}
+
+}  // namespace ccr::proxy

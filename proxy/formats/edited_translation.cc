@@ -1,0 +1,132 @@
+#include "proxy/formats/edited_translation.h"
+
+#include <algorithm>
+#include <boost/json/monotonic_resource.hpp>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "broker/base/absl_text.h"
+#include "proxy/formats/edited_stream.h"
+#include "proxy/formats/tool_names.h"
+#include "proxy/formats/transformers/body_edits.h"
+
+namespace ccr::proxy {
+namespace {
+
+const std::vector<TransformerUse>* UsesOf(const Provider& provider, std::string_view model) {
+  const auto own =
+      std::find_if(provider.model_transformers.begin(), provider.model_transformers.end(),
+                   [model](const auto& entry) { return absl::EqualsIgnoreCase(entry.first, ToAbsl(model)); });
+  return own == provider.model_transformers.end() ? nullptr : &own->second;
+}
+
+}  // namespace
+
+TransformerChain::TransformerChain(const Provider& provider, std::string_view model)
+    : format_(provider.format), model_(model) {
+  Add(provider.transformers);
+  if (const std::vector<TransformerUse>* own = UsesOf(provider, model); own != nullptr) Add(*own);
+}
+
+void TransformerChain::Add(const std::vector<TransformerUse>& uses) {
+  for (const TransformerUse& use : uses) {
+    const Transformer* transformer = FindTransformer(use.name);
+    if (transformer == nullptr) continue;
+    const bool knows = format_ == Format::kOpenAi || (format_ == Format::kAnthropic && transformer->edits_anthropic);
+    absl::StatusOr<json::value> options = ParseJson(use.options);
+    if (!knows) continue;
+    const bool has_options = options.ok() && options->is_object();
+    stages_.push_back({transformer, has_options ? std::move(options->get_object()) : json::object()});
+  }
+}
+
+bool TransformerChain::EditsRequests() const {
+  return std::any_of(stages_.begin(), stages_.end(),
+                     [](const Stage& stage) { return stage.transformer->edit_request != nullptr; });
+}
+
+bool TransformerChain::EditsAnswers() const {
+  return std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) {
+    return stage.transformer->edit_response != nullptr || stage.transformer->edit_stream != nullptr;
+  });
+}
+
+AnthropicToOpenAiOptions TransformerChain::Kept() const {
+  AnthropicToOpenAiOptions kept;
+  for (const Stage& stage : stages_) {
+    const auto keeps_cache_control = stage.transformer->keeps_cache_control;
+    kept.keep_reasoning |= stage.transformer->keeps_reasoning;
+    kept.keep_cache_control |= keeps_cache_control != nullptr && keeps_cache_control(model_);
+  }
+  return kept;
+}
+
+absl::StatusOr<std::string> TransformerChain::EditRequest(std::string_view body, Notes* notes) const {
+  json::monotonic_resource memory(2 * body.size() + 1024);
+  absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
+  if (!parsed.ok()) return parsed.status();
+  if (!parsed->is_object()) return absl::InvalidArgumentError("the body must be a JSON object");
+  for (const Stage& stage : stages_) {
+    if (stage.transformer->edit_request == nullptr) continue;
+    stage.transformer->edit_request({format_, model_, stage.options, notes}, &parsed->get_object());
+  }
+  return ToJson(*parsed);
+}
+
+void TransformerChain::EditResponse(json::object* body, Notes* notes) const {
+  for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
+    if (stage->transformer->edit_response == nullptr) continue;
+    stage->transformer->edit_response({format_, model_, stage->options, notes}, body);
+  }
+}
+
+std::vector<std::unique_ptr<ChunkEdit>> TransformerChain::StreamEdits() const {
+  std::vector<std::unique_ptr<ChunkEdit>> edits;
+  for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
+    if (stage->transformer->edit_stream != nullptr) edits.push_back(stage->transformer->edit_stream());
+  }
+  return edits;
+}
+
+absl::StatusOr<TranslatedRequest> EditedTranslation::Request(std::string_view body, std::string_view model,
+                                                             Notes* notes) const {
+  TranslatedRequest request;
+  if (inner_ != nullptr) {
+    absl::StatusOr<TranslatedRequest> translated = inner_->Request(body, model, notes);
+    if (!translated.ok()) return translated.status();
+    request = *std::move(translated);
+    body = request.body;
+  }
+  if (!chain_.EditsRequests()) return request;
+  absl::StatusOr<std::string> edited = chain_.EditRequest(body, notes);
+  if (!edited.ok()) return edited.status();
+  request.body = *std::move(edited);
+  return request;
+}
+
+absl::StatusOr<std::string> EditedTranslation::Response(std::string_view body, Notes* notes) const {
+  std::string edited(body);
+  absl::StatusOr<json::value> parsed = EditsAnswers() ? ParseJson(body) : json::value();
+  if (parsed.ok() && parsed->is_object()) {
+    json::object& answer = parsed->get_object();
+    chain_.EditResponse(&answer, notes);
+    RestoreToolNames(names_, &answer);
+    edited = ToJson(*parsed);
+  }
+  return inner_ == nullptr ? edited : inner_->Response(edited, notes);
+}
+
+std::string EditedTranslation::Error(int status, std::string_view body) const {
+  return inner_ == nullptr ? std::string(body) : inner_->Error(status, body);
+}
+
+std::unique_ptr<StreamTranslator> EditedTranslation::Stream(std::string_view model,
+                                                            const StreamOptions& options) const {
+  std::unique_ptr<StreamTranslator> inner = inner_ == nullptr ? nullptr : inner_->Stream(model, options);
+  std::vector<std::unique_ptr<ChunkEdit>> edits = chain_.StreamEdits();
+  if (!names_.empty()) edits.push_back(MakeToolNameEdit(names_));
+  if (edits.empty() && inner != nullptr) return inner;
+  return std::make_unique<EditedStream>(std::move(edits), std::move(inner));
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,79 @@
+#include "proxy/formats/transformers/exit_text.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/formats/json_util.h"
+#include "proxy/formats/transformers/json_repair.h"
+
+namespace ccr::proxy {
+namespace {
+
+constexpr std::string_view kMember = "\"response\"";
+
+bool IsHighSurrogate(std::string_view escape) {
+  return (escape[2] == 'd' || escape[2] == 'D') && std::string_view("89abAB").find(escape[3]) != std::string_view::npos;
+}
+
+// Length of the escape at the start of `text`; 0 while it is not complete.
+size_t EscapeLength(std::string_view text) {
+  if (text.size() < 2) return 0;
+  if (text[1] != 'u') return 2;
+  if (text.size() < 6) return 0;
+  if (!IsHighSurrogate(text)) return 6;
+  if (text.size() >= 7 && text[6] != '\\') return 6;
+  if (text.size() >= 8 && text[7] != 'u') return 6;
+  return text.size() < 12 ? 0 : 12;
+}
+
+}  // namespace
+
+std::string ExitText::Whole(std::string_view arguments) {
+  const absl::StatusOr<json::value> parsed = ParseJson(RepairArguments(arguments));
+  if (!parsed.ok() || !parsed->is_object()) return std::string(arguments);
+  return std::string(FindText(parsed->get_object(), "response"));
+}
+
+std::string ExitText::Feed(std::string_view piece) {
+  if (state_ == State::kOver) return {};
+  arguments_ += piece;
+  if (state_ == State::kBefore) SeekText();
+  return state_ == State::kInText ? Decode() : std::string();
+}
+
+std::string ExitText::Finish() {
+  const State state = std::exchange(state_, State::kOver);
+  return state == State::kBefore ? Whole(arguments_) : std::string();
+}
+
+void ExitText::SeekText() {
+  size_t pos = 0;
+  for (const std::string_view expected :
+       {std::string_view("{"), kMember, std::string_view(":"), std::string_view("\"")}) {
+    pos = arguments_.find_first_not_of(" \t\r\n", pos);
+    if (pos == std::string::npos || arguments_.compare(pos, expected.size(), expected) != 0) return;
+    pos += expected.size();
+  }
+  decoded_ = pos;
+  state_ = State::kInText;
+}
+
+std::string ExitText::Decode() {
+  const std::string_view text = arguments_;
+  size_t end = decoded_;
+  while (end < text.size() && text[end] != '"') {
+    const size_t length = text[end] == '\\' ? EscapeLength(text.substr(end)) : 1;
+    if (length == 0) break;
+    end += length;
+  }
+  std::string quoted = "\"" + std::string(text.substr(decoded_, end - decoded_)) + "\"";
+  const absl::StatusOr<json::value> decoded = ParseJson(quoted);
+  std::string out = decoded.ok() && decoded->is_string() ? std::string(View(decoded->get_string()))
+                                                         : quoted.substr(1, quoted.size() - 2);
+  if (end < text.size() && text[end] == '"') state_ = State::kOver;
+  arguments_.erase(0, end);
+  decoded_ = 0;
+  return out;
+}
+
+}  // namespace ccr::proxy

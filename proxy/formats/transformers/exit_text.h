@@ -1,0 +1,33 @@
+// The text in the arguments of ExitTool.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace ccr::proxy {
+
+// Reads {"response": TEXT} in pieces and gives the text as it comes. Where the arguments look otherwise, all of it
+// comes at the end: the member "response" of what they can be repaired to, else the arguments themselves. Not
+// thread-safe.
+class ExitText {
+ public:
+  static std::string Whole(std::string_view arguments);
+
+  // What the piece adds to the text. A piece may end inside an escape.
+  std::string Feed(std::string_view piece);
+  // No more pieces: what is left.
+  std::string Finish();
+
+ private:
+  enum class State { kBefore, kInText, kOver };
+
+  void SeekText();
+  std::string Decode();
+
+  State state_ = State::kBefore;
+  std::string arguments_;
+  size_t decoded_ = 0;  // bytes of arguments_ that are done with
+};
+
+}  // namespace ccr::proxy

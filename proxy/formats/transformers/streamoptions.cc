@@ -1,0 +1,17 @@
+#include "proxy/formats/transformers/table.h"
+
+namespace ccr::proxy {
+namespace {
+
+void EditRequest(const EditContext&, json::object* body) {
+  if (!FindBool(*body, "stream")) return;
+  json::value& options = (*body)["stream_options"];
+  if (!options.is_object()) options = json::object();
+  options.get_object()["include_usage"] = true;
+}
+
+}  // namespace
+
+const Transformer kStreamOptions = {.name = "streamoptions", .edit_request = EditRequest};
+
+}  // namespace ccr::proxy

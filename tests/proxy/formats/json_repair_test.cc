@@ -1,0 +1,56 @@
+#include "proxy/formats/transformers/json_repair.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "proxy/formats/json_util.h"
+
+namespace ccr::proxy {
+namespace {
+
+struct Row {
+  std::string given, repaired;
+};
+
+class RepairTest : public ::testing::TestWithParam<Row> {};
+
+TEST_P(RepairTest, Repairs) {
+  EXPECT_EQ(RepairArguments(GetParam().given), GetParam().repaired) << GetParam().given;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RepairTest,
+    ::testing::Values(
+        Row{R"({"a": 1.50, "b":[ ]})", R"({"a": 1.50, "b":[ ]})"}, Row{"", "{}"}, Row{" \n", "{}"}, Row{"null", "null"},
+        Row{"plain", "plain"}, Row{"{'a': 'it''s'}", R"({"a":"it''s"})"},
+        Row{"{a: 1, b_2: true,}", R"({"a":1,"b_2":true})"},
+        Row{"{\"a\": True, \"b\": None, 'c': False}", R"({"a":true,"b":null,"c":false})"},
+        Row{"{\"a\": \"x\" \"b\": 2}", R"({"a":"x","b":2})"}, Row{"{\"a\":1,,\"b\":2}", R"({"a":1,"b":2})"},
+        Row{"{\"a\": \"line\nbreak\ttab\"}", R"({"a":"line\nbreak\ttab"})"},
+        Row{R"({"a": "say "hi" now"})", R"({"a":"say \"hi\" now"})"}, Row{R"({"a": "cut of)", R"({"a":"cut of"})"},
+        Row{R"({"a": {"b": [1, 2)", R"({"a":{"b":[1,2]}})"}, Row{"{// why\n\"a\":1 /* b */}", R"({"a":1})"},
+        Row{"```json\n{\"a\":1}\n```", R"({"a":1})"}, Row{R"("{\"a\":1}")", R"({"a":1})"},
+        Row{R"("{a:1}")", R"({"a":1})"}, Row{R"({"a":1} and more)", R"({"a":1})"},
+        Row{"{a: word and word}", R"({"a":"word and word"})"},
+        Row{R"({'u': '\u6f22\ud83d\ude00\ud83d'})", "{\"u\":\"\xE6\xBC\xA2\xF0\x9F\x98\x80\xEF\xBF\xBD\"}"},
+        Row{R"({'p': 'C:\\x\'s'})", R"({"p":"C:\\x's"})"}, Row{"{", "{}"}, Row{"{\"a\"", R"({"a":null})"}));
+
+TEST(Repair, AlwaysEndsAndGivesAnObject) {
+  std::mt19937_64 random(7);
+  const std::string alphabet = "{}[]:,\"'\\ ua1/*\n=t\xC3\xA9";
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = "{";
+    const size_t size = random() % 24;
+    for (size_t j = 0; j < size; ++j) text += alphabet[random() % alphabet.size()];
+    const absl::StatusOr<json::value> parsed = ParseJson(RepairArguments(text));
+    ASSERT_TRUE(parsed.ok() && parsed->is_object()) << text;
+  }
+  const std::string deep(100000, '[');
+  EXPECT_TRUE(ParseJson(RepairArguments("{a:" + deep)).ok());
+}
+
+}  // namespace
+}  // namespace ccr::proxy
