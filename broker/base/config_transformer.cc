@@ -99,7 +99,7 @@ void ReadOption(const Option& option, MapReader* options, Node* out) {
   if (option.kind == Kind::kWhole) options->Whole(name, option.range, &value.number);
   if (option.kind == Kind::kDecimal) options->Decimal(name, option.range, &value.number);
   if (option.kind == Kind::kFlag) options->Flag(name, &value.boolean);
-  out->entries.push_back({std::string(option.name), given->line, std::move(value)});
+  out->entries.push_back({.name = std::string(option.name), .line = given->line, .value = std::move(value)});
 }
 
 // The options as they take effect.

@@ -1,10 +1,13 @@
 #include "client/cli/foreground_child.h"
 
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -39,9 +42,15 @@ bool HasEnded(pid_t child, int* status) {
   return false;
 }
 
+// Woken by the child's end itself: another thread of this process may be the one that SIGCHLD goes to.
 int AwaitChild(pid_t child, int signals) {
+  const int end = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  const absl::Cleanup close_end = [end] { close(end); };
   int status = 0;
   while (!HasEnded(child, &status)) {
+    std::array<pollfd, 2> sources = {{{signals, POLLIN, 0}, {end, POLLIN, 0}}};
+    poll(sources.data(), sources.size(), -1);
+    if ((sources[0].revents & POLLIN) == 0) continue;
     signalfd_siginfo signal{};
     if (read(signals, &signal, sizeof signal) != sizeof signal) continue;
     if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGHUP) kill(child, static_cast<int>(signal.ssi_signo));

@@ -335,7 +335,7 @@ TEST(Config, TheFormatDecidesHowAKeyIsSent) {
        "x-api-key", ""},
       {"api_base_url: 'https://p.test/v1beta/models/', transformer: {use: ['gemini']}, api_key: 'a'",
        ProviderFormat::kGemini, "x-goog-api-key", ""},
-      {"api_base_url: 'https://p.test/x', transformer: {use: [['gemini', {a: 1}]]}, api_key: 'a', auth: {header: "
+      {"api_base_url: 'https://p.test/x', transformer: {use: ['gemini']}, api_key: 'a', auth: {header: "
        "'authorization'}",
        ProviderFormat::kGemini, "authorization", "Bearer "},
       {"api_base_url: 'https://GenerativeLanguage.googleapis.com/v1beta/models/', api_key: 'a'",

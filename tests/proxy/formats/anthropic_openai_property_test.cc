@@ -227,7 +227,8 @@ void ExpectSame(const StreamMaker& source, const AnthropicAnswer& answer) {
     const auto call = std::find_if(source.calls.begin(), source.calls.end(),
                                    [&block](const SourceCall& candidate) { return candidate.name == block.name; });
     ASSERT_NE(call, source.calls.end()) << block.name;
-    EXPECT_EQ(block.text, call->arguments);
+    const bool repaired = call->arguments.empty() && block.text == "{}";  // by enhancetool
+    if (!repaired) EXPECT_EQ(block.text, call->arguments);
     if (!call->id.empty()) EXPECT_EQ(UpstreamId(block.id), call->id);
   }
   EXPECT_EQ(tools, source.calls.size());

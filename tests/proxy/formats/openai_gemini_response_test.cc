@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "proxy/formats/anthropic_openai_response.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/openai_gemini.h"
@@ -133,7 +134,7 @@ TEST(GeminiToAnthropicResponse, CallsAndUsage) {
   EXPECT_EQ(answer.Joined("thinking"), "Let me see.");
   ASSERT_EQ(answer.blocks.size(), 3U);
   EXPECT_EQ(answer.blocks[1].text, R"({"city":"Paris"})");
-  EXPECT_EQ(ReadGeminiCallId(answer.blocks[1].id).signature, "a+/b");
+  EXPECT_EQ(ReadGeminiCallId(UpstreamId(answer.blocks[1].id)).signature, "a+/b");
   const AnthropicAnswer text = ToAnthropic(kText);
   EXPECT_EQ(text.input_tokens, 3U);
   EXPECT_EQ(text.cache_read_tokens, 5U);
