@@ -18,7 +18,7 @@ class GrpcServer {
   struct Options {
     std::string listen;       // "HOST:PORT" (port 0 = any) or "unix:PATH"; a socket file nobody listens on is replaced
     std::string config_path;  // told by ListPools
-    TlsFiles tls = {};  // checked ones; a file that is replaced is in use within a minute
+    TlsFiles tls = {};        // checked ones; a file that is replaced is in use within a minute
   };
   // Serves until Drain or destruction. `service` and `events` outlive it. InvalidArgument for a bad address,
   // Unavailable when it is taken.
