@@ -161,11 +161,15 @@ void AddGlobalOptions(CLI::App& app, Arguments& arguments) {
   app.fallthrough();  // global options may follow the command
   app.set_help_flag("-h,--help", "Show this help; also after a command");
   app.set_version_flag("-v,--version", "ccr " CCR_VERSION, "Show the version");
-  app.add_option("--broker-tls-ca", arguments.service.broker_tls.ca, "TLS to it: who signed its certificate (PEM)");
-  app.add_option("--broker-tls-cert", arguments.service.broker_tls.cert, "TLS to it: your certificate (PEM)");
-  app.add_option("--broker-tls-key", arguments.service.broker_tls.key, "TLS to it: the key of that certificate (PEM)");
   app.add_option("--broker", arguments.service.broker, "Broker to ask: HOST:PORT or unix:PATH [the running service's]")
+      ->envname("CCR_BROKER")
       ->type_name("ADDR");
+  app.add_option("--broker-tls-ca", arguments.service.broker_tls.ca, "TLS to it: who signed its certificate (PEM)")
+      ->envname("CCR_BROKER_TLS_CA");
+  app.add_option("--broker-tls-cert", arguments.service.broker_tls.cert, "TLS to it: your certificate (PEM)")
+      ->envname("CCR_BROKER_TLS_CERT");
+  app.add_option("--broker-tls-key", arguments.service.broker_tls.key, "TLS to it: the key of that certificate (PEM)")
+      ->envname("CCR_BROKER_TLS_KEY");
   app.add_option("--config", arguments.service.config_path, "Configuration [~/.claude-code-router/config.json]")
       ->type_name(kFileKind);
   app.add_flag("--json", arguments.service.json, "Answer in JSON, for scripts");

@@ -13,10 +13,11 @@ class TlsTest(StackTest):
         return self.folder / folder
 
     def server(self, certs):
-        return ["--tls-cert", certs / "broker.crt", "--tls-key", certs / "broker.key", "--tls-client-ca", certs / "ca.crt"]
+        return ["--tls-cert", certs / "broker/broker.crt", "--tls-key", certs / "broker/broker.key", "--tls-client-ca", certs / "ca.crt"]
 
     def client(self, certs):
-        return ["--broker-tls-cert", certs / "client.crt", "--broker-tls-key", certs / "client.key", "--broker-tls-ca", certs / "ca.crt"]
+        return ["--broker-tls-cert", certs / "client/client.crt", "--broker-tls-key", certs / "client/client.key",
+                "--broker-tls-ca", certs / "client/ca.crt"]
 
     def start_with(self, certs):
         fake = self.fake({"canary-key-a1": OK})
@@ -37,6 +38,10 @@ class TlsTest(StackTest):
         self.start_with(certs)
         self.start_proxy(*self.client(certs))
         self.assertEqual(self.chat().status, 200)
+        ask = [BIN / "ccr", "--broker", self.broker.fields["grpc"]]
+        for tool in ([*ask, *self.client(certs), "rotation"], [*ask, *self.client(certs), "health"]):
+            self.assertEqual(subprocess.run(tool, capture_output=True).returncode, 0, tool)
+            self.assertEqual(subprocess.run([*ask, tool[-1]], capture_output=True).returncode, 1, tool[-1])
         for process in (self.broker, self.proxy):
             self.assertIn("ccr_tls_certificate_expiry_timestamp_seconds{file=", self.metrics(process))
 
@@ -45,7 +50,7 @@ class TlsTest(StackTest):
         fake = self.start_with(certs)
         self.proxy_that_stays_away()
         self.proxy_that_stays_away("--broker-tls-ca", certs / "ca.crt")
-        self.proxy_that_stays_away("--broker-tls-cert", others / "client.crt", "--broker-tls-key", others / "client.key",
+        self.proxy_that_stays_away("--broker-tls-cert", others / "client/client.crt", "--broker-tls-key", others / "client/client.key",
                                    "--broker-tls-ca", certs / "ca.crt")
         self.assertEqual(fake.requests(), [])
 
@@ -61,10 +66,10 @@ class TlsTest(StackTest):
         certs = self.certificates()
         self.configure([self.provider(self.fake({"canary-key-a1": OK}), ["canary-key-a1"])])
         wrong = {
-            "broker.key: is not the key of the certificate": ["--tls-cert", certs / "client.crt", "--tls-key", certs / "broker.key"],
-            "missing.crt: cannot be read": ["--tls-cert", certs / "missing.crt", "--tls-key", certs / "broker.key"],
-            "broker.key: holds no certificate": ["--tls-cert", certs / "broker.key", "--tls-key", certs / "broker.key"],
-            "come together": ["--tls-cert", certs / "broker.crt"],
+            "broker.key: is not the key of the certificate": ["--tls-cert", certs / "client/client.crt", "--tls-key", certs / "broker/broker.key"],
+            "missing.crt: cannot be read": ["--tls-cert", certs / "missing.crt", "--tls-key", certs / "broker/broker.key"],
+            "broker.key: holds no certificate": ["--tls-cert", certs / "broker/broker.key", "--tls-key", certs / "broker/broker.key"],
+            "come together": ["--tls-cert", certs / "broker/broker.crt"],
             "--tls-client-ca needs": ["--tls-client-ca", certs / "ca.crt"],
         }
         for number, (message, flags) in enumerate(wrong.items()):

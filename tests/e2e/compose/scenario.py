@@ -24,7 +24,7 @@ KEYS = {"good": {"kind": "ok"}, "fair": {"kind": "ok"}, "dead": {"kind": "status
 COMPOSE = (["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]) + [
     "-f", str(REPO / "deploy/docker-compose.yml"), "-f", str(REPO / "tests/e2e/compose/docker-compose.test.yml")]
 ENV = {**os.environ, "COMPOSE_PROJECT_NAME": PROJECT, "COMPOSE": " ".join(COMPOSE), "CCR_PUBLISH": f"{EDGE[0]}:{EDGE[1]}",
-       "CCR_CONFIG_DIR": str(FOLDER / "config"), "CCR_SECRETS_DIR": str(FOLDER / "secrets"),
+       "CCR_CONFIG_DIR": str(FOLDER / "config"), "CCR_SECRETS_DIR": str(FOLDER / "secrets"), "CCR_CERTS_DIR": str(FOLDER / "certs"),
        "CCR_EDGE_IMAGE": "ccr-test-edge", "CCR_PROMETHEUS_IMAGE": "ccr-test-prometheus"}
 BASE_IMAGE = "debian:bookworm-slim"
 CCR_IMAGE = os.environ["CCR_IMAGE"]
@@ -64,6 +64,10 @@ def wait_for(condition, what, timeout=90):
 def healthy(service, count=1):
     states = [one["State"].get("Health", {}).get("Status") for one in inspect(*containers(service))] if containers(service) else []
     return states.count("healthy") == count == len(states)
+
+
+def containers_on(network):
+    return list(json.loads(run("docker", "network", "inspect", network).stdout)[0]["Containers"].values())
 
 
 def in_container(container, port, path):
@@ -157,9 +161,11 @@ def write_folders():
     keys = ", ".join(f'{{name: "{name}", key: {{file: "/run/secrets/key_{name}"}}}}' for name in KEYS)
     provider = f'Providers: [{{name: "fake", api_base_url: "http://fake:8000/v1/chat/completions", models: ["fake-model"], api_keys: [{keys}]}}],\n\n  Router: {{default: "fake,fake-model"}},\n\n  Proxy'
     (FOLDER / "config/config.json5").write_text(re.sub(r"Providers: \[.*\n  Proxy", lambda _: provider, sample, flags=re.S))
-    for path in (FOLDER / "config", FOLDER / "secrets"):
+    run(REPO / "deploy/make-certs.sh", FOLDER / "certs", "broker", "127.0.0.1")
+    for path in (FOLDER / "config", FOLDER / "secrets", FOLDER / "certs/broker", FOLDER / "certs/client"):
         run("docker", "run", "--rm", "--network=none", "--user=0", "-v", f"{path}:/mnt", CCR_IMAGE, "sh", "-c", "chown -R 10001:10001 /mnt && chmod -R u=rX,go= /mnt")
-    FOLDER.chmod(0o755)
+    for path in (FOLDER, FOLDER / "certs"):
+        path.chmod(0o755)
 
 
 class ComposeTest(unittest.TestCase):
@@ -220,7 +226,18 @@ class ComposeTest(unittest.TestCase):
         networks = {network["Name"]: network["Internal"] for network in json.loads(run("docker", "network", "inspect", f"{PROJECT}_control", f"{PROJECT}_metrics").stdout)}
         self.assertEqual(set(networks.values()), {True})
         broker = inspect(containers("broker")[0])[0]
-        self.assertEqual(set(broker["NetworkSettings"]["Networks"]), set(networks))
+        self.assertEqual(set(broker["NetworkSettings"]["Networks"]), {*networks, f"{PROJECT}_probes"})
+        self.assertEqual([one["Name"] for one in containers_on(f"{PROJECT}_probes")], [broker["Name"].lstrip("/")])
+
+    def test_11_the_broker_wants_a_certificate(self):
+        ask = ["docker", "run", "--rm", f"--network={PROJECT}_control"]
+        client = ["-v", f"{FOLDER}/certs/client:/tls:ro", "-e", "CCR_BROKER_TLS_CA=/tls/ca.crt"]
+        identity = ["-e", "CCR_BROKER_TLS_CERT=/tls/client.crt", "-e", "CCR_BROKER_TLS_KEY=/tls/client.key"]
+        command = [CCR_IMAGE, "ccr", "--broker", "broker:50061", "rotation"]
+        self.assertIn("fake", run(*ask, *client, *identity, *command).stdout)
+        for flags in ([], client):
+            refused = run(*ask, *flags, *command, check=False)
+            self.assertEqual((refused.returncode, refused.stdout), (1, ""), refused.stderr)
 
     def test_12_containers_are_hardened(self):
         for one in inspect(*(container for service in ("broker", "proxy", "edge", "prometheus") for container in containers(service))):
@@ -330,11 +347,11 @@ class ComposeTest(unittest.TestCase):
 
     def test_24_backup_and_restore(self):
         def fingerprints():
-            rotation = json.loads(compose("exec", "-T", "broker", "ccr", "--broker", "127.0.0.1:50061", "--json", "rotation"))
-            return [key["fingerprint"] for pool in rotation["pools"] for key in pool["keys"]]
+            rotation = json.loads(compose("exec", "-T", "broker", "ccr", "--json", "rotation"))
+            return [(key["fingerprint"], key["state"]) for pool in rotation["pools"] for key in pool["keys"]]
 
         before = fingerprints()
-        self.assertEqual(len(before), len(KEYS))
+        self.assertEqual([state for _, state in before], ["active", "active", "disabled"])
         backup = FOLDER / "state.tar.gz"
         compose("stop", "broker")
         with open(backup, "wb") as out:
