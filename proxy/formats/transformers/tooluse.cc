@@ -51,7 +51,7 @@ void AppendContent(std::string_view text, json::object* message) {
   if (text.empty()) return;
   std::string content(FindText(*message, "content"));
   content += text;
-  (*message)["content"] = std::move(content);
+  (*message)["content"] = content;
 }
 
 void EndAsText(json::object* choice) {
