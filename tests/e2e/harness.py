@@ -178,6 +178,10 @@ class StackTest(unittest.TestCase):
         wait_for(lambda: self.get("/health").status == 200, "a healthy proxy")
         return self.proxy
 
+    def certificates(self, folder="certs", *names):
+        subprocess.run([REPO / "deploy/make-certs.sh", self.folder / folder, *names], check=True, stdout=subprocess.DEVNULL)
+        return self.folder / folder
+
     def start(self, providers, **more):
         self.configure(providers, **more)
         self.start_broker()
@@ -231,6 +235,15 @@ class StackTest(unittest.TestCase):
             if all(found.get(k) == v for k, v in labels.items()):
                 total += float(sample[2])
         return total
+
+
+def tls_server(certs):
+    return ["--tls-cert", certs / "broker/broker.crt", "--tls-key", certs / "broker/broker.key", "--tls-client-ca", certs / "ca.crt"]
+
+
+def tls_client(certs):
+    return ["--broker-tls-cert", certs / "client/client.crt", "--broker-tls-key", certs / "client/client.key",
+            "--broker-tls-ca", certs / "client/ca.crt"]
 
 
 def in_parallel(count, workers, job):

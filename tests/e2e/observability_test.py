@@ -100,8 +100,12 @@ class ObservabilityTest(StackTest):
                           "canary-key-limited": {"kind": "status", "status": 429, "headers": {"Retry-After": "20"}},
                           "canary-key-down": {"kind": "status", "status": 500}})
         keys = [{"name": name, "key": f"canary-key-{name}"} for name in ("good", "dead", "limited")]
-        self.start([self.provider(fake, keys),
-                    self.provider(fake, [{"name": "only", "key": "canary-key-down"}], name="down", models=["down-model"])])
+        certs = self.certificates()
+        self.configure([self.provider(fake, keys),
+                        self.provider(fake, [{"name": "only", "key": "canary-key-down"}], name="down", models=["down-model"])],
+                       Broker={"tls": {"cert": "certs/broker/broker.crt", "key": "certs/broker/broker.key", "client_ca": "certs/ca.crt"}})
+        self.start_broker()
+        self.start_proxy(*harness.tls_client(certs))
         self.start_prometheus()
         self.stop = threading.Event()
         load = threading.Thread(target=self.drive)

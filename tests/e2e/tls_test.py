@@ -2,27 +2,16 @@
 import subprocess
 import unittest
 
-from harness import BIN, REPO, Process, StackTest, wait_for
+from harness import BIN, Process, StackTest, tls_client, tls_server
 
 OK = {"kind": "ok"}
 
 
 class TlsTest(StackTest):
-    def certificates(self, folder="certs", *names):
-        subprocess.run([REPO / "deploy/make-certs.sh", self.folder / folder, *names], check=True, stdout=subprocess.DEVNULL)
-        return self.folder / folder
-
-    def server(self, certs):
-        return ["--tls-cert", certs / "broker/broker.crt", "--tls-key", certs / "broker/broker.key", "--tls-client-ca", certs / "ca.crt"]
-
-    def client(self, certs):
-        return ["--broker-tls-cert", certs / "client/client.crt", "--broker-tls-key", certs / "client/client.key",
-                "--broker-tls-ca", certs / "client/ca.crt"]
-
     def start_with(self, certs):
         fake = self.fake({"canary-key-a1": OK})
         self.configure([self.provider(fake, ["canary-key-a1"])])
-        self.start_broker(*self.server(certs))
+        self.start_broker(*tls_server(certs))
         return fake
 
     def proxy_that_stays_away(self, *flags):
@@ -36,10 +25,10 @@ class TlsTest(StackTest):
     def test_requests_pass_and_the_end_of_certificates_is_told(self):
         certs = self.certificates()
         self.start_with(certs)
-        self.start_proxy(*self.client(certs))
+        self.start_proxy(*tls_client(certs))
         self.assertEqual(self.chat().status, 200)
         ask = [BIN / "ccr", "--broker", self.broker.fields["grpc"]]
-        for tool in ([*ask, *self.client(certs), "rotation"], [*ask, *self.client(certs), "health"]):
+        for tool in ([*ask, *tls_client(certs), "rotation"], [*ask, *tls_client(certs), "health"]):
             self.assertEqual(subprocess.run(tool, capture_output=True).returncode, 0, tool)
             self.assertEqual(subprocess.run([*ask, tool[-1]], capture_output=True).returncode, 1, tool[-1])
         for process in (self.broker, self.proxy):
@@ -57,10 +46,10 @@ class TlsTest(StackTest):
     def test_a_broker_of_another_name_or_authority_is_not_believed(self):
         certs, others = self.certificates("certs", "elsewhere.example"), self.certificates("others")
         self.start_with(certs)
-        self.proxy_that_stays_away(*self.client(certs))
+        self.proxy_that_stays_away(*tls_client(certs))
         self.broker.terminate()
-        self.start_broker(*self.server(others))
-        self.proxy_that_stays_away(*self.client(certs))
+        self.start_broker(*tls_server(others))
+        self.proxy_that_stays_away(*tls_client(certs))
 
     def test_bad_files_are_named(self):
         certs = self.certificates()
