@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/base/mutex.h"
+#include "broker/base/tls_files.h"
 #include "proxy/core/routing_table.h"
 
 namespace ccr::client {
