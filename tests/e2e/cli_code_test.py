@@ -3,13 +3,14 @@ import json
 import os
 import pathlib
 import pty
+import select
 import signal
 import socket
 import subprocess
 import time
 import unittest
 
-from harness import BIN, StackTest, wait_for
+from harness import BIN, SLOW, StackTest, wait_for
 
 OK = {"kind": "ok"}
 
@@ -139,12 +140,14 @@ class CliCodeTest(StackTest):
                                "while :; do sleep 0.05; done\n")
         pid, terminal = pty.fork()
         if pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
             os.execve(BIN / "ccr", ["ccr", "--config", str(self.config_path), "code"], self.env)
         shown = b""
 
         def show(text):
             nonlocal shown
             while text not in shown:
+                self.assertTrue(select.select([terminal], [], [], 30 * SLOW)[0], shown)
                 shown += os.read(terminal, 1024)
         show(b"ready")
         os.write(terminal, b"\x03")

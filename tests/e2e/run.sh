@@ -13,7 +13,7 @@ fi
 # Each file in a process of its own, two at a time; their waits overlap.
 printf '%s\n' *_test.py | sed 's/\.py$//' | xargs -P 2 -I{} sh -c '
   log=$(mktemp)
-  if /usr/bin/python3 -m unittest {} >"$log" 2>&1; then
+  if timeout --kill-after=10 600 /usr/bin/python3 -m unittest {} >"$log" 2>&1; then
     echo "{}: $(grep -E "^Ran" "$log")"; rm -f "$log"
   else
     cat "$log"; rm -f "$log"; exit 255
