@@ -127,8 +127,9 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
 
   std::promise<void> drain;
   signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });
-  std::cerr << "ccr-broker ready: grpc=" << (*server)->address()
-            << " metrics=" << (*metrics_server)->address().ToString() << std::endl;
+  // In one write: others wait for the whole line.
+  std::cerr << "ccr-broker ready: grpc=" + (*server)->address() +
+                   " metrics=" + (*metrics_server)->address().ToString() + "\n";
   drain.get_future().wait();
   service.BeginDrain();
   (*server)->Drain(kDrainTime);

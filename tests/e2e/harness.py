@@ -61,7 +61,7 @@ class Process:
     def ready_line(self, ready):
         if self.popen.poll() is not None:
             raise AssertionError(f"{self.args[0]} ended with {self.popen.returncode}: {self.text()[-2000:]}")
-        return next((line for line in self.text().splitlines() if line.startswith(ready)), None)
+        return next((line for line in self.text().splitlines(keepends=True) if line.startswith(ready) and line.endswith("\n")), None)
 
     def text(self):
         return self.log.read_bytes()[self.offset:].decode(errors="replace")

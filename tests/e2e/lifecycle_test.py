@@ -89,6 +89,7 @@ class LifecycleTest(StackTest):
         self.start_three()
         for _ in range(6):
             self.assertEqual(self.chat().status, 200)
+        wait_for(lambda: self.in_flight() == 0, "the last report")
         address = self.broker.fields["grpc"]
         self.assertEqual(self.broker.terminate(), 0)
         self.start_broker(listen=address)

@@ -10,8 +10,8 @@ cd "$here"
 if [ $# -gt 1 ]; then
   exec /usr/bin/python3 -m unittest "${@:2}"
 fi
-# Each file in a process of its own, three at a time; their waits overlap.
-printf '%s\n' *_test.py | sed 's/\.py$//' | xargs -P 3 -I{} sh -c '
+# Each file in a process of its own, two at a time; their waits overlap.
+printf '%s\n' *_test.py | sed 's/\.py$//' | xargs -P 2 -I{} sh -c '
   log=$(mktemp)
   if timeout --kill-after=10 600 /usr/bin/python3 -m unittest {} >"$log" 2>&1; then
     echo "{}: $(grep -E "^Ran" "$log")"; rm -f "$log"
