@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs every test. Ends non-zero on any failure.
-#   tests/run.sh            everything: format, debug with tidy, ASan + UBSan, TSan, end to end
+#   tests/run.sh            everything: format, debug with tidy, ASan + UBSan, TSan (what has threads), end to end
 #   tests/run.sh STEP...    only these steps: format arrows debug asan tsan e2e, or
 #                           e2e_release: with what users run; fuzz: each target of tests/fuzz for a minute
 set -euo pipefail
