@@ -170,11 +170,20 @@ class EdgeTest(StackTest):
         self.assertEqual(status(b"GET / HTTP/1.1\r\n" + host), 408)
         answer = self.post("/v1/messages", b'{"model": ')
         self.assertEqual((answer.status, answer.json()["error"]["type"]), (400, "invalid_request_error"))
+
+    def test_connections_over_the_cap_are_refused_until_one_ends(self):
+        self.start_two(Proxy={"max_connections": 4})
         name, port = self.address.rsplit(":", 1)
-        held = [socket.create_connection((name, int(port))) for _ in range(4)]
-        for connection in held:
-            connection.sendall(b"GET / HTTP/1.1\r\n" + host)
-        self.assertTrue(self.raw(b"GET / HTTP/1.1\r\n" + host + b"\r\n").startswith(b"HTTP/1.1 503"))
+        begun = f"GET / HTTP/1.1\r\nHost: {self.address}\r\nConnection: close\r\n".encode()
+        held = []
+
+        def refused():
+            """Whether one more is, after another one that stays without the end of its head."""
+            held.append(socket.create_connection((name, int(port))))
+            held[-1].sendall(begun)
+            return self.raw(begun + b"\r\n").startswith(b"HTTP/1.1 503")
+        wait_for(refused, "a refusal")
+        self.assertGreaterEqual(len(held), 4)
         for connection in held:
             connection.close()
         wait_for(lambda: self.get("/").status == 200, "room again")
