@@ -1,4 +1,4 @@
-// Requests to providers: one curl multi handle on one event loop.
+// Requests to providers, on one event loop.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -29,7 +29,7 @@ struct UpstreamRequest {
   // Sent with Content-Length. Pieces are views that stay valid until OnDone or Cancel: a big body is never copied.
   std::vector<std::string_view> body;
   bool has_body = false;
-  // Zero = no bound (curl's own 300 s for connecting).
+  // Zero = no bound (for connecting with TLS or a proxy: 300 s).
   absl::Duration connect_timeout;     // name, connection and TLS
   absl::Duration first_byte_timeout;  // last byte sent -> end of the response head
   absl::Duration idle_timeout;        // between two reads; a pause does not count
@@ -63,12 +63,15 @@ class UpstreamHandler {
 };
 
 // Not thread-safe: one loop, one client. Connections are kept and shared by all transfers. TLS is verified, redirects
-// are not followed, only http and https are spoken, no cookies, no .netrc, no proxy from the environment.
+// are not followed, only http and https are spoken, no cookies, no .netrc, no proxy from the environment. Https, and
+// what goes through an HTTP proxy, is libcurl's, with HTTP/2 where the provider has it; plain http goes over sockets of
+// our own, which costs far less.
 class UpstreamClient {
  public:
   struct Options {
     size_t max_idle_connections = 1024;
-    std::string ca_file;  // instead of the system's, for tests
+    std::string ca_file;         // instead of the system's, for tests
+    bool all_with_curl = false;  // plain http too
   };
   UpstreamClient(boost::asio::io_context& loop, Options options);
   ~UpstreamClient();  // cancels what runs, without OnDone
@@ -82,7 +85,7 @@ class UpstreamClient {
   size_t active() const;
 
  private:
-  class Impl;
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,7 +1,5 @@
 #include "proxy/upstream/curl_error.h"
 
-#include <algorithm>
-
 namespace ccr::proxy {
 
 TransportError ClassifyCurlError(CURLcode code, bool sent) {
@@ -18,15 +16,6 @@ TransportError ClassifyCurlError(CURLcode code, bool sent) {
     default:
       return sent ? TransportError::kRead : TransportError::kConnect;
   }
-}
-
-std::string_view HostOf(std::string_view url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return {};
-  url.remove_prefix(scheme + 3);
-  url = url.substr(0, url.find_first_of("/?#"));
-  const size_t user = url.rfind('@');
-  return user == std::string_view::npos ? url : url.substr(user + 1);
 }
 
 }  // namespace ccr::proxy

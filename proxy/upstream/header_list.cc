@@ -1,19 +1,6 @@
 #include "proxy/upstream/header_list.h"
 
-#include <string.h>
-
-#include <algorithm>
-#include <utility>
-
 namespace ccr::proxy {
-namespace {
-
-bool EndsLine(char c) {
-  return c == '\r' || c == '\n' || c == '\0';
-}
-
-}  // namespace
-
 void HeaderList::Add(std::string_view name, std::string_view prefix, std::string_view value) {
   starts_.push_back(text_.size());
   Append(name);
@@ -43,30 +30,19 @@ curl_slist* HeaderList::Get() {
 }
 
 void HeaderList::Clear() {
-  explicit_bzero(text_.data(), text_.size());
-  text_.clear();
+  text_.Clear();
   starts_.clear();
   nodes_.clear();
   broken_ = false;
 }
 
 void HeaderList::Append(std::string_view text) {
-  broken_ = broken_ || std::any_of(text.begin(), text.end(), EndsLine);
-  if (text_.size() + text.size() + 1 > text_.capacity()) Grow(text_.size() + text.size() + 1);
-  text_.append(text);
+  broken_ = broken_ || HoldsLineBreak(text);
+  text_.Append(text);
 }
 
 void HeaderList::EndLine() {
-  text_.push_back('\0');
-}
-
-// By hand, so that no copy of a credential stays behind in freed memory.
-void HeaderList::Grow(size_t size) {
-  std::string bigger;
-  bigger.reserve(std::max<size_t>(2 * size, 1024));
-  bigger.append(text_);
-  std::swap(text_, bigger);
-  explicit_bzero(bigger.data(), bigger.size());
+  text_.Append({"\0", 1});
 }
 
 }  // namespace ccr::proxy

@@ -4,16 +4,16 @@
 #include <curl/curl.h>
 
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "proxy/upstream/wiped_text.h"
 
 namespace ccr::proxy {
 
 // Reusable: Clear() keeps the memory. Not thread-safe.
 class HeaderList {
  public:
-  ~HeaderList() { Clear(); }
   HeaderList() = default;
   HeaderList(const HeaderList&) = delete;
   HeaderList& operator=(const HeaderList&) = delete;
@@ -31,9 +31,8 @@ class HeaderList {
  private:
   void Append(std::string_view text);
   void EndLine();
-  void Grow(size_t size);
 
-  std::string text_;            // zero-terminated lines, one after the other
+  WipedText text_;              // zero-terminated lines, one after the other
   std::vector<size_t> starts_;  // of each line in text_
   std::vector<curl_slist> nodes_;
   bool broken_ = false;

@@ -46,36 +46,43 @@ std::vector<std::string> ConnectionTokens(const UpstreamHead& head) {
   return tokens;
 }
 
+int StatusOf(std::string_view status_line) {
+  int status = 0;
+  const std::string_view rest = status_line.substr(std::min(status_line.find(' ') + 1, status_line.size()));
+  std::from_chars(rest.data(), rest.data() + std::min<size_t>(rest.size(), 3), status);
+  return status;
+}
+
 }  // namespace
 
 bool ResponseHead::AddLine(std::string_view line) {
   if (complete_) return false;
   if (line.starts_with("HTTP/")) {
-    Begin(line);
+    Begin(StatusOf(line));
   } else if (!Trim(line).empty()) {
-    AddHeader(line);
+    AddHeaderLine(line);
   } else {
     complete_ = head_.status >= 200;
   }
   return complete_;
 }
 
-void ResponseHead::Begin(std::string_view status_line) {
+void ResponseHead::Begin(int status) {
   Clear();
+  head_.status = status;
   head_.headers.reserve(kUsualHeaders);
-  const std::string_view status = status_line.substr(std::min(status_line.find(' ') + 1, status_line.size()));
-  std::from_chars(status.data(), status.data() + std::min<size_t>(status.size(), 3), head_.status);
 }
 
-void ResponseHead::AddHeader(std::string_view line) {
+void ResponseHead::AddHeaderLine(std::string_view line) {
   const size_t colon = line.find(':');
   if (line.front() == ' ' || line.front() == '\t') {
     if (!head_.headers.empty()) head_.headers.back().second.append(" ").append(Trim(line));
-    return;
+  } else if (colon != std::string_view::npos) {
+    AddHeader(Trim(line.substr(0, colon)), Trim(line.substr(colon + 1)));
   }
-  if (colon == std::string_view::npos) return;
-  const std::string_view name = Trim(line.substr(0, colon));
-  const std::string_view value = Trim(line.substr(colon + 1));
+}
+
+void ResponseHead::AddHeader(std::string_view name, std::string_view value) {
   if (SameName(name, "content-length")) {
     std::from_chars(value.data(), value.data() + value.size(), head_.content_length);
   }

@@ -1,39 +1,33 @@
-// One request to a provider and its response, on one easy handle.
+// What all transfers have in common: the request, who receives the response, and the deadlines.
 #pragma once
 
-#include <curl/curl.h>
-
+#include <boost/asio/io_context.hpp>
 #include <boost/intrusive/set.hpp>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "proxy/upstream/client.h"
-#include "proxy/upstream/header_list.h"
 #include "proxy/upstream/lazy_timer.h"
-#include "proxy/upstream/response_head.h"
 
 namespace ccr::proxy {
 
-// Reused: Begin, then End, any number of times. Hands head and data to its handler from inside of curl's work.
-// While it runs it stands in the client's set of deadlines.
+// One request to a provider and its response. Reused: Begin, then End, any number of times. While it runs it stands in
+// a RunningTransfers. Belongs to one loop.
 class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
  public:
-  explicit Transfer(const Options& options);
-  ~Transfer();
+  virtual ~Transfer() = default;
+  Transfer() = default;
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  // The request is forgotten and the credential wiped at End.
-  void Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now);
-  void End();
+  // Goes on after the handler's pause; does not call the handler.
+  virtual void Resume() = 0;
+  // Ends it without another call of the handler.
+  virtual void Cancel() = 0;
+  // Ends it because a deadline has passed.
+  virtual void TimeOut(TransportError error, SteadyTime now) = 0;
 
-  // From now on the handler hears nothing, and curl ends the transfer at its next callback.
-  void Abandon() { handler_ = nullptr; }
   UpstreamHandler* handler() const { return handler_; }
-  CURL* easy() const { return easy_; }
-
-  // True when curl holds data back and is to be told to go on, outside of its work.
-  bool Resume(SteadyTime now);
 
   // The next moment to call CheckDeadlines; max() = never. No deadline can pass before it, whatever happens until then,
   // so that bytes coming and going need no timer.
@@ -42,50 +36,69 @@ class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
   // The deadline that has passed, if any; else sets the next moment.
   std::optional<TransportError> CheckDeadlines(SteadyTime now);
 
-  UpstreamResult Result(CURLcode code, SteadyTime now) const;
-  UpstreamResult TimedOut(TransportError error, SteadyTime now) const;
+ protected:
+  void Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now);
+  void End();
+  // From now on the handler hears nothing.
+  void Abandon() { handler_ = nullptr; }
+
+  virtual SteadyTime ConnectedAt() const = 0;  // min() while connecting
+  // When to look again, or give up, while connecting.
+  virtual SteadyTime ConnectDeadline(SteadyTime now) const = 0;
+  virtual bool Sent() const = 0;  // whether any byte of the request has left
+
+  void NoteHead(SteadyTime now) { read_at_ = now; }
+  // Hands bytes of the body over.
+  void Deliver(std::string_view bytes, SteadyTime now);
+  bool TakeBackPause(SteadyTime now);  // false when there was none
+
+  bool head_read() const { return read_at_ != SteadyTime::min(); }
+  size_t BodySize() const;
+  // Of an end with `error`; `reason` is given as the message, with the host's name.
+  UpstreamResult Result(TransportError error, std::string_view reason, SteadyTime now) const;
+
+  UpstreamRequest request_;
+  SteadyTime started_;
+  SteadyTime uploaded_at_;  // last bytes of the request taken
+  bool paused_ = false;     // by the handler
 
  private:
-  static size_t OnHeader(char* data, size_t size, size_t count, void* self);
-  static size_t OnBody(char* data, size_t size, size_t count, void* self);
-  static size_t OnUpload(char* to, size_t size, size_t count, void* self);
-  static int OnSeek(void* self, curl_off_t offset, int origin);
-
-  void SetUrl();
-  void SetMethod();
-  void SetBody();
-  void SetHeaders();
-  bool HasHeader(std::string_view name) const;
-  size_t BodySize() const;
   SteadyTime PhaseDeadline(SteadyTime now) const;
-  SteadyTime ConnectedAt() const;  // min() while connecting
-  bool Sent() const;
-  void FillTimes(UpstreamResult& result, SteadyTime now) const;
 
-  CURL* const easy_;
-  CURLU* const url_;
-  // What easy_ holds from the transfer before.
-  std::optional<std::string> set_url_;
-  std::optional<std::string> proxy_url_;
-  UpstreamRequest request_;
   UpstreamHandler* handler_ = nullptr;
-  HeaderList headers_;
-  ResponseHead head_;
-  std::string joined_;  // a small body of several pieces, as one
-
-  size_t piece_ = 0;  // where the upload is
-  size_t offset_ = 0;
-
-  int64_t expected_ = -1;  // bytes of the response's body, by its head
-  int64_t received_ = 0;
-
-  SteadyTime started_;
   SteadyTime next_check_;
-  SteadyTime uploaded_at_;    // last bytes taken by curl
   SteadyTime read_at_;        // last bytes received or resumed; min() before the head
   SteadyTime first_byte_at_;  // min() before
-  bool paused_ = false;       // by the handler
-  bool curl_paused_ = false;  // and curl knows
+};
+
+// `from` + `timeout`; max() when there is none: zero, or beyond a year.
+SteadyTime After(SteadyTime from, absl::Duration timeout);
+
+// How many ended transfers a client keeps for reuse.
+inline constexpr size_t kMaxIdleTransfers = 256;
+
+// Why a request does not leave that would smuggle another header in.
+inline constexpr std::string_view kLineBreak = "a header of the request holds a line break";
+
+// "host[:port]" of a URL, without user, path and query.
+std::string_view HostOf(std::string_view url);
+
+// The transfers under way, by their deadlines. Each belongs to the client that has started it, which erases it.
+class RunningTransfers {
+ public:
+  explicit RunningTransfers(boost::asio::io_context& loop);
+
+  void Insert(UpstreamClient::Transfer& transfer);
+  void Erase(UpstreamClient::Transfer& transfer);
+  void CancelAll();  // outside of any handler
+  size_t size() const { return set_.size(); }
+
+ private:
+  void CallForDeadline();
+  void OnDeadline();
+
+  boost::intrusive::multiset<UpstreamClient::Transfer> set_;
+  LazyTimer timer_;
 };
 
 }  // namespace ccr::proxy

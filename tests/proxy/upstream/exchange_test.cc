@@ -43,9 +43,9 @@ class Echo {
   ScriptedServer server_;
 };
 
-class ExchangeTest : public UpstreamTest {};
+class ExchangeTest : public EnginesTest {};
 
-TEST_F(ExchangeTest, SendsExactlyWhatItIsGiven) {
+TEST_P(ExchangeTest, SendsExactlyWhatItIsGiven) {
   Echo echo;
   auto request = Post(echo.Url("/v1/../messages?beta=true"), {R"({"model":"m"})"});
   request.headers = {{"content-type", "application/json"}, {"Anthropic-Version", "2023-06-01"}, {"x-empty", ""}};
@@ -65,7 +65,7 @@ TEST_F(ExchangeTest, SendsExactlyWhatItIsGiven) {
   EXPECT_GE(recorder.result->total, recorder.result->first_byte);
 }
 
-TEST_F(ExchangeTest, NoCredentialOfOneRequestReachesTheNext) {
+TEST_P(ExchangeTest, NoCredentialOfOneRequestReachesTheNext) {
   Echo echo;
   auto request = Get(echo.Url());
   request.credential_header = "x-api-key";
@@ -77,7 +77,7 @@ TEST_F(ExchangeTest, NoCredentialOfOneRequestReachesTheNext) {
   EXPECT_THAT(echo.last(), Not(HasSubstr("canary")));
 }
 
-TEST_F(ExchangeTest, RefusesAHeaderWithALineBreak) {
+TEST_P(ExchangeTest, RefusesAHeaderWithALineBreak) {
   Echo echo;
   auto request = Get(echo.Url());
   request.credential_header = "x-api-key";
@@ -89,7 +89,7 @@ TEST_F(ExchangeTest, RefusesAHeaderWithALineBreak) {
   EXPECT_EQ(echo.connections(), 0);
 }
 
-TEST_F(ExchangeTest, MethodsDoNotStickToAHandle) {
+TEST_P(ExchangeTest, MethodsDoNotStickToAHandle) {
   Echo echo;
   const std::vector<std::pair<std::string, std::string>> expected = {
       {"POST", "POST / "}, {"GET", "GET / "}, {"DELETE", "DELETE / "}, {"GET", "GET / "}, {"PUT", "PUT / "}};
@@ -105,7 +105,7 @@ TEST_F(ExchangeTest, MethodsDoNotStickToAHandle) {
   EXPECT_EQ(echo.connections(), 1);
 }
 
-TEST_F(ExchangeTest, HeadHasALengthAndNoBody) {
+TEST_P(ExchangeTest, HeadHasALengthAndNoBody) {
   Echo echo("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
   auto request = Get(echo.Url());
   request.method = "HEAD";
@@ -122,7 +122,7 @@ TEST_F(ExchangeTest, HeadHasALengthAndNoBody) {
   EXPECT_EQ(get.body, "ok") << "the handle has forgotten that it was a HEAD";
 }
 
-TEST_F(ExchangeTest, HandsOverEndToEndHeadersInOrder) {
+TEST_P(ExchangeTest, HandsOverEndToEndHeadersInOrder) {
   Echo echo(
       "HTTP/1.1 429 Too Many Requests\r\nretry-after: 3\r\nConnection: X-Hop, keep-alive\r\nX-Hop: 1\r\n"
       "Keep-Alive: timeout=5\r\nSet-Cookie: a\r\nset-cookie: b\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n");
@@ -135,7 +135,7 @@ TEST_F(ExchangeTest, HandsOverEndToEndHeadersInOrder) {
                           Pair("X-Empty", ""), Pair("Content-Length", "0")));
 }
 
-TEST_F(ExchangeTest, SkipsInterimHeadsAndTrailers) {
+TEST_P(ExchangeTest, SkipsInterimHeadsAndTrailers) {
   Echo echo(
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n");
@@ -148,7 +148,7 @@ TEST_F(ExchangeTest, SkipsInterimHeadsAndTrailers) {
   EXPECT_THAT(echo.last(), Not(HasSubstr("Expect")));
 }
 
-TEST_F(ExchangeTest, DoesNotDecompress) {
+TEST_P(ExchangeTest, DoesNotDecompress) {
   Echo echo("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw");
   Recorder recorder;
   auto request = Get(echo.Url());
@@ -158,7 +158,7 @@ TEST_F(ExchangeTest, DoesNotDecompress) {
   EXPECT_THAT(recorder.head->headers, ElementsAre(Pair("Content-Encoding", "gzip"), Pair("Content-Length", "3")));
 }
 
-TEST_F(ExchangeTest, KeepsConnections) {
+TEST_P(ExchangeTest, KeepsConnections) {
   Echo echo;
   for (int i = 0; i < 20; ++i) {
     Recorder recorder;
@@ -168,7 +168,7 @@ TEST_F(ExchangeTest, KeepsConnections) {
   EXPECT_EQ(echo.connections(), 1);
 }
 
-TEST_F(ExchangeTest, ReplacesAConnectionThatDiedIdle) {
+TEST_P(ExchangeTest, ReplacesAConnectionThatDiedIdle) {
   ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();
     peer.Write(kOk);
@@ -181,7 +181,7 @@ TEST_F(ExchangeTest, ReplacesAConnectionThatDiedIdle) {
   EXPECT_EQ(server.connections(), 3);
 }
 
-TEST_F(ExchangeTest, SendsABigBodyAgainWhenAKeptConnectionDies) {
+TEST_P(ExchangeTest, SendsABigBodyAgainWhenAKeptConnectionDies) {
   std::atomic<int> served{0};
   const std::string half(100'000, 'a');
   ScriptedServer server([&](Peer& peer) {
@@ -197,7 +197,7 @@ TEST_F(ExchangeTest, SendsABigBodyAgainWhenAKeptConnectionDies) {
   EXPECT_EQ(served, 2);
 }
 
-TEST_F(ExchangeTest, JoinsPieces) {
+TEST_P(ExchangeTest, JoinsPieces) {
   Echo echo;
   Recorder small, big;
   Do(Post(echo.Url(), {"{\"model\":\"", "", "m", "\"}"}), small);
@@ -207,7 +207,7 @@ TEST_F(ExchangeTest, JoinsPieces) {
   EXPECT_THAT(echo.last(), HasSubstr("\r\n\r\nhead" + filler + "tail"));
 }
 
-TEST_F(ExchangeTest, Uploads50Megabytes) {
+TEST_P(ExchangeTest, Uploads50Megabytes) {
   const std::string body(50 * 1024 * 1024, 'b');
   std::atomic<size_t> size{0};
   ScriptedServer server([&](Peer& peer) {
@@ -220,7 +220,7 @@ TEST_F(ExchangeTest, Uploads50Megabytes) {
   EXPECT_GT(size, body.size());
 }
 
-TEST_F(ExchangeTest, DeliversWhatComesAtOnce) {
+TEST_P(ExchangeTest, DeliversWhatComesAtOnce) {
   std::atomic<int> wanted{1};
   ScriptedServer server([&](Peer& peer) {
     peer.ReadRequest();
@@ -241,7 +241,7 @@ TEST_F(ExchangeTest, DeliversWhatComesAtOnce) {
   EXPECT_EQ(recorder.result->error, TransportError::kNone);
 }
 
-TEST_F(ExchangeTest, DoesNotFollowRedirects) {
+TEST_P(ExchangeTest, DoesNotFollowRedirects) {
   Echo target;
   Echo echo("HTTP/1.1 302 Found\r\nLocation: " + target.Url() + "\r\nContent-Length: 0\r\n\r\n");
   Recorder recorder;
@@ -250,7 +250,7 @@ TEST_F(ExchangeTest, DoesNotFollowRedirects) {
   EXPECT_EQ(target.connections(), 0);
 }
 
-TEST_F(ExchangeTest, UsesTheProxyItIsGivenAndNoneFromTheEnvironment) {
+TEST_P(ExchangeTest, UsesTheProxyItIsGivenAndNoneFromTheEnvironment) {
   setenv("http_proxy", "http://127.0.0.1:1", 1);
   setenv("no_proxy", "*", 1);
   Echo echo;
@@ -266,7 +266,42 @@ TEST_F(ExchangeTest, UsesTheProxyItIsGivenAndNoneFromTheEnvironment) {
   unsetenv("no_proxy");
 }
 
-TEST_F(ExchangeTest, RunsManyAtOnce) {
+TEST_P(ExchangeTest, ABodyWithoutALengthEndsWithTheConnection) {
+  ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 200 OK\r\n\r\nall of it");
+  });
+  Recorder recorder;
+  Do(Get(server.Url()), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_EQ(recorder.head->content_length, -1);
+  EXPECT_EQ(recorder.body, "all of it");
+}
+
+TEST_P(ExchangeTest, AConnectionThatTheProviderWillCloseIsNotKept) {
+  Echo echo("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+  for (int i = 1; i <= 3; ++i) {
+    Recorder recorder;
+    Do(Get(echo.Url()), recorder);
+    EXPECT_EQ(recorder.body, "ok");
+    EXPECT_EQ(echo.connections(), i);
+  }
+}
+
+TEST_P(ExchangeTest, AnAnswerBeforeTheEndOfTheRequestIsHandedOver) {
+  ScriptedServer server([](Peer& peer) {
+    peer.Write("HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+    peer.WaitForEnd();
+  });
+  const std::string body(20 * 1024 * 1024, 'b');
+  Recorder recorder;
+  Do(Post(server.Url(), {body}), recorder);
+  ASSERT_TRUE(recorder.head) << recorder.result->message;
+  EXPECT_EQ(recorder.head->status, 413);
+  EXPECT_EQ(recorder.body, "big");
+}
+
+TEST_P(ExchangeTest, RunsManyAtOnce) {
   Echo echo;
   constexpr int kCount = 100;
   std::vector<Recorder> recorders(kCount);
@@ -279,6 +314,8 @@ TEST_F(ExchangeTest, RunsManyAtOnce) {
   ASSERT_TRUE(RunUntil([&] { return done == kCount; }));
   for (const auto& recorder : recorders) EXPECT_EQ(recorder.body, "ok");
 }
+
+INSTANTIATE_TEST_SUITE_P(Engines, ExchangeTest, ::testing::Bool(), EngineName);
 
 }  // namespace
 }  // namespace ccr::proxy

@@ -10,7 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class FailureTest : public UpstreamTest {
+class FailureTest : public EnginesTest {
  protected:
   // Answers with `answer` and closes; with `hang`, stays silent instead of closing.
   static ScriptedServer::Script Answer(const std::string& answer, bool hang = false) {
@@ -22,7 +22,7 @@ class FailureTest : public UpstreamTest {
   }
 };
 
-TEST_F(FailureTest, CutInTheBody) {
+TEST_P(FailureTest, CutInTheBody) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"));
   Recorder recorder;
   Do(Get(server.Url("/path?key=canary")), recorder);
@@ -33,7 +33,7 @@ TEST_F(FailureTest, CutInTheBody) {
   EXPECT_THAT(recorder.result->message, Not(HasSubstr("canary")));
 }
 
-TEST_F(FailureTest, CutInAChunkedBody) {
+TEST_P(FailureTest, CutInAChunkedBody) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"));
   Recorder recorder;
   Do(Get(server.Url()), recorder);
@@ -41,7 +41,7 @@ TEST_F(FailureTest, CutInAChunkedBody) {
   EXPECT_EQ(recorder.body, "ab");
 }
 
-TEST_F(FailureTest, CutBeforeTheHead) {
+TEST_P(FailureTest, CutBeforeTheHead) {
   ScriptedServer server(Answer(""));
   Recorder recorder;
   Do(Get(server.Url()), recorder);
@@ -50,7 +50,7 @@ TEST_F(FailureTest, CutBeforeTheHead) {
   EXPECT_FALSE(recorder.head);
 }
 
-TEST_F(FailureTest, NotHttp) {
+TEST_P(FailureTest, NotHttp) {
   ScriptedServer server(Answer("220 mail ready\r\n"));
   Recorder recorder;
   Do(Get(server.Url()), recorder);
@@ -58,7 +58,7 @@ TEST_F(FailureTest, NotHttp) {
   EXPECT_FALSE(recorder.head);
 }
 
-TEST_F(FailureTest, Refused) {
+TEST_P(FailureTest, Refused) {
   int port = 0;
   close(ScriptedServer::Listen(1, &port));
   Recorder recorder;
@@ -67,7 +67,7 @@ TEST_F(FailureTest, Refused) {
   EXPECT_FALSE(recorder.result->sent);
 }
 
-TEST_F(FailureTest, OtherSchemesAreRefused) {
+TEST_P(FailureTest, OtherSchemesAreRefused) {
   for (const char* url : {"file:///etc/hostname", "gopher://127.0.0.1/", "ftp://127.0.0.1/", "nonsense://x", ""}) {
     Recorder recorder;
     Do(Get(url), recorder);
@@ -77,7 +77,7 @@ TEST_F(FailureTest, OtherSchemesAreRefused) {
   }
 }
 
-TEST_F(FailureTest, ConnectTimeout) {
+TEST_P(FailureTest, ConnectTimeout) {
   int port = 0;
   const int listener = ScriptedServer::Listen(0, &port);  // nobody accepts: the queue fills, and then nothing answers
   sockaddr_in address{};
@@ -101,7 +101,7 @@ TEST_F(FailureTest, ConnectTimeout) {
   close(listener);
 }
 
-TEST_F(FailureTest, FirstByteTimeout) {
+TEST_P(FailureTest, FirstByteTimeout) {
   ScriptedServer server(Answer("", true));
   auto request = Post(server.Url(), {"{}"});
   request.first_byte_timeout = absl::Milliseconds(100);
@@ -113,7 +113,7 @@ TEST_F(FailureTest, FirstByteTimeout) {
   EXPECT_LT(recorder.result->total, absl::Seconds(3));
 }
 
-TEST_F(FailureTest, FirstByteTimeoutOfAProviderThatDoesNotReadTheBody) {
+TEST_P(FailureTest, FirstByteTimeoutOfAProviderThatDoesNotReadTheBody) {
   std::atomic<bool> stop{false};
   ScriptedServer deaf([&](Peer&) {
     while (!stop) std::this_thread::yield();
@@ -128,7 +128,7 @@ TEST_F(FailureTest, FirstByteTimeoutOfAProviderThatDoesNotReadTheBody) {
   stop = true;
 }
 
-TEST_F(FailureTest, IdleTimeoutStartsAnewWithEachRead) {
+TEST_P(FailureTest, IdleTimeoutStartsAnewWithEachRead) {
   ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();
     peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
@@ -147,7 +147,7 @@ TEST_F(FailureTest, IdleTimeoutStartsAnewWithEachRead) {
   EXPECT_GE(recorder.result->total, absl::Milliseconds(4 * 60 + 120));
 }
 
-TEST_F(FailureTest, IdleTimeoutDoesNotBindTheFirstByte) {
+TEST_P(FailureTest, IdleTimeoutDoesNotBindTheFirstByte) {
   ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();
     std::this_thread::sleep_for(std::chrono::milliseconds(150));  // the provider thinks
@@ -160,7 +160,7 @@ TEST_F(FailureTest, IdleTimeoutDoesNotBindTheFirstByte) {
   EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
 }
 
-TEST_F(FailureTest, TotalTimeout) {
+TEST_P(FailureTest, TotalTimeout) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", true));
   auto request = Get(server.Url());
   request.total_timeout = absl::Milliseconds(100);
@@ -171,7 +171,7 @@ TEST_F(FailureTest, TotalTimeout) {
   EXPECT_LT(recorder.result->total, absl::Seconds(3));
 }
 
-TEST_F(FailureTest, PauseHoldsTheProviderBack) {
+TEST_P(FailureTest, PauseHoldsTheProviderBack) {
   constexpr size_t kSize = 50 * 1024 * 1024;
   std::atomic<bool> stalled{false};
   ScriptedServer server([&](Peer& peer) {
@@ -211,7 +211,7 @@ TEST_F(FailureTest, PauseHoldsTheProviderBack) {
   EXPECT_EQ(recorder.received, kSize);
 }
 
-TEST_F(FailureTest, ResumeFromInsideTakesThePauseBack) {
+TEST_P(FailureTest, ResumeFromInsideTakesThePauseBack) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x')));
   Recorder recorder;
   UpstreamClient::Transfer* transfer = nullptr;
@@ -224,7 +224,7 @@ TEST_F(FailureTest, ResumeFromInsideTakesThePauseBack) {
   EXPECT_EQ(recorder.received, 100'000u);
 }
 
-TEST_F(FailureTest, CancelClosesTheConnection) {
+TEST_P(FailureTest, CancelClosesTheConnection) {
   std::atomic<bool> closed{false};
   ScriptedServer server([&](Peer& peer) {
     peer.ReadRequest();
@@ -242,7 +242,7 @@ TEST_F(FailureTest, CancelClosesTheConnection) {
   EXPECT_FALSE(recorder.result);
 }
 
-TEST_F(FailureTest, CancelFromInsideOfEveryCallback) {
+TEST_P(FailureTest, CancelFromInsideOfEveryCallback) {
   for (const std::string where : {"head", "data", "done"}) {
     ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
     Recorder recorder;
@@ -263,7 +263,7 @@ TEST_F(FailureTest, CancelFromInsideOfEveryCallback) {
   }
 }
 
-TEST_F(FailureTest, CancelBeforeAnythingHappens) {
+TEST_P(FailureTest, CancelBeforeAnythingHappens) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   Recorder cancelled, other;
   client_.Cancel(client_.Start(Get(server.Url()), &cancelled));
@@ -272,7 +272,7 @@ TEST_F(FailureTest, CancelBeforeAnythingHappens) {
   EXPECT_FALSE(cancelled.head || cancelled.result);
 }
 
-TEST_F(FailureTest, OneHandlerMayCancelAnother) {
+TEST_P(FailureTest, OneHandlerMayCancelAnother) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
   Recorder first, second;
   UpstreamClient::Transfer* a = nullptr;
@@ -285,7 +285,7 @@ TEST_F(FailureTest, OneHandlerMayCancelAnother) {
   EXPECT_NE(first.result.has_value(), second.result.has_value());
 }
 
-TEST_F(FailureTest, ARetryMayStartFromOnDone) {
+TEST_P(FailureTest, ARetryMayStartFromOnDone) {
   ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
   int port = 0;
   close(ScriptedServer::Listen(1, &port));
@@ -300,11 +300,11 @@ TEST_F(FailureTest, ARetryMayStartFromOnDone) {
   EXPECT_EQ(second.body, "x");
 }
 
-TEST_F(FailureTest, DestructionCancels) {
+TEST_P(FailureTest, DestructionCancels) {
   ScriptedServer server(Answer("", true));
   Recorder recorder;
   {
-    UpstreamClient client(loop_, {});
+    UpstreamClient client(loop_, Options());
     client.Start(Get(server.Url()), &recorder);
     loop_.run_for(std::chrono::milliseconds(20));
     client.Start(Get(server.Url()), &recorder);
@@ -313,6 +313,8 @@ TEST_F(FailureTest, DestructionCancels) {
   loop_.poll();
   EXPECT_FALSE(recorder.head || recorder.result);
 }
+
+INSTANTIATE_TEST_SUITE_P(Engines, FailureTest, ::testing::Bool(), EngineName);
 
 }  // namespace
 }  // namespace ccr::proxy

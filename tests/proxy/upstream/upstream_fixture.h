@@ -48,6 +48,8 @@ class Recorder : public UpstreamHandler {
 
 class UpstreamTest : public ::testing::Test {
  protected:
+  explicit UpstreamTest(UpstreamClient::Options options = {}) : client_(loop_, std::move(options)) {}
+
   static UpstreamRequest Get(const std::string& url) {
     UpstreamRequest request;
     request.method = "GET";
@@ -85,7 +87,23 @@ class UpstreamTest : public ::testing::Test {
   }
 
   boost::asio::io_context loop_{1};
-  UpstreamClient client_{loop_, {}};
+  UpstreamClient client_;
 };
+
+// What holds for plain http with sockets of our own, and with curl.
+class EnginesTest : public UpstreamTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  EnginesTest() : UpstreamTest(Options()) {}
+
+  static UpstreamClient::Options Options() {
+    UpstreamClient::Options options;
+    options.all_with_curl = GetParam();
+    return options;
+  }
+};
+
+inline std::string EngineName(const ::testing::TestParamInfo<bool>& info) {
+  return info.param ? "Curl" : "OwnSockets";
+}
 
 }  // namespace ccr::proxy

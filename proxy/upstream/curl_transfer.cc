@@ -1,0 +1,236 @@
+#include "proxy/upstream/curl_transfer.h"
+
+#include <string.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "proxy/upstream/curl_client.h"
+#include "proxy/upstream/curl_error.h"
+
+namespace ccr::proxy {
+namespace {
+
+// Bodies up to this size leave together with the head; curl copies them.
+constexpr size_t kSmallBody = 64 * 1024;
+// With curl's own byte behind it this is what allocators still keep at hand per thread: curl takes one per transfer.
+constexpr long kReadBuffer = 32 * 1024 - 1;
+// From here on curl would wait for "100 Continue" by itself.
+constexpr size_t kExpectsContinue = 1024 * 1024;
+
+template <typename Function>
+void SetCallback(CURL* easy, CURLoption function_option, Function function, CURLoption data_option, void* data) {
+  curl_easy_setopt(easy, function_option, function);
+  curl_easy_setopt(easy, data_option, data);
+}
+
+}  // namespace
+
+CurlTransfer::CurlTransfer(CurlClient& client, const UpstreamClient::Options& options)
+    : client_(client), easy_(curl_easy_init()), url_(curl_url()) {
+  curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYHOST, 2L);
+  // Authorities from one file only: with a folder too, curl would read them all again for every connection (40 ms).
+  curl_easy_setopt(easy_, CURLOPT_CAPATH, nullptr);
+  if (!options.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_file.c_str());
+  curl_easy_setopt(easy_, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl_easy_setopt(easy_, CURLOPT_NOPROXY, "");
+  curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy_, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy_, CURLOPT_NOPROGRESS, 1L);
+  curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, kReadBuffer);
+  SetCallback(easy_, CURLOPT_HEADERFUNCTION, &CurlTransfer::OnHeader, CURLOPT_HEADERDATA, this);
+  SetCallback(easy_, CURLOPT_WRITEFUNCTION, &CurlTransfer::OnBody, CURLOPT_WRITEDATA, this);
+  SetCallback(easy_, CURLOPT_READFUNCTION, &CurlTransfer::OnUpload, CURLOPT_READDATA, this);
+  SetCallback(easy_, CURLOPT_SEEKFUNCTION, &CurlTransfer::OnSeek, CURLOPT_SEEKDATA, this);
+}
+
+CurlTransfer::~CurlTransfer() {
+  curl_easy_cleanup(easy_);
+  curl_url_cleanup(url_);
+}
+
+void CurlTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now) {
+  Transfer::Begin(std::move(request), handler, now);
+  piece_ = offset_ = 0;
+  expected_ = -1;
+  received_ = 0;
+  curl_paused_ = false;
+  SetMethod();
+  SetBody();
+  SetHeaders();
+  SetUrl();
+  if (proxy_url_ != request_.proxy_url) {
+    proxy_url_ = request_.proxy_url;
+    curl_easy_setopt(easy_, CURLOPT_PROXY, proxy_url_->c_str());
+  }
+  const auto connect_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(request_.connect_timeout), 0, 86'400'000);
+  curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_ms));
+}
+
+void CurlTransfer::End() {
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, nullptr);
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, nullptr);
+  headers_.Clear();
+  head_.Clear();
+  joined_.clear();
+  Transfer::End();
+}
+
+void CurlTransfer::Resume() {
+  if (TakeBackPause(std::chrono::steady_clock::now()) && std::exchange(curl_paused_, false)) client_.UnpauseSoon(this);
+}
+
+void CurlTransfer::Cancel() {
+  client_.Cancel(this);
+}
+
+void CurlTransfer::TimeOut(TransportError error, SteadyTime now) {
+  client_.Finish(this, Result(error, curl_easy_strerror(CURLE_OPERATION_TIMEDOUT), now));
+}
+
+// Curl is given the URL in parts as well, so that it does not take it apart and together again for each request. A
+// request that must not leave gets a URL that cannot be opened.
+void CurlTransfer::SetUrl() {
+  const std::string url = headers_.broken() ? std::string() : request_.url;
+  if (set_url_ == url) return;
+  set_url_ = url;
+  const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS;
+  const bool parsed = curl_url_set(url_, CURLUPART_URL, url.c_str(), flags) == CURLUE_OK;
+  curl_easy_setopt(easy_, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy_, CURLOPT_CURLU, parsed ? url_ : nullptr);
+}
+
+void CurlTransfer::SetMethod() {
+  const std::string& method = request_.method;
+  if (method == "POST" || method == "PUT" || method == "PATCH") request_.has_body = true;
+  curl_easy_setopt(easy_, CURLOPT_HTTPGET, 1L);  // also takes back NOBODY and POST
+  const char* custom = nullptr;
+  if (method == "HEAD") {
+    curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+  } else if (request_.has_body) {
+    curl_easy_setopt(easy_, CURLOPT_POST, 1L);
+    if (method != "POST") custom = method.c_str();
+  } else if (method != "GET") {
+    custom = method.c_str();
+  }
+  curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, custom);
+}
+
+void CurlTransfer::SetBody() {
+  if (!request_.has_body) return;
+  const size_t size = BodySize();
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
+  if (size > kSmallBody) return;
+  const char* data = "";
+  if (request_.body.size() == 1) {
+    data = request_.body.front().data();
+  } else {
+    for (const std::string_view piece : request_.body) joined_.append(piece);
+    data = joined_.c_str();
+  }
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, size == 0 ? "" : data);
+}
+
+void CurlTransfer::SetHeaders() {
+  for (const auto& [name, value] : request_.headers) headers_.Add(name, "", value);
+  if (!request_.credential_header.empty()) {
+    headers_.Add(request_.credential_header, request_.credential_prefix, request_.credential.Reveal());
+  }
+  if (!HasHeader("Accept")) headers_.Suppress("Accept");
+  if (request_.has_body && !HasHeader("Content-Type")) headers_.Suppress("Content-Type");
+  if (BodySize() > kExpectsContinue) headers_.Suppress("Expect");
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_.Get());
+  request_.credential = Secret();
+}
+
+bool CurlTransfer::HasHeader(std::string_view name) const {
+  return std::any_of(request_.headers.begin(), request_.headers.end(),
+                     [&](const auto& header) { return absl::EqualsIgnoreCase(ToAbsl(header.first), ToAbsl(name)); });
+}
+
+size_t CurlTransfer::OnHeader(char* data, size_t size, size_t count, void* self_pointer) {
+  auto* self = static_cast<CurlTransfer*>(self_pointer);
+  if (self->handler() == nullptr) return 0;
+  if (self->head_.AddLine({data, size * count})) {
+    self->NoteHead(std::chrono::steady_clock::now());
+    UpstreamHead head = self->head_.Take();
+    self->expected_ = head.content_length;
+    self->handler()->OnHead(std::move(head));
+  }
+  return self->handler() == nullptr ? 0 : size * count;
+}
+
+size_t CurlTransfer::OnBody(char* data, size_t size, size_t count, void* self_pointer) {
+  auto* self = static_cast<CurlTransfer*>(self_pointer);
+  if (self->handler() == nullptr) return 0;
+  if (self->paused_) {
+    self->curl_paused_ = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  self->received_ += static_cast<int64_t>(size * count);
+  self->Deliver({data, size * count}, std::chrono::steady_clock::now());
+  return self->handler() == nullptr ? 0 : size * count;
+}
+
+size_t CurlTransfer::OnUpload(char* to, size_t size, size_t count, void* self_pointer) {
+  auto* self = static_cast<CurlTransfer*>(self_pointer);
+  if (self->handler() == nullptr) return CURL_READFUNC_ABORT;
+  self->uploaded_at_ = std::chrono::steady_clock::now();
+  const auto& body = self->request_.body;
+  size_t written = 0;
+  while (written < size * count && self->piece_ < body.size()) {
+    const std::string_view rest = body[self->piece_].substr(self->offset_);
+    const size_t bytes = std::min(rest.size(), size * count - written);
+    memcpy(to + written, rest.data(), bytes);
+    written += bytes;
+    self->offset_ += bytes;
+    if (bytes < rest.size()) break;
+    ++self->piece_;
+    self->offset_ = 0;
+  }
+  return written;
+}
+
+int CurlTransfer::OnSeek(void* self_pointer, curl_off_t offset, int origin) {
+  auto* self = static_cast<CurlTransfer*>(self_pointer);
+  if (origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_FAIL;
+  self->piece_ = self->offset_ = 0;
+  return CURL_SEEKFUNC_OK;
+}
+
+SteadyTime CurlTransfer::ConnectedAt() const {
+  curl_off_t connected_us = 0;
+  curl_easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+  return connected_us > 0 ? started_ + std::chrono::microseconds(connected_us) : SteadyTime::min();
+}
+
+// Curl keeps this time itself; what we look for begins at the earliest when it is connected.
+SteadyTime CurlTransfer::ConnectDeadline(SteadyTime now) const {
+  return After(now, request_.first_byte_timeout);
+}
+
+bool CurlTransfer::Sent() const {
+  long request_size = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_size);
+  return request_size > 0;
+}
+
+UpstreamResult CurlTransfer::ResultOf(CURLcode code, SteadyTime now) const {
+  if (received_ == expected_) code = CURLE_OK;  // complete, however the connection has ended then
+  const TransportError error = ClassifyCurlError(code, Sent() || head_read());
+  if (headers_.broken()) return Result(error, kLineBreak, now);
+  return Result(error, code == CURLE_OK ? "" : curl_easy_strerror(code), now);
+}
+
+}  // namespace ccr::proxy

@@ -1,0 +1,54 @@
+// One HTTP/1.1 connection to a provider, on a socket without TLS.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "proxy/upstream/lazy_timer.h"
+#include "proxy/upstream/read_buffer.h"
+
+namespace ccr::proxy {
+
+// Whoever uses it hears of it, from the loop; operations under way keep it alive. Belongs to one loop.
+class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
+ public:
+  class User {
+   public:
+    virtual ~User() = default;
+    // The read has ended: with more in the buffer, or with an error (its end is one: eof).
+    virtual void OnRead(PlainConnection& connection, const boost::system::error_code& error) = 0;
+    virtual void OnWritable(PlainConnection& connection) = 0;
+  };
+
+  // `origin` is the "host[:port]" it leads to. The socket is connected.
+  PlainConnection(boost::asio::ip::tcp::socket socket, std::string origin);
+
+  void SetUser(User* user) { user_ = user; }
+  void Close();  // the user hears nothing any more
+
+  void Read();  // nothing when a read is under way already
+  ReadBuffer& buffer() { return buffer_; }
+
+  // Writes what goes without waiting. Error would_block: nothing went.
+  template <typename Buffers>
+  size_t Write(const Buffers& buffers, boost::system::error_code& error) {
+    return socket_.write_some(buffers, error);
+  }
+  void WaitUntilWritable();
+
+  const std::string& origin() const { return origin_; }
+  SteadyTime idle_since() const { return idle_since_; }
+  void set_idle_since(SteadyTime time) { idle_since_ = time; }
+
+ private:
+  boost::asio::ip::tcp::socket socket_;
+  const std::string origin_;
+  ReadBuffer buffer_;
+  User* user_ = nullptr;
+  bool reading_ = false;
+  SteadyTime idle_since_;
+};
+
+}  // namespace ccr::proxy
