@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/server.h"
@@ -28,6 +29,7 @@ namespace {
 
 constexpr int kBadUsage = 2;
 constexpr absl::Duration kDrainTime = absl::Milliseconds(400);
+constexpr absl::Duration kStatePatience = absl::Seconds(3);  // for a broker that is draining
 
 struct Flags {
   std::string config = ccr::DefaultConfigPath();
@@ -83,14 +85,18 @@ int Fail(const absl::Status& status) {
   return status.code() == absl::StatusCode::kInvalidArgument ? kBadUsage : 1;
 }
 
+absl::Status CannotServe(const std::string& address, const absl::Status& status) {
+  return {status.code(), absl::StrCat("cannot serve at ", address, ": ", status.message())};
+}
+
 int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
   const ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls};
   const auto metrics_listen = ccr::ParseHostPort(config.broker.metrics_listen);
   if (!metrics_listen.ok()) return Fail(metrics_listen.status());
   if (const absl::Status tls = CheckTls(listen.tls); !tls.ok()) return Fail(tls);
-  auto salt = ccr::OpenStateDir(config.broker.state_dir);
-  if (!salt.ok()) return Fail(salt.status());
+  const auto state = ccr::StateDir::Open(config.broker.state_dir, kStatePatience);
+  if (!state.ok()) return Fail(CannotServe(listen.listen, state.status()));
 
   const ccr::MonotonicWallClock clock;
   const auto store = ccr::SqliteStore::Open(config.broker.state_dir + "/state.db");
@@ -104,7 +110,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::BrokerService service({&clock,
                               store->get(),
                               {&log, &metrics, &events},
-                              *std::move(salt),
+                              state->salt().Clone(),
                               [&sweeper](absl::Time when) { sweeper.WakeBy(when); },
                               &prober});
   if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);

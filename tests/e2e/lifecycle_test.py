@@ -174,6 +174,21 @@ class LifecycleTest(StackTest):
         self.assertLess(time.monotonic() - started, 2 * SLOW)
         del streams
 
+    def test_a_state_folder_has_one_broker(self):
+        self.start_three()
+        state = str(self.folder / "state")
+        more = Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"],
+                       self.folder / "second.log")
+        self.assertEqual(more.popen.wait(20), 1)
+        self.assertIn(f"another ccr-broker uses the state folder {state}; stop that one", more.text())
+        self.assertEqual(self.chat().status, 200)
+        ending = self.broker
+        ending.popen.send_signal(signal.SIGTERM)
+        self.start_broker()  # waits for the one that drains
+        self.assertEqual(ending.popen.wait(5), 0)
+        self.broker.kill()
+        self.start_broker()
+
     def test_reload_keeps_state_and_routes_new_providers(self):
         fake = self.fake({**{key: OK for key in KEYS}, "canary-key-dead": {"kind": "status", "status": 401}})
         self.start([self.provider(fake, ["canary-key-dead", *KEYS])])

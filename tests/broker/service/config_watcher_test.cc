@@ -8,7 +8,6 @@
 #include <fstream>
 #include <thread>
 
-#include "broker/service/state_dir.h"
 #include "tests/broker/service/fixture.h"
 
 namespace ccr {
@@ -82,15 +81,6 @@ TEST_F(ConfigWatcherTest, DoesNotReloadTheFileItBeganWith) {
   Write("second");
   EXPECT_TRUE(Eventually([this] { return service_.GetPool("second").has_value(); }));
   EXPECT_EQ(service_.reloads().succeeded, 1u);
-}
-
-TEST_F(ConfigWatcherTest, StateDirIsPrivateAndKeepsItsSalt) {
-  const std::string state = dir_ + "/deep/state";
-  const auto first = OpenStateDir(state);
-  ASSERT_TRUE(first.ok());
-  EXPECT_EQ(std::filesystem::status(state).permissions(), std::filesystem::perms::owner_all);
-  EXPECT_TRUE(OpenStateDir(state)->EqualsConstantTime(first->Reveal()));
-  EXPECT_FALSE(OpenStateDir(path() + "/below-a-file").ok());
 }
 
 }  // namespace
