@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 #include "broker/base/absl_text.h"
+#include "proxy/core/error_status.h"
 
 namespace ccr::proxy {
 namespace {
@@ -95,47 +96,61 @@ void ReadDetail(const json::object& detail, Evidence* evidence) {
   evidence->retry_after = ParseNumber(delay, absl::Seconds(1));
 }
 
-void ReadErrorObject(const json::object& error, Evidence* evidence) {
+// Each of these returns the error's numeric code, 0 when it has none.
+int ReadErrorObject(const json::object& error, Evidence* evidence) {
   evidence->error_type = Word(Text(error, "type"));
   if (evidence->error_type.empty()) evidence->error_type = Word(Text(error, "status"));
   evidence->error_code = WordOrNumber(error, "code");
   if (Text(error, "message").starts_with(kAnthropicNoCredit)) evidence->error_code = "credit_balance_too_low";
+  int number = 0;
+  (void)absl::SimpleAtoi(evidence->error_code, &number);
   const json::value* details = error.if_contains("details");
-  if (details == nullptr || !details->is_array()) return;
+  if (details == nullptr || !details->is_array()) return number;
   for (const json::value& detail : details->get_array()) {
     if (detail.is_object()) ReadDetail(detail.get_object(), evidence);
   }
+  return number;
 }
 
-void ReadErrorBody(std::string_view body, Evidence* evidence) {
+int ReadErrorBody(std::string_view body, Evidence* evidence) {
   json::error_code failed;
   const json::value parsed = json::parse({body.data(), body.size()}, failed);
-  if (failed) return;
+  if (failed) return 0;
   const json::value* top = &parsed;
   if (top->is_array() && !top->get_array().empty()) top = &top->get_array().front();
-  if (!top->is_object()) return;
+  if (!top->is_object()) return 0;
   const json::object& object = top->get_object();
   const json::value* error = object.if_contains("error");
-  if (error != nullptr && error->is_object()) {
-    ReadErrorObject(error->get_object(), evidence);
-  } else {
-    ReadErrorObject(object, evidence);
-    const std::string word = Word(Text(object, "error"));
-    if (!word.empty()) evidence->error_type = word;
-  }
+  if (error != nullptr && error->is_object()) return ReadErrorObject(error->get_object(), evidence);
+  const int number = ReadErrorObject(object, evidence);
+  const std::string word = Word(Text(object, "error"));
+  if (!word.empty()) evidence->error_type = word;
+  return number;
 }
 
-}  // namespace
-
-Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now) {
+Evidence OfHeaders(const Headers& headers, absl::Time now) {
   Evidence evidence;
-  evidence.http_status = status;
   evidence.retry_after = RetryAfterHeader(headers, now);
   evidence.remaining_requests =
       Remaining(headers, "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining");
   evidence.remaining_tokens =
       Remaining(headers, "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining");
+  return evidence;
+}
+
+}  // namespace
+
+Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now) {
+  Evidence evidence = OfHeaders(headers, now);
+  evidence.http_status = status;
   if (status < 200 || status > 299) ReadErrorBody(error_body, &evidence);
+  return evidence;
+}
+
+Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now) {
+  Evidence evidence = OfHeaders(headers, now);
+  const int number = ReadErrorBody(error_body, &evidence);
+  evidence.http_status = StatusOfError(number, evidence.error_code, evidence.error_type);
   return evidence;
 }
 

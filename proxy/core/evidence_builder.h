@@ -18,4 +18,8 @@ namespace ccr::proxy {
 // each: a message, which may quote a key, never is.
 Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now);
 
+// The same for an error that came in place of an answer after the head of a 2xx, whose headers these are: as if the
+// provider had sent it as the body of a response with http_status, the status it stands for; see StatusOfError.
+Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now);
+
 }  // namespace ccr::proxy

@@ -69,6 +69,7 @@ void Attempt::OnHead(UpstreamHead head) {
   const bool held = IsSuccess() || (head_.status < 400 && options_.translation == nullptr);
   state_ = held ? State::kHeadHeld : State::kCollecting;
   if (!IsSuccess()) return;
+  if (event_stream_ && FindHeader(head_.headers, "content-encoding").empty()) opening_.emplace();
   const bool gemini = options_.provider_format == Format::kGemini;
   scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson,
                    gemini ? UsageScanner::Names::kGemini : UsageScanner::Names::kSnakeCase);
@@ -76,12 +77,14 @@ void Attempt::OnHead(UpstreamHead head) {
 
 bool Attempt::OnData(std::string_view bytes) {
   if (TranslatedWhole()) return Collect(bytes);
-  const bool hold = state_ == State::kCollecting || (state_ == State::kHeadHeld && WholeOrNothing());
-  if (hold && held_body_.size() + bytes.size() <= kMaxHeldBody) {
-    held_body_ += bytes;
-    return true;
+  if (state_ != State::kRelaying) {
+    if (opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError) return FailByOpening(), false;
+    if (HoldsBody() && held_body_.size() + bytes.size() <= kMaxHeldBody) {
+      held_body_ += bytes;
+      return true;
+    }
+    BeginRelay();
   }
-  if (state_ != State::kRelaying) BeginRelay();
   Relay(bytes);
   if (stream_ != nullptr && stream_->failed()) {
     StopTransfer();
@@ -91,6 +94,11 @@ bool Attempt::OnData(std::string_view bytes) {
   }
   paused_ = writer_.full();
   return !paused_;
+}
+
+bool Attempt::HoldsBody() const {
+  return state_ == State::kCollecting || WholeOrNothing() ||
+         (opening_ && opening_->kind() == StreamOpening::Kind::kUndecided);
 }
 
 bool Attempt::TranslatedWhole() const {
@@ -115,17 +123,33 @@ bool Attempt::WholeOrNothing() const {
   return head_.content_length >= 0 || (json && options_.known_stream_end);
 }
 
+// The answer is the error, with a head as a provider sends it with one.
+void Attempt::FailByOpening() {
+  StopTransfer();
+  state_ = State::kDone;
+  Evidence evidence = FromLateError(head_.headers, opening_->error(), server_.clock.Now());
+  evidence.first_byte = evidence.total = server_.clock.Now() - started_;
+  head_.status = evidence.http_status;
+  head_.content_length = -1;
+  for (auto& [name, value] : head_.headers) {
+    if (absl::EqualsIgnoreCase(name, "content-type")) value = kJson;
+  }
+  owner_.OnAnswer({std::move(head_), opening_->error(), std::move(evidence)});
+}
+
 void Attempt::BeginRelay() {
   state_ = State::kRelaying;
+  opening_.reset();
   evidence_ = FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
   first_relayed_ = quiet_since_ = server_.clock.Now();
   if (options_.translation != nullptr) {
     stream_ = options_.translation->Stream(options_.model, options_.stream_options);
     WriteHead(writer_, head_, std::nullopt, kEventStream);
-    return writer_.EndHead(ResponseWriter::kUnknownLength);
+    writer_.EndHead(ResponseWriter::kUnknownLength);
+  } else {
+    WriteHead(writer_, head_, std::nullopt, {});
+    writer_.EndHead(head_.content_length);
   }
-  WriteHead(writer_, head_, std::nullopt, {});
-  writer_.EndHead(head_.content_length);
   if (!held_body_.empty()) Relay(std::exchange(held_body_, {}));
 }
 
@@ -179,6 +203,7 @@ void Attempt::OnDone(const UpstreamResult& result) {
   const bool broken = result.error != TransportError::kNone;
   if (!broken && state_ == State::kHeadHeld) {
     if (TranslatedWhole()) return RelayTranslated(result);
+    if (opening_ && opening_->Finish() == StreamOpening::Kind::kError) return FailByOpening();
     BeginRelay();
   }
   if (broken && state_ == State::kHeadHeld) {

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "proxy/core/evidence.h"
+#include "proxy/core/stream_opening.h"
 #include "proxy/core/usage_scanner.h"
 #include "proxy/formats/translation.h"
 #include "proxy/http/response_writer.h"
@@ -23,7 +24,9 @@ struct AttemptAnswer {
 };
 
 // Nothing is relayed as long as another try could still serve the client better:
-//   event streams    the head is held until the first body byte
+//   event streams    the head is held until the first event, comments and pings aside, is complete, up to kMaxHeldBody.
+//                    When that event is an error, the attempt has failed as if the provider had answered so, with the
+//                    status that the error stands for
 //   other answers    held until they are complete, up to kMaxHeldBody; what streams in other ways is not
 //   error answers    the same, so that the broker can be asked first
 // but the first two for kHeadHold at most, since clients give up on silent connections. What is larger is relayed as it
@@ -89,6 +92,8 @@ class Attempt final : public UpstreamHandler {
   bool WholeOrNothing() const;   // the client has no use for a part of this body
   bool TranslatedWhole() const;  // in one piece
   bool Collect(std::string_view bytes);
+  bool HoldsBody() const;
+  void FailByOpening();
   void BeginRelay();
   void RelayTranslated(const UpstreamResult& result);
   void Relay(std::string_view bytes);
@@ -112,6 +117,7 @@ class Attempt final : public UpstreamHandler {
   UpstreamHead head_;
   absl::Time head_at_;
   bool event_stream_ = false;
+  std::optional<StreamOpening> opening_;  // of a good event stream that is held
   std::string held_body_;
   std::optional<UsageScanner> scanner_;  // of a 2xx body
   Evidence evidence_;                    // of the head, once relaying

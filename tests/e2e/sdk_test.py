@@ -36,6 +36,8 @@ class SdkTest(StackTest):
         one_key = {"think": {"kind": "talk", "turns": TURNS["think"]}, "limited": limited,
                    "again": faulty(status(429, None, headers={"retry-after": "1"})),
                    "bad": status(400, "max_tokens: too many of them"), "busy": status(529, "too busy"),
+                   "late": {"kind": "break", "after_chunks": 0, "before": ": working\n\n",
+                            "error": {"type": "invalid_request_error", "message": "too many tokens"}},
                    "cut": faulty({"kind": "cut", "after_chunks": 3}),
                    "breaks": faulty({"kind": "break", "after_chunks": 3, "error": {"type": "api_error", "message": "gone wrong midway"}})}
         fake = self.fake({DEAD: status(401, None), GOOD: talk, **{f"canary-key-{name}": told for name, told in one_key.items()}})

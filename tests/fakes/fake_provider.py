@@ -10,10 +10,12 @@ key as told:
   {"kind": "drop"}                        drops the connection before the response head
   {"kind": "hang"}                        never answers
   {"kind": "stall", "after_chunks": 1}    streams, then goes silent
-  {"kind": "break", "after_chunks": 1, "error": {...}}    streams, then an error in the stream, and an orderly end
+  {"kind": "break", "after_chunks": 1, "error": {...}}    streams, then an error in the stream, and an orderly end; after 0
+                                          chunks the error is all of the stream
   {"kind": "talk", "turns": [...]}        holds a conversation with tools, see conversation.py; its requests are logged with bodies
   {"kind": "script", "steps": [...]}      one of the above per request, the last one for ever
 
+Any that streams may be told {"before": TEXT}: sent before each event, comments for example.
 Told {"call": {"name": N, "args": {...}, "signature": S}}, Gemini's good answers call that function, until the request
 brings its response back: then it must bring the signature too, or it gets a 400.
 
@@ -214,6 +216,7 @@ async def send_stream(told, events, delay, writer):
             await asyncio.sleep(3600)
         if number and delay:
             await asyncio.sleep(delay)
+        event = told.get("before", "").encode() + event
         writer.write(b"%x\r\n%s\r\n" % (len(event), event))
         await writer.drain()
     writer.write(b"0\r\n\r\n")

@@ -135,6 +135,10 @@ test('a wrong client token', () => assert.rejects(
 test('a bad request keeps the wording of the upstream', () => assert.rejects(
     client.messages.create(ask('bad,fake-model')), fails(Anthropic.BadRequestError, 400, /max_tokens: too many of them/)));
 
+test('so does one that is refused in the stream', () => assert.rejects(
+    client.messages.create(ask('late,fake-model', 'How is it?', {stream: true})),
+    fails(Anthropic.BadRequestError, 400, /too many tokens/)));
+
 test('a rate limit says when to come back', () => assert.rejects(
     client.messages.create(ask('limited,fake-model')), error => {
       const wait = Number(error.headers.get('retry-after'));

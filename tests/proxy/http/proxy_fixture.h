@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -31,6 +32,17 @@ inline bool Eventually(const std::function<bool()>& condition) {
   }
   return condition();
 }
+
+// The machine's clock, and ahead of it as told. Thread-safe.
+class SkippingClock final : public Clock {
+ public:
+  absl::Time Now() const override { return clock_.Now() + absl::Nanoseconds(skipped_.load()); }
+  void Skip(absl::Duration time) { skipped_ += absl::ToInt64Nanoseconds(time); }
+
+ private:
+  const MonotonicWallClock clock_;
+  std::atomic<int64_t> skipped_{0};
+};
 
 class ProxyFixture : public ::testing::Test {
  protected:
@@ -70,7 +82,7 @@ class ProxyFixture : public ::testing::Test {
 
   prometheus::Registry registry_;
   ProxyMetrics metrics_{registry_};
-  MonotonicWallClock clock_;
+  SkippingClock clock_;
   WorkerShared shared_{metrics_, clock_, "127.0.0.1", {}, {}};
   RoutingTable table_;
   bool with_table_ = true;

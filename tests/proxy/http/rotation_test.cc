@@ -123,12 +123,15 @@ TEST_F(RotationTest, CutOfALargePlainBodyIsSeenByTheClient) {
 
 TEST_F(RotationTest, AnthropicStreamsEndWithAnErrorEvent) {
   StartUpstream([](Peer& peer, const std::string&) {
-    return peer.Send(std::string(kStreamHead) + Chunk("event: ping\ndata: {}")), false;
+    return peer.Send(std::string(kStreamHead) + Chunk("event: message_start\ndata: {}\n\nevent: ping\ndata: {}")),
+           false;
   });
   StartProxy();
   const Response response = Ask(Post("/v1/messages", R"({"model":"claude-s"})"));
   EXPECT_TRUE(response.complete);
-  EXPECT_TRUE(response.body.starts_with("event: ping\ndata: {}\n\nevent: error\ndata: {\"type\":\"error\""))
+  EXPECT_TRUE(
+      response.body.starts_with("event: message_start\ndata: {}\n\nevent: ping\ndata: {}\n\nevent: error\ndata: "
+                                "{\"type\":\"error\""))
       << response.body;
 }
 

@@ -65,6 +65,11 @@ class TestClient {
     char byte = 0;
     return buffer_.empty() && poll(&entry, 1, static_cast<int>(bound.count())) > 0 && recv(fd_, &byte, 1, 0) <= 0;
   }
+  // Whether anything comes within `bound`, the end of the connection too.
+  bool IsReadable(std::chrono::milliseconds bound) {
+    pollfd entry{fd_, POLLIN, 0};
+    return !buffer_.empty() || poll(&entry, 1, static_cast<int>(bound.count())) > 0;
+  }
   // Receives until `text` has come; false at the end of the connection.
   bool ReceiveUntil(std::string_view text) {
     while (buffer_.find(text) == std::string::npos)

@@ -1,0 +1,46 @@
+// Whether a provider that answered 200 failed all the same, with the first event of its stream.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ccr::proxy {
+
+// Reads the beginning of an event stream, cut anywhere, up to its first event that is not a ping; comments count as
+// nothing. An error is
+//   - an event named "error"
+//   - an event whose data is a JSON object with an "error" that is an object or a text, or of "type" "error", or an
+//     array of such (Gemini)
+//   - a JSON document of that kind in place of events, as some servers send it
+// Every other event is an answer's. Its JSON is parsed only where it holds the word. Lines end with LF or CRLF.
+// Thread-compatible.
+class StreamOpening {
+ public:
+  enum class Kind { kUndecided, kAnswer, kError };
+
+  // The next bytes of the stream. What is decided stays, and the rest is not looked at.
+  Kind Feed(std::string_view bytes);
+  // The stream ended properly: an event that only lacks its blank line counts. An answer when nothing came.
+  Kind Finish();
+
+  Kind kind() const { return kind_; }
+  // Of kError: the body that the same error has with a status of its own, a JSON object with an "error".
+  const std::string& error() const { return error_; }
+
+ private:
+  void Line(std::string_view line);
+  void DocumentLine(std::string_view line);
+  void Dispatch();
+  void Judge(std::string_view name, std::string_view data);
+
+  Kind kind_ = Kind::kUndecided;
+  std::string line_;  // the beginning of one whose end has not come
+  std::string name_;
+  std::string data_;
+  bool has_data_ = false;
+  bool first_line_ = true;
+  bool document_ = false;  // data_ is the beginning of a JSON document
+  std::string error_;
+};
+
+}  // namespace ccr::proxy
