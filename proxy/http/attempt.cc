@@ -16,9 +16,12 @@ namespace {
 
 constexpr std::string_view kStreamBroke = "the provider's stream broke off";
 constexpr std::string_view kPing = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+constexpr std::string_view kPingComment = ": ping\n\n";
 constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kOutOfTime = "the time limit of this request (API_TIMEOUT_MS) has passed";
+
+constexpr size_t kMaxEventEnd = 3;  // bytes that tell an event's end
 
 bool IsEventStream(const UpstreamHead& head) {
   return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), ToAbsl(kEventStream));
@@ -120,7 +123,7 @@ bool Attempt::Collect(std::string_view bytes) {
 bool Attempt::WholeOrNothing() const {
   if (event_stream_) return false;
   const bool json = absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head_.headers, "content-type")), ToAbsl(kJson));
-  return head_.content_length >= 0 || (json && options_.known_stream_end);
+  return head_.content_length >= 0 || (json && options_.known_format);
 }
 
 // The answer is the error, with a head as a provider sends it with one.
@@ -165,8 +168,8 @@ void Attempt::Relay(std::string_view bytes) {
   writer_.Body(bytes);
   if (stream_ != nullptr) return;
   if (!event_stream_) return;
-  last_bytes_ += bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 2));
-  if (last_bytes_.size() > 2) last_bytes_.erase(0, last_bytes_.size() - 2);
+  last_bytes_ += bytes.substr(bytes.size() - std::min(bytes.size(), kMaxEventEnd));
+  if (last_bytes_.size() > kMaxEventEnd) last_bytes_.erase(0, last_bytes_.size() - kMaxEventEnd);
 }
 
 // A complete good answer, at once.
@@ -232,8 +235,7 @@ Evidence Attempt::RelayedEvidence() {
   if (!scanner_) return evidence;
   evidence.input_tokens = scanner_->input_tokens();
   evidence.output_tokens = scanner_->output_tokens();
-  evidence.incomplete = scanner_->error() || writer_.aborted() ||
-                        (options_.known_stream_end && scanner_->incomplete()) ||
+  evidence.incomplete = scanner_->error() || writer_.aborted() || (options_.known_format && scanner_->incomplete()) ||
                         (stream_ != nullptr && stream_->failed());
   return evidence;
 }
@@ -250,7 +252,7 @@ void Attempt::EndStream(bool cut) {
 void Attempt::BreakOff(std::string_view message) {
   if (stream_ != nullptr) return EndStream(true);
   if (!event_stream_ || !writer_.extensible()) return writer_.Abort();
-  if (!last_bytes_.empty() && last_bytes_ != "\n\n") writer_.Body("\n\n");
+  if (!BetweenEvents()) writer_.Body("\n\n");
   writer_.Body(SseErrorEvent(options_.client_format, message));
   writer_.End();
 }
@@ -259,14 +261,17 @@ void Attempt::Tick(absl::Time now) {
   if (state_ == State::kHeadHeld && now - head_at_ >= kHeadHold && !TranslatedWhole()) BeginRelay();
   if (!PingIsDue(now)) return;
   quiet_since_ = now;
-  writer_.Body(kPing);
+  writer_.Body(options_.client_format == Format::kAnthropic ? kPing : kPingComment);
 }
 
 bool Attempt::PingIsDue(absl::Time now) const {
-  if (state_ != State::kRelaying || !event_stream_ || options_.client_format != Format::kAnthropic) return false;
-  const bool between_events = stream_ != nullptr || last_bytes_.empty() || last_bytes_ == "\n\n";
-  return between_events && scanner_ && !scanner_->ended() && !paused_ && writer_.extensible() &&
+  if (state_ != State::kRelaying || !event_stream_ || !options_.known_format) return false;
+  return BetweenEvents() && scanner_ && !scanner_->ended() && !paused_ && writer_.extensible() &&
          now - quiet_since_ >= server_.ping_interval;
+}
+
+bool Attempt::BetweenEvents() const {
+  return stream_ != nullptr || last_bytes_.empty() || last_bytes_.ends_with("\n\n") || last_bytes_.ends_with("\n\r\n");
 }
 
 void Attempt::Resume() {

@@ -36,8 +36,9 @@ struct AttemptAnswer {
 // long as it takes, a good one up to kMaxTranslatedBody; of an error kMaxHeldBody are kept. A good answer that cannot
 // be translated becomes a 502. Evidence is always of the provider's own bytes.
 //
-// An event stream to an Anthropic client gets a ping between two events whenever the provider was silent for
-// Server::ping_interval.
+// An event stream gets a ping between two events whenever the provider was silent for Server::ping_interval: an event
+// of that name to an Anthropic client, else a comment. Not where the format is unknown: who reads such a stream may
+// know no comments.
 //
 // Back-pressure: while the writer is full the transfer is paused; Resume() lets it go on.
 class Attempt final : public UpstreamHandler {
@@ -57,7 +58,7 @@ class Attempt final : public UpstreamHandler {
   struct Options {
     Format client_format = Format::kOpenAi;    // of the error event that ends a broken stream
     Format provider_format = Format::kOpenAi;  // of the figures in its answers
-    bool known_stream_end = false;             // an event stream without its format's last event is incomplete
+    bool known_format = false;                 // an event stream without its format's last event is incomplete
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
     std::string model;                         // for Translation::Stream, as the next
     StreamOptions stream_options;
@@ -101,6 +102,7 @@ class Attempt final : public UpstreamHandler {
   void BreakOff(std::string_view message);
   void RefuseAnswer(std::string_view message);
   bool PingIsDue(absl::Time now) const;
+  bool BetweenEvents() const;
   void StopTransfer();
   Evidence RelayedEvidence();
   bool IsSuccess() const { return head_.status >= 200 && head_.status < 300; }
@@ -123,7 +125,7 @@ class Attempt final : public UpstreamHandler {
   Evidence evidence_;                    // of the head, once relaying
   std::unique_ptr<StreamTranslator> stream_;
   std::string translated_;  // what one Feed gave
-  std::string last_bytes_;  // of an event stream that is not translated, at most two
+  std::string last_bytes_;  // of an event stream that is not translated, at most three
   absl::Time quiet_since_;  // of an event stream that is relayed
   std::optional<absl::Time> first_relayed_;
 };

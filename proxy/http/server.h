@@ -27,7 +27,7 @@ struct Server {
   std::string listen_host;
   std::minstd_rand random;
   bool draining = false;
-  // A stream to an Anthropic client that is silent for so long gets a ping.
+  // A stream that is silent for so long gets a ping.
   absl::Duration ping_interval = absl::Seconds(15);
   SessionUsage sessions;
 };

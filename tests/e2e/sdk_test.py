@@ -33,7 +33,7 @@ class SdkTest(StackTest):
         def faulty(*faults):
             return {"kind": "talk", "turns": [{"faults": list(faults), "say": [{"text": "Side answer."}]}]}
 
-        one_key = {"think": {"kind": "talk", "turns": TURNS["think"]}, "limited": limited,
+        one_key = {"think": {"kind": "talk", "turns": TURNS["think"], "before": ": ping\n\n"}, "limited": limited,
                    "again": faulty(status(429, None, headers={"retry-after": "1"})),
                    "bad": status(400, "max_tokens: too many of them"), "busy": status(529, "too busy"),
                    "late": {"kind": "break", "after_chunks": 0, "before": ": working\n\n",

@@ -336,7 +336,7 @@ class PingTest : public TranslationTest {
     StartProxy();
   }
   // How many pings came between `begin` and the end of the answer, after half a second of silence.
-  size_t Pings(std::string_view path, std::string_view body) {
+  size_t Pings(std::string_view path, std::string_view body, std::string_view ping = kPing) {
     TestClient client(port());
     client.Send(Post(path, body));
     std::thread releaser([this] {
@@ -346,11 +346,12 @@ class PingTest : public TranslationTest {
     body_ = client.Read().body;
     releaser.join();
     size_t count = 0;
-    for (size_t at = body_.find(kPing); at != std::string::npos; at = body_.find(kPing, at + 1)) ++count;
+    for (size_t at = body_.find(ping); at != std::string::npos; at = body_.find(ping, at + 1)) ++count;
     return count;
   }
 
   static constexpr std::string_view kPing = "\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n";
+  static constexpr std::string_view kComment = "\n\n: ping\n\n";
   std::atomic<bool> release_{false};
   std::string body_;
 };
@@ -385,7 +386,8 @@ TEST_F(PingTest, WhileAnAnthropicStreamIsSilentBetweenEvents) {
 
 TEST_F(PingTest, NotInsideAnEvent) {
   const std::string all = Joined(kAnthropicEvents);
-  StartSilent(all.substr(0, 30), all.substr(30));
+  const size_t half = kAnthropicEvents[0].size() + 30;
+  StartSilent(all.substr(0, half), all.substr(half));
   Pings("/v1/messages", R"({"model":"claude-s","stream":true})");
   EXPECT_EQ(body_, all);
 }
@@ -396,9 +398,38 @@ TEST_F(PingTest, NotBehindTheEnd) {
   EXPECT_EQ(body_, Joined(kAnthropicEvents) + ": bye\n\n");
 }
 
-TEST_F(PingTest, NotToOpenAiClients) {
+TEST_F(PingTest, OpenAiClientsGetComments) {
+  const std::string rest = kOpenAiEvents[2] + kOpenAiEvents[3];
+  StartSilent(kOpenAiEvents[0], rest);
+  const size_t pings = Pings("/v1/chat/completions", kChatBody, kComment);
+  EXPECT_GE(pings, 1U) << body_;
+  std::string expected = kOpenAiEvents[0];
+  for (size_t i = 0; i < pings; ++i) expected += kComment.substr(2);
+  EXPECT_EQ(body_, expected + rest);
+}
+
+TEST_F(PingTest, OpenAiClientsGetCommentsInATranslatedStream) {
+  StartSilent(kAnthropicEvents[0] + "event: content", Joined(kAnthropicEvents).substr(kAnthropicEvents[0].size() + 14));
+  EXPECT_GE(Pings("/v1/chat/completions", kOpenAiStream, kComment), 1U) << body_;
+  EXPECT_THAT(body_, HasSubstr("h\xC3\xA9llo"));
+  EXPECT_TRUE(body_.ends_with("data: [DONE]\n\n"));
+}
+
+TEST_F(PingTest, OpenAiClientsGetNoneInsideAnEvent) {
+  const std::string begin = kOpenAiEvents[0] + kOpenAiEvents[1].substr(0, 30);
+  StartSilent(begin, kOpenAiEvents[1].substr(30) + kOpenAiEvents[3]);
+  Pings("/v1/chat/completions", kChatBody, kComment);
+  EXPECT_EQ(body_, kOpenAiEvents[0] + kOpenAiEvents[1] + kOpenAiEvents[3]);
+}
+
+TEST_F(PingTest, BetweenEventsThatEndWithCrLf) {
+  StartSilent("data: {\"choices\":[]}\r\n\r\n", "data: [DONE]\r\n\r\n");
+  EXPECT_GE(Pings("/v1/chat/completions", kChatBody, "\r\n\r\n: ping\n\n"), 1U) << body_;
+}
+
+TEST_F(PingTest, NotInStreamsOfUnknownFormats) {
   StartSilent(kOpenAiEvents[0], kOpenAiEvents[3]);
-  Pings("/v1/chat/completions", kChatBody);
+  Pings("/p/one/v1/chat/completions", kChatBody, kComment);
   EXPECT_EQ(body_, kOpenAiEvents[0] + kOpenAiEvents[3]);
 }
 
