@@ -58,7 +58,7 @@ TEST_F(PassthroughTest, StreamedEventsPassWhereverTheyAreSplit) {
   const std::string stream =
       "data: {\"choices\":[{\"delta\":{\"content\":\"\xF0\x9F\x98\x80\"}}]}\r\n\r\n"
       "data: {\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n";
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([stream](Peer& peer, const std::string&) {
     peer.Send(kStreamHead);
     for (char byte : stream) peer.Send(Chunk(std::string(1, byte)));
     return peer.Send("0\r\n\r\n");
@@ -76,17 +76,16 @@ TEST_F(PassthroughTest, StreamedEventsPassWhereverTheyAreSplit) {
 }
 
 TEST_F(PassthroughTest, FirstEventArrivesWhileTheStreamIsOpen) {
-  std::atomic<bool> release{false};
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send(std::string(kStreamHead) + Chunk("data: 1\n\n"));
-    while (!release && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return peer.Send(Chunk("data: [DONE]\n\n") + "0\r\n\r\n");
   });
   StartProxy();
   TestClient client(port());
   client.Send(Post("/v1/chat/completions", kChatBody));
   EXPECT_TRUE(client.ReceiveUntil("data: 1\n\n"));
-  release = true;
+  release_ = true;
   EXPECT_TRUE(client.Read().complete);
 }
 

@@ -214,7 +214,6 @@ class HeldHeadTest : public StreamOpeningTest {
     release_ = true;
     return client.Read().body;
   }
-  std::atomic<bool> release_{false};
 };
 
 TEST_F(HeldHeadTest, PingsAreNotHeldForever) {

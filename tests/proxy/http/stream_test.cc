@@ -7,11 +7,10 @@ class StreamTest : public ProxyFixture {};
 
 TEST_F(StreamTest, SlowReaderPausesTheProvider) {
   constexpr size_t kTotal = 64 * 1024 * 1024;
-  std::atomic<size_t> sent{0};
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send("HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(kTotal) + "\r\n\r\n");
     const std::string block(64 * 1024, 'b');
-    while (sent < kTotal && peer.Send(block)) sent += block.size();
+    while (sent_ < kTotal && peer.Send(block)) sent_ += block.size();
     return true;
   });
   StartProxy();
@@ -22,16 +21,16 @@ TEST_F(StreamTest, SlowReaderPausesTheProvider) {
   size_t before = 0;
   ASSERT_TRUE(Eventually([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    return std::exchange(before, sent.load()) == sent.load() && sent > 0;
+    return std::exchange(before, sent_.load()) == sent_.load() && sent_ > 0;
   }));
-  EXPECT_LT(sent, kTotal / 2);
+  EXPECT_LT(sent_, kTotal / 2);
   size_t received = 0;
   while (received < kTotal / 2) {
     const size_t size = client.Receive(1 << 20).size();
     ASSERT_GT(size, 0U);
     received += size;
   }
-  EXPECT_GT(sent, before);
+  EXPECT_GT(sent_, before);
 }
 
 TEST_F(StreamTest, WholeBodyArrivesAtASlowReader) {
@@ -45,7 +44,7 @@ TEST_F(StreamTest, WholeBodyArrivesAtASlowReader) {
 }
 
 TEST_F(StreamTest, ReaderThatStallsIsClosed) {
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([](Peer& peer, const std::string&) {
     peer.Send("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n");
     const std::string block(64 * 1024, 'b');
     while (peer.Send(block)) continue;
@@ -60,10 +59,9 @@ TEST_F(StreamTest, ReaderThatStallsIsClosed) {
 }
 
 TEST_F(StreamTest, ClientGoneCancelsTheProvider) {
-  std::atomic<bool> cancelled{false};
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send(std::string(kStreamHead) + Chunk("data: 1\n\n"));
-    cancelled = peer.WaitClosed();
+    cancelled_ = peer.WaitClosed();
     return false;
   });
   StartProxy();
@@ -72,7 +70,7 @@ TEST_F(StreamTest, ClientGoneCancelsTheProvider) {
   ASSERT_TRUE(client.ReceiveUntil("data: 1"));
   const auto left = std::chrono::steady_clock::now();
   client.Close();
-  EXPECT_TRUE(Eventually([&] { return cancelled.load(); }));
+  EXPECT_TRUE(Eventually([&] { return cancelled_.load(); }));
   EXPECT_LT(std::chrono::steady_clock::now() - left, std::chrono::seconds(1));
   ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
   EXPECT_TRUE(broker_.reports()[0].evidence.client_cancelled);
@@ -81,9 +79,8 @@ TEST_F(StreamTest, ClientGoneCancelsTheProvider) {
 }
 
 TEST_F(StreamTest, ClientGoneBeforeTheAnswer) {
-  std::atomic<bool> cancelled{false};
-  StartUpstream([&](Peer& peer, const std::string&) {
-    cancelled = peer.WaitClosed();
+  StartUpstream([this](Peer& peer, const std::string&) {
+    cancelled_ = peer.WaitClosed();
     return false;
   });
   StartProxy();
@@ -91,7 +88,7 @@ TEST_F(StreamTest, ClientGoneBeforeTheAnswer) {
   client.Send(Post("/v1/chat/completions", kChatBody));
   ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
   client.Close();
-  EXPECT_TRUE(Eventually([&] { return cancelled.load(); }));
+  EXPECT_TRUE(Eventually([&] { return cancelled_.load(); }));
   EXPECT_TRUE(Eventually([&] {
     return Metrics().find(R"(ccr_requests_total{code="499",endpoint="chat_completions",provider="one"} 1)") !=
            std::string::npos;
@@ -113,9 +110,8 @@ TEST_F(StreamTest, ClientGoneWhileWaitingForALease) {
 class DrainTest : public ProxyFixture {};
 
 TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
-  std::atomic<bool> release{false};
-  StartUpstream([&](Peer& peer, const std::string&) {
-    while (!release && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  StartUpstream([this](Peer& peer, const std::string&) {
+    while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return peer.Send(Answer(200, "", "late"));
   });
   StartProxy(2);
@@ -130,7 +126,7 @@ TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
   EXPECT_TRUE(idle.IsClosed());
   EXPECT_TRUE(Eventually([&] { return !TestClient(port()).connected(); }));
   EXPECT_FALSE(drained);
-  release = true;
+  release_ = true;
   const Response response = busy.Read();
   EXPECT_EQ(response.body, "late");
   EXPECT_TRUE(response.Has("connection: close"));

@@ -166,17 +166,16 @@ TEST_F(TranslationTest, WhatIsDroppedIsInTheDebugLog) {
 }
 
 TEST_F(TranslationTest, FirstEventArrivesWhileTheStreamIsOpen) {
-  std::atomic<bool> release{false};
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send(std::string(kStreamHead) + Chunk(kOpenAiEvents[0] + kOpenAiEvents[1]));
-    while (!release && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return peer.Send(Chunk(kOpenAiEvents[2] + kOpenAiEvents[3]) + "0\r\n\r\n");
   });
   StartProxy();
   TestClient client(port());
   client.Send(Post("/v1/messages", kAnthropicStream));
   EXPECT_TRUE(client.ReceiveUntil("h\xC3\xA9llo"));
-  release = true;
+  release_ = true;
   EXPECT_TRUE(client.Read().complete);
 }
 
@@ -194,11 +193,10 @@ TEST_F(TranslationTest, CutStreamEndsWithTheClientsErrorEvent) {
 }
 
 TEST_F(TranslationTest, ErrorInTheStreamEndsItAtOnce) {
-  std::atomic<bool> cancelled{false};
-  StartUpstream([&](Peer& peer, const std::string&) {
+  StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send(std::string(kStreamHead) + Chunk(kOpenAiEvents[0]) +
               Chunk("data: {\"error\":{\"message\":\"engine on fire\",\"code\":502}}\n\n"));
-    cancelled = peer.WaitClosed();
+    cancelled_ = peer.WaitClosed();
     return false;
   });
   StartProxy();
@@ -207,7 +205,7 @@ TEST_F(TranslationTest, ErrorInTheStreamEndsItAtOnce) {
   EXPECT_THAT(response.body, HasSubstr("event: error\n"));
   EXPECT_THAT(response.body, HasSubstr("engine on fire"));
   EXPECT_TRUE(OnlyEvidence().incomplete);
-  EXPECT_TRUE(Eventually([&] { return cancelled.load(); }));
+  EXPECT_TRUE(Eventually([&] { return cancelled_.load(); }));
   EXPECT_EQ(broker_.in_flight(), 0U);
 }
 
@@ -352,7 +350,6 @@ class PingTest : public TranslationTest {
 
   static constexpr std::string_view kPing = "\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n";
   static constexpr std::string_view kComment = "\n\n: ping\n\n";
-  std::atomic<bool> release_{false};
   std::string body_;
 };
 
