@@ -1,5 +1,7 @@
 #include "proxy/core/stream_opening.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
@@ -15,7 +17,7 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::array<std::string_view, 3> kErrorDocuments = {R"({"error":)", R"([{"error":)", R"({"type":"error")"};
 
 bool Holds(std::string_view text, std::string_view word) {
-  return text.find(word) != text.npos;
+  return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
 }
 
 // Whether a document that begins with `text` may still be an error.
@@ -128,6 +130,15 @@ void StreamOpening::Judge(std::string_view name, std::string_view data) {
                             : R"({"error":)" + std::string(json::serialize(object)) + "}";
     kind_ = Kind::kError;
   }
+}
+
+std::optional<std::string> FindErrorDocument(std::string_view body) {
+  if (!MayBeError(body)) return std::nullopt;
+  body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n"), body.size()));
+  StreamOpening opening;
+  opening.Feed(body);
+  if (opening.Finish() != StreamOpening::Kind::kError) return std::nullopt;
+  return opening.error();
 }
 
 }  // namespace ccr::proxy

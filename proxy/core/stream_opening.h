@@ -1,6 +1,7 @@
-// Whether a provider that answered 200 failed all the same, with the first event of its stream.
+// Whether a provider that answered 200 failed all the same: with the first event of its stream, or with its whole body.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,5 +43,9 @@ class StreamOpening {
   bool document_ = false;  // data_ is the beginning of a JSON document
   std::string error_;
 };
+
+// The same of a whole body that is no stream: the body of the error. Only bodies that begin like one are parsed:
+// {"error": or {"type":"error" or [{"error":
+std::optional<std::string> FindErrorDocument(std::string_view body);
 
 }  // namespace ccr::proxy

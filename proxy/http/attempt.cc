@@ -81,7 +81,9 @@ void Attempt::OnHead(UpstreamHead head) {
 bool Attempt::OnData(std::string_view bytes) {
   if (TranslatedWhole()) return Collect(bytes);
   if (state_ != State::kRelaying) {
-    if (opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError) return FailByOpening(), false;
+    if (opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError) {
+      return FailWith(opening_->error()), false;
+    }
     if (HoldsBody() && held_body_.size() + bytes.size() <= kMaxHeldBody) {
       held_body_ += bytes;
       return true;
@@ -126,18 +128,25 @@ bool Attempt::WholeOrNothing() const {
   return head_.content_length >= 0 || (json && options_.known_format);
 }
 
+// The error that a complete 2xx is.
+std::optional<std::string> Attempt::HeldError() {
+  if (!event_stream_ && options_.known_format && IsSuccess()) return FindErrorDocument(held_body_);
+  if (!opening_ || opening_->Finish() != StreamOpening::Kind::kError) return std::nullopt;
+  return opening_->error();
+}
+
 // The answer is the error, with a head as a provider sends it with one.
-void Attempt::FailByOpening() {
+void Attempt::FailWith(std::string error) {
   StopTransfer();
   state_ = State::kDone;
-  Evidence evidence = FromLateError(head_.headers, opening_->error(), server_.clock.Now());
+  Evidence evidence = FromLateError(head_.headers, error, server_.clock.Now());
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
   head_.status = evidence.http_status;
   head_.content_length = -1;
   for (auto& [name, value] : head_.headers) {
     if (absl::EqualsIgnoreCase(name, "content-type")) value = kJson;
   }
-  owner_.OnAnswer({std::move(head_), opening_->error(), std::move(evidence)});
+  owner_.OnAnswer({std::move(head_), std::move(error), std::move(evidence)});
 }
 
 void Attempt::BeginRelay() {
@@ -205,8 +214,8 @@ void Attempt::OnDone(const UpstreamResult& result) {
   transfer_ = nullptr;
   const bool broken = result.error != TransportError::kNone;
   if (!broken && state_ == State::kHeadHeld) {
+    if (std::optional<std::string> error = HeldError()) return FailWith(*std::move(error));
     if (TranslatedWhole()) return RelayTranslated(result);
-    if (opening_ && opening_->Finish() == StreamOpening::Kind::kError) return FailByOpening();
     BeginRelay();
   }
   if (broken && state_ == State::kHeadHeld) {

@@ -27,7 +27,8 @@ struct AttemptAnswer {
 //   event streams    the head is held until the first event, comments and pings aside, is complete, up to kMaxHeldBody.
 //                    When that event is an error, the attempt has failed as if the provider had answered so, with the
 //                    status that the error stands for
-//   other answers    held until they are complete, up to kMaxHeldBody; what streams in other ways is not
+//   other answers    held until they are complete, up to kMaxHeldBody; what streams in other ways is not. One that is
+//                    an error has failed as well
 //   error answers    the same, so that the broker can be asked first
 // but the first two for kHeadHold at most, since clients give up on silent connections. What is larger is relayed as it
 // comes.
@@ -94,7 +95,8 @@ class Attempt final : public UpstreamHandler {
   bool TranslatedWhole() const;  // in one piece
   bool Collect(std::string_view bytes);
   bool HoldsBody() const;
-  void FailByOpening();
+  std::optional<std::string> HeldError();
+  void FailWith(std::string error);
   void BeginRelay();
   void RelayTranslated(const UpstreamResult& result);
   void Relay(std::string_view bytes);

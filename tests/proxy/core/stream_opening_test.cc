@@ -107,5 +107,17 @@ TEST(StreamOpening, AJsonDocumentInPlaceOfEvents) {
   Expect("[1]\n", Kind::kAnswer, Kind::kAnswer, "");
 }
 
+TEST(FindErrorDocument, WholeBodies) {
+  const std::string overloaded(kOverloaded);
+  EXPECT_EQ(FindErrorDocument(overloaded), overloaded);
+  EXPECT_EQ(FindErrorDocument("\r\n {\n \"error\" : \"gone\"}"), "{\n \"error\" : \"gone\"}");
+  EXPECT_EQ(FindErrorDocument(R"([{"error":{"code":503}}])"), R"({"error":{"code":503}})");
+  for (const char* answer :
+       {"", "{}", "[]", R"({"error":null,"id":"1"})", R"({"error":{},"id":"1"})", R"({"id":"1","choices":[]})",
+        R"({"error":{"code":)", R"({"type":"message","error":{"code":1}})", R"({"errors":[]})", "text"}) {
+    EXPECT_EQ(FindErrorDocument(answer), std::nullopt) << answer;
+  }
+}
+
 }  // namespace
 }  // namespace ccr::proxy

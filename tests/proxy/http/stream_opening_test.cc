@@ -139,6 +139,34 @@ TEST_F(StreamOpeningTest, AJsonDocumentInPlaceOfEvents) {
   ExpectOtherKeyAnswers(Completions("gpt-x"), 429);
 }
 
+TEST_F(StreamOpeningTest, APlainAnswerThatIsAnError) {
+  StartUpstream([](Peer& peer, const std::string& request) {
+    const bool bad = request.find("canary-key-a1") != std::string::npos;
+    return peer.Send(Answer(200, "content-type: application/json\r\n",
+                            bad ? R"({"error":{"code":429,"message":"slow down"}})" : kChatAnswer));
+  });
+  StartProxy();
+  const Response response = Chat();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, kChatAnswer);
+  ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 2; }));
+  EXPECT_EQ(broker_.reports()[0].evidence.http_status, 429);
+}
+
+TEST_F(StreamOpeningTest, ATranslatedPlainAnswerThatIsAnError) {
+  Start(Answer(200, "content-type: application/json\r\n", R"({"error":{"code":402,"message":"no credit"}})"));
+  const Response response = Messages("one,gpt-x");
+  EXPECT_EQ(response.status, 503) << "the quota of every key is used up";
+  EXPECT_EQ(upstream_->requests().size(), 3U) << "each key once";
+}
+
+TEST_F(StreamOpeningTest, OtherPathsMayAnswerWithAnErrorMember) {
+  const std::string body = R"({"error":"none that we know of"})";
+  Start(Answer(200, "content-type: application/json\r\n", body));
+  EXPECT_EQ(Ask(Get("/p/one/v1/batches/b1")).body, body);
+  EXPECT_EQ(upstream_->requests().size(), 1U);
+}
+
 TEST_F(StreamOpeningTest, TheCallersFaultIsAnAnswer) {
   StartBad(AnthropicError("invalid_request_error"));
   const Response response = Messages("claude-s");

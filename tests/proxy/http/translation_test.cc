@@ -272,11 +272,10 @@ TEST_F(TranslationTest, AnswerTooLargeToTranslateIs502AndNobodysFault) {
 }
 
 TEST_F(TranslationTest, AnswerThatIsNoneIs502) {
-  Start(Json(200, R"({"error":{"message":"no capacity"}})"));
+  Start(Json(200, R"({"id":"c1","choices":[],"note":"no capacity"})"));
   const Response response = Messages(kAnthropicBody);
   EXPECT_EQ(response.status, 502);
   EXPECT_TRUE(response.body.starts_with(R"({"type":"error")")) << response.body;
-  EXPECT_THAT(response.body, HasSubstr("no capacity"));
   EXPECT_TRUE(OnlyEvidence().incomplete);
 }
 
