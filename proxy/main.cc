@@ -129,6 +129,8 @@ int Run(const Flags& flags, SignalWatcher& signals) {
 int main(int argc, char** argv) {
   // Debian's Abseil would look for deadlocks at every lock that gRPC takes.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  // Each thread that waits for the broker then watches its own connection; by default gRPC's threads hand that around.
+  setenv("GRPC_POLL_STRATEGY", "poll", 0);
   ccr::SignalWatcher signals;
   ccr::proxy::Flags flags;
   CLI::App app("The HTTP edge: leases a key from ccr-broker for each request and streams the provider's answer.",

@@ -44,22 +44,20 @@ std::shared_ptr<LeaseConnection> LeaseConnection::Open(v1::KeyBroker::Stub& stub
                                                        OnEnd on_end) {
   std::shared_ptr<LeaseConnection> connection(
       new LeaseConnection(std::move(gate), std::move(on_messages), std::move(on_end)));
-  connection->self_ = connection;
   connection->outgoing_ = std::move(hello);
-  {
-    MutexLock lock(connection->mutex_);
-    connection->writing_ = true;
-  }
-  stub.async()->LeaseStream(&connection->context_, connection.get());
-  connection->AddHold();
-  connection->StartRead(&connection->incoming_);
-  connection->StartWrite(&connection->outgoing_);
-  connection->StartCall();
+  connection->stream_ = stub.PrepareAsyncLeaseStream(&connection->context_, &connection->queue_);
+  connection->stream_->StartCall(Tag(Event::kStarted));
+  std::thread([connection]() mutable {
+    connection->Run();
+    const auto let_go = connection->let_go_;
+    connection.reset();
+    let_go->store(true);
+  }).detach();
   return connection;
 }
 
 LeaseConnection::LeaseConnection(std::shared_ptr<LoopGate> gate, OnMessages on_messages, OnEnd on_end)
-    : gate_(std::move(gate)), on_messages_(std::move(on_messages)), on_end_(std::move(on_end)) {
+    : gate_(std::move(gate)), on_messages_(std::move(on_messages)), on_end_(std::move(on_end)), writing_(true) {
   context_.set_wait_for_ready(true);
 }
 
@@ -95,7 +93,40 @@ bool LeaseConnection::WaitUntilDone(absl::Duration bound) {
   return done_;
 }
 
-void LeaseConnection::OnReadDone(bool ok) {
+void LeaseConnection::Run() {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) {
+    switch (static_cast<Event>(reinterpret_cast<intptr_t>(tag))) {
+      case Event::kStarted:
+        OnStarted(ok);
+        break;
+      case Event::kRead:
+        OnRead(ok);
+        break;
+      case Event::kWritten:
+        OnWritten();
+        break;
+      case Event::kFinished:
+        OnFinished();
+        break;
+    }
+  }
+}
+
+void LeaseConnection::OnStarted(bool ok) {
+  if (ok) {
+    stream_->Read(&incoming_, Tag(Event::kRead));
+    return stream_->Write(outgoing_, Tag(Event::kWritten));
+  }
+  {
+    MutexLock lock(mutex_);
+    broken_ = true;
+  }
+  OnWritten();
+}
+
+void LeaseConnection::OnRead(bool ok) {
   bool deliver = false;
   Step step = Step::kNone;
   {
@@ -109,11 +140,11 @@ void LeaseConnection::OnReadDone(bool ok) {
     }
   }
   if (deliver) gate_->Post([self = shared_from_this()] { self->Deliver(); });
-  if (ok) StartRead(&incoming_);
+  if (ok) stream_->Read(&incoming_, Tag(Event::kRead));
   Perform(step);
 }
 
-void LeaseConnection::OnWriteDone(bool /*ok*/) {
+void LeaseConnection::OnWritten() {
   Step step = Step::kNone;
   {
     MutexLock lock(mutex_);
@@ -124,17 +155,14 @@ void LeaseConnection::OnWriteDone(bool /*ok*/) {
   Perform(step);
 }
 
-void LeaseConnection::OnDone(const grpc::Status& /*status*/) {
-  const auto let_go = let_go_;
-  auto self = std::exchange(self_, nullptr);
-  gate_->Post([self] { self->on_end_(); });
+void LeaseConnection::OnFinished() {
+  gate_->Post([self = shared_from_this()] { self->on_end_(); });
   {
     MutexLock lock(mutex_);
     done_ = true;
   }
   done_changed_.notify_all();
-  self.reset();
-  let_go->store(true);
+  queue_.Shutdown();
 }
 
 void LeaseConnection::WaitUntilLetGo() const {
@@ -142,7 +170,7 @@ void LeaseConnection::WaitUntilLetGo() const {
 }
 
 LeaseConnection::Step LeaseConnection::Next() {
-  if (broken_) return std::exchange(released_, true) ? Step::kNone : Step::kRelease;
+  if (broken_) return std::exchange(ended_, true) ? Step::kNone : Step::kFinish;
   if (half_closed_) return Step::kNone;
   if (!queued_.operations().empty()) {
     writing_ = true;
@@ -154,19 +182,18 @@ LeaseConnection::Step LeaseConnection::Next() {
   return Step::kWritesDone;
 }
 
-// Outside the lock: gRPC may run a reaction at once.
 void LeaseConnection::Perform(Step step) {
   switch (step) {
     case Step::kNone:
       break;
     case Step::kWrite:
-      StartWrite(&outgoing_);
+      stream_->Write(outgoing_, Tag(Event::kWritten));
       break;
     case Step::kWritesDone:
-      StartWritesDone();
+      stream_->WritesDone(Tag(Event::kWritten));
       break;
-    case Step::kRelease:
-      RemoveHold();
+    case Step::kFinish:
+      stream_->Finish(&status_, Tag(Event::kFinished));
       break;
   }
 }

@@ -1,12 +1,13 @@
-// One open LeaseStream RPC: moves messages between gRPC's threads and the loop. LeaseStream makes a new one for each
-// try.
+// One open LeaseStream RPC: moves messages between gRPC and the loop. LeaseStream makes a new one for each try.
 #pragma once
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -43,8 +44,9 @@ class LoopTimer {
   std::unique_ptr<grpc::Alarm> alarm_;
 };
 
-class LeaseConnection final : public grpc::ClientBidiReactor<v1::LeaseStreamRequest, v1::LeaseStreamResponse>,
-                              public std::enable_shared_from_this<LeaseConnection> {
+// Has a completion queue and a thread of its own: gRPC's callbacks would cost a hand-over between its threads for every
+// message. Thread-safe.
+class LeaseConnection final : public std::enable_shared_from_this<LeaseConnection> {
  public:
   // Both run on the loop, in the order in which things happened; `on_end` last and once.
   using OnMessages = std::function<void(std::vector<v1::LeaseStreamResponse>)>;
@@ -60,19 +62,22 @@ class LeaseConnection final : public grpc::ClientBidiReactor<v1::LeaseStreamRequ
   void Finish();  // half-close after what is queued
   void Cancel();
   bool WaitUntilDone(absl::Duration bound);  // false when the bound has passed first
-  // After the end: returns when gRPC's thread has let go of the connection, which it does at once. Who waits for it
-  // stays an owner meanwhile, so that the channel never ends on one of its own threads.
+  // After the end: returns when the thread has let go of the connection, which it does at once.
   void WaitUntilLetGo() const;
 
  private:
-  enum class Step { kNone, kWrite, kWritesDone, kRelease };
+  enum class Step { kNone, kWrite, kWritesDone, kFinish };
+  enum class Event : intptr_t { kStarted = 1, kRead, kWritten, kFinished };
 
   LeaseConnection(std::shared_ptr<LoopGate> gate, OnMessages on_messages, OnEnd on_end);
 
-  void OnReadDone(bool ok) override;
-  void OnWriteDone(bool ok) override;
-  void OnWritesDoneDone(bool ok) override { OnWriteDone(ok); }
-  void OnDone(const grpc::Status& status) override;
+  static void* Tag(Event event) { return reinterpret_cast<void*>(event); }
+
+  void Run();  // the thread
+  void OnStarted(bool ok);
+  void OnRead(bool ok);
+  void OnWritten();
+  void OnFinished();
 
   Step Next() CCR_REQUIRES(mutex_);
   void Perform(Step step);
@@ -82,7 +87,9 @@ class LeaseConnection final : public grpc::ClientBidiReactor<v1::LeaseStreamRequ
   const OnMessages on_messages_;
   const OnEnd on_end_;
   grpc::ClientContext context_;
-  std::shared_ptr<LeaseConnection> self_;  // until OnDone
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::LeaseStreamRequest, v1::LeaseStreamResponse>> stream_;
+  grpc::Status status_;  // gRPC writes into it
   const std::shared_ptr<std::atomic<bool>> let_go_ = std::make_shared<std::atomic<bool>>(false);
   v1::LeaseStreamResponse incoming_;  // gRPC reads into it
   v1::LeaseStreamRequest outgoing_;   // gRPC writes from it while writing_
@@ -91,11 +98,11 @@ class LeaseConnection final : public grpc::ClientBidiReactor<v1::LeaseStreamRequ
   CondVar done_changed_;
   v1::LeaseStreamRequest queued_ CCR_GUARDED_BY(mutex_);
   std::vector<v1::LeaseStreamResponse> inbox_ CCR_GUARDED_BY(mutex_);  // not empty = Deliver is posted
-  bool writing_ CCR_GUARDED_BY(mutex_) = false;
+  bool writing_ CCR_GUARDED_BY(mutex_) = false;                        // or starting
   bool finishing_ CCR_GUARDED_BY(mutex_) = false;
   bool half_closed_ CCR_GUARDED_BY(mutex_) = false;
-  bool broken_ CCR_GUARDED_BY(mutex_) = false;    // nothing can be read any more
-  bool released_ CCR_GUARDED_BY(mutex_) = false;  // our hold on the RPC is given up; OnDone follows
+  bool broken_ CCR_GUARDED_BY(mutex_) = false;  // nothing can be read any more
+  bool ended_ CCR_GUARDED_BY(mutex_) = false;   // the RPC is being finished
   bool done_ CCR_GUARDED_BY(mutex_) = false;
 };
 
