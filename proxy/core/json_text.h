@@ -6,7 +6,8 @@
 
 namespace ccr::proxy {
 
-// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+void AppendJsonString(std::string_view text, std::string* out);
 std::string JsonString(std::string_view text);
 
 // The text of a well-formed JSON string, given with its quotes. A lone surrogate becomes U+FFFD.

@@ -7,18 +7,10 @@
 #include "proxy/formats/anthropic_openai_request.h"
 #include "proxy/formats/anthropic_openai_response.h"
 #include "proxy/formats/anthropic_openai_stream.h"
+#include "proxy/formats/upstream_error.h"
 
 namespace ccr::proxy {
 namespace {
-
-constexpr size_t kMaxErrorText = 4096;
-
-std::string ErrorMessage(int status, std::string_view body) {
-  const absl::StatusOr<json::value> parsed = ParseJson(body);
-  if (parsed.ok()) return ReadUpstreamError(*parsed, status).message;
-  if (!body.empty()) return std::string(body.substr(0, kMaxErrorText));
-  return "the upstream answered with status " + std::to_string(status);
-}
 
 class AnthropicToOpenAi : public Translation {
  public:
@@ -34,7 +26,7 @@ class AnthropicToOpenAi : public Translation {
   }
 
   std::string Error(int status, std::string_view body) const override {
-    return ErrorBody(Format::kAnthropic, status, ErrorMessage(status, body));
+    return ErrorBody(Format::kAnthropic, status, UpstreamErrorMessage(status, body));
   }
 
   std::unique_ptr<StreamTranslator> Stream(std::string_view model, const StreamOptions& options) const override {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/tool_names.h"
 
@@ -26,7 +26,7 @@ void AppendDocument(std::string_view title, std::string_view content, std::strin
   AppendParagraph(document, text);
 }
 
-std::string DataUrl(const json::object& source) {
+std::string DataUrlOf(const json::object& source) {
   std::string url = "data:";
   url.append(FindText(source, "media_type")).append(";base64,").append(FindText(source, "data"));
   return url;
@@ -288,7 +288,7 @@ void OpenAiConversation::FlattenDocument(const json::object& block, std::string*
   } else if (kind == "content") {
     if (const json::value* blocks = Find(*source, "content"); blocks != nullptr) Flatten(*blocks, &content, media);
   } else if (kind == "base64") {
-    json::object file({{"filename", title.empty() ? "document.pdf" : title}, {"file_data", DataUrl(*source)}},
+    json::object file({{"filename", title.empty() ? "document.pdf" : title}, {"file_data", DataUrlOf(*source)}},
                       storage_);
     media->push_back(json::object({{"type", "file"}, {"file", std::move(file)}}, storage_));
     return AppendParagraph(content, text);
@@ -309,7 +309,7 @@ json::value OpenAiConversation::ImagePart(const json::object& block) {
     AddNote(notes_, "image: of a kind the upstream cannot read, omitted");
     return json::value({{"type", "text"}, {"text", "[image omitted]"}}, storage_);
   }
-  const std::string url = kind == "base64" ? DataUrl(*source) : std::string(FindText(*source, "url"));
+  const std::string url = kind == "base64" ? DataUrlOf(*source) : std::string(FindText(*source, "url"));
   json::object image({{"url", url}}, storage_);
   return json::value({{"type", "image_url"}, {"image_url", std::move(image)}}, storage_);
 }

@@ -17,11 +17,11 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr size_t kMaxStops = 4;
+constexpr size_t kMaxOpenAiStops = 4;
 constexpr size_t kMaxUser = 64;
 constexpr std::string_view kToolSearch = "tool_search";
 
-constexpr std::array<std::string_view, 14> kKnownFields = {
+constexpr std::array<std::string_view, 14> kAnthropicFields = {
     "model",  "messages", "system",   "max_tokens", "temperature",   "top_p",         "stop_sequences",
     "stream", "tools",    "thinking", "metadata",   "output_config", "output_format", "tool_choice"};
 
@@ -31,10 +31,10 @@ absl::Status Invalid(std::string_view field, const absl::Status& status) {
 }
 
 // One translation. Reads `source`, builds `target`.
-class RequestTranslator {
+class OpenAiRequestBuilder {
  public:
-  RequestTranslator(const json::object& source, const AnthropicToOpenAiOptions& options, json::storage_ptr storage,
-                    Notes* notes)
+  OpenAiRequestBuilder(const json::object& source, const AnthropicToOpenAiOptions& options, json::storage_ptr storage,
+                       Notes* notes)
       : source_(source), options_(options), storage_(std::move(storage)), notes_(notes), target_(storage_) {}
 
   // `body` is what `source` was read from.
@@ -65,7 +65,7 @@ class RequestTranslator {
   ToolNames names_;
 };
 
-absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model, std::string_view body) {
+absl::StatusOr<TranslatedRequest> OpenAiRequestBuilder::Run(std::string_view model, std::string_view body) {
   target_["model"] = model;
   const absl::Status status = Messages();
   if (!status.ok()) return status;
@@ -89,7 +89,7 @@ absl::StatusOr<TranslatedRequest> RequestTranslator::Run(std::string_view model,
   return request;
 }
 
-absl::Status RequestTranslator::Messages() {
+absl::Status OpenAiRequestBuilder::Messages() {
   OpenAiConversation conversation(options_, storage_, notes_, &names_);
   if (const json::value* system = Find(source_, "system"); system != nullptr) {
     const absl::Status status = conversation.AddSystem(*system);
@@ -108,7 +108,7 @@ absl::Status RequestTranslator::Messages() {
   return absl::OkStatus();
 }
 
-void RequestTranslator::Limits() {
+void OpenAiRequestBuilder::Limits() {
   for (const std::string_view field : {"max_tokens", "temperature", "top_p"}) {
     const json::value* value = Find(source_, field);
     if (value != nullptr && value->is_number()) target_[field] = *value;
@@ -117,23 +117,23 @@ void RequestTranslator::Limits() {
   if (options_.for_gemini && top_k != nullptr) target_["top_k"] = *top_k;
 }
 
-void RequestTranslator::Stops() {
+void OpenAiRequestBuilder::Stops() {
   const json::array* sequences = FindArray(source_, "stop_sequences");
   if (sequences == nullptr || sequences->empty()) return;
   json::array stop(storage_);
-  for (size_t i = 0; i < std::min(sequences->size(), kMaxStops); ++i) stop.push_back((*sequences)[i]);
-  if (sequences->size() > kMaxStops) notes_->push_back("stop_sequences: all behind the fourth dropped");
+  for (size_t i = 0; i < std::min(sequences->size(), kMaxOpenAiStops); ++i) stop.push_back((*sequences)[i]);
+  if (sequences->size() > kMaxOpenAiStops) notes_->push_back("stop_sequences: all behind the fourth dropped");
   target_["stop"] = std::move(stop);
 }
 
-void RequestTranslator::User() {
+void OpenAiRequestBuilder::User() {
   const json::object* metadata = FindObject(source_, "metadata");
   const std::string_view user = metadata == nullptr ? std::string_view() : FindText(*metadata, "user_id");
   if (user.size() > kMaxUser) notes_->push_back("metadata.user_id: cut to 64 bytes");
   if (!user.empty()) target_["user"] = Utf8Prefix(user, kMaxUser);
 }
 
-void RequestTranslator::Reasoning() {
+void OpenAiRequestBuilder::Reasoning() {
   const json::object* output = FindObject(source_, "output_config");
   std::string_view effort = output == nullptr ? std::string_view() : FindText(*output, "effort");
   const json::object* thinking = FindObject(source_, "thinking");
@@ -150,7 +150,7 @@ void RequestTranslator::Reasoning() {
   if (!effort.empty()) target_["reasoning_effort"] = effort;
 }
 
-void RequestTranslator::ResponseFormat() {
+void OpenAiRequestBuilder::ResponseFormat() {
   const json::object* output = FindObject(source_, "output_config");
   const json::object* format = output == nullptr ? nullptr : FindObject(*output, "format");
   if (format == nullptr) format = FindObject(source_, "output_format");
@@ -160,7 +160,7 @@ void RequestTranslator::ResponseFormat() {
   target_["response_format"] = json::object({{"type", "json_schema"}, {"json_schema", std::move(wrapped)}}, storage_);
 }
 
-void RequestTranslator::Tools() {
+void OpenAiRequestBuilder::Tools() {
   const json::array* tools = FindArray(source_, "tools");
   if (tools == nullptr) return;
   searches_tools_ = std::any_of(tools->begin(), tools->end(), [](const json::value& tool) {
@@ -183,18 +183,18 @@ void RequestTranslator::Tools() {
   ToolChoice();
 }
 
-std::string RequestTranslator::ToolName(std::string_view name) {
+std::string OpenAiRequestBuilder::ToolName(std::string_view name) {
   return options_.for_gemini ? std::string(name) : ShortToolName(name, &names_);
 }
 
-bool RequestTranslator::IsOffered(const json::object& tool) const {
+bool OpenAiRequestBuilder::IsOffered(const json::object& tool) const {
   if (!FindBool(tool, "defer_loading") || searches_tools_) return true;
   if (std::find(loaded_tools_.begin(), loaded_tools_.end(), FindText(tool, "name")) != loaded_tools_.end()) return true;
   notes_->push_back("tools: a deferred one left out");
   return false;
 }
 
-json::object RequestTranslator::Function(const json::object& tool) {
+json::object OpenAiRequestBuilder::Function(const json::object& tool) {
   json::object function({{"name", ToolName(FindText(tool, "name"))}}, storage_);
   if (const json::value* description = Find(tool, "description"); description != nullptr) {
     function["description"] = *description;
@@ -208,7 +208,7 @@ json::object RequestTranslator::Function(const json::object& tool) {
   return function;
 }
 
-void RequestTranslator::ToolChoice() {
+void OpenAiRequestBuilder::ToolChoice() {
   const json::object* choice = FindObject(source_, "tool_choice");
   if (choice == nullptr) return;
   const std::string_view type = FindText(*choice, "type");
@@ -227,17 +227,17 @@ void RequestTranslator::ToolChoice() {
   if (FindBool(*choice, "disable_parallel_tool_use")) target_["parallel_tool_calls"] = false;
 }
 
-bool RequestTranslator::HasTool(std::string_view name) const {
+bool OpenAiRequestBuilder::HasTool(std::string_view name) const {
   const json::array& tools = target_.at("tools").get_array();
   return std::any_of(tools.begin(), tools.end(), [name](const json::value& tool) {
     return FindText(*FindObject(tool.get_object(), "function"), "name") == name;
   });
 }
 
-void RequestTranslator::NoteDropped() {
+void OpenAiRequestBuilder::NoteDropped() {
   for (const json::key_value_pair& member : source_) {
     const std::string_view field(member.key().data(), member.key().size());
-    const bool known = std::find(kKnownFields.begin(), kKnownFields.end(), field) != kKnownFields.end();
+    const bool known = std::find(kAnthropicFields.begin(), kAnthropicFields.end(), field) != kAnthropicFields.end();
     if (!known && !(field == "top_k" && options_.for_gemini)) {
       notes_->push_back(Utf8Prefix(field, kMaxUser) + ": dropped");
     }
@@ -252,7 +252,7 @@ absl::StatusOr<TranslatedRequest> AnthropicRequestToOpenAi(std::string_view body
   const absl::StatusOr<json::value> source = ParseJson(body, &memory);
   if (!source.ok()) return source.status();
   if (!source->is_object()) return absl::InvalidArgumentError("the body must be a JSON object");
-  return RequestTranslator(source->get_object(), options, &memory, notes).Run(model, body);
+  return OpenAiRequestBuilder(source->get_object(), options, &memory, notes).Run(model, body);
 }
 
 }  // namespace ccr::proxy

@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/monotonic_resource.hpp>
-#include <charconv>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "proxy/formats/answer_id.h"
+#include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy {
 namespace {
-
-constexpr std::string_view kIdMark = "_ccr";  // digits of a hash follow
-constexpr size_t kIdMarkDigits = 8;
 
 void AppendField(std::string_view name, uint64_t value, std::string* out) {
   out->append("\"").append(name).append("\":").append(std::to_string(value));
@@ -39,15 +37,6 @@ std::string_view StopReason(const AnswerEnd& end) {
   return end.stop_sequence.empty() ? "end_turn" : "stop_sequence";
 }
 
-json::value ToolInput(const json::object& function, const json::storage_ptr& storage, Notes* notes) {
-  const std::string text = ReadArguments(function);
-  if (text.empty()) return json::object(storage);
-  absl::StatusOr<json::value> input = ParseJson(text, storage);
-  if (input.ok() && input->is_object()) return *std::move(input);
-  notes->push_back("tool_calls.arguments: no JSON object, wrapped");
-  return json::value({{"raw_arguments", text}}, storage);
-}
-
 // One complete answer's content.
 class ContentBuilder {
  public:
@@ -68,7 +57,7 @@ class ContentBuilder {
     json::object block({{"type", "tool_use"},
                         {"id", UniqueId("toolu_", id, seed_, blocks_.size())},
                         {"name", FindText(function, "name")},
-                        {"input", ToolInput(function, storage_, notes_)}},
+                        {"input", ToolInput(Find(function, "arguments"), storage_, notes_)}},
                        storage_);
     blocks_.push_back(std::move(block));
     has_tools_ = true;
@@ -119,26 +108,6 @@ std::string WriteMessage(const json::object& response, const ContentBuilder& con
   const json::object* usage = FindObject(response, "usage");
   AppendAnthropicUsage(usage == nullptr ? OpenAiUsage() : ReadOpenAiUsage(*usage), &out);
   return out += '}';
-}
-
-std::string MessageOf(const json::object& error) {
-  std::string message(FindText(error, "message"));
-  const json::object* metadata = FindObject(error, "metadata");
-  const std::string_view raw = metadata == nullptr ? std::string_view() : FindText(*metadata, "raw");
-  if (!raw.empty()) message.append(message.empty() ? "" : ": ").append(raw);
-  return message;
-}
-
-int StatusOf(const json::object& error, int status) {
-  const std::string_view digits = FindText(error, "code");
-  uint64_t code = FindUint(error, "code");
-  std::from_chars(digits.data(), digits.data() + digits.size(), code);
-  if (code >= 400 && code <= 599) return static_cast<int>(code);
-  const std::string words = std::string(FindText(error, "type")).append(" ").append(digits);
-  if (words.find("rate_limit") != words.npos) return 429;
-  if (words.find("overloaded") != words.npos) return 529;
-  if (words.find("invalid_request") != words.npos) return 400;
-  return status;
 }
 
 }  // namespace
@@ -226,41 +195,6 @@ void AppendStop(const AnswerEnd& end, std::string* out) {
   } else {
     out->append("null");
   }
-}
-
-std::string MadeUpId(std::string_view prefix, std::string_view seed, size_t number) {
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
-  for (const char c : seed) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  hash = (hash ^ number) * 1099511628211u;
-  return absl::StrCat(absl::string_view(prefix.data(), prefix.size()), absl::Hex(hash, absl::kZeroPad16));
-}
-
-std::string UniqueId(std::string_view prefix, std::string_view id, std::string_view seed, size_t number) {
-  std::string made_up = MadeUpId(prefix, seed, number);
-  if (id.empty()) return made_up;
-  return std::string(id).append(kIdMark).append(made_up, made_up.size() - kIdMarkDigits);
-}
-
-std::string_view UpstreamId(std::string_view id) {
-  const size_t mark = kIdMark.size() + kIdMarkDigits;
-  if (id.size() <= mark || id.substr(id.size() - mark, kIdMark.size()) != kIdMark) return id;
-  return id.substr(0, id.size() - mark);
-}
-
-UpstreamError ReadUpstreamError(const json::value& body, int status) {
-  if (body.is_array() && !body.get_array().empty()) return ReadUpstreamError(body.get_array().front(), status);
-  if (body.is_string()) return {status, std::string(View(body.get_string()))};
-  if (!body.is_object()) return {status, ToJson(body)};
-  const json::object& object = body.get_object();
-  UpstreamError read{status, {}};
-  if (const json::object* error = FindObject(object, "error"); error != nullptr) {
-    read = {StatusOf(*error, status), MessageOf(*error)};
-  }
-  for (const std::string_view member : {"error", "message", "detail"}) {
-    if (read.message.empty()) read.message = FindText(object, member);
-  }
-  if (read.message.empty()) read.message = ToJson(body);
-  return read;
 }
 
 absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Notes* notes) {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/translation.h"
+#include "proxy/formats/upstream_error.h"
 
 namespace ccr::proxy {
 
@@ -36,14 +37,6 @@ void ReadContent(const json::object& message, absl::FunctionRef<void(ContentKind
 // Arguments of a function call: text as it is, an object as its JSON.
 std::string ReadArguments(const json::object& function);
 
-struct UpstreamError {
-  int status = 500;  // what the error itself says, else the given one
-  std::string message;
-};
-
-// The wording of an upstream's error body or event, whichever of the usual shapes it has.
-UpstreamError ReadUpstreamError(const json::value& body, int status);
-
 struct AnswerEnd {
   std::string finish_reason;
   std::string stop_sequence;  // the one that matched, where the upstream says so
@@ -57,14 +50,6 @@ std::optional<UpstreamError> ReadChoiceError(const json::object& choice);
 void ReadChoiceEnd(const json::object& choice, AnswerEnd* end);
 // Appends `"stop_reason":R,"stop_sequence":S`.
 void AppendStop(const AnswerEnd& end, std::string* out);
-
-// An identifier for what the upstream gave none: the same for the same seed and number.
-std::string MadeUpId(std::string_view prefix, std::string_view seed, size_t number);
-// The upstream's identifier of a message or a call, marked so that it differs from those of other answers: clients take
-// equal ones for the same thing, and there are upstreams that call every first call "0". Made up where `id` is empty.
-std::string UniqueId(std::string_view prefix, std::string_view id, std::string_view seed, size_t number);
-// The identifier as the upstream gave it: without the mark.
-std::string_view UpstreamId(std::string_view id);
 
 // As Translation::Response.
 absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Notes* notes);

@@ -4,6 +4,8 @@
 #include <boost/json/monotonic_resource.hpp>
 #include <utility>
 
+#include "proxy/formats/answer_id.h"
+
 namespace ccr::proxy {
 namespace {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/answer_id.h"
 
 namespace ccr::proxy {
 namespace {

@@ -9,12 +9,11 @@
 #include "broker/base/absl_text.h"
 #include "proxy/formats/data_url.h"
 #include "proxy/formats/gemini_call_id.h"
-#include "proxy/formats/openai_anthropic_content.h"
+#include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy {
 namespace {
 
-constexpr std::string_view kFiller = "Continue.";
 constexpr std::string_view kForeignCall = "skip_thought_signature_validator";
 constexpr size_t kMaxName = 64;
 
@@ -68,14 +67,6 @@ std::string_view SignatureOf(const json::object& call) {
   const json::object* extra = FindObject(call, "extra_content");
   const json::object* google = extra == nullptr ? nullptr : FindObject(*extra, "google");
   return google == nullptr ? std::string_view() : FindText(*google, "thought_signature");
-}
-
-std::string JoinedTexts(const json::array& parts) {
-  std::string joined;
-  for (const json::value& part : parts) {
-    absl::StrAppend(&joined, joined.empty() ? "" : "\n", ToAbsl(FindText(part.get_object(), "text")));
-  }
-  return joined;
 }
 
 bool IsAnswer(const json::array& parts) {
@@ -186,9 +177,7 @@ void GeminiContents::AddSystem(const json::object& message) {
 }
 
 void GeminiContents::AddModel(const json::object& message) {
-  for (const std::string_view dropped : {"reasoning_content", "reasoning", "audio"}) {
-    if (Find(message, dropped) != nullptr) AddNote(notes_, absl::StrCat("messages.", ToAbsl(dropped), ": dropped"));
-  }
+  NoteUnsent(message, notes_);
   Switch(Role::kModel);
   AppendContent(message, /*media=*/false, &parts_);
   AppendText(FindText(message, "refusal"), &parts_);

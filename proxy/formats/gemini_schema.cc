@@ -16,7 +16,7 @@ namespace ccr::proxy {
 namespace {
 
 constexpr int kMaxMerges = 16;
-constexpr int kMaxDepth = 32;
+constexpr int kMaxSchemaDepth = 32;
 constexpr size_t kMaxNodes = 20'000;
 constexpr size_t kMaxNamedValues = 32;
 
@@ -142,7 +142,7 @@ const json::value* Reducer::Resolve(std::string_view reference) const {
 
 json::object Reducer::Reduce(const json::value& schema, int depth) {
   if (!schema.is_object()) return OfType("STRING");
-  if (depth > kMaxDepth || nodes_ > kMaxNodes) return OfType("OBJECT");
+  if (depth > kMaxSchemaDepth || nodes_ > kMaxNodes) return OfType("OBJECT");
   Flat flat;
   Collect(schema, 0, &flat);
   const size_t around = open_.size();
@@ -255,7 +255,7 @@ void CopyFormat(const Flat& flat, std::string_view one, std::string_view other, 
 }
 
 void Reducer::Object(const Flat& flat, int depth, json::object* out) {
-  if (flat.properties.empty() || depth >= kMaxDepth) return;
+  if (flat.properties.empty() || depth >= kMaxSchemaDepth) return;
   json::object properties(storage_);
   for (const auto& [name, schema] : flat.properties) {
     if (nodes_ <= kMaxNodes && !name.empty()) properties[name] = Reduce(*schema, depth + 1);

@@ -9,28 +9,21 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "proxy/core/json_scan.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/utf8.h"
 
 namespace ccr::proxy {
 namespace {
 
 constexpr uint64_t kMaxCount = (uint64_t{1} << 53) - 1;
-constexpr char kHex[] = "0123456789abcdef";
+constexpr uint32_t kNoUnit = ~uint32_t{0};
 
-// The UTF-16 unit of the escape "\uXXXX" at `pos`; -1 when there is none.
-int UnicodeEscape(std::string_view text, size_t pos) {
-  if (pos + 6 > text.size() || text[pos] != '\\' || text[pos + 1] != 'u') return -1;
-  int unit = 0;
+// The UTF-16 unit of the escape "\uXXXX" at `pos`; kNoUnit when there is none.
+uint32_t UnicodeEscape(std::string_view text, size_t pos) {
+  if (pos + 6 > text.size() || text[pos] != '\\' || text[pos + 1] != 'u') return kNoUnit;
+  uint32_t unit = 0;
   const char* digits = text.data() + pos + 2;
   const auto parsed = std::from_chars(digits, digits + 4, unit, 16);
-  return parsed.ptr == digits + 4 && unit >= 0 ? unit : -1;
-}
-
-bool IsHighSurrogate(int unit) {
-  return unit >= 0xD800 && unit <= 0xDBFF;
-}
-bool IsLowSurrogate(int unit) {
-  return unit >= 0xDC00 && unit <= 0xDFFF;
+  return parsed.ptr == digits + 4 ? unit : kNoUnit;
 }
 
 std::string ReplaceLoneSurrogates(std::string_view text) {
@@ -39,10 +32,10 @@ std::string ReplaceLoneSurrogates(std::string_view text) {
   for (size_t pos = 0; pos < text.size();) {
     const size_t escape = std::min(text.find('\\', pos), text.size());
     out += text.substr(pos, escape - pos);
-    const int unit = UnicodeEscape(text, escape);
+    const uint32_t unit = UnicodeEscape(text, escape);
     const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(UnicodeEscape(text, escape + 6));
     const bool lone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
-    const size_t length = pair ? 12 : unit >= 0 ? 6 : 2;
+    const size_t length = pair ? 12 : unit != kNoUnit ? 6 : 2;
     out += lone ? "\\ufffd" : text.substr(std::min(escape, text.size()), length);
     pos = escape + length;
   }
@@ -69,46 +62,6 @@ void AppendDouble(double number, std::string* out) {
     return;
   }
   AppendNumber(number, out);
-}
-
-void AppendEscaped(char c, std::string* out) {
-  *out += '\\';
-  switch (c) {
-    case '"':
-    case '\\':
-      *out += c;
-      break;
-    case '\n':
-      *out += 'n';
-      break;
-    case '\r':
-      *out += 'r';
-      break;
-    case '\t':
-      *out += 't';
-      break;
-    default:
-      *out += "u00";
-      *out += kHex[c >> 4];
-      *out += kHex[c & 15];
-  }
-}
-
-bool IsAscii(char c) {
-  return static_cast<unsigned char>(c) < 0x80;
-}
-
-// Appends the characters beyond ASCII that `text` begins with; returns their bytes.
-size_t AppendBeyondAscii(std::string_view text, std::string* out) {
-  const auto end = std::find_if(text.begin(), text.end(), IsAscii);
-  const auto size = static_cast<size_t>(end - text.begin());
-  const std::string quoted = JsonString(text.substr(0, size));
-  out->append(quoted, 1, quoted.size() - 2);
-  return size;
-}
-
-bool IsPlain(char c) {
-  return IsAscii(c) && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
 }
 
 }  // namespace
@@ -171,24 +124,6 @@ std::string ToJson(const json::value& value) {
   std::string out;
   AppendJson(value, &out);
   return out;
-}
-
-void AppendJsonString(std::string_view text, std::string* out) {
-  *out += '"';
-  while (!text.empty()) {
-    size_t plain = 0;
-    while (plain < text.size() && IsPlain(text[plain])) ++plain;
-    out->append(text.substr(0, plain));
-    text.remove_prefix(plain);
-    if (text.empty()) break;
-    if (IsAscii(text[0])) {
-      AppendEscaped(text[0], out);
-      text.remove_prefix(1);
-    } else {
-      text.remove_prefix(AppendBeyondAscii(text, out));
-    }
-  }
-  *out += '"';
 }
 
 std::string_view View(const json::string& text) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "proxy/core/json_text.h"
 
 namespace ccr::proxy {
 
@@ -23,9 +24,6 @@ void AppendJson(const json::value& value, std::string* out);
 void AppendJson(const json::object& value, std::string* out);
 void AppendJson(const json::array& value, std::string* out);
 std::string ToJson(const json::value& value);
-
-// Appends what JsonString of json_text.h makes of the text; quicker for ASCII.
-void AppendJsonString(std::string_view text, std::string* out);
 
 std::string_view View(const json::string& text);
 

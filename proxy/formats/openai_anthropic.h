@@ -17,7 +17,7 @@
 // | input_audio, unknown parts                 | the text "[audio omitted]", "[content part omitted]"                |
 // | cache_control on parts, messages and tools | kept: clients of Anthropic's models write it in OpenAI's format too |
 // | tool_calls, function_call                  | tool_use; ids made valid and unique                                 |
-// | arguments that are no JSON object          | input {"_raw": text}                                                |
+// | arguments that are no JSON object          | input {"raw_arguments": text}                                       |
 // | role tool, function                        | tool_result; the user's text when it answers no open call           |
 // | a call without a result                    | gets a tool_result that is an error and says so                     |
 // | reasoning_content of earlier turns         | dropped: thinking needs a signature, OpenAI's format has none       |

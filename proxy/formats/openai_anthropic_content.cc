@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/data_url.h"
+#include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy {
 namespace {
@@ -92,10 +93,6 @@ void AppendPart(const json::object& part, Notes* notes, json::array* blocks) {
 
 }  // namespace
 
-bool IsBlank(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
-}
-
 void AppendTextBlock(std::string_view text, const json::object* origin, json::array* blocks) {
   if (IsBlank(text)) return;
   json::object block({{"type", "text"}, {"text", text}}, blocks->storage());
@@ -129,17 +126,6 @@ void AppendTextContent(const json::object& message, Notes* notes, json::array* b
 void CopyCacheControl(const json::object& from, json::object* to) {
   const json::object* mark = FindObject(from, "cache_control");
   if (mark != nullptr) (*to)["cache_control"] = *mark;
-}
-
-json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, Notes* notes) {
-  if (arguments != nullptr && arguments->is_object()) return json::object(arguments->get_object(), storage);
-  const std::string_view text =
-      arguments != nullptr && arguments->is_string() ? View(arguments->get_string()) : std::string_view();
-  if (IsBlank(text)) return json::object(storage);
-  absl::StatusOr<json::value> parsed = ParseJson(text, storage);
-  if (parsed.ok() && parsed->is_object()) return std::move(parsed->get_object());
-  AddNote(notes, "tool_calls.arguments: no JSON object, sent as _raw");
-  return {{{"_raw", text}}, storage};
 }
 
 std::string ToolName(std::string_view name) {

@@ -9,9 +9,6 @@
 
 namespace ccr::proxy {
 
-// Spaces, tabs and line ends only: what Anthropic refuses as a text.
-bool IsBlank(std::string_view text);
-
 // Appends a text block; a blank text is left out. `origin` may carry a cache_control to keep, and may be null.
 void AppendTextBlock(std::string_view text, const json::object* origin, json::array* blocks);
 
@@ -23,9 +20,6 @@ void AppendTextContent(const json::object& message, Notes* notes, json::array* b
 
 // Copies the cache_control of `from`, if it has one.
 void CopyCacheControl(const json::object& from, json::object* to);
-
-// The arguments of a call as the input of a tool_use: always an object.
-json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, Notes* notes);
 
 // A function's name as Anthropic takes it, [a-zA-Z0-9_-]{1,128}: others become "_"; "unnamed" for an empty one.
 std::string ToolName(std::string_view name);

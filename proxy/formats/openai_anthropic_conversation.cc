@@ -7,11 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/openai_anthropic_content.h"
+#include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy {
 namespace {
-
-constexpr std::string_view kFiller = "Continue.";
 
 json::object Message(std::string_view role, json::array content) {
   json::object message(content.storage());
@@ -52,14 +51,6 @@ std::vector<GivenCall> CallsOf(const json::object& message, Notes* notes) {
     }
   }
   return given;
-}
-
-std::string JoinedTexts(const json::array& blocks) {
-  std::string joined;
-  for (const json::value& block : blocks) {
-    absl::StrAppend(&joined, joined.empty() ? "" : "\n", ToAbsl(FindText(block.get_object(), "text")));
-  }
-  return joined;
 }
 
 }  // namespace
@@ -112,9 +103,7 @@ void Conversation::AddSystem(const json::object& message) {
 }
 
 void Conversation::AddAssistant(const json::object& message) {
-  for (const std::string_view dropped : {"reasoning_content", "reasoning", "audio"}) {
-    if (Find(message, dropped) != nullptr) AddNote(notes_, absl::StrCat("messages.", ToAbsl(dropped), ": dropped"));
-  }
+  NoteUnsent(message, notes_);
   json::array blocks(storage_);
   AppendTextContent(message, notes_, &blocks);
   AppendTextBlock(FindText(message, "refusal"), nullptr, &blocks);

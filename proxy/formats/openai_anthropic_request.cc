@@ -13,6 +13,7 @@
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/openai_anthropic_content.h"
 #include "proxy/formats/openai_anthropic_conversation.h"
+#include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy {
 namespace {
@@ -21,7 +22,7 @@ constexpr int64_t kDefaultMaxTokens = 4096;
 constexpr size_t kMaxUserIdBytes = 256;
 
 // Members that are translated.
-constexpr std::array<std::string_view, 18> kUnderstood = {
+constexpr std::array<std::string_view, 18> kSentFields = {
     "model",       "messages",       "tools",      "functions",           "tool_choice",
     "temperature", "function_call",  "max_tokens", "parallel_tool_calls", "max_completion_tokens",
     "top_p",       "stop",           "user",       "reasoning_effort",    "response_format",
@@ -52,9 +53,9 @@ bool HasTool(const json::array& tools, std::string_view name) {
                      [&](const json::value& tool) { return FindText(tool.get_object(), "name") == name; });
 }
 
-class RequestBuilder {
+class AnthropicRequestBuilder {
  public:
-  RequestBuilder(const json::object& in, std::string_view model, Notes* notes)
+  AnthropicRequestBuilder(const json::object& in, std::string_view model, Notes* notes)
       : in_(in), model_(model), notes_(notes), conversation_(in.storage(), notes), out_(in.storage()) {}
 
   absl::Status Build();
@@ -85,7 +86,7 @@ class RequestBuilder {
   json::object out_;
 };
 
-absl::Status RequestBuilder::Build() {
+absl::Status AnthropicRequestBuilder::Build() {
   if (absl::Status status = ReadMessages(); !status.ok()) return status;
   out_["model"] = model_;
   AddMaxTokens();
@@ -101,7 +102,7 @@ absl::Status RequestBuilder::Build() {
   return absl::OkStatus();
 }
 
-absl::Status RequestBuilder::ReadMessages() {
+absl::Status AnthropicRequestBuilder::ReadMessages() {
   const json::array* messages = FindArray(in_, "messages");
   if (messages == nullptr || messages->empty()) {
     return absl::InvalidArgumentError("messages: must be an array of at least one message");
@@ -114,7 +115,7 @@ absl::Status RequestBuilder::ReadMessages() {
   return absl::OkStatus();
 }
 
-void RequestBuilder::AddMaxTokens() {
+void AnthropicRequestBuilder::AddMaxTokens() {
   int64_t limit = 0;
   for (const std::string_view key : {"max_completion_tokens", "max_tokens"}) {
     if (limit == 0) limit = static_cast<int64_t>(std::min<uint64_t>(FindUint(in_, key), INT64_MAX));
@@ -123,14 +124,14 @@ void RequestBuilder::AddMaxTokens() {
   out_["max_tokens"] = limit == 0 ? kDefaultMaxTokens : limit;
 }
 
-void RequestBuilder::AddConversation() {
+void AnthropicRequestBuilder::AddConversation() {
   json::array system = conversation_.TakeSystem();
   AddResponseFormat(&system);
   if (!system.empty()) out_["system"] = std::move(system);
   out_["messages"] = conversation_.TakeMessages();
 }
 
-void RequestBuilder::AddResponseFormat(json::array* system) {
+void AnthropicRequestBuilder::AddResponseFormat(json::array* system) {
   const json::object* format = FindObject(in_, "response_format");
   if (format == nullptr) return;
   const std::string_view type = FindText(*format, "type");
@@ -147,7 +148,7 @@ void RequestBuilder::AddResponseFormat(json::array* system) {
   AppendTextBlock(text, nullptr, system);
 }
 
-void RequestBuilder::AddTools() {
+void AnthropicRequestBuilder::AddTools() {
   json::array tools(out_.storage());
   for (const std::string_view key : {"tools", "functions"}) {
     const json::array* given = FindArray(in_, key);
@@ -161,7 +162,7 @@ void RequestBuilder::AddTools() {
   if (declare) out_["tool_choice"] = json::object({{"type", "none"}}, out_.storage());
 }
 
-void RequestBuilder::AddTool(const json::value& value, json::array* tools) {
+void AnthropicRequestBuilder::AddTool(const json::value& value, json::array* tools) {
   const json::object* tool = value.if_object();
   const json::object* function = tool == nullptr ? nullptr : FindObject(*tool, "function");
   if (function == nullptr && tool != nullptr && Find(*tool, "type") == nullptr) function = tool;
@@ -182,7 +183,7 @@ void RequestBuilder::AddTool(const json::value& value, json::array* tools) {
   tools->emplace_back(std::move(out));
 }
 
-void RequestBuilder::DeclareCalledTools(json::array* tools) {
+void AnthropicRequestBuilder::DeclareCalledTools(json::array* tools) {
   for (const std::string& name : conversation_.called()) {
     AddNote(notes_, "tools: those of the history were declared, none may be called");
     json::object schema({{"type", "object"}}, out_.storage());
@@ -190,7 +191,7 @@ void RequestBuilder::DeclareCalledTools(json::array* tools) {
   }
 }
 
-void RequestBuilder::AddToolChoice() {
+void AnthropicRequestBuilder::AddToolChoice() {
   if (!out_.contains("tools") || out_.contains("tool_choice")) return;
   const json::value* given = Find(in_, "tool_choice");
   if (given == nullptr) given = Find(in_, "function_call");
@@ -202,7 +203,7 @@ void RequestBuilder::AddToolChoice() {
   if (choice) out_["tool_choice"] = std::move(*choice);
 }
 
-std::optional<json::object> RequestBuilder::ToolChoice(const json::value& choice) {
+std::optional<json::object> AnthropicRequestBuilder::ToolChoice(const json::value& choice) {
   const json::object* object = choice.if_object();
   std::string_view mode = choice.is_string() ? View(choice.get_string()) : std::string_view();
   if (object != nullptr && FindText(*object, "type") == "allowed_tools") {
@@ -222,13 +223,13 @@ std::optional<json::object> RequestBuilder::ToolChoice(const json::value& choice
   return std::nullopt;
 }
 
-bool RequestBuilder::Forced() const {
+bool AnthropicRequestBuilder::Forced() const {
   const json::object* choice = FindObject(out_, "tool_choice");
   const std::string_view type = choice == nullptr ? std::string_view() : FindText(*choice, "type");
   return type == "any" || type == "tool";
 }
 
-void RequestBuilder::AddThinking() {
+void AnthropicRequestBuilder::AddThinking() {
   const std::string_view effort = FindText(in_, "reasoning_effort");
   const int64_t budget = ThinkingBudget(effort);
   if (budget == 0 && !effort.empty() && effort != "none") AddNote(notes_, "reasoning_effort: dropped, it is unknown");
@@ -244,7 +245,7 @@ void RequestBuilder::AddThinking() {
   out_["max_tokens"] = least;
 }
 
-void RequestBuilder::AddSampling() {
+void AnthropicRequestBuilder::AddSampling() {
   const std::optional<double> temperature = FindNumber(in_, "temperature");
   const std::optional<double> top_p = FindNumber(in_, "top_p");
   if (out_.contains("thinking")) {
@@ -258,13 +259,13 @@ void RequestBuilder::AddSampling() {
   if (keep_top_p) AddFraction("top_p", *top_p);
 }
 
-void RequestBuilder::AddFraction(std::string_view key, double given) {
+void AnthropicRequestBuilder::AddFraction(std::string_view key, double given) {
   const double value = std::clamp(given, 0.0, 1.0);
   if (value != given) AddNote(notes_, absl::StrCat(ToAbsl(key), ": moved into 0..1"));
   out_[key] = value;
 }
 
-void RequestBuilder::AddStop() {
+void AnthropicRequestBuilder::AddStop() {
   const json::value* stop = Find(in_, "stop");
   if (stop == nullptr) return;
   json::array given(out_.storage());
@@ -278,18 +279,18 @@ void RequestBuilder::AddStop() {
   if (!sequences.empty()) out_["stop_sequences"] = std::move(sequences);
 }
 
-void RequestBuilder::AddUser() {
+void AnthropicRequestBuilder::AddUser() {
   const std::string_view user = FindText(in_, "user");
   if (user.empty()) return;
   if (user.size() > kMaxUserIdBytes) AddNote(notes_, "user: cut to 256 bytes");
   out_["metadata"] = json::object({{"user_id", Utf8Prefix(user, kMaxUserIdBytes)}}, out_.storage());
 }
 
-void RequestBuilder::NoteDropped() {
+void AnthropicRequestBuilder::NoteDropped() {
   for (const json::key_value_pair& member : in_) {
     const std::string_view key(member.key().data(), member.key().size());
     if (member.value().is_null()) continue;
-    if (std::find(kUnderstood.begin(), kUnderstood.end(), key) != kUnderstood.end()) continue;
+    if (std::find(kSentFields.begin(), kSentFields.end(), key) != kSentFields.end()) continue;
     AddNote(notes_, absl::StrCat(ToAbsl(Utf8Prefix(key, 40)), ": dropped"));
   }
   if (FindUint(in_, "n") > 1) AddNote(notes_, "n: dropped, there is one answer");
@@ -304,7 +305,7 @@ absl::StatusOr<TranslatedRequest> OpenAiRequestToAnthropic(std::string_view body
   if (!parsed.ok()) return parsed.status();
   if (!parsed->is_object()) return absl::InvalidArgumentError("the body must be a JSON object");
   const json::object& in = parsed->get_object();
-  RequestBuilder builder(in, model, notes);
+  AnthropicRequestBuilder builder(in, model, notes);
   if (absl::Status status = builder.Build(); !status.ok()) return status;
   TranslatedRequest request;
   request.body.reserve(body.size() + body.size() / 8);

@@ -11,7 +11,8 @@
 #include "broker/base/absl_text.h"
 #include "proxy/core/error_body.h"
 #include "proxy/core/json_text.h"
-#include "proxy/formats/openai_anthropic_content.h"
+#include "proxy/formats/openai_completion.h"
+#include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy {
 namespace {
@@ -34,7 +35,7 @@ constexpr std::array<ErrorKind, 9> kErrorKinds = {{
     {"overloaded_error", 529, "\"service_unavailable\""},
 }};
 
-std::string_view CodeOf(std::string_view type, std::string_view message) {
+std::string_view CodeOfType(std::string_view type, std::string_view message) {
   if (absl::StrContains(ToAbsl(message), "prompt is too long")) return "\"context_length_exceeded\"";
   for (const ErrorKind& kind : kErrorKinds) {
     if (kind.type == type) return kind.code;
@@ -42,22 +43,22 @@ std::string_view CodeOf(std::string_view type, std::string_view message) {
   return "null";
 }
 
-int StatusOf(std::string_view type) {
+int StatusOfType(std::string_view type) {
   for (const ErrorKind& kind : kErrorKinds) {
     if (kind.type == type) return kind.status;
   }
   return 500;
 }
 
-struct UpstreamError {
+struct AnthropicError {
   std::string type;
   std::string message;
 };
 
-UpstreamError ReadError(std::string_view body) {
+AnthropicError ReadAnthropicError(std::string_view body) {
   json::monotonic_resource memory;
   const absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
-  UpstreamError error;
+  AnthropicError error;
   if (!parsed.ok() || !parsed->is_object()) {
     error.message = std::string(absl::StripAsciiWhitespace(ToAbsl(body)));
     return error;
@@ -71,81 +72,56 @@ UpstreamError ReadError(std::string_view body) {
   return error;
 }
 
-std::string OpenAiError(const UpstreamError& error, int status) {
+std::string OpenAiError(const AnthropicError& error, int status) {
   const std::string message =
       error.message.empty() ? absl::StrCat("the upstream answered with HTTP status ", status) : error.message;
   if (error.type.empty() || error.type == "error") return ErrorBody(Format::kOpenAi, status, message);
-  const std::string_view code = CodeOf(error.type, message);
+  const std::string_view code = CodeOfType(error.type, message);
   return absl::StrCat("{\"error\":{\"message\":", JsonString(message), ",\"type\":", JsonString(error.type),
                       ",\"param\":null,\"code\":", ToAbsl(code), "}}");
 }
 
-// The blocks of an answer, taken apart.
-struct Answer {
-  std::string text;
-  std::string thinking;
-  std::string calls;  // elements of a JSON array
-  std::vector<std::string> ids;
-  bool has_nameless_call = false;
-};
+// Takes the blocks of an answer apart.
+class BlockReader {
+ public:
+  explicit BlockReader(Notes* notes) : notes_(notes) {}
 
-void AppendCall(const json::object& block, Notes* notes, Answer* answer) {
-  const std::string_view name = FindText(block, "name");
-  std::string id(FindText(block, "id"));
-  if (id.empty() || std::find(answer->ids.begin(), answer->ids.end(), id) != answer->ids.end()) {
-    id = absl::StrCat("call_", answer->ids.size());
-  }
-  if (name.empty()) answer->has_nameless_call = true;
-  std::string* const calls = &answer->calls;
-  if (!calls->empty()) *calls += ',';
-  *calls += R"({"id":)";
-  *calls += JsonString(id);
-  *calls += R"(,"type":"function","function":{"name":)";
-  *calls += JsonString(name);
-  *calls += R"(,"arguments":)";
-  const json::object* input = FindObject(block, "input");
-  std::string arguments;
-  AppendJson(input != nullptr ? *input : ToolInput(Find(block, "input"), block.storage(), notes), &arguments);
-  *calls += JsonString(arguments);
-  *calls += "}}";
-  answer->ids.push_back(std::move(id));
-}
-
-Answer ReadBlocks(const json::array& blocks, Notes* notes) {
-  Answer answer;
-  for (const json::value& value : blocks) {
-    const json::object* block = value.if_object();
-    const std::string_view type = block == nullptr ? std::string_view() : FindText(*block, "type");
+  void Read(const json::object& block) {
+    const std::string_view type = FindText(block, "type");
     if (type == "text") {
-      answer.text += FindText(*block, "text");
-      if (Find(*block, "citations") != nullptr) AddNote(notes, "content.citations: dropped");
+      answer_.text += FindText(block, "text");
+      if (Find(block, "citations") != nullptr) AddNote(notes_, "content.citations: dropped");
     } else if (type == "thinking") {
-      answer.thinking += FindText(*block, "thinking");
-      if (!FindText(*block, "signature").empty()) AddNote(notes, "content.signature: dropped");
+      answer_.reasoning += FindText(block, "thinking");
+      if (!FindText(block, "signature").empty()) AddNote(notes_, "content.signature: dropped");
     } else if (type == "tool_use") {
-      AppendCall(*block, notes, &answer);
+      ReadCall(block);
     } else {
-      AddNote(notes, absl::StrCat("content: a block of type ", ToAbsl(type.substr(0, 40)), " was dropped"));
+      AddNote(notes_, absl::StrCat("content: a block of type ", ToAbsl(type.substr(0, 40)), " was dropped"));
     }
   }
-  return answer;
-}
 
-void AppendMessage(const Answer& answer, std::string* out) {
-  *out += R"({"role":"assistant","content":)";
-  if (answer.text.empty() && !answer.calls.empty()) {
-    *out += "null";
-  } else {
-    *out += JsonString(answer.text);
+  const OpenAiCompletion& answer() const { return answer_; }
+  bool has_nameless_call() const { return has_nameless_call_; }
+
+ private:
+  void ReadCall(const json::object& block) {
+    std::string id(FindText(block, "id"));
+    if (id.empty() || std::find(ids_.begin(), ids_.end(), id) != ids_.end()) id = absl::StrCat("call_", ids_.size());
+    const std::string_view name = FindText(block, "name");
+    if (name.empty()) has_nameless_call_ = true;
+    std::string arguments;
+    const json::object* input = FindObject(block, "input");
+    AppendJson(input != nullptr ? *input : ToolInput(Find(block, "input"), block.storage(), notes_), &arguments);
+    answer_.AddCall(id, name, arguments);
+    ids_.push_back(std::move(id));
   }
-  *out += R"(,"refusal":null)";
-  if (!answer.thinking.empty()) {
-    *out += R"(,"reasoning_content":)";
-    *out += JsonString(answer.thinking);
-  }
-  if (!answer.calls.empty()) absl::StrAppend(out, ",\"tool_calls\":[", answer.calls, "]");
-  *out += '}';
-}
+
+  Notes* const notes_;
+  OpenAiCompletion answer_;
+  std::vector<std::string> ids_;
+  bool has_nameless_call_ = false;
+};
 
 }  // namespace
 
@@ -156,33 +132,27 @@ absl::StatusOr<std::string> AnthropicResponseToOpenAi(std::string_view body, int
   const json::object* in = parsed->if_object();
   const json::array* blocks = in == nullptr ? nullptr : FindArray(*in, "content");
   if (blocks == nullptr) return absl::InternalError("the upstream's answer is no message: it has no content");
-  const Answer answer = ReadBlocks(*blocks, notes);
-  if (answer.has_nameless_call) return absl::InternalError("the upstream sent a tool call without a name");
+  BlockReader reader(notes);
+  for (const json::value& block : *blocks) {
+    if (block.is_object()) reader.Read(block.get_object());
+  }
+  if (reader.has_nameless_call()) return absl::InternalError("the upstream sent a tool call without a name");
   AnthropicUsage usage;
   usage.Read(*in);
-
-  std::string out = R"({"id":)";
-  out.reserve(body.size() + 512);
-  out += JsonString(FindText(*in, "id"));
-  absl::StrAppend(&out, R"(,"object":"chat.completion","created":)", created, R"(,"model":)");
-  out += JsonString(FindText(*in, "model"));
-  out += R"(,"choices":[{"index":0,"message":)";
-  AppendMessage(answer, &out);
-  out += R"(,"logprobs":null,"finish_reason":)";
-  out += JsonString(FinishReason(FindText(*in, "stop_reason"), !answer.calls.empty()));
-  out += R"(}],"usage":)";
-  usage.AppendOpenAi(&out);
-  out += '}';
-  return out;
+  std::string usage_json;
+  usage.AppendOpenAi(&usage_json);
+  const OpenAiCompletion& answer = reader.answer();
+  return answer.Write(FindText(*in, "id"), FindText(*in, "model"), created,
+                      FinishReason(FindText(*in, "stop_reason"), answer.has_calls()), usage_json);
 }
 
 std::string AnthropicErrorToOpenAi(int status, std::string_view body) {
-  return OpenAiError(ReadError(body), status);
+  return OpenAiError(ReadAnthropicError(body), status);
 }
 
 std::string AnthropicErrorEventToOpenAi(std::string_view data) {
-  const UpstreamError error = ReadError(data);
-  return OpenAiError(error, StatusOf(error.type));
+  const AnthropicError error = ReadAnthropicError(data);
+  return OpenAiError(error, StatusOfType(error.type));
 }
 
 std::string_view FinishReason(std::string_view stop_reason, bool called) {

@@ -22,12 +22,9 @@ struct OpenCall {
   std::string input;  // stands for the arguments until the first of them came
 };
 
-// kBefore -> kAnswer (role chunk) -> kFinished (finish chunk) -> kDone ([DONE]); an error from anywhere -> kFailed.
-enum class State { kBefore, kAnswer, kFinished, kDone, kFailed };
-
-class ChunkStream final : public StreamTranslator {
+class AnthropicStream final : public StreamTranslator {
  public:
-  ChunkStream(std::string_view model, int64_t created, const StreamOptions& options)
+  AnthropicStream(std::string_view model, int64_t created, const StreamOptions& options)
       : writer_(model, created, options) {}
 
   void Feed(std::string_view bytes, std::string* out) override;
@@ -38,6 +35,9 @@ class ChunkStream final : public StreamTranslator {
   uint64_t output_tokens() const override { return usage_.output; }
 
  private:
+  // kBefore -> kAnswer (role chunk) -> kFinished (finish chunk) -> kDone ([DONE]); an error from anywhere -> kFailed.
+  enum class State { kBefore, kAnswer, kFinished, kDone, kFailed };
+
   void OnEvent(const SseEvent& event, std::string* out);
   void OnMessageStart(const json::object& event, std::string* out);
   void OnBlockStart(const json::object& event, std::string* out);
@@ -64,19 +64,19 @@ class ChunkStream final : public StreamTranslator {
   AnthropicUsage usage_;
 };
 
-void ChunkStream::Feed(std::string_view bytes, std::string* out) {
+void AnthropicStream::Feed(std::string_view bytes, std::string* out) {
   if (state_ == State::kDone || state_ == State::kFailed) return;
   const bool fits = parser_.Feed(bytes, [&](const SseEvent& event) { OnEvent(event, out); });
   if (!fits) Fail(ErrorBody(Format::kOpenAi, 502, "the upstream sent an event that is too large"), out);
 }
 
-void ChunkStream::Finish(bool cut, std::string* out) {
+void AnthropicStream::Finish(bool cut, std::string* out) {
   if (!cut) parser_.Finish([&](const SseEvent& event) { OnEvent(event, out); });
   if (state_ == State::kFinished && !cut) OnMessageStop(out);
   Fail(ErrorBody(Format::kOpenAi, 502, "the upstream's stream ended before the answer was complete"), out);
 }
 
-void ChunkStream::OnEvent(const SseEvent& event, std::string* out) {
+void AnthropicStream::OnEvent(const SseEvent& event, std::string* out) {
   if (state_ == State::kDone || state_ == State::kFailed) return;
   if (event.type == "ping" || event.data.empty() || event.data == "[DONE]") return;
   unsigned char buffer[4096];
@@ -97,7 +97,7 @@ void ChunkStream::OnEvent(const SseEvent& event, std::string* out) {
   if (type == "error") return Fail(AnthropicErrorEventToOpenAi(event.data), out);
 }
 
-void ChunkStream::OnMessageStart(const json::object& event, std::string* out) {
+void AnthropicStream::OnMessageStart(const json::object& event, std::string* out) {
   const json::object* message = FindObject(event, "message");
   if (message == nullptr || state_ != State::kBefore) return;
   usage_.Read(*message);
@@ -105,7 +105,7 @@ void ChunkStream::OnMessageStart(const json::object& event, std::string* out) {
   Answering(out);
 }
 
-void ChunkStream::OnBlockStart(const json::object& event, std::string* out) {
+void AnthropicStream::OnBlockStart(const json::object& event, std::string* out) {
   const json::object* block = FindObject(event, "content_block");
   if (block == nullptr || !Answering(out)) return;
   const std::string_view type = FindText(*block, "type");
@@ -115,7 +115,7 @@ void ChunkStream::OnBlockStart(const json::object& event, std::string* out) {
   AddNote(&notes_, absl::StrCat("content: a block of type ", ToAbsl(type.substr(0, 40)), " was dropped"));
 }
 
-void ChunkStream::OnBlockDelta(const json::object& event, std::string* out) {
+void AnthropicStream::OnBlockDelta(const json::object& event, std::string* out) {
   const json::object* delta = FindObject(event, "delta");
   if (delta == nullptr || !Answering(out)) return;
   const std::string_view type = FindText(*delta, "type");
@@ -127,21 +127,21 @@ void ChunkStream::OnBlockDelta(const json::object& event, std::string* out) {
   AddNote(&notes_, absl::StrCat("content: a ", ToAbsl(type.substr(0, 40)), " was dropped"));
 }
 
-void ChunkStream::OnBlockStop(const json::object& event, std::string* out) {
+void AnthropicStream::OnBlockStop(const json::object& event, std::string* out) {
   OpenCall* call = FindCall(FindUint(event, "index"));
   if (call == nullptr || !Answering(out)) return;
   CloseTool(call, out);
   open_calls_.erase(open_calls_.begin() + (call - open_calls_.data()));
 }
 
-void ChunkStream::OnMessageDelta(const json::object& event, std::string* out) {
+void AnthropicStream::OnMessageDelta(const json::object& event, std::string* out) {
   usage_.Read(event);
   const json::object* delta = FindObject(event, "delta");
   const std::string_view reason = delta == nullptr ? std::string_view() : FindText(*delta, "stop_reason");
   if (!reason.empty() && Answering(out)) EndAnswer(reason, out);
 }
 
-void ChunkStream::OnMessageStop(std::string* out) {
+void AnthropicStream::OnMessageStop(std::string* out) {
   if (Answering(out)) EndAnswer("", out);
   std::string usage;
   usage_.AppendOpenAi(&usage);
@@ -149,7 +149,7 @@ void ChunkStream::OnMessageStop(std::string* out) {
   state_ = State::kDone;
 }
 
-void ChunkStream::OpenTool(uint64_t index, const json::object& block, std::string* out) {
+void AnthropicStream::OpenTool(uint64_t index, const json::object& block, std::string* out) {
   const json::object* input = FindObject(block, "input");
   const std::string_view id = FindText(block, "id");
   open_calls_.push_back({index, calls_, input == nullptr ? "{}" : ToJson(*input)});
@@ -157,19 +157,19 @@ void ChunkStream::OpenTool(uint64_t index, const json::object& block, std::strin
   ++calls_;
 }
 
-void ChunkStream::AppendArguments(uint64_t index, std::string_view json, std::string* out) {
+void AnthropicStream::AppendArguments(uint64_t index, std::string_view json, std::string* out) {
   OpenCall* call = FindCall(index);
   if (call == nullptr || json.empty()) return;
   call->input.clear();
   writer_.Arguments(call->call, json, out);
 }
 
-void ChunkStream::CloseTool(OpenCall* call, std::string* out) {
+void AnthropicStream::CloseTool(OpenCall* call, std::string* out) {
   if (!call->input.empty()) writer_.Arguments(call->call, call->input, out);
   call->input.clear();
 }
 
-OpenCall* ChunkStream::FindCall(uint64_t index) {
+OpenCall* AnthropicStream::FindCall(uint64_t index) {
   for (OpenCall& call : open_calls_) {
     if (call.block == index) return &call;
   }
@@ -177,7 +177,7 @@ OpenCall* ChunkStream::FindCall(uint64_t index) {
 }
 
 // Whether parts of the answer may still come; sends the role chunk before the first of them.
-bool ChunkStream::Answering(std::string* out) {
+bool AnthropicStream::Answering(std::string* out) {
   if (state_ == State::kBefore) {
     writer_.Role(out);
     state_ = State::kAnswer;
@@ -185,14 +185,14 @@ bool ChunkStream::Answering(std::string* out) {
   return state_ == State::kAnswer;
 }
 
-void ChunkStream::EndAnswer(std::string_view stop_reason, std::string* out) {
+void AnthropicStream::EndAnswer(std::string_view stop_reason, std::string* out) {
   for (OpenCall& call : open_calls_) CloseTool(&call, out);
   open_calls_.clear();
   writer_.Finish(FinishReason(stop_reason, calls_ > 0), out);
   state_ = State::kFinished;
 }
 
-void ChunkStream::Fail(std::string_view error_body, std::string* out) {
+void AnthropicStream::Fail(std::string_view error_body, std::string* out) {
   if (state_ == State::kDone || state_ == State::kFailed) return;
   AppendSseEvent("", error_body, out);
   state_ = State::kFailed;
@@ -202,7 +202,7 @@ void ChunkStream::Fail(std::string_view error_body, std::string* out) {
 
 std::unique_ptr<StreamTranslator> MakeAnthropicStreamToOpenAi(std::string_view model, int64_t created,
                                                               const StreamOptions& options) {
-  return std::make_unique<ChunkStream>(model, created, options);
+  return std::make_unique<AnthropicStream>(model, created, options);
 }
 
 }  // namespace ccr::proxy

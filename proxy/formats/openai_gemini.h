@@ -20,7 +20,7 @@
 // |                                            | OpenAI endpoint writes it                                           |
 // | a call that never had a signature          | in the turn under way, for Gemini 3 and later: the value that       |
 // |                                            | Google documents for calls of other models                          |
-// | arguments that are no JSON object          | args {"_raw": text}                                                 |
+// | arguments that are no JSON object          | args {"raw_arguments": text}                                        |
 // | role tool, function                        | functionResponse {"output": text}, in the order of the calls; the   |
 // |                                            | user's text when it answers no open call; media behind them         |
 // | a call without a result                    | functionResponse {"error": "no result"}                             |

@@ -15,33 +15,32 @@
 #include "proxy/formats/gemini_contents.h"
 #include "proxy/formats/gemini_schema.h"
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_anthropic_content.h"
 
 namespace ccr::proxy {
 namespace {
 
-constexpr size_t kMaxStops = 5;
+constexpr size_t kMaxGeminiStops = 5;
 constexpr size_t kMaxName = 64;
 constexpr uint64_t kMaxTopK = 64;
 
-constexpr std::array<std::string_view, 18> kKnownFields = {"model",
-                                                           "messages",
-                                                           "stream",
-                                                           "stream_options",
-                                                           "max_tokens",
-                                                           "max_completion_tokens",
-                                                           "temperature",
-                                                           "top_p",
-                                                           "top_k",
-                                                           "stop",
-                                                           "seed",
-                                                           "tools",
-                                                           "functions",
-                                                           "tool_choice",
-                                                           "function_call",
-                                                           "response_format",
-                                                           "reasoning_effort",
-                                                           "web_search_options"};
+constexpr std::array<std::string_view, 18> kOpenAiFields = {"model",
+                                                            "messages",
+                                                            "stream",
+                                                            "stream_options",
+                                                            "max_tokens",
+                                                            "max_completion_tokens",
+                                                            "temperature",
+                                                            "top_p",
+                                                            "top_k",
+                                                            "stop",
+                                                            "seed",
+                                                            "tools",
+                                                            "functions",
+                                                            "tool_choice",
+                                                            "function_call",
+                                                            "response_format",
+                                                            "reasoning_effort",
+                                                            "web_search_options"};
 
 // How a model is told how much to think.
 enum class ThinkingKind { kNone, kBudget, kLevel };
@@ -92,9 +91,9 @@ std::string_view ForcedName(const json::object& choice) {
 }
 
 // One translation. Reads `source`, builds `target`.
-class RequestTranslator {
+class GeminiRequestBuilder {
  public:
-  RequestTranslator(const json::object& source, std::string_view model, json::storage_ptr storage, Notes* notes)
+  GeminiRequestBuilder(const json::object& source, std::string_view model, json::storage_ptr storage, Notes* notes)
       : source_(source),
         model_(model),
         storage_(std::move(storage)),
@@ -129,7 +128,7 @@ class RequestTranslator {
   json::object config_;
 };
 
-absl::StatusOr<TranslatedRequest> RequestTranslator::Run() {
+absl::StatusOr<TranslatedRequest> GeminiRequestBuilder::Run() {
   const absl::Status status = Messages();
   if (!status.ok()) return status;
   Tools();
@@ -147,7 +146,7 @@ absl::StatusOr<TranslatedRequest> RequestTranslator::Run() {
   return request;
 }
 
-absl::Status RequestTranslator::Messages() {
+absl::Status GeminiRequestBuilder::Messages() {
   const json::array* messages = FindArray(source_, "messages");
   if (messages == nullptr || messages->empty()) {
     return absl::InvalidArgumentError("messages: at least one message is required");
@@ -166,7 +165,7 @@ absl::Status RequestTranslator::Messages() {
   return absl::OkStatus();
 }
 
-void RequestTranslator::Tools() {
+void GeminiRequestBuilder::Tools() {
   const json::array* tools = FindArray(source_, "tools");
   for (size_t i = 0; tools != nullptr && i < tools->size(); ++i) {
     const json::object* tool = (*tools)[i].if_object();
@@ -193,7 +192,7 @@ void RequestTranslator::Tools() {
   }
 }
 
-void RequestTranslator::AddFunction(const json::object& function) {
+void GeminiRequestBuilder::AddFunction(const json::object& function) {
   const std::string_view name = FindText(function, "name");
   if (!IsFunctionName(name) || HasFunction(name)) {
     return AddNote(notes_, "tools: one whose name Gemini does not take was dropped");
@@ -209,12 +208,12 @@ void RequestTranslator::AddFunction(const json::object& function) {
   functions_.emplace_back(std::move(declaration));
 }
 
-bool RequestTranslator::HasFunction(std::string_view name) const {
+bool GeminiRequestBuilder::HasFunction(std::string_view name) const {
   return std::any_of(functions_.begin(), functions_.end(),
                      [name](const json::value& one) { return FindText(one.get_object(), "name") == name; });
 }
 
-void RequestTranslator::ToolChoice() {
+void GeminiRequestBuilder::ToolChoice() {
   const json::value* choice = Find(source_, "tool_choice");
   if (choice == nullptr) choice = Find(source_, "function_call");
   if (choice == nullptr) return;
@@ -231,7 +230,7 @@ void RequestTranslator::ToolChoice() {
   Call("AUTO", json::array(storage_));
 }
 
-void RequestTranslator::AllowedTools(const json::object& choice) {
+void GeminiRequestBuilder::AllowedTools(const json::object& choice) {
   const json::object* allowed = FindObject(choice, "allowed_tools");
   if (allowed == nullptr) allowed = &choice;
   const bool required = FindText(*allowed, "mode") == "required";
@@ -246,13 +245,13 @@ void RequestTranslator::AllowedTools(const json::object& choice) {
   Call(required ? "ANY" : "AUTO", std::move(names));
 }
 
-void RequestTranslator::Call(std::string_view mode, json::array names) {
+void GeminiRequestBuilder::Call(std::string_view mode, json::array names) {
   json::object calling({{"mode", mode}}, storage_);
   if (!names.empty()) calling["allowedFunctionNames"] = std::move(names);
   target_["toolConfig"] = json::object({{"functionCallingConfig", std::move(calling)}}, storage_);
 }
 
-void RequestTranslator::Limits() {
+void GeminiRequestBuilder::Limits() {
   uint64_t most = FindUint(source_, "max_completion_tokens");
   if (most == 0) most = FindUint(source_, "max_tokens");
   constexpr uint64_t kMost = std::numeric_limits<int32_t>::max();
@@ -266,7 +265,7 @@ void RequestTranslator::Limits() {
   }
 }
 
-void RequestTranslator::Number(std::string_view from, std::string_view to, double least, double most) {
+void GeminiRequestBuilder::Number(std::string_view from, std::string_view to, double least, double most) {
   const json::value* value = Find(source_, from);
   if (value == nullptr || !value->is_number()) return;
   const auto number = value->to_number<double>();
@@ -278,11 +277,11 @@ void RequestTranslator::Number(std::string_view from, std::string_view to, doubl
   }
 }
 
-void RequestTranslator::Stops() {
+void GeminiRequestBuilder::Stops() {
   json::array stops(storage_);
   const auto add = [&](const json::value& stop) {
     if (!stop.is_string() || stop.get_string().empty()) return;
-    if (stops.size() < kMaxStops) {
+    if (stops.size() < kMaxGeminiStops) {
       stops.push_back(stop);
     } else {
       AddNote(notes_, "stop: all behind the fifth dropped");
@@ -297,7 +296,7 @@ void RequestTranslator::Stops() {
   if (!stops.empty()) config_["stopSequences"] = std::move(stops);
 }
 
-void RequestTranslator::Thinking() {
+void GeminiRequestBuilder::Thinking() {
   const std::string_view effort = FindText(source_, "reasoning_effort");
   if (effort.empty()) return;
   const ThinkingKind kind = ThinkingOf(model_);
@@ -308,7 +307,7 @@ void RequestTranslator::Thinking() {
   config_["thinkingConfig"] = std::move(thinking);
 }
 
-void RequestTranslator::ResponseFormat() {
+void GeminiRequestBuilder::ResponseFormat() {
   const json::object* format = FindObject(source_, "response_format");
   const std::string_view type = format == nullptr ? std::string_view() : FindText(*format, "type");
   if (type != "json_object" && type != "json_schema") return;
@@ -319,11 +318,11 @@ void RequestTranslator::ResponseFormat() {
   if (schema != nullptr) config_["responseSchema"] = GeminiSchema(*schema, storage_);
 }
 
-void RequestTranslator::NoteDropped() {
+void GeminiRequestBuilder::NoteDropped() {
   constexpr size_t kMaxField = 64;
   for (const json::key_value_pair& member : source_) {
     const std::string_view field(member.key().data(), member.key().size());
-    if (std::find(kKnownFields.begin(), kKnownFields.end(), field) == kKnownFields.end()) {
+    if (std::find(kOpenAiFields.begin(), kOpenAiFields.end(), field) == kOpenAiFields.end()) {
       AddNote(notes_, absl::StrCat(ToAbsl(field.substr(0, kMaxField)), ": dropped"));
     }
   }
@@ -336,7 +335,7 @@ absl::StatusOr<TranslatedRequest> OpenAiRequestToGemini(std::string_view body, s
   const absl::StatusOr<json::value> source = ParseJson(body, &memory);
   if (!source.ok()) return source.status();
   if (!source->is_object()) return absl::InvalidArgumentError("the body must be a JSON object");
-  return RequestTranslator(source->get_object(), model, &memory, notes).Run();
+  return GeminiRequestBuilder(source->get_object(), model, &memory, notes).Run();
 }
 
 }  // namespace ccr::proxy

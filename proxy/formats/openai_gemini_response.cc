@@ -7,14 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/core/error_body.h"
-#include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
-#include "proxy/formats/openai_anthropic_content.h"
+#include "proxy/formats/openai_completion.h"
+#include "proxy/formats/upstream_error.h"
 
 namespace ccr::proxy {
 namespace {
-
-constexpr size_t kMaxErrorText = 4096;
 
 constexpr std::array<std::string_view, 9> kRefusals = {
     "SAFETY",   "RECITATION",   "BLOCKLIST",   "PROHIBITED_CONTENT",      "SPII",
@@ -28,50 +27,6 @@ const json::object* FirstCandidate(const json::object& response) {
     if (candidate != nullptr && FindUint(*candidate, "index") == 0) return candidate;
   }
   return nullptr;
-}
-
-// One complete answer.
-struct Answer {
-  std::string text;
-  std::string thoughts;
-  std::string calls;  // elements of a JSON array
-  GeminiCallIds ids;
-};
-
-void AppendCall(const json::object& part, std::string_view seed, Answer* answer) {
-  std::string* out = &answer->calls;
-  if (!out->empty()) *out += ',';
-  *out += R"({"id":)";
-  AppendJsonString(answer->ids.Next(part, seed), out);
-  *out += R"(,"type":"function","function":{"name":)";
-  AppendJsonString(GeminiCallName(part), out);
-  *out += R"(,"arguments":)";
-  AppendJsonString(GeminiCallArguments(part), out);
-  *out += "}}";
-}
-
-void AppendMessage(const Answer& answer, const GeminiEnd& end, std::string* out) {
-  const bool empty = answer.text.empty() && answer.calls.empty();
-  const std::string explanation = empty ? end.Explanation() : std::string();
-  const bool refused = end.refused() && !explanation.empty();
-  *out += R"({"role":"assistant","content":)";
-  if (answer.text.empty() && !answer.calls.empty()) {
-    *out += "null";
-  } else {
-    AppendJsonString(refused || !empty ? answer.text : explanation, out);
-  }
-  *out += R"(,"refusal":)";
-  if (refused) {
-    AppendJsonString(explanation, out);
-  } else {
-    *out += "null";
-  }
-  if (!answer.thoughts.empty()) {
-    *out += R"(,"reasoning_content":)";
-    AppendJsonString(answer.thoughts, out);
-  }
-  if (!answer.calls.empty()) absl::StrAppend(out, ",\"tool_calls\":[", answer.calls, "]");
-  *out += '}';
 }
 
 absl::Status NoAnswer(std::string_view why) {
@@ -174,35 +129,27 @@ absl::StatusOr<std::string> GeminiResponseToOpenAi(std::string_view body, int64_
   end.Read(*response);
   if (FirstCandidate(*response) == nullptr && end.block_reason.empty()) return NoAnswer("has no candidates");
 
-  Answer answer;
+  OpenAiCompletion answer;
+  GeminiCallIds ids;
   ReadGeminiParts(*response, notes, [&](GeminiPart kind, const json::object& part) {
-    if (kind == GeminiPart::kThought) answer.thoughts += FindText(part, "text");
+    if (kind == GeminiPart::kThought) answer.reasoning += FindText(part, "text");
     if (kind == GeminiPart::kText) answer.text += FindText(part, "text");
-    if (kind == GeminiPart::kCall) AppendCall(part, body, &answer);
+    if (kind == GeminiPart::kCall) {
+      answer.AddCall(ids.Next(part, body), GeminiCallName(part), GeminiCallArguments(part));
+    }
   });
+  if (answer.text.empty() && !answer.has_calls()) (end.refused() ? answer.refusal : answer.text) = end.Explanation();
   GeminiUsage usage;
   usage.Read(*response);
+  std::string usage_json;
+  usage.AppendOpenAi(&usage_json);
   const std::string_view id = FindText(*response, "responseId");
-
-  std::string out = R"({"id":)";
-  out.reserve(body.size() + 512);
-  AppendJsonString(id.empty() ? MadeUpId("chatcmpl-", body, 0) : id, &out);
-  absl::StrAppend(&out, R"(,"object":"chat.completion","created":)", created, R"(,"model":)");
-  AppendJsonString(FindText(*response, "modelVersion"), &out);
-  out += R"(,"choices":[{"index":0,"message":)";
-  AppendMessage(answer, end, &out);
-  absl::StrAppend(&out, R"(,"logprobs":null,"finish_reason":")", ToAbsl(end.OpenAi(!answer.calls.empty())),
-                  R"("}],"usage":)");
-  usage.AppendOpenAi(&out);
-  out += '}';
-  return out;
+  return answer.Write(id.empty() ? MadeUpId("chatcmpl-", body, 0) : id, FindText(*response, "modelVersion"), created,
+                      end.OpenAi(answer.has_calls()), usage_json);
 }
 
 std::string GeminiErrorToOpenAi(int status, std::string_view body) {
-  const absl::StatusOr<json::value> parsed = ParseJson(body);
-  if (parsed.ok()) return ErrorBody(Format::kOpenAi, status, ReadUpstreamError(*parsed, status).message);
-  if (!body.empty()) return ErrorBody(Format::kOpenAi, status, body.substr(0, kMaxErrorText));
-  return ErrorBody(Format::kOpenAi, status, absl::StrCat("the upstream answered with status ", status));
+  return ErrorBody(Format::kOpenAi, status, UpstreamErrorMessage(status, body));
 }
 
 }  // namespace ccr::proxy

@@ -5,18 +5,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "proxy/core/error_body.h"
-#include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/openai_chunk_writer.h"
 #include "proxy/formats/openai_gemini_response.h"
 #include "proxy/formats/sse.h"
+#include "proxy/formats/upstream_error.h"
 
 namespace ccr::proxy {
 namespace {
-
-// kBefore -> kAnswer (role chunk) -> kDone ([DONE]); an error from anywhere but kDone -> kFailed.
-enum class State { kBefore, kAnswer, kDone, kFailed };
 
 class GeminiStream final : public StreamTranslator {
  public:
@@ -30,6 +28,9 @@ class GeminiStream final : public StreamTranslator {
   uint64_t output_tokens() const override { return usage_.output; }
 
  private:
+  // kBefore -> kAnswer (role chunk) -> kDone ([DONE]); an error from anywhere but kDone -> kFailed.
+  enum class State { kBefore, kAnswer, kDone, kFailed };
+
   void OnEvent(const SseEvent& event, std::string* out);
   void OnPart(GeminiPart kind, const json::object& part, std::string_view data, std::string* out);
   void End(std::string* out);

@@ -3,20 +3,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
+#include "broker/base/absl_text.h"
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/transformers/body_edits.h"
 
 namespace ccr::proxy {
 namespace {
 
 constexpr size_t kHashDigits = 16;
-
-// FNV-1a.
-uint64_t Hash(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 class ToolNameEdit : public ChunkEdit {
  public:
@@ -35,8 +29,7 @@ class ToolNameEdit : public ChunkEdit {
 std::string ShortToolName(std::string_view name, ToolNames* names) {
   if (name.size() <= kMaxOpenAiToolName) return std::string(name);
   const std::string_view head = name.substr(0, kMaxOpenAiToolName - kHashDigits - 1);
-  std::string short_name =
-      absl::StrCat(absl::string_view(head.data(), head.size()), "_", absl::Hex(Hash(name), absl::kZeroPad16));
+  std::string short_name = absl::StrCat(ToAbsl(head), "_", absl::Hex(StableHash(name), absl::kZeroPad16));
   names->emplace(short_name, name);
   return short_name;
 }

@@ -1,6 +1,5 @@
 #include "proxy/formats/transformers/body_edits.h"
 
-#include <algorithm>
 #include <string>
 
 namespace ccr::proxy {
@@ -25,13 +24,8 @@ size_t EraseFrom(json::value* value, std::string_view name) {
 
 }  // namespace
 
-void AddNote(const EditContext& context, std::string_view note) {
-  Notes& notes = *context.notes;
-  if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.emplace_back(note);
-}
-
 void Drop(const EditContext& context, std::string_view name, json::object* body) {
-  if (body->stable_erase(name) > 0) AddNote(context, std::string(name) + ": dropped");
+  if (body->stable_erase(name) > 0) AddNote(context.notes, std::string(name) + ": dropped");
 }
 
 void Rename(std::string_view from, std::string_view to, json::object* body) {
@@ -46,7 +40,7 @@ void Cap(const EditContext& context, std::string_view name, int64_t max, json::o
   json::value* value = Find(*body, name);
   if (value == nullptr || !value->is_number() || value->to_number<double>() <= static_cast<double>(max)) return;
   *value = max;
-  AddNote(context, std::string(name) + ": lowered to " + std::to_string(max));
+  AddNote(context.notes, std::string(name) + ": lowered to " + std::to_string(max));
 }
 
 void EraseCacheControl(const EditContext& context, json::object* body) {
@@ -54,7 +48,7 @@ void EraseCacheControl(const EditContext& context, json::object* body) {
   for (const std::string_view field : {"system", "messages", "tools"}) {
     if (json::value* value = Find(*body, field); value != nullptr) erased += EraseFrom(value, "cache_control");
   }
-  if (erased > 0) AddNote(context, "cache_control: dropped");
+  if (erased > 0) AddNote(context.notes, "cache_control: dropped");
 }
 
 void EraseSchemaNames(const EditContext& context, json::object* body) {
@@ -63,7 +57,8 @@ void EraseSchemaNames(const EditContext& context, json::object* body) {
     json::object* tool = (*tools)[i].if_object();
     json::object* function = tool == nullptr ? nullptr : FindObject(*tool, "function");
     json::object* parameters = function == nullptr ? nullptr : FindObject(*function, "parameters");
-    if (parameters != nullptr && parameters->stable_erase("$schema") > 0) AddNote(context, "tools.$schema: dropped");
+    if (parameters != nullptr && parameters->stable_erase("$schema") > 0)
+      AddNote(context.notes, "tools.$schema: dropped");
   }
 }
 

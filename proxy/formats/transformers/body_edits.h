@@ -8,9 +8,6 @@
 
 namespace ccr::proxy {
 
-// Each once, though an edit may come upon the same thing often.
-void AddNote(const EditContext& context, std::string_view note);
-
 // Erases the member, with a note.
 void Drop(const EditContext& context, std::string_view name, json::object* body);
 

@@ -19,7 +19,7 @@ void JoinTexts(json::object* message) {
   (*message)["content"] = text;
 }
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditCerebrasRequest(const EditContext& context, json::object* body) {
   EraseCacheControl(context, body);
   EraseSchemaNames(context, body);
   for (const std::string_view field : {"frequency_penalty", "presence_penalty", "logit_bias", "reasoning"})
@@ -33,6 +33,6 @@ void EditRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kCerebras = {.name = "cerebras", .edit_request = EditRequest};
+const Transformer kCerebras = {.name = "cerebras", .edit_request = EditCerebrasRequest};
 
 }  // namespace ccr::proxy

@@ -15,12 +15,13 @@ void Merge(const json::object& added, json::object* into) {
   }
 }
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditCustomParamsRequest(const EditContext& context, json::object* body) {
   Merge(context.options, body);
 }
 
 }  // namespace
 
-const Transformer kCustomParams = {.name = "customparams", .edits_anthropic = true, .edit_request = EditRequest};
+const Transformer kCustomParams = {
+    .name = "customparams", .edits_anthropic = true, .edit_request = EditCustomParamsRequest};
 
 }  // namespace ccr::proxy

@@ -6,7 +6,7 @@ namespace {
 
 constexpr int64_t kMaxTokens = 8192;
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditDeepseekRequest(const EditContext& context, json::object* body) {
   Rename("max_completion_tokens", "max_tokens", body);
   Cap(context, "max_tokens", kMaxTokens, body);
   KeepReasoningOfThisTurn(body);
@@ -14,6 +14,6 @@ void EditRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kDeepseek = {.name = "deepseek", .edit_request = EditRequest, .keeps_reasoning = true};
+const Transformer kDeepseek = {.name = "deepseek", .edit_request = EditDeepseekRequest, .keeps_reasoning = true};
 
 }  // namespace ccr::proxy

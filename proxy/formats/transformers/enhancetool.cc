@@ -12,14 +12,14 @@ namespace {
 
 constexpr size_t kMaxHeldBytes = size_t{16} << 20;
 
-void EditResponse(const EditContext& context, json::object* body) {
+void EditEnhanceToolResponse(const EditContext& context, json::object* body) {
   ForEachCall(body, [&context](json::object& call) {
     json::object* function = FindObject(call, "function");
     if (function == nullptr) return;
     const std::string given(FindText(*function, "arguments"));
     const std::string repaired = RepairArguments(given);
     if (repaired == given) return;
-    AddNote(context, "tool_calls.arguments: repaired");
+    AddNote(context.notes, "tool_calls.arguments: repaired");
     (*function)["arguments"] = repaired;
   });
 }
@@ -105,12 +105,13 @@ class RepairEdit : public ChunkEdit {
   json::object last_;  // the chunk that tells how others look
 };
 
-std::unique_ptr<ChunkEdit> EditStream() {
+std::unique_ptr<ChunkEdit> MakeEnhanceToolEdit() {
   return std::make_unique<RepairEdit>();
 }
 
 }  // namespace
 
-const Transformer kEnhanceTool = {.name = "enhancetool", .edit_response = EditResponse, .edit_stream = EditStream};
+const Transformer kEnhanceTool = {
+    .name = "enhancetool", .edit_response = EditEnhanceToolResponse, .edit_stream = MakeEnhanceToolEdit};
 
 }  // namespace ccr::proxy

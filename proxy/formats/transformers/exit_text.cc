@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view kMember = "\"response\"";
 
-bool IsHighSurrogate(std::string_view escape) {
+// Whether an escape is the first half of a surrogate pair.
+bool BeginsPair(std::string_view escape) {
   return (escape[2] == 'd' || escape[2] == 'D') && std::string_view("89abAB").find(escape[3]) != std::string_view::npos;
 }
 
@@ -20,7 +21,7 @@ size_t EscapeLength(std::string_view text) {
   if (text.size() < 2) return 0;
   if (text[1] != 'u') return 2;
   if (text.size() < 6) return 0;
-  if (!IsHighSurrogate(text)) return 6;
+  if (!BeginsPair(text)) return 6;
   if (text.size() >= 7 && text[6] != '\\') return 6;
   if (text.size() >= 8 && text[7] != 'u') return 6;
   return text.size() < 12 ? 0 : 12;

@@ -5,7 +5,7 @@
 namespace ccr::proxy {
 namespace {
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditGroqRequest(const EditContext& context, json::object* body) {
   EraseCacheControl(context, body);
   EraseSchemaNames(context, body);
   Drop(context, "reasoning", body);
@@ -14,7 +14,9 @@ void EditRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kGroq = {
-    .name = "groq", .edit_request = EditRequest, .edit_response = PrefixNumericIds, .edit_stream = MakeNumericIdEdit};
+const Transformer kGroq = {.name = "groq",
+                           .edit_request = EditGroqRequest,
+                           .edit_response = PrefixNumericIds,
+                           .edit_stream = MakeNumericIdEdit};
 
 }  // namespace ccr::proxy

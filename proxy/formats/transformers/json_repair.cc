@@ -5,36 +5,20 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "proxy/core/utf8.h"
 #include "proxy/formats/json_util.h"
 
 namespace ccr::proxy {
 namespace {
 
-constexpr int kMaxDepth = 64;
+constexpr int kMaxRepairDepth = 64;
+constexpr uint32_t kNoCharacter = 0xFFFD;
 constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view Trim(std::string_view text) {
   const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
   text.remove_prefix(begin);
   return text.substr(0, text.find_last_not_of(kSpace) + 1);
-}
-
-void AppendUtf8(uint32_t rune, std::string* out) {
-  if (rune < 0x80) {
-    out->push_back(static_cast<char>(rune));
-  } else if (rune < 0x800) {
-    out->push_back(static_cast<char>(0xC0 | rune >> 6));
-    out->push_back(static_cast<char>(0x80 | (rune & 0x3F)));
-  } else if (rune < 0x10000) {
-    out->push_back(static_cast<char>(0xE0 | rune >> 12));
-    out->push_back(static_cast<char>(0x80 | (rune >> 6 & 0x3F)));
-    out->push_back(static_cast<char>(0x80 | (rune & 0x3F)));
-  } else {
-    out->push_back(static_cast<char>(0xF0 | rune >> 18));
-    out->push_back(static_cast<char>(0x80 | (rune >> 12 & 0x3F)));
-    out->push_back(static_cast<char>(0x80 | (rune >> 6 & 0x3F)));
-    out->push_back(static_cast<char>(0x80 | (rune & 0x3F)));
-  }
 }
 
 // Reads whatever it is given as a value; every step takes at least one byte or ends a level, so it always ends.
@@ -44,7 +28,7 @@ class LenientReader {
 
   json::value Value() {
     Skip();
-    if (depth_ >= kMaxDepth) pos_ = text_.size();
+    if (depth_ >= kMaxRepairDepth) pos_ = text_.size();
     switch (Peek()) {
       case '{':
         return Object();
@@ -174,16 +158,16 @@ class LenientReader {
 
   void Unicode(std::string* out) {
     uint32_t unit = HexUnit();
-    if (unit >= 0xD800 && unit < 0xDC00 && text_.substr(pos_, 2) == "\\u") {
+    if (IsHighSurrogate(unit) && text_.substr(pos_, 2) == "\\u") {
       pos_ += 2;
       const uint32_t low = HexUnit();
-      unit = low >= 0xDC00 && low < 0xE000 ? 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00) : 0xFFFD;
+      unit = IsLowSurrogate(low) ? JoinSurrogates(unit, low) : kNoCharacter;
     }
-    AppendUtf8(unit >= 0xD800 && unit < 0xE000 ? 0xFFFD : unit, out);
+    AppendUtf8(IsHighSurrogate(unit) || IsLowSurrogate(unit) ? kNoCharacter : unit, out);
   }
 
   uint32_t HexUnit() {
-    uint32_t unit = 0xFFFD;
+    uint32_t unit = kNoCharacter;
     const std::string_view digits = text_.substr(pos_, 4);
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
     pos_ += static_cast<size_t>(parsed.ptr - digits.data());

@@ -4,12 +4,13 @@
 namespace ccr::proxy {
 namespace {
 
-void EditRequest(const EditContext&, json::object* body) {
+void EditMaxCompletionTokensRequest(const EditContext&, json::object* body) {
   Rename("max_tokens", "max_completion_tokens", body);
 }
 
 }  // namespace
 
-const Transformer kMaxCompletionTokens = {.name = "maxcompletiontokens", .edit_request = EditRequest};
+const Transformer kMaxCompletionTokens = {.name = "maxcompletiontokens",
+                                          .edit_request = EditMaxCompletionTokensRequest};
 
 }  // namespace ccr::proxy

@@ -4,7 +4,7 @@
 namespace ccr::proxy {
 namespace {
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditMaxTokenRequest(const EditContext& context, json::object* body) {
   const auto max = static_cast<int64_t>(FindUint(context.options, "max_tokens"));
   if (max == 0) return;
   Cap(context, "max_tokens", max, body);
@@ -15,6 +15,6 @@ void EditRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kMaxToken = {.name = "maxtoken", .edits_anthropic = true, .edit_request = EditRequest};
+const Transformer kMaxToken = {.name = "maxtoken", .edits_anthropic = true, .edit_request = EditMaxTokenRequest};
 
 }  // namespace ccr::proxy

@@ -7,7 +7,7 @@
 namespace ccr::proxy {
 namespace {
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditOpenRouterRequest(const EditContext& context, json::object* body) {
   if (!IsClaude(context.model)) EraseCacheControl(context, body);
   if (const json::value* effort = Find(*body, "reasoning_effort"); effort != nullptr) {
     const json::value given = *effort;
@@ -43,16 +43,16 @@ class ErrorEdit : public ChunkEdit {
   const std::unique_ptr<ChunkEdit> ids_ = MakeNumericIdEdit();
 };
 
-std::unique_ptr<ChunkEdit> EditStream() {
+std::unique_ptr<ChunkEdit> MakeOpenRouterEdit() {
   return std::make_unique<ErrorEdit>();
 }
 
 }  // namespace
 
 const Transformer kOpenRouter = {.name = "openrouter",
-                                 .edit_request = EditRequest,
+                                 .edit_request = EditOpenRouterRequest,
                                  .edit_response = PrefixNumericIds,
-                                 .edit_stream = EditStream,
+                                 .edit_stream = MakeOpenRouterEdit,
                                  .keeps_cache_control = IsClaude};
 
 }  // namespace ccr::proxy

@@ -9,7 +9,7 @@ int64_t BudgetOf(std::string_view effort) {
   return effort == "medium" ? 8192 : 24576;
 }
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditReasoningRequest(const EditContext& context, json::object* body) {
   KeepReasoningOfThisTurn(body);
   const json::value* enable = Find(context.options, "enable");
   if (enable != nullptr && *enable == false) {
@@ -28,6 +28,6 @@ void EditRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kReasoning = {.name = "reasoning", .edit_request = EditRequest, .keeps_reasoning = true};
+const Transformer kReasoning = {.name = "reasoning", .edit_request = EditReasoningRequest, .keeps_reasoning = true};
 
 }  // namespace ccr::proxy

@@ -4,7 +4,7 @@
 namespace ccr::proxy {
 namespace {
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditSamplingRequest(const EditContext& context, json::object* body) {
   if (const auto max = static_cast<int64_t>(FindUint(context.options, "max_tokens")); max > 0) {
     Cap(context, "max_tokens", max, body);
     Cap(context, "max_completion_tokens", max, body);
@@ -13,7 +13,7 @@ void EditRequest(const EditContext& context, json::object* body) {
     const json::value* value = Find(context.options, field);
     if (value == nullptr) continue;
     if (context.format == Format::kAnthropic && field == "repetition_penalty") {
-      AddNote(context, "repetition_penalty: not known to Anthropic, left out");
+      AddNote(context.notes, "repetition_penalty: not known to Anthropic, left out");
     } else {
       (*body)[field] = *value;
     }
@@ -22,6 +22,6 @@ void EditRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kSampling = {.name = "sampling", .edits_anthropic = true, .edit_request = EditRequest};
+const Transformer kSampling = {.name = "sampling", .edits_anthropic = true, .edit_request = EditSamplingRequest};
 
 }  // namespace ccr::proxy

@@ -3,7 +3,7 @@
 namespace ccr::proxy {
 namespace {
 
-void EditRequest(const EditContext&, json::object* body) {
+void EditStreamOptionsRequest(const EditContext&, json::object* body) {
   if (!FindBool(*body, "stream")) return;
   json::value& options = (*body)["stream_options"];
   if (!options.is_object()) options = json::object();
@@ -12,6 +12,6 @@ void EditRequest(const EditContext&, json::object* body) {
 
 }  // namespace
 
-const Transformer kStreamOptions = {.name = "streamoptions", .edit_request = EditRequest};
+const Transformer kStreamOptions = {.name = "streamoptions", .edit_request = EditStreamOptionsRequest};
 
 }  // namespace ccr::proxy

@@ -26,11 +26,11 @@ json::object ExitTool() {
   return {{"type", "function"}, {"function", std::move(function)}};
 }
 
-void EditRequest(const EditContext& context, json::object* body) {
+void EditToolUseRequest(const EditContext& context, json::object* body) {
   json::array* tools = FindArray(*body, "tools");
   json::array* messages = FindArray(*body, "messages");
   if (tools == nullptr || tools->empty() || messages == nullptr || FindText(*body, "tool_choice") == "none") return;
-  if (tools->size() >= kMaxTools) return AddNote(context, "tooluse: no room for another tool, left out");
+  if (tools->size() >= kMaxTools) return AddNote(context.notes, "tooluse: no room for another tool, left out");
   tools->insert(tools->begin(), ExitTool());
   messages->push_back(json::object{{"role", "system"}, {"content", kReminder}});
   const json::value* choice = Find(*body, "tool_choice");
@@ -58,7 +58,7 @@ void EndAsText(json::object* choice) {
   if (FindText(*choice, "finish_reason") == "tool_calls") (*choice)["finish_reason"] = "stop";
 }
 
-void EditResponse(const EditContext&, json::object* body) {
+void EditToolUseResponse(const EditContext&, json::object* body) {
   json::array* choices = FindArray(*body, "choices");
   for (size_t i = 0; choices != nullptr && i < choices->size(); ++i) {
     json::object* choice = (*choices)[i].if_object();
@@ -165,13 +165,15 @@ class ExitEdit : public ChunkEdit {
   bool has_others_ = false;
 };
 
-std::unique_ptr<ChunkEdit> EditStream() {
+std::unique_ptr<ChunkEdit> MakeToolUseEdit() {
   return std::make_unique<ExitEdit>();
 }
 
 }  // namespace
 
-const Transformer kToolUse = {
-    .name = "tooluse", .edit_request = EditRequest, .edit_response = EditResponse, .edit_stream = EditStream};
+const Transformer kToolUse = {.name = "tooluse",
+                              .edit_request = EditToolUseRequest,
+                              .edit_response = EditToolUseResponse,
+                              .edit_stream = MakeToolUseEdit};
 
 }  // namespace ccr::proxy

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/anthropic_openai.h"
-#include "proxy/formats/anthropic_openai_response.h"
 #include "proxy/formats/edited_translation.h"
 #include "proxy/formats/json_util.h"
 #include "tests/proxy/formats/anthropic_dice.h"

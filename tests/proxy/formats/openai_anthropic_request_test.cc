@@ -149,8 +149,8 @@ TEST(OpenAiToAnthropicRequest, ImagesOfOthersThanTheUserAreMarked) {
 
 TEST(OpenAiToAnthropicRequest, ArgumentsThatAreNoObjectAreKeptRaw) {
   for (const auto& [arguments, input] :
-       std::vector<std::pair<std::string, std::string>>{{R"("{\"a\":")", R"({"_raw":"{\"a\":"})"},
-                                                        {R"("[1]")", R"({"_raw":"[1]"})"},
+       std::vector<std::pair<std::string, std::string>>{{R"("{\"a\":")", R"({"raw_arguments":"{\"a\":"})"},
+                                                        {R"("[1]")", R"({"raw_arguments":"[1]"})"},
                                                         {R"("")", "{}"},
                                                         {R"(" ")", "{}"},
                                                         {"null", "{}"},
@@ -159,7 +159,7 @@ TEST(OpenAiToAnthropicRequest, ArgumentsThatAreNoObjectAreKeptRaw) {
         R"([{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{"id":"x","function":{"name":"f","arguments":)" +
         arguments + R"(}}]},{"role":"tool","tool_call_id":"x","content":""}])");
     EXPECT_EQ(Json(result.body.at("messages").at(1).at("content").at(0).at("input")), input) << arguments;
-    EXPECT_EQ(Noted(result, "_raw"), input.find("_raw") != input.npos) << arguments;
+    EXPECT_EQ(Noted(result, "raw_arguments"), input.find("raw_arguments") != input.npos) << arguments;
     EXPECT_EQ(Json(result.body.at("messages").at(2).at("content")), R"([{"type":"tool_result","tool_use_id":"x"}])");
   }
 }

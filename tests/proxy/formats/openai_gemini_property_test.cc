@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/openai_gemini.h"
 #include "tests/proxy/formats/anthropic_dice.h"

@@ -100,7 +100,7 @@ TEST(OpenAiToGeminiRequest, CallsThatDoNotFit) {
     {"role":"tool","tool_call_id":"stray","content":"lost"},
     {"role":"tool","tool_call_id":"b","content":""}])"),
             R"([{"role":"user","parts":[{"text":"Continue."}]},{"role":"model","parts":[)"
-            R"({"functionCall":{"name":"__f","args":{"_raw":"not json"}}},{"functionCall":{"name":"g","args":{}}}]},)"
+            R"({"functionCall":{"name":"__f","args":{"raw_arguments":"not json"}}},{"functionCall":{"name":"g","args":{}}}]},)"
             R"({"role":"user","parts":[{"functionResponse":{"name":"__f","response":{"error":"no result"}}},)"
             R"({"functionResponse":{"name":"g","response":{"output":""}}}]},)"
             R"({"role":"user","parts":[{"text":"lost"}]}])");

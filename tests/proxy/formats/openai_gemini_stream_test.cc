@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "proxy/formats/anthropic_openai_response.h"
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/openai_gemini.h"
 #include "tests/proxy/formats/openai_validators.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "proxy/formats/answer_id.h"
 #include "proxy/formats/anthropic_openai.h"
-#include "proxy/formats/anthropic_openai_response.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {
