@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/broker/base/config_problems.h"
+
 namespace ccr {
 namespace {
 
@@ -21,12 +23,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Pair;
-
-std::string Show(const std::vector<ConfigProblem>& problems) {
-  std::string out;
-  for (const ConfigProblem& problem : problems) out += problem.ToString() + "\n";
-  return out;
-}
 
 EnvLookup Env(std::map<std::string, std::string> values) {
   return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {

@@ -9,6 +9,7 @@
 
 #include "broker/base/config.h"
 #include "broker/base/node_json.h"
+#include "tests/broker/base/config_problems.h"
 
 namespace ccr {
 namespace {
@@ -17,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-ConfigResult Parse(const std::string& transformer, const std::string& path = "/cfg/config.json") {
+ConfigResult ParseTransformer(const std::string& transformer, const std::string& path = "/cfg/config.json") {
   return ParseConfig(
       "{Providers: [{name: 'p', api_base_url: 'https://p.test/v1/chat/completions', models: ['m', 'n/x:y'],\n"
       "api_key: 'canary-key-a1',\ntransformer: " +
@@ -28,14 +29,8 @@ ConfigResult Parse(const std::string& transformer, const std::string& path = "/c
       });
 }
 
-std::string Show(const std::vector<ConfigProblem>& problems) {
-  std::string out;
-  for (const ConfigProblem& problem : problems) out += problem.ToString() + "\n";
-  return out;
-}
-
-ProviderConfig Good(const std::string& transformer) {
-  ConfigResult result = Parse(transformer);
+ProviderConfig GoodTransformers(const std::string& transformer) {
+  ConfigResult result = ParseTransformer(transformer);
   EXPECT_TRUE(result.config) << Show(result.problems);
   EXPECT_THAT(Show(result.problems), IsEmpty());
   return result.config ? std::move(result.config->providers[0]) : ProviderConfig();
@@ -48,7 +43,7 @@ std::string Shown(const std::vector<TransformerConfig>& transformers) {
 }
 
 TEST(Transformers, NamesOptionsAndModels) {
-  const ProviderConfig provider = Good(
+  const ProviderConfig provider = GoodTransformers(
       R"({use: ['deepseek', ['maxtoken', {max_tokens: '16384'}], ['enhancetool'], ['tooluse', null]],
           'n/x:y': {use: [['openrouter', {provider: {only: ['a', 1.5, null, true]}}]]}, m: {use: []}})");
   EXPECT_EQ(Shown(provider.transformers), R"(deepseek{} maxtoken{"max_tokens": 16384} enhancetool{} tooluse{} )");
@@ -59,21 +54,21 @@ TEST(Transformers, NamesOptionsAndModels) {
 }
 
 TEST(Transformers, NamesOfFormatsEditNothing) {
-  const ProviderConfig provider = Good("{use: ['Anthropic', 'cleancache', 'OpenAI']}");
+  const ProviderConfig provider = GoodTransformers("{use: ['Anthropic', 'cleancache', 'OpenAI']}");
   EXPECT_EQ(provider.format, ProviderFormat::kAnthropic);
   EXPECT_EQ(Shown(provider.transformers), "cleancache{} ");
 }
 
 TEST(Transformers, FlagsAndNumbersAreWhatTheyMean) {
   EXPECT_EQ(
-      Shown(
-          Good("{use: [['reasoning', {enable: 'false'}], ['sampling', {temperature: 0, top_p: '0.5'}]]}").transformers),
+      Shown(GoodTransformers("{use: [['reasoning', {enable: 'false'}], ['sampling', {temperature: 0, top_p: '0.5'}]]}")
+                .transformers),
       R"(reasoning{"enable": false} sampling{"temperature": 0, "top_p": 0.5} )");
 }
 
 TEST(Transformers, TheDescriptionReadsBackAndHidesSecrets) {
-  const ConfigResult result =
-      Parse(R"({use: [['customparams', {api_token: '$SET', note: 'a "b"\n', n: 7}]], 'n/x:y': {use: ['groq']}})");
+  const ConfigResult result = ParseTransformer(
+      R"({use: [['customparams', {api_token: '$SET', note: 'a "b"\n', n: 7}]], 'n/x:y': {use: ['groq']}})");
   ASSERT_TRUE(result.config) << Show(result.problems);
   const std::string description = DescribeConfig(*result.config);
   const std::string expected =
@@ -87,16 +82,16 @@ TEST(Transformers, TheDescriptionReadsBackAndHidesSecrets) {
   EXPECT_EQ(DescribeConfig(*again.config), description);
 }
 
-struct Row {
+struct TransformerRow {
   std::string transformer;
   ConfigProblem::Severity severity;
   std::string field, message;
 };
 
-class MistakeTest : public ::testing::TestWithParam<Row> {};
+class MistakeTest : public ::testing::TestWithParam<TransformerRow> {};
 
 TEST_P(MistakeTest, IsNamed) {
-  const ConfigResult result = Parse(GetParam().transformer);
+  const ConfigResult result = ParseTransformer(GetParam().transformer);
   ASSERT_EQ(result.problems.size(), 1U) << Show(result.problems);
   const ConfigProblem& problem = result.problems[0];
   EXPECT_EQ(problem.severity, GetParam().severity) << Show(result.problems);
@@ -107,26 +102,27 @@ TEST_P(MistakeTest, IsNamed) {
   EXPECT_EQ(result.config.has_value(), GetParam().severity == ConfigProblem::Severity::kWarning);
 }
 
-constexpr auto kError = ConfigProblem::Severity::kError;
-constexpr auto kWarning = ConfigProblem::Severity::kWarning;
-
 INSTANTIATE_TEST_SUITE_P(
     All, MistakeTest,
     ::testing::Values(
-        Row{"{use: [['maxtoken', {max_tokens: 'many'}]]}", kError, "use[0][1].max_tokens", "whole number from 1"},
-        Row{"{use: [['maxtoken', {max_tokens: 0}]]}", kError, "use[0][1].max_tokens", "whole number from 1"},
-        Row{"{use: ['maxtoken']}", kError, "use[0].max_tokens", "maxtoken needs this option"},
-        Row{"{use: [['maxtoken', 5]]}", kError, "use[0][1]", "must be a map {...}, not a number"},
-        Row{"{use: [['maxtoken', {max_tokens: 5, maxtokens: 5}]]}", kWarning, "use[0][1].maxtokens",
-            "did you mean max_tokens?"},
-        Row{"{use: [['sampling', {temperature: 2.5}]]}", kError, "use[0][1].temperature", "from 0 to 2"},
-        Row{"{use: [['sampling', {top_p: []}]]}", kError, "use[0][1].top_p", "number from 0 to 1"},
-        Row{"{use: [['reasoning', {enable: 'maybe'}]]}", kError, "use[0][1].enable", "must be true or false"},
-        Row{"{use: [['groq', {a: 1}]]}", kWarning, "use[0][1].a", "unknown field"},
-        Row{"{use: [['openrouter', {model: 'x'}]]}", kError, "use[0][1].model", "cannot be set here"},
-        Row{"{use: [['groq', {}, 1]]}", kWarning, "use[0]", "more than a name and its options"},
-        Row{"{m: {use: [['maxtoken', {max_tokens: 'x'}]]}}", kError, "m.use[0][1].max_tokens", "whole number from 1"},
-        Row{"{strange: {use: ['groq']}}", kWarning, "strange", "neither \"use\" nor one of the provider's models"}));
+        TransformerRow{"{use: [['maxtoken', {max_tokens: 'many'}]]}", kError, "use[0][1].max_tokens",
+                       "whole number from 1"},
+        TransformerRow{"{use: [['maxtoken', {max_tokens: 0}]]}", kError, "use[0][1].max_tokens", "whole number from 1"},
+        TransformerRow{"{use: ['maxtoken']}", kError, "use[0].max_tokens", "maxtoken needs this option"},
+        TransformerRow{"{use: [['maxtoken', 5]]}", kError, "use[0][1]", "must be a map {...}, not a number"},
+        TransformerRow{"{use: [['maxtoken', {max_tokens: 5, maxtokens: 5}]]}", kWarning, "use[0][1].maxtokens",
+                       "did you mean max_tokens?"},
+        TransformerRow{"{use: [['sampling', {temperature: 2.5}]]}", kError, "use[0][1].temperature", "from 0 to 2"},
+        TransformerRow{"{use: [['sampling', {top_p: []}]]}", kError, "use[0][1].top_p", "number from 0 to 1"},
+        TransformerRow{"{use: [['reasoning', {enable: 'maybe'}]]}", kError, "use[0][1].enable",
+                       "must be true or false"},
+        TransformerRow{"{use: [['groq', {a: 1}]]}", kWarning, "use[0][1].a", "unknown field"},
+        TransformerRow{"{use: [['openrouter', {model: 'x'}]]}", kError, "use[0][1].model", "cannot be set here"},
+        TransformerRow{"{use: [['groq', {}, 1]]}", kWarning, "use[0]", "more than a name and its options"},
+        TransformerRow{"{m: {use: [['maxtoken', {max_tokens: 'x'}]]}}", kError, "m.use[0][1].max_tokens",
+                       "whole number from 1"},
+        TransformerRow{"{strange: {use: ['groq']}}", kWarning, "strange",
+                       "neither \"use\" nor one of the provider's models"}));
 
 TEST(NodeJson, Texts) {
   EXPECT_EQ(JsonText("a\"\\\n\x01\xC3\xA9"), "\"a\\\"\\\\\\u000a\\u0001\xC3\xA9\"");

@@ -5,7 +5,7 @@
 namespace ccr::core {
 namespace {
 
-const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+const absl::Time kTableStart = absl::FromUnixSeconds(1'700'000'000);
 
 LeaseId Id(uint64_t number) {
   return {1, 1, 5, number};
@@ -16,7 +16,7 @@ LeaseRecord Lease(uint64_t number) {
 
 TEST(LeaseTableTest, ALeaseEndsOnce) {
   LeaseTable table;
-  table.Add(Lease(1), kNobody, kStart + absl::Seconds(10));
+  table.Add(Lease(1), kNobody, kTableStart + absl::Seconds(10));
   EXPECT_EQ(table.size(), 1u);
   EXPECT_EQ(table.PastOf(Id(1)), LeaseTable::Past::kUnknown);
   EXPECT_TRUE(table.Remove(Id(1), true));
@@ -28,52 +28,52 @@ TEST(LeaseTableTest, ALeaseEndsOnce) {
 
 TEST(LeaseTableTest, ExpiresInOrderAndAtTheMoment) {
   LeaseTable table;
-  table.Add(Lease(1), kNobody, kStart + absl::Milliseconds(10'000));
-  table.Add(Lease(2), kNobody, kStart + absl::Milliseconds(5'000));
-  EXPECT_EQ(table.NextExpiry(), kStart + absl::Milliseconds(5'000));
-  EXPECT_EQ(table.PopExpired(kStart + absl::Milliseconds(9'999))->id, Id(2));
-  EXPECT_FALSE(table.PopExpired(kStart + absl::Milliseconds(9'999)).has_value());
-  EXPECT_EQ(table.PopExpired(kStart + absl::Milliseconds(10'000))->id, Id(1));
+  table.Add(Lease(1), kNobody, kTableStart + absl::Milliseconds(10'000));
+  table.Add(Lease(2), kNobody, kTableStart + absl::Milliseconds(5'000));
+  EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Milliseconds(5'000));
+  EXPECT_EQ(table.PopExpired(kTableStart + absl::Milliseconds(9'999))->id, Id(2));
+  EXPECT_FALSE(table.PopExpired(kTableStart + absl::Milliseconds(9'999)).has_value());
+  EXPECT_EQ(table.PopExpired(kTableStart + absl::Milliseconds(10'000))->id, Id(1));
   EXPECT_EQ(table.PastOf(Id(1)), LeaseTable::Past::kUnreported);
   EXPECT_EQ(table.NextExpiry(), absl::InfiniteFuture());
 }
 
 TEST(LeaseTableTest, ExtendNeverShortens) {
   LeaseTable table;
-  table.Add(Lease(1), kNobody, kStart + absl::Seconds(10));
-  EXPECT_TRUE(table.Extend(Id(1), kStart + absl::Seconds(5)));
-  EXPECT_EQ(table.NextExpiry(), kStart + absl::Seconds(10));
-  EXPECT_TRUE(table.Extend(Id(1), kStart + absl::Seconds(20)));
-  EXPECT_EQ(table.NextExpiry(), kStart + absl::Seconds(20));
-  EXPECT_FALSE(table.Extend(Id(2), kStart));
+  table.Add(Lease(1), kNobody, kTableStart + absl::Seconds(10));
+  EXPECT_TRUE(table.Extend(Id(1), kTableStart + absl::Seconds(5)));
+  EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Seconds(10));
+  EXPECT_TRUE(table.Extend(Id(1), kTableStart + absl::Seconds(20)));
+  EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Seconds(20));
+  EXPECT_FALSE(table.Extend(Id(2), kTableStart));
 }
 
 TEST(LeaseTableTest, OrphansOnlyTheOwnersLeases) {
   LeaseTable table;
-  for (uint64_t i = 1; i <= 9; ++i) table.Add(Lease(i), i % 3, kStart + absl::Minutes(10));
+  for (uint64_t i = 1; i <= 9; ++i) table.Add(Lease(i), i % 3, kTableStart + absl::Minutes(10));
   EXPECT_TRUE(table.Remove(Id(4), true));  // of owner 1, in the middle of its list
-  EXPECT_TRUE(table.Adopt(Id(7), 2, kStart + absl::Minutes(10)));
-  table.Orphan(1, kStart + absl::Seconds(5));
-  EXPECT_EQ(table.PopExpired(kStart + absl::Seconds(5))->id, Id(1));
-  EXPECT_FALSE(table.PopExpired(kStart + absl::Seconds(599)).has_value());
+  EXPECT_TRUE(table.Adopt(Id(7), 2, kTableStart + absl::Minutes(10)));
+  table.Orphan(1, kTableStart + absl::Seconds(5));
+  EXPECT_EQ(table.PopExpired(kTableStart + absl::Seconds(5))->id, Id(1));
+  EXPECT_FALSE(table.PopExpired(kTableStart + absl::Seconds(599)).has_value());
   EXPECT_EQ(table.size(), 7u);
-  table.Orphan(2, kStart + absl::Seconds(6));
+  table.Orphan(2, kTableStart + absl::Seconds(6));
   int expired = 0;
-  while (table.PopExpired(kStart + absl::Seconds(6))) ++expired;
+  while (table.PopExpired(kTableStart + absl::Seconds(6))) ++expired;
   EXPECT_EQ(expired, 4);
 }
 
 TEST(LeaseTableTest, AnOrphanKeepsAnEarlierEnd) {
   LeaseTable table;
-  table.Add(Lease(1), 1, kStart + absl::Seconds(3));
-  table.Orphan(1, kStart + absl::Seconds(5));
-  EXPECT_EQ(table.NextExpiry(), kStart + absl::Seconds(3));
+  table.Add(Lease(1), 1, kTableStart + absl::Seconds(3));
+  table.Orphan(1, kTableStart + absl::Seconds(5));
+  EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Seconds(3));
 }
 
 TEST(LeaseTableTest, RemembersABoundedPast) {
   LeaseTable table;
   for (uint64_t i = 0; i <= LeaseTable::kMemory; ++i) {
-    table.Add(Lease(i), kNobody, kStart);
+    table.Add(Lease(i), kNobody, kTableStart);
     table.Remove(Id(i), true);
   }
   EXPECT_EQ(table.PastOf(Id(0)), LeaseTable::Past::kUnknown);

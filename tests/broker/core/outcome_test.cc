@@ -8,7 +8,7 @@
 namespace ccr::core {
 namespace {
 
-struct Row {
+struct OutcomeRow {
   int status;
   std::string type;
   std::string code;
@@ -16,7 +16,7 @@ struct Row {
   std::string reason;
 };
 
-std::vector<Row> Rows() {
+std::vector<OutcomeRow> Rows() {
   return {
       {200, "", "", Outcome::kSuccess, "success"},
       {204, "", "", Outcome::kSuccess, "success"},
@@ -73,7 +73,7 @@ std::vector<Row> Rows() {
 }
 
 TEST(ClassifyTest, FollowsTheTable) {
-  for (const Row& row : Rows()) {
+  for (const OutcomeRow& row : Rows()) {
     Evidence evidence;
     evidence.http_status = row.status;
     evidence.error_type = row.type;
@@ -137,7 +137,7 @@ TEST(ClassifyTest, CallersWithoutHttpSaySuccessOrFailure) {
 }
 
 TEST(StaticReasonTest, KnowsWhatClassifyGives) {
-  for (const Row& row : Rows()) {
+  for (const OutcomeRow& row : Rows()) {
     if (row.outcome != Outcome::kSuccess) EXPECT_EQ(StaticReason(std::string(row.reason)), row.reason);
   }
   EXPECT_EQ(StaticReason("auth"), "auth");

@@ -13,7 +13,7 @@ testing::AssertionResult IsAbout(absl::Duration actual, absl::Duration expected)
                                      << absl::FormatDuration(expected);
 }
 
-struct Row {
+struct StateRow {
   const char* name;
   Evidence evidence;
   KeyState state;
@@ -25,7 +25,7 @@ struct Row {
 TEST_F(PoolStateTest, WhatOneReportDoes) {
   Evidence quota = Status(429);
   quota.error_code = "insufficient_quota";
-  const std::vector<Row> rows = {
+  const std::vector<StateRow> rows = {
       {"success", Success(), KeyState::kActive, "", Advice::kRelay, 0},
       {"400", Status(400), KeyState::kActive, "", Advice::kRelay, 0},
       {"404", Status(404), KeyState::kActive, "", Advice::kRelay, 0},
@@ -41,7 +41,7 @@ TEST_F(PoolStateTest, WhatOneReportDoes) {
       {"500", Status(500), KeyState::kCooling, "http_500", Advice::kRetry, 1},
       {"cancelled", Cancelled(), KeyState::kActive, "", Advice::kRelay, 0},
   };
-  for (const Row& row : rows) {
+  for (const StateRow& row : rows) {
     SCOPED_TRACE(row.name);
     Start(SpecOf(4));
     const Decision decision = Tell(Get(), row.evidence);

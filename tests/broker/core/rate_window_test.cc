@@ -8,32 +8,32 @@
 namespace ccr::core {
 namespace {
 
-const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+const absl::Time kWindowStart = absl::FromUnixSeconds(1'700'000'000);
 
 TEST(RateWindowTest, CountsUntilTheBucketHasLeft) {
   RateWindow window;
-  window.Add(kStart + absl::Milliseconds(400));
-  EXPECT_EQ(window.Used(kStart + absl::Milliseconds(60'400)), 1u);
-  EXPECT_EQ(window.Used(kStart + absl::Milliseconds(60'999)), 1u);
-  EXPECT_EQ(window.Used(kStart + absl::Milliseconds(61'000)), 0u);
+  window.Add(kWindowStart + absl::Milliseconds(400));
+  EXPECT_EQ(window.Used(kWindowStart + absl::Milliseconds(60'400)), 1u);
+  EXPECT_EQ(window.Used(kWindowStart + absl::Milliseconds(60'999)), 1u);
+  EXPECT_EQ(window.Used(kWindowStart + absl::Milliseconds(61'000)), 0u);
 }
 
 TEST(RateWindowTest, SaysWhenItIsBelow) {
   RateWindow window;
-  EXPECT_EQ(window.BelowAt(1, kStart), kStart);
-  window.Add(kStart, 2);
-  window.Add(kStart + absl::Seconds(10));
-  const absl::Time now = kStart + absl::Seconds(20);
+  EXPECT_EQ(window.BelowAt(1, kWindowStart), kWindowStart);
+  window.Add(kWindowStart, 2);
+  window.Add(kWindowStart + absl::Seconds(10));
+  const absl::Time now = kWindowStart + absl::Seconds(20);
   EXPECT_EQ(window.BelowAt(4, now), now);
-  EXPECT_EQ(window.BelowAt(3, now), kStart + absl::Seconds(61));
-  EXPECT_EQ(window.BelowAt(2, now), kStart + absl::Seconds(61));
-  EXPECT_EQ(window.BelowAt(1, now), kStart + absl::Seconds(71));
+  EXPECT_EQ(window.BelowAt(3, now), kWindowStart + absl::Seconds(61));
+  EXPECT_EQ(window.BelowAt(2, now), kWindowStart + absl::Seconds(61));
+  EXPECT_EQ(window.BelowAt(1, now), kWindowStart + absl::Seconds(71));
 }
 
 TEST(RateWindowTest, ForgetsAllAfterALongTime) {
   RateWindow window;
-  window.Add(kStart, 100);
-  EXPECT_EQ(window.Used(kStart + absl::Hours(5)), 0u);
+  window.Add(kWindowStart, 100);
+  EXPECT_EQ(window.Used(kWindowStart + absl::Hours(5)), 0u);
 }
 
 TEST(RateWindowTest, NeverHasMoreThanTheLimitInAnySixtySeconds) {
@@ -41,7 +41,7 @@ TEST(RateWindowTest, NeverHasMoreThanTheLimitInAnySixtySeconds) {
   constexpr uint32_t kLimit = 5;
   RateWindow window;
   std::deque<absl::Time> grants;
-  absl::Time now = kStart;
+  absl::Time now = kWindowStart;
   for (int i = 0; i < 20'000; ++i) {
     now += absl::Milliseconds(random() % 8'000);
     const absl::Time below = window.BelowAt(kLimit, now);

@@ -8,13 +8,13 @@ namespace ccr::proxy {
 namespace {
 
 // Sun, 06 Nov 1994 08:49:37 GMT
-const absl::Time kNow = absl::FromUnixSeconds(784111777);
+const absl::Time kAnswered = absl::FromUnixSeconds(784111777);
 
 Evidence OfBody(std::string_view body, int status = 400) {
-  return FromResponse(status, {}, body, kNow);
+  return FromResponse(status, {}, body, kAnswered);
 }
 std::optional<absl::Duration> RetryAfter(const Headers& headers) {
-  return FromResponse(429, headers, "", kNow).retry_after;
+  return FromResponse(429, headers, "", kAnswered).retry_after;
 }
 
 TEST(FromResponse, ErrorTypesAndCodes) {
@@ -95,18 +95,19 @@ TEST(FromResponse, MillisecondsWin) {
 TEST(FromResponse, RetryInfoWhenNoHeaderSaysIt) {
   const std::string body =
       R"([{"error":{"status":"RESOURCE_EXHAUSTED","details":[{"reason":"RATE_LIMIT_EXCEEDED"},{"retryDelay":"34.5s"}]}}])";
-  EXPECT_EQ(FromResponse(429, {}, body, kNow).retry_after, absl::Milliseconds(34500));
-  EXPECT_EQ(FromResponse(429, {{"retry-after", "2"}}, body, kNow).retry_after, absl::Seconds(2));
+  EXPECT_EQ(FromResponse(429, {}, body, kAnswered).retry_after, absl::Milliseconds(34500));
+  EXPECT_EQ(FromResponse(429, {{"retry-after", "2"}}, body, kAnswered).retry_after, absl::Seconds(2));
   EXPECT_EQ(OfBody(R"({"error":{"details":[{"retryDelay":"5"},{"retryDelay":"xs"},7]}})").retry_after, std::nullopt);
 }
 
 TEST(FromResponse, Headroom) {
-  Evidence evidence =
-      FromResponse(200, {{"X-RateLimit-Remaining-Requests", "12"}, {"x-ratelimit-remaining-tokens", "3400"}}, "", kNow);
+  Evidence evidence = FromResponse(
+      200, {{"X-RateLimit-Remaining-Requests", "12"}, {"x-ratelimit-remaining-tokens", "3400"}}, "", kAnswered);
   EXPECT_EQ(evidence.remaining_requests, 12U);
   EXPECT_EQ(evidence.remaining_tokens, 3400U);
   evidence = FromResponse(
-      200, {{"anthropic-ratelimit-requests-remaining", "0"}, {"anthropic-ratelimit-tokens-remaining", "-1"}}, "", kNow);
+      200, {{"anthropic-ratelimit-requests-remaining", "0"}, {"anthropic-ratelimit-tokens-remaining", "-1"}}, "",
+      kAnswered);
   EXPECT_EQ(evidence.remaining_requests, 0U);
   EXPECT_EQ(evidence.remaining_tokens, std::nullopt);
 }

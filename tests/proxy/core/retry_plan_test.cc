@@ -9,8 +9,8 @@ namespace {
 using ::testing::ElementsAre;
 using Advice = RetryPlan::Advice;
 
-const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
-const absl::Time kDeadline = kNow + absl::Minutes(10);
+const absl::Time kTried = absl::FromUnixSeconds(1'000'000);
+const absl::Time kDeadline = kTried + absl::Minutes(10);
 
 Evidence Status(int status, std::optional<absl::Duration> retry_after = std::nullopt) {
   Evidence evidence;
@@ -70,16 +70,16 @@ TEST(MayRetry, NotForClientsWhoLeftOrOurOwnFaults) {
 
 TEST(RetryPlan, RetriesAreBounded) {
   RetryPlan plan(Retries(2), kDeadline);
-  EXPECT_TRUE(plan.WantsNext(Status(500), kNow));
+  EXPECT_TRUE(plan.WantsNext(Status(500), kTried));
   plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kNow));
-  EXPECT_TRUE(plan.WantsNext(Status(500), kNow));
+  EXPECT_TRUE(plan.MayContinue(kTried));
+  EXPECT_TRUE(plan.WantsNext(Status(500), kTried));
   plan.Record(Transport(TransportError::kRead), Advice::kRetry, "b", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kNow));
-  EXPECT_FALSE(plan.WantsNext(Status(500), kNow));
-  EXPECT_TRUE(plan.WantsNext(Status(429), kNow)) << "rotations are no retries";
+  EXPECT_TRUE(plan.MayContinue(kTried));
+  EXPECT_FALSE(plan.WantsNext(Status(500), kTried));
+  EXPECT_TRUE(plan.WantsNext(Status(429), kTried)) << "rotations are no retries";
   plan.Record(Status(500), Advice::kRetry, "c", "upstream_failure");
-  EXPECT_FALSE(plan.MayContinue(kNow));
+  EXPECT_FALSE(plan.MayContinue(kTried));
   EXPECT_EQ(plan.attempts(), 3U);
 }
 
@@ -87,10 +87,10 @@ TEST(RetryPlan, RotationsAreNotCountedAsRetries) {
   RetryPlan plan(Retries(1), kDeadline);
   for (const char* key : {"a", "b", "c", "d"}) {
     plan.Record(Status(401), Advice::kRotate, key, "auth");
-    EXPECT_TRUE(plan.MayContinue(kNow));
+    EXPECT_TRUE(plan.MayContinue(kTried));
   }
   plan.Record(Status(500), Advice::kRetry, "e", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kNow));
+  EXPECT_TRUE(plan.MayContinue(kTried));
   EXPECT_EQ(plan.rotations(), 4U);
   EXPECT_EQ(plan.retries(), 1U);
   EXPECT_THAT(plan.exclude(), ElementsAre("a", "b", "c", "d", "e"));
@@ -109,9 +109,9 @@ TEST(RetryPlan, AttemptsHaveAHardCap) {
   RetryPlan plan(Retries(1000), kDeadline);
   size_t attempts = 0;
   do {
-    EXPECT_EQ(plan.WantsNext(Status(429), kNow), attempts < 63) << attempts;
+    EXPECT_EQ(plan.WantsNext(Status(429), kTried), attempts < 63) << attempts;
     plan.Record(Status(429), Advice::kRotate, "key" + std::to_string(attempts++), "rate_limited");
-  } while (plan.MayContinue(kNow));
+  } while (plan.MayContinue(kTried));
   EXPECT_EQ(attempts, 64U);
 }
 
@@ -126,18 +126,18 @@ TEST(RetryPlan, TheDeadlineEndsIt) {
 
 TEST(RetryPlan, SwitchedOffThereIsOneAttempt) {
   RetryPlan plan(Retries(3, false), kDeadline);
-  EXPECT_FALSE(plan.WantsNext(Status(429), kNow));
+  EXPECT_FALSE(plan.WantsNext(Status(429), kTried));
   plan.Record(Status(429), Advice::kRotate, "a", "rate_limited");
-  EXPECT_FALSE(plan.MayContinue(kNow));
+  EXPECT_FALSE(plan.MayContinue(kTried));
 }
 
 TEST(RetryPlan, RelayEndsIt) {
   RetryPlan plan(Retries(3), kDeadline);
-  EXPECT_FALSE(plan.WantsNext(Status(200), kNow));
-  EXPECT_FALSE(plan.WantsNext(Status(422), kNow));
+  EXPECT_FALSE(plan.WantsNext(Status(200), kTried));
+  EXPECT_FALSE(plan.WantsNext(Status(422), kTried));
   plan.Record(Status(422), Advice::kRelay, "a", "caller_fault");
-  EXPECT_FALSE(plan.MayContinue(kNow));
-  EXPECT_EQ(plan.Backoff(kNow, 0), std::nullopt);
+  EXPECT_FALSE(plan.MayContinue(kTried));
+  EXPECT_EQ(plan.Backoff(kTried, 0), std::nullopt);
 }
 
 TEST(RetryPlan, CountsForTheBroker) {
@@ -153,8 +153,8 @@ TEST(Backoff, GrowsToItsCap) {
   RetryPlan plan(Retries(20), kDeadline);
   for (const int64_t full : {200, 400, 800, 1600, 3200, 5000, 5000, 5000}) {
     plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-    EXPECT_EQ(plan.Backoff(kNow, 0.0), absl::Milliseconds(full) / 2);
-    EXPECT_EQ(plan.Backoff(kNow, 0.5), absl::Milliseconds(full) * 0.75);
+    EXPECT_EQ(plan.Backoff(kTried, 0.0), absl::Milliseconds(full) / 2);
+    EXPECT_EQ(plan.Backoff(kTried, 0.5), absl::Milliseconds(full) * 0.75);
   }
 }
 
@@ -162,7 +162,7 @@ TEST(Backoff, HeedsRetryAfter) {
   const auto backoff = [](absl::Duration retry_after) {
     RetryPlan plan(Retries(3), kDeadline);
     plan.Record(Status(503, retry_after), Advice::kRetry, "a", "overloaded");
-    return plan.Backoff(kNow, 0);
+    return plan.Backoff(kTried, 0);
   };
   EXPECT_EQ(backoff(absl::ZeroDuration()), absl::Milliseconds(100));
   EXPECT_EQ(backoff(absl::Seconds(2)), absl::Seconds(2));
@@ -181,7 +181,7 @@ TEST(Backoff, NotAfterAKeysFault) {
   RetryPlan plan(Retries(3), kDeadline);
   plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
   plan.Record(Status(429), Advice::kRotate, "b", "rate_limited");
-  EXPECT_EQ(plan.Backoff(kNow, 0), std::nullopt);
+  EXPECT_EQ(plan.Backoff(kTried, 0), std::nullopt);
 }
 
 TEST(Final, RelayedAttemptWins) {

@@ -1,4 +1,4 @@
-// Random requests and streams. A failure prints its seed; CCR_TEST_SEED=N begins with it.
+// Random requests and streams. A failure prints its seed; dice.h says how to begin with it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,16 +9,11 @@
 #include "proxy/formats/anthropic_openai.h"
 #include "proxy/formats/edited_translation.h"
 #include "proxy/formats/json_util.h"
-#include "tests/proxy/formats/anthropic_dice.h"
+#include "tests/proxy/formats/anthropic_requests.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {
 namespace {
-
-using anthropic_dice::Dice;
-using anthropic_dice::FirstSeed;
-using anthropic_dice::kRuns;
-using anthropic_dice::RequestMaker;
 
 Provider SomeTransformers(Dice* dice) {
   static const std::vector<TransformerUse> all = {
@@ -37,7 +32,7 @@ Provider SomeTransformers(Dice* dice) {
       {"cleancache", "{}"},
       {"customparams", R"({"temperature":1,"user":"me"})"}};
   Provider provider;
-  while (!dice->OneIn(3)) provider.transformers.push_back(all[dice->Roll(all.size())]);
+  while (!dice->OneIn(3)) provider.transformers.push_back(all[dice->Below(all.size())]);
   return provider;
 }
 
@@ -52,9 +47,9 @@ std::string WithoutExtensions(const std::string& body) {
 TEST(AnthropicOpenAiProperty, AnyTransformersLeaveAValidRequest) {
   const auto translation = MakeAnthropicToOpenAi();
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     Dice dice(seed);
-    const std::string body = RequestMaker(&dice).Make();
+    const std::string body = AnthropicRequestMaker(&dice).Make();
     const EditedTranslation edited(translation.get(), TransformerChain(SomeTransformers(&dice), "m"));
     Notes notes;
     const auto request = edited.Request(body, "m", &notes);
@@ -66,9 +61,9 @@ TEST(AnthropicOpenAiProperty, AnyTransformersLeaveAValidRequest) {
 TEST(AnthropicOpenAiProperty, EveryValidRequestBecomesAValidRequest) {
   const auto translation = MakeAnthropicToOpenAi();
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     Dice dice(seed);
-    const std::string body = RequestMaker(&dice).Make();
+    const std::string body = AnthropicRequestMaker(&dice).Make();
     Notes notes;
     const auto request = translation->Request(body, "some-model", &notes);
     ASSERT_TRUE(request.ok()) << "seed " << seed << ": " << request.status() << "\nof " << body;
@@ -85,9 +80,9 @@ struct SourceCall {
 };
 
 // Any valid sequence of chunks, and what it says.
-class StreamMaker {
+class OpenAiStreamMaker {
  public:
-  explicit StreamMaker(Dice* dice) : dice_(*dice), usage_at_(dice->Roll(4)), late_(dice->OneIn(3)) {}
+  explicit OpenAiStreamMaker(Dice* dice) : dice_(*dice), usage_at_(dice->Below(4)), late_(dice->OneIn(3)) {}
 
   std::vector<std::string> Make() {
     if (dice_.OneIn(2)) Push({{"role", "assistant"}, {"content", ""}});
@@ -111,7 +106,7 @@ class StreamMaker {
  private:
   void Step() {
     const std::string words = dice_.Words();
-    switch (dice_.Roll(5)) {
+    switch (dice_.Below(5)) {
       case 0:
         thinking += words;
         return Push({{dice_.OneIn(2) ? "reasoning_content" : "reasoning", words}, {"content", nullptr}});
@@ -122,7 +117,7 @@ class StreamMaker {
       case 3:
         return Begin();
       default:
-        if (!calls.empty()) SendCall(dice_.Roll(calls.size()));
+        if (!calls.empty()) SendCall(dice_.Below(calls.size()));
     }
   }
 
@@ -154,7 +149,7 @@ class StreamMaker {
     SourceCall& call = calls[index];
     const size_t left = call.arguments.size() - call.sent;
     if (left == 0) return;
-    size_t size = 1 + dice_.Roll(left);
+    size_t size = 1 + dice_.Below(left);
     while (size < left && (call.arguments[call.sent + size] & 0xC0) == 0x80) ++size;
     json::object function{{"arguments", call.arguments.substr(call.sent, size)}};
     call.sent += size;
@@ -186,34 +181,13 @@ class StreamMaker {
   std::vector<std::string> chunks_;
 };
 
-std::string Serialize(const std::vector<std::string>& chunks, Dice* dice) {
-  static const std::string ends[] = {"\n", "\r\n", "\r"};
-  const std::string& end = ends[dice->Roll(3)];
-  std::string stream = dice->OneIn(5) ? "\xEF\xBB\xBF" : "";
-  for (const std::string& chunk : chunks) {
-    if (dice->OneIn(6)) stream += ": keep-alive" + end + end;
-    stream += (dice->OneIn(2) ? "data: " : "data:") + chunk + end + end;
-  }
-  return stream;
-}
-
-std::string Translate(std::string_view stream, bool cut, Dice* dice, bool* failed) {
+std::string TranslateChunks(std::string_view stream, bool cut, Dice& dice, bool* failed) {
   const auto translation = MakeAnthropicToOpenAi();
-  const EditedTranslation edited(translation.get(), TransformerChain(SomeTransformers(dice), "m"));
-  const auto translator = edited.Stream("shown", {});
-  const size_t most = dice->OneIn(3) ? 1 : dice->OneIn(2) ? 20 : 2000;
-  std::string out;
-  while (!stream.empty()) {
-    const size_t size = std::min(stream.size(), 1 + dice->Roll(most));
-    translator->Feed(stream.substr(0, size), &out);
-    stream.remove_prefix(size);
-  }
-  translator->Finish(cut, &out);
-  *failed = translator->failed();
-  return out;
+  const EditedTranslation edited(translation.get(), TransformerChain(SomeTransformers(&dice), "m"));
+  return FeedInPieces(*edited.Stream("shown", {}), stream, cut, dice, failed);
 }
 
-void ExpectSame(const StreamMaker& source, const AnthropicAnswer& answer) {
+void ExpectSame(const OpenAiStreamMaker& source, const AnthropicAnswer& answer) {
   EXPECT_EQ(answer.error, "");
   EXPECT_EQ(answer.Joined("text"), source.text);
   EXPECT_EQ(answer.Joined("thinking"), source.thinking);
@@ -236,14 +210,14 @@ void ExpectSame(const StreamMaker& source, const AnthropicAnswer& answer) {
 
 TEST(AnthropicOpenAiProperty, EveryValidStreamBecomesAValidStreamThatSaysTheSame) {
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    StreamMaker source(&dice);
-    const std::string stream = Serialize(source.Make(), &dice);
+    OpenAiStreamMaker source(&dice);
+    const std::string stream = AsStream(source.Make(), dice);
     bool failed = false;
     AnthropicAnswer answer;
-    ASSERT_EQ(CheckAnthropicStream(Translate(stream, false, &dice, &failed), &answer), "") << stream;
+    ASSERT_EQ(CheckAnthropicStream(TranslateChunks(stream, false, dice, &failed), &answer), "") << stream;
     EXPECT_FALSE(failed);
     ExpectSame(source, answer);
     if (HasFailure()) FAIL() << stream;
@@ -252,19 +226,19 @@ TEST(AnthropicOpenAiProperty, EveryValidStreamBecomesAValidStreamThatSaysTheSame
 
 TEST(AnthropicOpenAiProperty, ABrokenStreamStillBecomesAValidOne) {
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    StreamMaker source(&dice);
+    OpenAiStreamMaker source(&dice);
     std::vector<std::string> chunks = source.Make();
     const bool error = dice.OneIn(2);
-    const auto where = chunks.begin() + static_cast<std::ptrdiff_t>(dice.Roll(chunks.size()));
+    const auto where = chunks.begin() + static_cast<std::ptrdiff_t>(dice.Below(chunks.size()));
     if (error) chunks.insert(where, R"({"error":{"message":"it broke","code":502}})");
-    std::string stream = Serialize(chunks, &dice);
-    if (!error) stream.resize(dice.Roll(stream.size()));
+    std::string stream = AsStream(chunks, dice);
+    if (!error) stream.resize(dice.Below(stream.size()));
     bool failed = false;
     AnthropicAnswer answer;
-    ASSERT_EQ(CheckAnthropicStream(Translate(stream, !error, &dice, &failed), &answer), "") << stream;
+    ASSERT_EQ(CheckAnthropicStream(TranslateChunks(stream, !error, dice, &failed), &answer), "") << stream;
     EXPECT_EQ(failed, !answer.error.empty());
     EXPECT_TRUE(source.text.starts_with(answer.Joined("text"))) << stream;
     EXPECT_TRUE(source.thinking.starts_with(answer.Joined("thinking"))) << stream;
@@ -274,30 +248,30 @@ TEST(AnthropicOpenAiProperty, ABrokenStreamStillBecomesAValidOne) {
 
 void Damage(std::string* text, Dice* dice) {
   static const std::string bytes = "{}[]\",:0a\n\r \\\x80";
-  for (size_t i = 1 + dice->Roll(3); i > 0; --i) (*text)[dice->Roll(text->size())] = bytes[dice->Roll(bytes.size())];
+  for (size_t i = 1 + dice->Below(3); i > 0; --i) (*text)[dice->Below(text->size())] = bytes[dice->Below(bytes.size())];
 }
 
 // Bytes of a valid stream, some changed: whatever comes of it is valid.
 TEST(AnthropicOpenAiProperty, ADamagedStreamStillBecomesAValidOne) {
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    std::string stream = Serialize(StreamMaker(&dice).Make(), &dice);
+    std::string stream = AsStream(OpenAiStreamMaker(&dice).Make(), dice);
     Damage(&stream, &dice);
     bool failed = false;
     AnthropicAnswer answer;
-    ASSERT_EQ(CheckAnthropicStream(Translate(stream, dice.OneIn(2), &dice, &failed), &answer), "") << stream;
+    ASSERT_EQ(CheckAnthropicStream(TranslateChunks(stream, dice.OneIn(2), dice, &failed), &answer), "") << stream;
   }
 }
 
 TEST(AnthropicOpenAiProperty, ADamagedRequestIsTranslatedOrRefused) {
   const auto translation = MakeAnthropicToOpenAi({.keep_reasoning = true, .keep_cache_control = true});
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    std::string body = RequestMaker(&dice).Make();
+    std::string body = AnthropicRequestMaker(&dice).Make();
     Damage(&body, &dice);
     Notes notes;
     const auto request = translation->Request(body, "some-model", &notes);

@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <regex>
 #include <set>
 #include <string>
 
@@ -13,11 +12,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::SizeIs;
-
-// Without the marks that make identifiers unique.
-std::string Unmarked(const std::string& text) {
-  return std::regex_replace(text, std::regex("_ccr[0-9a-f]{8}\""), "\"");
-}
 
 class AnthropicOpenAiResponse : public testing::Test {
  protected:

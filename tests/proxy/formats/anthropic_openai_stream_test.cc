@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -39,11 +38,6 @@ std::string Arguments(int index, std::string_view escaped) {
 const char kDone[] = "[DONE]";
 const char kUsage[] =
     R"({"choices":[],"usage":{"prompt_tokens":20,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":8}}})";
-
-// Without the marks that make identifiers unique.
-std::string Unmarked(const std::string& text) {
-  return std::regex_replace(text, std::regex("_ccr[0-9a-f]{8}\""), "\"");
-}
 
 class AnthropicOpenAiStream : public testing::Test {
  protected:

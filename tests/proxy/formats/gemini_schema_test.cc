@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "tests/proxy/formats/dice.h"
 #include "tests/proxy/formats/gemini_validators.h"
-#include "tests/proxy/formats/openai_dice.h"
 
 namespace ccr::proxy {
 namespace {
@@ -83,7 +83,7 @@ TEST(GeminiSchema, ParametersAreAnObject) {
 }
 
 // Any JSON with the words of schemas strewn in.
-json::value RandomSchema(dice::Dice& dice, int depth = 0) {
+json::value RandomSchema(Dice& dice, int depth = 0) {
   static const std::vector<std::string> kWords = {"type",        "properties",
                                                   "items",       "anyOf",
                                                   "oneOf",       "allOf",
@@ -112,9 +112,9 @@ json::value RandomSchema(dice::Dice& dice, int depth = 0) {
 }
 
 TEST(GeminiSchema, AnythingBecomesAValidSchema) {
-  const uint64_t first = dice::FromEnvironment("CCR_SEED", 1);
-  for (uint64_t seed = first; seed < first + dice::FromEnvironment("CCR_ROUNDS", 2000); ++seed) {
-    dice::Dice dice(seed);
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
+    Dice dice(seed);
     const std::string schema = json::serialize(RandomSchema(dice));
     const json::object reduced = GeminiSchema(json::parse(schema), {});
     ASSERT_EQ(CheckGeminiSchema(ToJson(reduced)), "") << "seed " << seed << " " << schema;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "proxy/formats/json_util.h"
-#include "tests/proxy/formats/anthropic_dice.h"
+#include "tests/proxy/formats/dice.h"
 
 namespace ccr::proxy {
 
@@ -20,7 +20,7 @@ struct GeminiSourceCall {
 // Any valid sequence of events, each as JSON.
 class GeminiStreamMaker {
  public:
-  explicit GeminiStreamMaker(anthropic_dice::Dice* dice) : dice_(*dice) {}
+  explicit GeminiStreamMaker(Dice* dice) : dice_(*dice) {}
 
   std::vector<std::string> Make() {
     const bool stop_everywhere = dice_.OneIn(4);  // as older models do
@@ -28,7 +28,7 @@ class GeminiStreamMaker {
       Push(Parts(), stop_everywhere ? "STOP" : "");
     }
     static const std::vector<std::string> reasons = {"STOP", "STOP", "MAX_TOKENS", "SAFETY"};
-    finish = reasons[dice_.Roll(reasons.size())];
+    finish = reasons[dice_.Below(reasons.size())];
     Push(dice_.OneIn(2) ? Parts() : json::array(), finish);
     return std::move(events_);
   }
@@ -47,7 +47,7 @@ class GeminiStreamMaker {
 
   json::value Part() {
     const std::string words = dice_.Words();
-    switch (dice_.Roll(5)) {
+    switch (dice_.Below(5)) {
       case 0:
         thoughts += words;
         return {{"text", words}, {"thought", true}};
@@ -86,10 +86,10 @@ class GeminiStreamMaker {
                                 {"thoughtsTokenCount", 2},
                                 {"totalTokenCount", 18}}},
                               {"modelVersion", "up"},
-                              {"responseId", "r" + std::to_string(dice_.Roll(1000))}}));
+                              {"responseId", "r" + std::to_string(dice_.Below(1000))}}));
   }
 
-  anthropic_dice::Dice& dice_;
+  Dice& dice_;
   std::vector<std::string> events_;
 };
 

@@ -1,34 +1,14 @@
 #include "tests/proxy/formats/gemini_validators.h"
 
-#include <boost/json.hpp>
+#include <exception>
 #include <set>
-#include <stdexcept>
 #include <vector>
 
+#include "tests/proxy/formats/rules.h"
+
 namespace ccr::proxy {
+namespace rules {
 namespace {
-
-namespace json = boost::json;
-
-void Require(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
-}
-
-std::string Text(const json::value& value) {
-  Require(value.is_string(), "expected a text");
-  return {value.get_string().c_str(), value.get_string().size()};
-}
-
-std::string Text(const json::object& object, std::string_view key) {
-  Require(object.contains(key), std::string(key) + " is missing");
-  return Text(object.at(key));
-}
-
-void Only(const json::object& object, const std::set<std::string_view>& known, const std::string& where) {
-  for (const auto& member : object) {
-    Require(known.contains(member.key()), "Unknown name " + std::string(member.key()) + " at " + where);
-  }
-}
 
 bool IsBase64(std::string_view text) {
   while (text.ends_with('=')) text.remove_suffix(1);
@@ -125,7 +105,7 @@ void CheckSchema(const json::value& value, int depth) {
   } else {
     Require(type == "BOOLEAN", "type " + type);
   }
-  Only(schema, known, "schema");
+  OnlyMembers(schema, known, "schema");
   for (const char* text : {"title", "description"}) {
     if (schema.contains(text)) Text(schema, text);
   }
@@ -134,12 +114,12 @@ void CheckSchema(const json::value& value, int depth) {
 
 // ---- contents
 
-struct Call {
+struct GeminiCall {
   std::string name;
   std::string id;
 };
 
-Call ReadCall(const json::object& call) {
+GeminiCall ReadCall(const json::object& call) {
   Require(IsFunctionName(Text(call, "name")), "Invalid function name " + Text(call, "name"));
   return {Text(call, "name"), call.contains("id") ? Text(call, "id") : ""};
 }
@@ -154,7 +134,7 @@ class ContentsChecker {
 
  private:
   void Content(const json::object& content) {
-    Only(content, {"role", "parts"}, "content");
+    OnlyMembers(content, {"role", "parts"}, "content");
     const std::string role = Text(content, "role");
     const json::array& parts = content.at("parts").as_array();
     Require(!parts.empty(), "parts must not be empty");
@@ -172,10 +152,10 @@ class ContentsChecker {
     Require(role == "user" && parts.size() == open_.size(),
             "the number of function response parts must equal that of the function call parts");
     for (size_t i = 0; i < parts.size(); ++i) {
-      Only(parts[i].as_object(), {"functionResponse"}, "a part");
+      OnlyMembers(parts[i].as_object(), {"functionResponse"}, "a part");
       const json::object& response = parts[i].at("functionResponse").as_object();
-      Only(response, {"name", "id", "response"}, "functionResponse");
-      const Call call = ReadCall(response);
+      OnlyMembers(response, {"name", "id", "response"}, "functionResponse");
+      const GeminiCall call = ReadCall(response);
       Require(call.name == open_[i].name && call.id == open_[i].id, "a response to another call");
       Require(response.at("response").is_object(), "response is no object");
     }
@@ -183,7 +163,7 @@ class ContentsChecker {
   }
 
   void Part(const std::string& role, const json::object& part) {
-    Only(part, {"text", "inlineData", "fileData", "functionCall", "thoughtSignature"}, "a part");
+    OnlyMembers(part, {"text", "inlineData", "fileData", "functionCall", "thoughtSignature"}, "a part");
     const bool call = part.contains("functionCall");
     Require(part.size() == 1 || (part.size() == 2 && call && part.contains("thoughtSignature")),
             "oneof field 'data' is already set, or none is");
@@ -191,13 +171,13 @@ class ContentsChecker {
     if (part.contains("text")) Require(!Text(part, "text").empty(), "an empty text");
     if (part.contains("inlineData")) {
       const json::object& blob = part.at("inlineData").as_object();
-      Only(blob, {"mimeType", "data"}, "inlineData");
+      OnlyMembers(blob, {"mimeType", "data"}, "inlineData");
       CheckInlineType(Text(blob, "mimeType"));
       Require(!Text(blob, "data").empty(), "inlineData without data");
     }
     if (part.contains("fileData")) {
       const json::object& file = part.at("fileData").as_object();
-      Only(file, {"mimeType", "fileUri"}, "fileData");
+      OnlyMembers(file, {"mimeType", "fileUri"}, "fileData");
       Require(Text(file, "fileUri").starts_with("http"), "fileUri");
       if (file.contains("mimeType")) CheckInlineType(Text(file, "mimeType"));
     }
@@ -205,29 +185,29 @@ class ContentsChecker {
     if (!call) return;
     Require(role == "model", "a functionCall of the user");
     const json::object& function = part.at("functionCall").as_object();
-    Only(function, {"name", "args", "id"}, "functionCall");
+    OnlyMembers(function, {"name", "args", "id"}, "functionCall");
     Require(function.at("args").is_object(), "args is no object");
     open_.push_back(ReadCall(function));
   }
 
   std::string last_role_;
   bool last_answered_ = false;
-  std::vector<Call> open_;
+  std::vector<GeminiCall> open_;
 };
 
 // ---- the rest
 
-std::set<std::string> CheckTools(const json::array& tools) {
+std::set<std::string> CheckGeminiTools(const json::array& tools) {
   std::set<std::string> names;
   Require(tools.size() == 1, "functions and search at once");
   const json::object& tool = tools.front().as_object();
-  Only(tool, {"functionDeclarations", "googleSearch"}, "tool");
+  OnlyMembers(tool, {"functionDeclarations", "googleSearch"}, "tool");
   Require(tool.size() == 1, "Tool use with function calling is unsupported");
   if (tool.contains("googleSearch")) return Require(tool.at("googleSearch").as_object().empty(), "googleSearch"), names;
   Require(!tool.at("functionDeclarations").as_array().empty(), "no declarations");
   for (const json::value& value : tool.at("functionDeclarations").get_array()) {
     const json::object& function = value.as_object();
-    Only(function, {"name", "description", "parameters"}, "functionDeclaration");
+    OnlyMembers(function, {"name", "description", "parameters"}, "functionDeclaration");
     Require(IsFunctionName(Text(function, "name")), "Invalid function name " + Text(function, "name"));
     Require(names.insert(Text(function, "name")).second, "Duplicate function declaration " + Text(function, "name"));
     if (function.contains("description")) Text(function, "description");
@@ -240,9 +220,9 @@ std::set<std::string> CheckTools(const json::array& tools) {
 }
 
 void CheckToolConfig(const json::object& config, const std::set<std::string>& names) {
-  Only(config, {"functionCallingConfig"}, "toolConfig");
+  OnlyMembers(config, {"functionCallingConfig"}, "toolConfig");
   const json::object& calling = config.at("functionCallingConfig").as_object();
-  Only(calling, {"mode", "allowedFunctionNames"}, "functionCallingConfig");
+  OnlyMembers(calling, {"mode", "allowedFunctionNames"}, "functionCallingConfig");
   const std::string mode = Text(calling, "mode");
   Require(mode == "AUTO" || mode == "ANY" || mode == "NONE", "mode " + mode);
   Require(!names.empty(), "Function calling config is set without function_declarations");
@@ -253,8 +233,8 @@ void CheckToolConfig(const json::object& config, const std::set<std::string>& na
   }
 }
 
-void CheckThinking(const json::object& thinking) {
-  Only(thinking, {"includeThoughts", "thinkingBudget", "thinkingLevel"}, "thinkingConfig");
+void CheckThinkingConfig(const json::object& thinking) {
+  OnlyMembers(thinking, {"includeThoughts", "thinkingBudget", "thinkingLevel"}, "thinkingConfig");
   Require(!thinking.contains("thinkingBudget") || !thinking.contains("thinkingLevel"), "budget and level at once");
   Require(thinking.at("includeThoughts").is_bool(), "includeThoughts");
   if (thinking.contains("thinkingBudget")) {
@@ -266,10 +246,10 @@ void CheckThinking(const json::object& thinking) {
 }
 
 void CheckConfig(const json::object& config, bool has_tools) {
-  Only(config,
-       {"maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "seed", "thinkingConfig", "responseMimeType",
-        "responseSchema"},
-       "generationConfig");
+  OnlyMembers(config,
+              {"maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "seed", "thinkingConfig",
+               "responseMimeType", "responseSchema"},
+              "generationConfig");
   const auto range = [&config](std::string_view key, double least, double most) {
     if (!config.contains(key)) return;
     const auto number = config.at(key).to_number<double>();
@@ -285,7 +265,7 @@ void CheckConfig(const json::object& config, bool has_tools) {
     Require(!stops.empty() && stops.size() <= 5, "stopSequences");
     for (const json::value& stop : stops) Require(!Text(stop).empty(), "an empty stop sequence");
   }
-  if (config.contains("thinkingConfig")) CheckThinking(config.at("thinkingConfig").as_object());
+  if (config.contains("thinkingConfig")) CheckThinkingConfig(config.at("thinkingConfig").as_object());
   if (config.contains("responseMimeType")) {
     Require(!has_tools, "Function calling with a response mime type is unsupported");
     Require(Text(config, "responseMimeType") == "application/json", "responseMimeType");
@@ -296,38 +276,37 @@ void CheckConfig(const json::object& config, bool has_tools) {
   }
 }
 
-}  // namespace
-
-std::string CheckGeminiRequest(std::string_view body) try {
-  json::parse_options options;
-  options.max_depth = 1000;
-  const json::value value = json::parse(body, {}, options);
-  const json::object& request = value.as_object();
-  Only(request, {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}, "the request");
+void CheckGeminiBody(const json::object& request) {
+  OnlyMembers(request, {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}, "the request");
   ContentsChecker().Check(request.at("contents").as_array());
   if (request.contains("systemInstruction")) {
     const json::object& system = request.at("systemInstruction").as_object();
-    Only(system, {"parts"}, "systemInstruction");
+    OnlyMembers(system, {"parts"}, "systemInstruction");
     Require(!system.at("parts").as_array().empty(), "systemInstruction without parts");
     for (const json::value& part : system.at("parts").get_array()) {
-      Only(part.as_object(), {"text"}, "a part of the system");
+      OnlyMembers(part.as_object(), {"text"}, "a part of the system");
       Require(!Text(part.as_object(), "text").empty(), "an empty text");
     }
   }
   std::set<std::string> names;
   const bool has_tools = request.contains("tools");
-  if (has_tools) names = CheckTools(request.at("tools").as_array());
+  if (has_tools) names = CheckGeminiTools(request.at("tools").as_array());
   if (request.contains("toolConfig")) CheckToolConfig(request.at("toolConfig").as_object(), names);
   if (request.contains("generationConfig")) CheckConfig(request.at("generationConfig").as_object(), has_tools);
+}
+
+}  // namespace
+}  // namespace rules
+
+std::string CheckGeminiRequest(std::string_view body) try {
+  rules::CheckGeminiBody(rules::ParseStrictly(body).as_object());
   return {};
 } catch (const std::exception& error) {
   return std::string(error.what()) + "\nin " + std::string(body);
 }
 
 std::string CheckGeminiSchema(std::string_view schema) try {
-  json::parse_options options;
-  options.max_depth = 1000;
-  CheckSchema(json::parse(schema, {}, options), 0);
+  rules::CheckSchema(rules::ParseStrictly(schema), 0);
   return {};
 } catch (const std::exception& error) {
   return std::string(error.what()) + "\nin " + std::string(schema);

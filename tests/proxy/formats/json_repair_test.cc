@@ -11,11 +11,11 @@
 namespace ccr::proxy {
 namespace {
 
-struct Row {
+struct RepairRow {
   std::string given, repaired;
 };
 
-class RepairTest : public ::testing::TestWithParam<Row> {};
+class RepairTest : public ::testing::TestWithParam<RepairRow> {};
 
 TEST_P(RepairTest, Repairs) {
   EXPECT_EQ(RepairArguments(GetParam().given), GetParam().repaired) << GetParam().given;
@@ -24,19 +24,20 @@ TEST_P(RepairTest, Repairs) {
 INSTANTIATE_TEST_SUITE_P(
     All, RepairTest,
     ::testing::Values(
-        Row{R"({"a": 1.50, "b":[ ]})", R"({"a": 1.50, "b":[ ]})"}, Row{"", "{}"}, Row{" \n", "{}"}, Row{"null", "null"},
-        Row{"plain", "plain"}, Row{"{'a': 'it''s'}", R"({"a":"it''s"})"},
-        Row{"{a: 1, b_2: true,}", R"({"a":1,"b_2":true})"},
-        Row{"{\"a\": True, \"b\": None, 'c': False}", R"({"a":true,"b":null,"c":false})"},
-        Row{"{\"a\": \"x\" \"b\": 2}", R"({"a":"x","b":2})"}, Row{"{\"a\":1,,\"b\":2}", R"({"a":1,"b":2})"},
-        Row{"{\"a\": \"line\nbreak\ttab\"}", R"({"a":"line\nbreak\ttab"})"},
-        Row{R"({"a": "say "hi" now"})", R"({"a":"say \"hi\" now"})"}, Row{R"({"a": "cut of)", R"({"a":"cut of"})"},
-        Row{R"({"a": {"b": [1, 2)", R"({"a":{"b":[1,2]}})"}, Row{"{// why\n\"a\":1 /* b */}", R"({"a":1})"},
-        Row{"```json\n{\"a\":1}\n```", R"({"a":1})"}, Row{R"("{\"a\":1}")", R"({"a":1})"},
-        Row{R"("{a:1}")", R"({"a":1})"}, Row{R"({"a":1} and more)", R"({"a":1})"},
-        Row{"{a: word and word}", R"({"a":"word and word"})"},
-        Row{R"({'u': '\u6f22\ud83d\ude00\ud83d'})", "{\"u\":\"\xE6\xBC\xA2\xF0\x9F\x98\x80\xEF\xBF\xBD\"}"},
-        Row{R"({'p': 'C:\\x\'s'})", R"({"p":"C:\\x's"})"}, Row{"{", "{}"}, Row{"{\"a\"", R"({"a":null})"}));
+        RepairRow{R"({"a": 1.50, "b":[ ]})", R"({"a": 1.50, "b":[ ]})"}, RepairRow{"", "{}"}, RepairRow{" \n", "{}"},
+        RepairRow{"null", "null"}, RepairRow{"plain", "plain"}, RepairRow{"{'a': 'it''s'}", R"({"a":"it''s"})"},
+        RepairRow{"{a: 1, b_2: true,}", R"({"a":1,"b_2":true})"},
+        RepairRow{"{\"a\": True, \"b\": None, 'c': False}", R"({"a":true,"b":null,"c":false})"},
+        RepairRow{"{\"a\": \"x\" \"b\": 2}", R"({"a":"x","b":2})"}, RepairRow{"{\"a\":1,,\"b\":2}", R"({"a":1,"b":2})"},
+        RepairRow{"{\"a\": \"line\nbreak\ttab\"}", R"({"a":"line\nbreak\ttab"})"},
+        RepairRow{R"({"a": "say "hi" now"})", R"({"a":"say \"hi\" now"})"},
+        RepairRow{R"({"a": "cut of)", R"({"a":"cut of"})"}, RepairRow{R"({"a": {"b": [1, 2)", R"({"a":{"b":[1,2]}})"},
+        RepairRow{"{// why\n\"a\":1 /* b */}", R"({"a":1})"}, RepairRow{"```json\n{\"a\":1}\n```", R"({"a":1})"},
+        RepairRow{R"("{\"a\":1}")", R"({"a":1})"}, RepairRow{R"("{a:1}")", R"({"a":1})"},
+        RepairRow{R"({"a":1} and more)", R"({"a":1})"}, RepairRow{"{a: word and word}", R"({"a":"word and word"})"},
+        RepairRow{R"({'u': '\u6f22\ud83d\ude00\ud83d'})", "{\"u\":\"\xE6\xBC\xA2\xF0\x9F\x98\x80\xEF\xBF\xBD\"}"},
+        RepairRow{R"({'p': 'C:\\x\'s'})", R"({"p":"C:\\x's"})"}, RepairRow{"{", "{}"},
+        RepairRow{"{\"a\"", R"({"a":null})"}));
 
 TEST(Repair, AlwaysEndsAndGivesAnObject) {
   std::mt19937_64 random(7);

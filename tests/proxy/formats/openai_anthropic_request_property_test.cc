@@ -11,10 +11,6 @@ namespace ccr::proxy {
 namespace {
 
 namespace json = boost::json;
-using dice::Dice;
-using dice::FromEnvironment;
-using dice::Mutate;
-using dice::RequestMaker;
 
 const char* RandomModel(Dice& dice) {
   return dice.OneIn(2) ? "claude-sonnet-4-5" : "claude-3-5-haiku-latest";
@@ -25,17 +21,17 @@ std::string SerializedText(const std::string& text) {
   return quoted.substr(1, quoted.size() - 2);
 }
 
-size_t Count(const std::string& text, const std::string& what) {
+size_t CountOf(const std::string& text, const std::string& what) {
   size_t count = 0;
   for (size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++count;
   return count;
 }
 
 TEST(OpenAiToAnthropicProperty, ValidRequestsBecomeValidRequestsAndLoseNoText) {
-  const uint64_t first = FromEnvironment("CCR_SEED", 1);
-  for (uint64_t seed = first; seed < first + FromEnvironment("CCR_ROUNDS", 1000); ++seed) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + Rounds(1000); ++seed) {
     Dice dice(seed);
-    RequestMaker maker(dice);
+    OpenAiRequestMaker maker(dice);
     const std::string body = json::serialize(maker.Make());
     Notes notes;
     const auto request = MakeOpenAiToAnthropic()->Request(body, RandomModel(dice), &notes);
@@ -43,17 +39,17 @@ TEST(OpenAiToAnthropicProperty, ValidRequestsBecomeValidRequestsAndLoseNoText) {
     const absl::Status valid = CheckAnthropicRequest(request->body);
     ASSERT_TRUE(valid.ok()) << "seed " << seed << ": " << valid << "\n" << body << "\n" << request->body;
     for (const std::string& mark : maker.marks()) {
-      ASSERT_EQ(Count(request->body, SerializedText(mark)), 1U) << "seed " << seed << ": " << mark << "\n" << body;
+      ASSERT_EQ(CountOf(request->body, SerializedText(mark)), 1U) << "seed " << seed << ": " << mark << "\n" << body;
     }
   }
 }
 
 TEST(OpenAiToAnthropicProperty, BrokenRequestsAreRefusedOrBecomeValidOnes) {
-  const uint64_t first = FromEnvironment("CCR_SEED", 1);
+  const uint64_t first = FirstSeed();
   size_t accepted = 0;
-  for (uint64_t seed = first; seed < first + FromEnvironment("CCR_ROUNDS", 1000); ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(1000); ++seed) {
     Dice dice(seed);
-    json::value value = RequestMaker(dice).Make();
+    json::value value = OpenAiRequestMaker(dice).Make();
     for (size_t n = 1 + dice.Below(4); n > 0; --n) Mutate(dice, &value);
     const std::string body = json::serialize(value);
     Notes notes;

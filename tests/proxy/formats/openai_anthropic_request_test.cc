@@ -18,7 +18,7 @@ struct Translated {
   Notes notes;
 };
 
-Translated Translate(const std::string& body, const std::string& model = "claude-test") {
+Translated TranslateRequest(const std::string& body, const std::string& model = "claude-test") {
   Translated result;
   const auto request = MakeOpenAiToAnthropic()->Request(body, model, &result.notes);
   EXPECT_TRUE(request.ok()) << request.status() << "\n" << body;
@@ -32,7 +32,7 @@ Translated Translate(const std::string& body, const std::string& model = "claude
 
 // `messages` and `rest` are JSON; `rest` begins with a comma.
 Translated TranslateMessages(const std::string& messages, const std::string& rest = "") {
-  return Translate(R"({"model":"gpt-x","messages":)" + messages + rest + "}");
+  return TranslateRequest(R"({"model":"gpt-x","messages":)" + messages + rest + "}");
 }
 
 Translated TranslateWith(const std::string& rest) {
@@ -58,11 +58,11 @@ std::string Pretty(const std::string& text) {
 }
 
 TEST(OpenAiToAnthropicRequest, ASimpleConversation) {
-  const Translated result = Translate(R"({
+  const Translated result = TranslateRequest(R"({
     "model": "gpt-x", "max_completion_tokens": 300, "temperature": 0.7, "stop": ["END", "###"], "user": "user-17",
     "messages": [{"role": "system", "content": "You are terse."}, {"role": "developer", "content": "Answer in French."},
                  {"role": "user", "content": "What is the capital of France?"}]})",
-                                      "claude-sonnet-4-5");
+                                             "claude-sonnet-4-5");
   EXPECT_EQ(Json(result.body), Pretty(R"({"model":"claude-sonnet-4-5","max_tokens":300,
     "system":[{"type":"text","text":"You are terse."},{"type":"text","text":"Answer in French."}],
     "messages":[{"role":"user","content":[{"type":"text","text":"What is the capital of France?"}]}],
@@ -252,7 +252,7 @@ TEST(OpenAiToAnthropicRequest, TemperatureMovesIntoRange) {
 
 TEST(OpenAiToAnthropicRequest, NewerClaudeTakesOneSampler) {
   const auto samplers = [](const std::string& model, const std::string& temperature) {
-    const Translated result = Translate(
+    const Translated result = TranslateRequest(
         R"({"messages":[{"role":"user","content":"a"}],"top_p":0.5,"temperature":)" + temperature + "}", model);
     return std::pair(result.body.contains("temperature"), result.body.contains("top_p"));
   };

@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-json::value Translate(const std::string& body, Notes* notes = nullptr) {
+json::value TranslateAnswer(const std::string& body, Notes* notes = nullptr) {
   const auto response = MakeOpenAiToAnthropic([] { return 1700000000; })->Response(body, notes);
   EXPECT_TRUE(response.ok()) << response.status();
   if (!response.ok()) return nullptr;
@@ -21,10 +21,10 @@ json::value Translate(const std::string& body, Notes* notes = nullptr) {
 
 // `content` is a JSON array.
 json::value TranslateContent(const std::string& content, const std::string& stop_reason, Notes* notes = nullptr) {
-  return Translate(R"({"id":"msg_1","type":"message","role":"assistant","model":"claude-test","content":)" + content +
-                       R"(,"stop_reason":")" + stop_reason +
-                       R"(","stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":5}})",
-                   notes);
+  return TranslateAnswer(R"({"id":"msg_1","type":"message","role":"assistant","model":"claude-test","content":)" +
+                             content + R"(,"stop_reason":")" + stop_reason +
+                             R"(","stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":5}})",
+                         notes);
 }
 
 std::string Error(int status, const std::string& body) {
@@ -79,7 +79,7 @@ TEST(OpenAiToAnthropicResponse, AnEmptyAnswerHasAnEmptyText) {
 }
 
 TEST(OpenAiToAnthropicResponse, CachedTokensCountAsPrompt) {
-  const json::value answer = Translate(R"({"id":"m","model":"c","content":[],"stop_reason":"end_turn","usage":
+  const json::value answer = TranslateAnswer(R"({"id":"m","model":"c","content":[],"stop_reason":"end_turn","usage":
     {"input_tokens":3,"cache_creation_input_tokens":20,"cache_read_input_tokens":100,"output_tokens":7}})");
   EXPECT_EQ(answer.at("usage"), json::parse(R"({"prompt_tokens":123,"completion_tokens":7,"total_tokens":130,
     "prompt_tokens_details":{"cached_tokens":100}})"));

@@ -5,17 +5,13 @@
 #include <vector>
 
 #include "proxy/formats/openai_anthropic.h"
-#include "tests/proxy/formats/openai_dice.h"
+#include "tests/proxy/formats/dice.h"
 #include "tests/proxy/formats/openai_validators.h"
 
 namespace ccr::proxy {
 namespace {
 
 namespace json = boost::json;
-using dice::Dice;
-using dice::FromEnvironment;
-using dice::RandomObject;
-using dice::RandomText;
 
 struct Source {
   std::vector<std::string> events;
@@ -23,9 +19,9 @@ struct Source {
 };
 
 // Valid event sequences of Anthropic's format, and what they say.
-class StreamMaker {
+class AnthropicStreamMaker {
  public:
-  explicit StreamMaker(Dice& dice) : dice_(dice) {}
+  explicit AnthropicStreamMaker(Dice& dice) : dice_(dice) {}
 
   Source Make() {
     const auto input = dice_.Below(1000);
@@ -126,20 +122,9 @@ std::string Join(const std::vector<std::string>& events) {
   return all;
 }
 
-std::string Translate(Dice& dice, const std::string& bytes, bool cut, bool include_usage, bool* failed) {
-  StreamOptions options;
-  options.include_usage = include_usage;
-  const auto stream = MakeOpenAiToAnthropic()->Stream("m", options);
-  const size_t longest = dice.OneIn(2) ? 3 : 200;
-  std::string out;
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t length = 1 + dice.Below(longest);
-    stream->Feed(std::string_view(bytes).substr(at, length), &out);
-    at += length;
-  }
-  stream->Finish(cut, &out);
-  *failed = stream->failed();
-  return out;
+std::string TranslateEvents(Dice& dice, const std::string& bytes, bool cut, bool include_usage, bool* failed) {
+  const auto stream = MakeOpenAiToAnthropic()->Stream("m", {.include_usage = include_usage});
+  return FeedInPieces(*stream, bytes, cut, dice, failed);
 }
 
 void ExpectSame(const ChunkedAnswer& answer, const ChunkedAnswer& expected, bool include_usage) {
@@ -158,14 +143,14 @@ void ExpectSame(const ChunkedAnswer& answer, const ChunkedAnswer& expected, bool
 }
 
 TEST(OpenAiToAnthropicProperty, ValidEventsInAnySplitSayTheSameAsChunks) {
-  const uint64_t first = FromEnvironment("CCR_SEED", 1);
-  for (uint64_t seed = first; seed < first + FromEnvironment("CCR_ROUNDS", 1000); ++seed) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + Rounds(1000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    const Source source = StreamMaker(dice).Make();
+    const Source source = AnthropicStreamMaker(dice).Make();
     const bool include_usage = dice.OneIn(2);
     bool failed = true;
-    const std::string out = Translate(dice, Join(source.events), false, include_usage, &failed);
+    const std::string out = TranslateEvents(dice, Join(source.events), false, include_usage, &failed);
     const auto answer = ReadOpenAiChunks(out, include_usage);
     ASSERT_TRUE(answer.ok()) << answer.status() << "\n" << out;
     ASSERT_FALSE(failed);
@@ -175,15 +160,15 @@ TEST(OpenAiToAnthropicProperty, ValidEventsInAnySplitSayTheSameAsChunks) {
 }
 
 TEST(OpenAiToAnthropicProperty, ACutAnywhereIsAnErrorBehindABeginningOfTheText) {
-  const uint64_t first = FromEnvironment("CCR_SEED", 1);
-  for (uint64_t seed = first; seed < first + FromEnvironment("CCR_ROUNDS", 1000); ++seed) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + Rounds(1000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    const Source source = StreamMaker(dice).Make();
+    const Source source = AnthropicStreamMaker(dice).Make();
     const std::string all = Join(source.events);
     const size_t whole = all.size() - source.events.back().size();
     bool failed = false;
-    const std::string out = Translate(dice, all.substr(0, dice.Below(whole + 1)), true, false, &failed);
+    const std::string out = TranslateEvents(dice, all.substr(0, dice.Below(whole + 1)), true, false, &failed);
     const auto answer = ReadOpenAiChunks(out, false);
     ASSERT_TRUE(answer.ok()) << answer.status() << "\n" << out;
     ASSERT_TRUE(failed);
@@ -193,11 +178,11 @@ TEST(OpenAiToAnthropicProperty, ACutAnywhereIsAnErrorBehindABeginningOfTheText) 
 
 // Events lost, doubled, in another order or broken: still nothing but a valid sequence goes out.
 TEST(OpenAiToAnthropicProperty, EventsInAnyOrderBecomeAValidSequence) {
-  const uint64_t first = FromEnvironment("CCR_SEED", 1);
-  for (uint64_t seed = first; seed < first + FromEnvironment("CCR_ROUNDS", 1000); ++seed) {
+  const uint64_t first = FirstSeed();
+  for (uint64_t seed = first; seed < first + Rounds(1000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    std::vector<std::string> events = StreamMaker(dice).Make().events;
+    std::vector<std::string> events = AnthropicStreamMaker(dice).Make().events;
     for (size_t n = 1 + dice.Below(6); n > 0; --n) {
       const size_t at = dice.Below(events.size());
       switch (dice.Below(3)) {
@@ -213,7 +198,7 @@ TEST(OpenAiToAnthropicProperty, EventsInAnyOrderBecomeAValidSequence) {
     }
     const bool include_usage = dice.OneIn(2);
     bool failed = false;
-    const std::string out = Translate(dice, Join(events), dice.OneIn(2), include_usage, &failed);
+    const std::string out = TranslateEvents(dice, Join(events), dice.OneIn(2), include_usage, &failed);
     const auto answer = ReadOpenAiChunks(out, include_usage);
     const auto broken = std::string(answer.status().message());
     ASSERT_TRUE(answer.ok() || broken.starts_with("arguments is not JSON") || broken == "arguments must be an object")

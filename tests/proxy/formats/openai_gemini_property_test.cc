@@ -1,4 +1,4 @@
-// Random requests and streams. A failure prints its seed; CCR_TEST_SEED=N begins with it.
+// Random requests and streams. A failure prints its seed; dice.h says how to begin with it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/openai_gemini.h"
-#include "tests/proxy/formats/anthropic_dice.h"
+#include "tests/proxy/formats/anthropic_requests.h"
 #include "tests/proxy/formats/gemini_streams.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/openai_requests.h"
@@ -18,10 +18,6 @@
 namespace ccr::proxy {
 namespace {
 
-using anthropic_dice::Dice;
-using anthropic_dice::FirstSeed;
-using anthropic_dice::kRuns;
-
 const char* ModelOf(uint64_t seed) {
   constexpr const char* kModels[] = {"gemini-2.5-flash", "gemini-3-pro-preview", "gemini-2.0-flash"};
   return kModels[seed % 3];
@@ -30,9 +26,9 @@ const char* ModelOf(uint64_t seed) {
 TEST(GeminiProperty, EveryValidAnthropicRequestBecomesAValidRequest) {
   const auto translation = MakeAnthropicToGemini();
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     Dice dice(seed);
-    const std::string body = anthropic_dice::RequestMaker(&dice).Make();
+    const std::string body = AnthropicRequestMaker(&dice).Make();
     Notes notes;
     const auto request = translation->Request(body, ModelOf(seed), &notes);
     ASSERT_TRUE(request.ok()) << "seed " << seed << ": " << request.status() << "\nof " << body;
@@ -48,9 +44,9 @@ std::string Quoted(const std::string& text) {
 TEST(GeminiProperty, EveryValidOpenAiRequestBecomesAValidRequestAndLosesNoText) {
   const auto translation = MakeOpenAiToGemini();
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
-    dice::Dice dice(seed);
-    dice::RequestMaker maker(dice);
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
+    Dice dice(seed);
+    OpenAiRequestMaker maker(dice);
     const std::string body = json::serialize(maker.Make());
     Notes notes;
     const auto request = translation->Request(body, ModelOf(seed), &notes);
@@ -65,10 +61,10 @@ TEST(GeminiProperty, EveryValidOpenAiRequestBecomesAValidRequestAndLosesNoText) 
 TEST(GeminiProperty, ABrokenRequestIsRefusedOrBecomesAValidOne) {
   const auto translation = MakeOpenAiToGemini();
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
-    dice::Dice dice(seed);
-    json::value value = dice::RequestMaker(dice).Make();
-    for (size_t n = 1 + dice.Below(4); n > 0; --n) dice::Mutate(dice, &value);
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
+    Dice dice(seed);
+    json::value value = OpenAiRequestMaker(dice).Make();
+    for (size_t n = 1 + dice.Below(4); n > 0; --n) Mutate(dice, &value);
     const std::string body = json::serialize(value);
     Notes notes;
     const auto request = translation->Request(body, ModelOf(seed), &notes);
@@ -80,26 +76,9 @@ TEST(GeminiProperty, ABrokenRequestIsRefusedOrBecomesAValidOne) {
   }
 }
 
-std::string Serialize(const std::vector<std::string>& events, Dice* dice) {
-  static const std::string ends[] = {"\n", "\r\n", "\r"};
-  const std::string& end = ends[dice->Roll(3)];
-  std::string stream;
-  for (const std::string& event : events) stream += "data: " + event + end + end;
-  return stream;
-}
-
-std::string Translate(const Translation& translation, std::string_view stream, bool cut, Dice* dice, bool* failed) {
-  const auto translator = translation.Stream("shown", {.include_usage = true});
-  const size_t most = dice->OneIn(3) ? 1 : dice->OneIn(2) ? 20 : 2000;
-  std::string out;
-  while (!stream.empty()) {
-    const size_t size = std::min(stream.size(), 1 + dice->Roll(most));
-    translator->Feed(stream.substr(0, size), &out);
-    stream.remove_prefix(size);
-  }
-  translator->Finish(cut, &out);
-  *failed = translator->failed();
-  return out;
+std::string TranslateGemini(const Translation& translation, std::string_view stream, bool cut, Dice& dice,
+                            bool* failed) {
+  return FeedInPieces(*translation.Stream("shown", {.include_usage = true}), stream, cut, dice, failed);
 }
 
 void ExpectCall(const GeminiSourceCall& source, const std::string& name, const std::string& arguments,
@@ -129,18 +108,19 @@ void ExpectSame(const GeminiStreamMaker& source, const AnthropicAnswer& answer) 
 
 TEST(GeminiProperty, EveryValidStreamBecomesValidStreamsThatSayTheSame) {
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
     GeminiStreamMaker source(&dice);
-    const std::string stream = Serialize(source.Make(), &dice);
+    const std::string stream = AsStream(source.Make(), dice);
     bool failed = false;
     AnthropicAnswer anthropic;
-    ASSERT_EQ(CheckAnthropicStream(Translate(*MakeAnthropicToGemini(), stream, false, &dice, &failed), &anthropic), "")
+    ASSERT_EQ(CheckAnthropicStream(TranslateGemini(*MakeAnthropicToGemini(), stream, false, dice, &failed), &anthropic),
+              "")
         << stream;
     EXPECT_FALSE(failed);
     ExpectSame(source, anthropic);
-    const auto openai = ReadOpenAiChunks(Translate(*MakeOpenAiToGemini(), stream, false, &dice, &failed), true);
+    const auto openai = ReadOpenAiChunks(TranslateGemini(*MakeOpenAiToGemini(), stream, false, dice, &failed), true);
     ASSERT_TRUE(openai.ok()) << openai.status() << stream;
     EXPECT_FALSE(failed);
     EXPECT_EQ(openai->text, source.text);
@@ -159,21 +139,22 @@ TEST(GeminiProperty, EveryValidStreamBecomesValidStreamsThatSayTheSame) {
 TEST(GeminiProperty, ADamagedStreamStillBecomesValidOnes) {
   static const std::string bytes = "{}[]\",:0a\n\r \\\x80";
   const uint64_t first = FirstSeed();
-  for (uint64_t seed = first; seed < first + kRuns; ++seed) {
+  for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
-    std::string stream = Serialize(GeminiStreamMaker(&dice).Make(), &dice);
+    std::string stream = AsStream(GeminiStreamMaker(&dice).Make(), dice);
     const bool cut = dice.OneIn(2);
-    if (cut) stream.resize(dice.Roll(stream.size()));
-    for (size_t i = dice.Roll(4); i > 0 && !stream.empty(); --i) {
-      stream[dice.Roll(stream.size())] = bytes[dice.Roll(bytes.size())];
+    if (cut) stream.resize(dice.Below(stream.size()));
+    for (size_t i = dice.Below(4); i > 0 && !stream.empty(); --i) {
+      stream[dice.Below(stream.size())] = bytes[dice.Below(bytes.size())];
     }
     bool failed = false;
     AnthropicAnswer anthropic;
-    ASSERT_EQ(CheckAnthropicStream(Translate(*MakeAnthropicToGemini(), stream, cut, &dice, &failed), &anthropic), "")
+    ASSERT_EQ(CheckAnthropicStream(TranslateGemini(*MakeAnthropicToGemini(), stream, cut, dice, &failed), &anthropic),
+              "")
         << stream;
     EXPECT_EQ(failed, !anthropic.error.empty());
-    const auto openai = ReadOpenAiChunks(Translate(*MakeOpenAiToGemini(), stream, cut, &dice, &failed), true);
+    const auto openai = ReadOpenAiChunks(TranslateGemini(*MakeOpenAiToGemini(), stream, cut, dice, &failed), true);
     ASSERT_TRUE(openai.ok()) << openai.status() << stream;
     EXPECT_EQ(failed, !openai->error.empty());
   }

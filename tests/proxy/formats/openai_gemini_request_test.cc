@@ -94,16 +94,17 @@ TEST(OpenAiToGeminiRequest, CallsAndResultsInTheOrderOfTheCalls) {
 }
 
 TEST(OpenAiToGeminiRequest, CallsThatDoNotFit) {
-  EXPECT_EQ(Contents(R"([{"role":"assistant","tool_calls":[
+  EXPECT_EQ(
+      Contents(R"([{"role":"assistant","tool_calls":[
       {"id":"a","type":"function","function":{"name":"1 f","arguments":"not json"}},
       {"id":"b","type":"function","function":{"name":"g","arguments":""}}]},
     {"role":"tool","tool_call_id":"stray","content":"lost"},
     {"role":"tool","tool_call_id":"b","content":""}])"),
-            R"([{"role":"user","parts":[{"text":"Continue."}]},{"role":"model","parts":[)"
-            R"({"functionCall":{"name":"__f","args":{"raw_arguments":"not json"}}},{"functionCall":{"name":"g","args":{}}}]},)"
-            R"({"role":"user","parts":[{"functionResponse":{"name":"__f","response":{"error":"no result"}}},)"
-            R"({"functionResponse":{"name":"g","response":{"output":""}}}]},)"
-            R"({"role":"user","parts":[{"text":"lost"}]}])");
+      R"([{"role":"user","parts":[{"text":"Continue."}]},{"role":"model","parts":[)"
+      R"({"functionCall":{"name":"__f","args":{"raw_arguments":"not json"}}},{"functionCall":{"name":"g","args":{}}}]},)"
+      R"({"role":"user","parts":[{"functionResponse":{"name":"__f","response":{"error":"no result"}}},)"
+      R"({"functionResponse":{"name":"g","response":{"output":""}}}]},)"
+      R"({"role":"user","parts":[{"text":"lost"}]}])");
   EXPECT_EQ(Contents(R"([{"role":"system","content":"only"}])"), R"([{"role":"user","parts":[{"text":"Continue."}]}])");
 }
 

@@ -13,7 +13,8 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr std::string_view kText = R"({"candidates":[{"content":{"parts":[{"text":"AI learns "},{"text":"patterns."}],
+constexpr std::string_view kTextAnswer =
+    R"({"candidates":[{"content":{"parts":[{"text":"AI learns "},{"text":"patterns."}],
   "role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":20,
   "thoughtsTokenCount":7,"totalTokenCount":35,"cachedContentTokenCount":5,
   "promptTokensDetails":[{"modality":"TEXT","tokenCount":8}]},"modelVersion":"gemini-2.5-flash","responseId":"r-1"})";
@@ -48,7 +49,7 @@ AnthropicAnswer ToAnthropic(std::string_view body) {
 TEST(GeminiToOpenAiResponse, Text) {
   Notes notes;
   EXPECT_EQ(
-      MakeOpenAiToGemini([] { return 7; })->Response(kText, &notes).value(),
+      MakeOpenAiToGemini([] { return 7; })->Response(kTextAnswer, &notes).value(),
       R"({"id":"r-1","object":"chat.completion","created":7,"model":"gemini-2.5-flash","choices":[{"index":0,"message":)"
       R"({"role":"assistant","content":"AI learns patterns.","refusal":null},"logprobs":null,"finish_reason":"stop"}],)"
       R"("usage":{"prompt_tokens":8,"completion_tokens":27,"total_tokens":35,"prompt_tokens_details":{"cached_tokens":5},)"
@@ -135,7 +136,7 @@ TEST(GeminiToAnthropicResponse, CallsAndUsage) {
   ASSERT_EQ(answer.blocks.size(), 3U);
   EXPECT_EQ(answer.blocks[1].text, R"({"city":"Paris"})");
   EXPECT_EQ(ReadGeminiCallId(UpstreamId(answer.blocks[1].id)).signature, "a+/b");
-  const AnthropicAnswer text = ToAnthropic(kText);
+  const AnthropicAnswer text = ToAnthropic(kTextAnswer);
   EXPECT_EQ(text.input_tokens, 3U);
   EXPECT_EQ(text.cache_read_tokens, 5U);
   EXPECT_EQ(text.output_tokens, 27U);

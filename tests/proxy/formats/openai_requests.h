@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "tests/proxy/formats/openai_dice.h"
+#include "tests/proxy/formats/dice.h"
 
-namespace ccr::proxy::dice {
+namespace ccr::proxy {
 
 // Valid requests of OpenAI's format. Every text that must survive carries a mark of its own.
-class RequestMaker {
+class OpenAiRequestMaker {
  public:
-  explicit RequestMaker(Dice& dice) : dice_(dice) {}
+  explicit OpenAiRequestMaker(Dice& dice) : dice_(dice) {}
 
   json::object Make() {
     json::array messages;
@@ -172,4 +172,4 @@ inline void Mutate(Dice& dice, json::value* value) {
   Mutate(dice, object != nullptr ? &(object->begin() + static_cast<std::ptrdiff_t>(at))->value() : &(*array)[at]);
 }
 
-}  // namespace ccr::proxy::dice
+}  // namespace ccr::proxy

@@ -1,79 +1,19 @@
 #include "tests/proxy/formats/openai_validators.h"
 
-#include <boost/json.hpp>
+#include <exception>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/proxy/formats/rules.h"
 
 namespace ccr::proxy {
+namespace rules {
 namespace {
-
-namespace json = boost::json;
-
-constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-
-// Thrown inside this file only.
-struct Broken {
-  std::string what;
-};
-
-void Require(bool holds, std::string_view what) {
-  if (!holds) throw Broken{std::string(what)};
-}
-
-const json::object& Object(const json::value& value, std::string_view what) {
-  Require(value.is_object(), std::string(what) + " must be an object");
-  return value.get_object();
-}
-
-const json::array& Array(const json::value& value, std::string_view what) {
-  Require(value.is_array(), std::string(what) + " must be an array");
-  return value.get_array();
-}
-
-std::string Text(const json::value& value, std::string_view what) {
-  Require(value.is_string(), std::string(what) + " must be a string");
-  return std::string(value.get_string().c_str(), value.get_string().size());
-}
-
-const json::value& Member(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  Require(value != nullptr, std::string(key) + " is missing");
-  return *value;
-}
-
-std::string MemberText(const json::object& object, std::string_view key) {
-  return Text(Member(object, key), key);
-}
-
-int64_t MemberInt(const json::object& object, std::string_view key) {
-  const json::value& value = Member(object, key);
-  Require(value.is_int64(), std::string(key) + " must be an integer");
-  return value.get_int64();
-}
-
-void OnlyKeys(const json::object& object, const std::set<std::string_view>& allowed, std::string_view what) {
-  for (const auto& member : object) {
-    const std::string key(member.key());
-    Require(allowed.contains(key), std::string(what) + " has an unknown member " + key);
-  }
-}
-
-json::value ParseStrictly(std::string_view text, std::string_view what) {
-  json::error_code error;
-  json::parse_options options;
-  options.max_depth = 1000;
-  json::value value = json::parse(text, error, {}, options);
-  Require(!error, std::string(what) + " is not JSON: " + error.message() + ": " + std::string(text.substr(0, 200)));
-  return value;
-}
 
 bool IsBlank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\v\f") == text.npos;
-}
-
-bool IsName(std::string_view name, size_t longest) {
-  return !name.empty() && name.size() <= longest && name.find_first_not_of(kNameCharacters) == name.npos;
 }
 
 // ---- Anthropic request
@@ -83,12 +23,12 @@ class AnthropicRequest {
   explicit AnthropicRequest(const json::object& body) : body_(body) {}
 
   void Check() {
-    OnlyKeys(body_,
-             {"model", "max_tokens", "system", "messages", "tools", "tool_choice", "thinking", "temperature", "top_p",
-              "top_k", "stop_sequences", "metadata", "stream", "service_tier"},
-             "the request");
-    Require(!MemberText(body_, "model").empty(), "model is empty");
-    Require(MemberInt(body_, "max_tokens") >= 1, "max_tokens is below 1");
+    OnlyMembers(body_,
+                {"model", "max_tokens", "system", "messages", "tools", "tool_choice", "thinking", "temperature",
+                 "top_p", "top_k", "stop_sequences", "metadata", "stream", "service_tier"},
+                "the request");
+    Require(!Text(body_, "model").empty(), "model is empty");
+    Require(Int(body_, "max_tokens") >= 1, "max_tokens is below 1");
     if (const json::value* system = body_.if_contains("system")) CheckSystem(*system);
     if (const json::value* tools = body_.if_contains("tools")) CheckTools(Array(*tools, "tools"));
     CheckMessages();
@@ -101,14 +41,14 @@ class AnthropicRequest {
 
  private:
   void CheckText(const json::object& block) {
-    OnlyKeys(block, {"type", "text", "cache_control", "citations"}, "a text block");
-    Require(!IsBlank(MemberText(block, "text")), "a text block must hold more than white space");
+    OnlyMembers(block, {"type", "text", "cache_control", "citations"}, "a text block");
+    Require(!IsBlank(Text(block, "text")), "a text block must hold more than white space");
   }
 
   void CheckSystem(const json::value& system) {
     if (system.is_string()) return;
     for (const json::value& block : Array(system, "system")) {
-      Require(MemberText(Object(block, "a system block"), "type") == "text", "system takes text only");
+      Require(Text(Object(block, "a system block"), "type") == "text", "system takes text only");
       CheckText(block.get_object());
     }
   }
@@ -116,12 +56,12 @@ class AnthropicRequest {
   void CheckTools(const json::array& tools) {
     for (const json::value& value : tools) {
       const json::object& tool = Object(value, "a tool");
-      OnlyKeys(tool, {"name", "description", "input_schema", "cache_control", "type"}, "a tool");
-      const std::string name = MemberText(tool, "name");
+      OnlyMembers(tool, {"name", "description", "input_schema", "cache_control", "type"}, "a tool");
+      const std::string name = Text(tool, "name");
       Require(IsName(name, 128), "a tool's name is invalid: " + name);
       Require(tools_.insert(name).second, "tool names must be unique: " + name);
-      const json::object& schema = Object(Member(tool, "input_schema"), "input_schema");
-      Require(MemberText(schema, "type") == "object", "input_schema.type must be object");
+      const json::object& schema = Object(tool, "input_schema");
+      Require(Text(schema, "type") == "object", "input_schema.type must be object");
     }
   }
 
@@ -131,8 +71,8 @@ class AnthropicRequest {
     std::string last_role = "assistant";
     for (const json::value& value : messages) {
       const json::object& message = Object(value, "a message");
-      OnlyKeys(message, {"role", "content"}, "a message");
-      const std::string role = MemberText(message, "role");
+      OnlyMembers(message, {"role", "content"}, "a message");
+      const std::string role = Text(message, "role");
       Require(role == "user" || role == "assistant", "unknown role " + role);
       Require(role != last_role, "roles must alternate and begin with user");
       last_role = role;
@@ -145,7 +85,7 @@ class AnthropicRequest {
   }
 
   void CheckEnd(const json::object& block) {
-    const std::string text = MemberText(block, "text");
+    const std::string text = Text(block, "text");
     Require(!IsBlank(text.substr(text.size() - 1)), "the last assistant text must not end with white space");
     Require(!body_.contains("thinking"), "thinking takes no last message of the assistant");
   }
@@ -154,7 +94,7 @@ class AnthropicRequest {
     bool results_over = false;
     for (const json::value& value : content) {
       const json::object& block = Object(value, "a block");
-      const std::string type = MemberText(block, "type");
+      const std::string type = Text(block, "type");
       if (type == "tool_result") {
         Require(!results_over, "tool_result must come first");
         CheckToolResult(block);
@@ -169,42 +109,42 @@ class AnthropicRequest {
   void CheckInput(const json::object& block, const std::string& type) {
     if (type == "text") return CheckText(block);
     Require(type == "image" || type == "document", "a user block of type " + type);
-    OnlyKeys(block, {"type", "source", "title", "context", "citations", "cache_control"}, "an image or document");
-    CheckSource(Object(Member(block, "source"), "source"), type);
+    OnlyMembers(block, {"type", "source", "title", "context", "citations", "cache_control"}, "an image or document");
+    CheckSource(Object(block, "source"), type);
   }
 
   void CheckSource(const json::object& source, const std::string& holder) {
-    const std::string type = MemberText(source, "type");
+    const std::string type = Text(source, "type");
     if (type == "url") {
-      OnlyKeys(source, {"type", "url"}, "a source");
-      Require(MemberText(source, "url").starts_with("http"), "a source's url");
+      OnlyMembers(source, {"type", "url"}, "a source");
+      Require(Text(source, "url").starts_with("http"), "a source's url");
       return;
     }
     static const std::set<std::string_view> kImages = {"image/jpeg", "image/png", "image/gif", "image/webp"};
-    OnlyKeys(source, {"type", "media_type", "data"}, "a source");
-    const std::string media = MemberText(source, "media_type");
-    Require(!MemberText(source, "data").empty(), "a source without data");
+    OnlyMembers(source, {"type", "media_type", "data"}, "a source");
+    const std::string media = Text(source, "media_type");
+    Require(!Text(source, "data").empty(), "a source without data");
     if (type == "text") return Require(holder == "document" && media == "text/plain", "a text source");
     Require(type == "base64", "a source of type " + type);
     Require(holder == "image" ? kImages.contains(media) : media == "application/pdf", "media type " + media);
   }
 
   void CheckToolResult(const json::object& block) {
-    OnlyKeys(block, {"type", "tool_use_id", "content", "is_error", "cache_control"}, "a tool_result");
-    const std::string id = MemberText(block, "tool_use_id");
+    OnlyMembers(block, {"type", "tool_use_id", "content", "is_error", "cache_control"}, "a tool_result");
+    const std::string id = Text(block, "tool_use_id");
     Require(open_calls_.erase(id) == 1, "tool_result without its tool_use in the message before: " + id);
     const json::value* content = block.if_contains("content");
     if (content == nullptr || content->is_string()) return;
     for (const json::value& value : Array(*content, "a tool_result's content")) {
       const json::object& part = Object(value, "a block");
-      CheckInput(part, MemberText(part, "type"));
+      CheckInput(part, Text(part, "type"));
     }
   }
 
   void CheckAssistant(const json::array& content) {
     for (const json::value& value : content) {
       const json::object& block = Object(value, "a block");
-      const std::string type = MemberText(block, "type");
+      const std::string type = Text(block, "type");
       if (type == "text") {
         CheckText(block);
       } else {
@@ -215,13 +155,13 @@ class AnthropicRequest {
   }
 
   void CheckToolUse(const json::object& block) {
-    OnlyKeys(block, {"type", "id", "name", "input", "cache_control"}, "a tool_use");
-    const std::string id = MemberText(block, "id");
+    OnlyMembers(block, {"type", "id", "name", "input", "cache_control"}, "a tool_use");
+    const std::string id = Text(block, "id");
     Require(IsName(id, 1000), "a tool_use id is invalid: " + id);
     Require(ids_.insert(id).second, "tool_use ids must be unique: " + id);
     open_calls_.insert(id);
-    Require(IsName(MemberText(block, "name"), 128), "a tool_use name is invalid");
-    Object(Member(block, "input"), "input");
+    Require(IsName(Text(block, "name"), 128), "a tool_use name is invalid");
+    Object(block, "input");
     Require(!tools_.empty(), "tool_use in a request without tools");
   }
 
@@ -229,14 +169,14 @@ class AnthropicRequest {
     const json::value* value = body_.if_contains("tool_choice");
     if (value == nullptr) return;
     const json::object& choice = Object(*value, "tool_choice");
-    const std::string type = MemberText(choice, "type");
+    const std::string type = Text(choice, "type");
     Require(!tools_.empty(), "tool_choice without tools");
     Require(type == "auto" || type == "any" || type == "none" || type == "tool", "tool_choice.type " + type);
-    std::set<std::string_view> keys = {"type"};
-    if (type != "none") keys.insert("disable_parallel_tool_use");
-    if (type == "tool") keys.insert("name");
-    OnlyKeys(choice, keys, "tool_choice");
-    if (type == "tool") Require(tools_.contains(MemberText(choice, "name")), "tool_choice names no tool");
+    std::vector<std::string_view> keys = {"type"};
+    if (type != "none") keys.push_back("disable_parallel_tool_use");
+    if (type == "tool") keys.push_back("name");
+    OnlyMembers(choice, keys, "tool_choice");
+    if (type == "tool") Require(tools_.contains(Text(choice, "name")), "tool_choice names no tool");
     forced_ = type == "any" || type == "tool";
   }
 
@@ -244,9 +184,9 @@ class AnthropicRequest {
     const json::value* value = body_.if_contains("thinking");
     if (value == nullptr) return;
     const json::object& thinking = Object(*value, "thinking");
-    Require(MemberText(thinking, "type") == "enabled", "thinking.type");
-    const int64_t budget = MemberInt(thinking, "budget_tokens");
-    Require(budget >= 1024 && budget < MemberInt(body_, "max_tokens"), "budget_tokens must be in 1024..max_tokens");
+    Require(Text(thinking, "type") == "enabled", "thinking.type");
+    const int64_t budget = Int(thinking, "budget_tokens");
+    Require(budget >= 1024 && budget < Int(body_, "max_tokens"), "budget_tokens must be in 1024..max_tokens");
     Require(!forced_, "thinking with a forced tool");
     Require(!body_.contains("temperature") && !body_.contains("top_p") && !body_.contains("top_k"),
             "thinking with sampling");
@@ -269,8 +209,8 @@ class AnthropicRequest {
       }
     }
     if (const json::value* metadata = body_.if_contains("metadata")) {
-      OnlyKeys(Object(*metadata, "metadata"), {"user_id"}, "metadata");
-      Require(MemberText(metadata->get_object(), "user_id").size() <= 256, "user_id is too long");
+      OnlyMembers(Object(*metadata, "metadata"), {"user_id"}, "metadata");
+      Require(Text(metadata->get_object(), "user_id").size() <= 256, "user_id is too long");
     }
     if (const json::value* stream = body_.if_contains("stream")) Require(stream->is_bool(), "stream must be a bool");
   }
@@ -290,13 +230,13 @@ void CheckFinishReason(const std::string& reason) {
 }
 
 void CheckUsage(const json::object& usage) {
-  const int64_t prompt = MemberInt(usage, "prompt_tokens");
-  const int64_t completion = MemberInt(usage, "completion_tokens");
+  const int64_t prompt = Int(usage, "prompt_tokens");
+  const int64_t completion = Int(usage, "completion_tokens");
   Require(prompt >= 0 && completion >= 0, "negative usage");
-  Require(MemberInt(usage, "total_tokens") == prompt + completion, "total_tokens is not the sum");
+  Require(Int(usage, "total_tokens") == prompt + completion, "total_tokens is not the sum");
   const json::value* details = usage.if_contains("prompt_tokens_details");
   if (details == nullptr) return;
-  Require(MemberInt(Object(*details, "prompt_tokens_details"), "cached_tokens") <= prompt, "more cached than prompt");
+  Require(Int(Object(*details, "prompt_tokens_details"), "cached_tokens") <= prompt, "more cached than prompt");
 }
 
 void CheckCompletionCalls(const json::array& calls) {
@@ -304,33 +244,33 @@ void CheckCompletionCalls(const json::array& calls) {
   std::set<std::string> ids;
   for (const json::value& value : calls) {
     const json::object& call = Object(value, "a tool call");
-    Require(ids.insert(MemberText(call, "id")).second, "a second tool call of the same id");
-    Require(MemberText(call, "type") == "function", "a tool call's type");
-    const json::object& function = Object(Member(call, "function"), "function");
-    Require(!MemberText(function, "name").empty(), "a tool call without a name");
-    Object(ParseStrictly(MemberText(function, "arguments"), "arguments"), "arguments");
+    Require(ids.insert(Text(call, "id")).second, "a second tool call of the same id");
+    Require(Text(call, "type") == "function", "a tool call's type");
+    const json::object& function = Object(call, "function");
+    Require(!Text(function, "name").empty(), "a tool call without a name");
+    Object(ParseStrictly(Text(function, "arguments"), "arguments"), "arguments");
   }
 }
 
 void CheckCompletion(const json::object& body) {
-  MemberText(body, "id");
-  MemberText(body, "model");
-  Require(MemberText(body, "object") == "chat.completion", "object");
-  Require(MemberInt(body, "created") >= 0, "created");
+  Text(body, "id");
+  Text(body, "model");
+  Require(Text(body, "object") == "chat.completion", "object");
+  Require(Int(body, "created") >= 0, "created");
   const json::array& choices = Array(Member(body, "choices"), "choices");
   Require(choices.size() == 1, "one choice");
   const json::object& choice = Object(choices[0], "a choice");
-  Require(MemberInt(choice, "index") == 0, "index");
+  Require(Int(choice, "index") == 0, "index");
   Member(choice, "logprobs");
-  CheckFinishReason(MemberText(choice, "finish_reason"));
-  const json::object& message = Object(Member(choice, "message"), "message");
-  Require(MemberText(message, "role") == "assistant", "role");
+  CheckFinishReason(Text(choice, "finish_reason"));
+  const json::object& message = Object(choice, "message");
+  Require(Text(message, "role") == "assistant", "role");
   const json::value& content = Member(message, "content");
   const json::value* calls = message.if_contains("tool_calls");
   Require(content.is_string() || (content.is_null() && calls != nullptr), "content");
   Member(message, "refusal");
   if (calls != nullptr) CheckCompletionCalls(Array(*calls, "tool_calls"));
-  CheckUsage(Object(Member(body, "usage"), "usage"));
+  CheckUsage(Object(body, "usage"));
 }
 
 class ChunkReader {
@@ -363,16 +303,15 @@ class ChunkReader {
     const json::value* error = event.if_contains("error");
     if (error == nullptr) return Chunk(event);
     const json::object& body = Object(*error, "error");
-    answer_.error = MemberText(body, "message");
-    Require(!answer_.error.empty() && !MemberText(body, "type").empty(), "an error without message or type");
+    answer_.error = Text(body, "message");
+    Require(!answer_.error.empty() && !Text(body, "type").empty(), "an error without message or type");
     Member(body, "code");
     Member(body, "param");
   }
 
   void Chunk(const json::object& chunk) {
-    Require(MemberText(chunk, "object") == "chat.completion.chunk", "object");
-    const std::string head =
-        absl::StrCat(MemberText(chunk, "id"), " ", MemberText(chunk, "model"), " ", MemberInt(chunk, "created"));
+    Require(Text(chunk, "object") == "chat.completion.chunk", "object");
+    const std::string head = absl::StrCat(Text(chunk, "id"), " ", Text(chunk, "model"), " ", Int(chunk, "created"));
     Require(head_.empty() || head == head_, "id, model and created must stay the same");
     head_ = head;
     const json::array& choices = Array(Member(chunk, "choices"), "choices");
@@ -387,17 +326,17 @@ class ChunkReader {
     Require(include_usage_ && usage != nullptr, "a chunk without choices");
     Require(!answer_.finish_reason.empty() && !answer_.prompt_tokens, "the usage chunk comes once, behind the finish");
     CheckUsage(Object(*usage, "usage"));
-    answer_.prompt_tokens = MemberInt(usage->get_object(), "prompt_tokens");
-    answer_.completion_tokens = MemberInt(usage->get_object(), "completion_tokens");
+    answer_.prompt_tokens = Int(usage->get_object(), "prompt_tokens");
+    answer_.completion_tokens = Int(usage->get_object(), "completion_tokens");
   }
 
   void Choice(const json::object& choice) {
     Require(answer_.finish_reason.empty(), "a choice behind the finish");
-    Require(MemberInt(choice, "index") == 0, "index");
-    const json::object& delta = Object(Member(choice, "delta"), "delta");
-    OnlyKeys(delta, {"role", "content", "reasoning_content", "refusal", "tool_calls"}, "delta");
+    Require(Int(choice, "index") == 0, "index");
+    const json::object& delta = Object(choice, "delta");
+    OnlyMembers(delta, {"role", "content", "reasoning_content", "refusal", "tool_calls"}, "delta");
     Require(delta.contains("role") == !has_role_, "the role comes with the first delta only");
-    if (!has_role_) Require(MemberText(delta, "role") == "assistant", "role");
+    if (!has_role_) Require(Text(delta, "role") == "assistant", "role");
     has_role_ = true;
     if (const json::value* text = delta.if_contains("content")) answer_.text += Text(*text, "content");
     if (const json::value* text = delta.if_contains("reasoning_content")) answer_.reasoning += Text(*text, "reasoning");
@@ -412,16 +351,16 @@ class ChunkReader {
   }
 
   void Call(const json::object& delta) {
-    const auto index = static_cast<size_t>(MemberInt(delta, "index"));
-    const json::object& function = Object(Member(delta, "function"), "function");
+    const auto index = static_cast<size_t>(Int(delta, "index"));
+    const json::object& function = Object(delta, "function");
     Require(index <= answer_.calls.size(), "a tool call's index leaves a gap");
     if (index == answer_.calls.size()) {
-      Require(MemberText(delta, "type") == "function", "a tool call's type");
-      answer_.calls.push_back({MemberText(delta, "id"), MemberText(function, "name"), ""});
+      Require(Text(delta, "type") == "function", "a tool call's type");
+      answer_.calls.push_back({Text(delta, "id"), Text(function, "name"), ""});
     } else {
       Require(!delta.contains("id") && !function.contains("name"), "id and name come once");
     }
-    answer_.calls[index].arguments += MemberText(function, "arguments");
+    answer_.calls[index].arguments += Text(function, "arguments");
   }
 
   const bool include_usage_;
@@ -435,30 +374,31 @@ absl::Status Run(Check check) {
   try {
     check();
     return absl::OkStatus();
-  } catch (const Broken& broken) {
-    return absl::InvalidArgumentError(broken.what);
+  } catch (const std::exception& broken) {
+    return absl::InvalidArgumentError(broken.what());
   }
 }
 
 }  // namespace
+}  // namespace rules
 
 absl::Status CheckAnthropicRequest(std::string_view body) {
-  return Run([&] {
-    const json::value value = ParseStrictly(body, "the body");
-    AnthropicRequest(Object(value, "the body")).Check();
+  return rules::Run([&] {
+    const json::value value = rules::ParseStrictly(body);
+    rules::AnthropicRequest(rules::Object(value, "the body")).Check();
   });
 }
 
 absl::Status CheckOpenAiCompletion(std::string_view body) {
-  return Run([&] {
-    const json::value value = ParseStrictly(body, "the body");
-    CheckCompletion(Object(value, "the body"));
+  return rules::Run([&] {
+    const json::value value = rules::ParseStrictly(body);
+    rules::CheckCompletion(rules::Object(value, "the body"));
   });
 }
 
 absl::StatusOr<ChunkedAnswer> ReadOpenAiChunks(std::string_view stream, bool include_usage) {
   ChunkedAnswer answer;
-  absl::Status status = Run([&] { answer = ChunkReader(include_usage).Read(stream); });
+  absl::Status status = rules::Run([&] { answer = rules::ChunkReader(include_usage).Read(stream); });
   if (!status.ok()) return status;
   return answer;
 }

@@ -13,11 +13,11 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
-using Events = std::vector<std::pair<std::string, std::string>>;
+using SseEvents = std::vector<std::pair<std::string, std::string>>;
 
 // Feeds `stream` in pieces of `piece` bytes.
-Events Read(std::string_view stream, size_t piece, bool finish = false) {
-  Events events;
+SseEvents ReadEvents(std::string_view stream, size_t piece, bool finish = false) {
+  SseEvents events;
   const auto sink = [&events](const SseEvent& event) {
     events.emplace_back(std::string(event.type), std::string(event.data));
   };
@@ -32,34 +32,34 @@ TEST(SseParser, ReadsEventsHoweverSplitAndWhateverTheLineEnds) {
        {"event: a\ndata: 1\n\ndata: 2\n\n", "event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n",
         "event: a\rdata: 1\r\rdata: 2\r\r"}) {
     for (size_t piece = 1; piece <= stream.size(); ++piece) {
-      EXPECT_THAT(Read(stream, piece), ElementsAre(Pair("a", "1"), Pair("", "2"))) << stream << piece;
+      EXPECT_THAT(ReadEvents(stream, piece), ElementsAre(Pair("a", "1"), Pair("", "2"))) << stream << piece;
     }
   }
 }
 
 TEST(SseParser, JoinsDataLinesAndTakesOneSpaceOff) {
-  EXPECT_THAT(Read("data:a\ndata:  b\ndata\ndata: \n\n", 3), ElementsAre(Pair("", "a\n b\n\n")));
+  EXPECT_THAT(ReadEvents("data:a\ndata:  b\ndata\ndata: \n\n", 3), ElementsAre(Pair("", "a\n b\n\n")));
 }
 
 TEST(SseParser, SkipsCommentsUnknownFieldsAndEventsWithoutData) {
-  EXPECT_THAT(Read(": OPENROUTER PROCESSING\n\nid: 7\nretry: 1\nevent: x\n\ndata: 1\n\n", 5),
+  EXPECT_THAT(ReadEvents(": OPENROUTER PROCESSING\n\nid: 7\nretry: 1\nevent: x\n\ndata: 1\n\n", 5),
               ElementsAre(Pair("", "1")));
 }
 
 TEST(SseParser, SkipsAByteOrderMarkInFrontOnly) {
-  EXPECT_THAT(Read("\xEF\xBB\xBF"
-                   "data: 1\n\ndata: \xEF\xBB\xBF\n\n\xEF\xBB\xBF"
-                   "data: 3\n\n",
-                   1),
+  EXPECT_THAT(ReadEvents("\xEF\xBB\xBF"
+                         "data: 1\n\ndata: \xEF\xBB\xBF\n\n\xEF\xBB\xBF"
+                         "data: 3\n\n",
+                         1),
               ElementsAre(Pair("", "1"), Pair("", "\xEF\xBB\xBF")));
 }
 
 TEST(SseParser, AnEventWithoutItsBlankLineCountsOnlyAtAProperEnd) {
   for (const std::string_view stream : {"data: 1", "data: 1\n", "data: 1\r\n"}) {
-    EXPECT_THAT(Read(stream, 2), IsEmpty());
-    EXPECT_THAT(Read(stream, 2, true), ElementsAre(Pair("", "1")));
+    EXPECT_THAT(ReadEvents(stream, 2), IsEmpty());
+    EXPECT_THAT(ReadEvents(stream, 2, true), ElementsAre(Pair("", "1")));
   }
-  EXPECT_THAT(Read("data: 1\n\n", 2, true), ElementsAre(Pair("", "1")));
+  EXPECT_THAT(ReadEvents("data: 1\n\n", 2, true), ElementsAre(Pair("", "1")));
 }
 
 TEST(SseParser, StopsAtTheLimit) {

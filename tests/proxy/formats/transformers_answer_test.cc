@@ -35,19 +35,19 @@ std::string Chunk(const std::string& delta, const std::string& finish = "null") 
   return R"(data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":)" +
          delta + R"(,"finish_reason":)" + finish + "}]}\n\n";
 }
-std::string Call(int index, const std::string& more) {
+std::string CallDelta(int index, const std::string& more) {
   return R"({"tool_calls":[{"index":)" + std::to_string(index) + "," + more + "}]}";
 }
 std::string Named(int index, const std::string& name, const std::string& arguments = "") {
-  return Chunk(Call(index, R"("id":"t)" + std::to_string(index) + R"(","type":"function","function":{"name":")" + name +
-                               R"(","arguments":)" + ToJson(json::value(arguments)) + "}"));
+  return Chunk(CallDelta(index, R"("id":"t)" + std::to_string(index) + R"(","type":"function","function":{"name":")" +
+                                    name + R"(","arguments":)" + ToJson(json::value(arguments)) + "}"));
 }
-std::string Arguments(int index, const std::string& piece) {
-  return Chunk(Call(index, R"("function":{"arguments":)" + ToJson(json::value(piece)) + "}"));
+std::string ArgumentsPiece(int index, const std::string& piece) {
+  return Chunk(CallDelta(index, R"("function":{"arguments":)" + ToJson(json::value(piece)) + "}"));
 }
 const std::string kRole = Chunk(R"({"role":"assistant","content":""})");
 const std::string kEnd = Chunk("{}", R"("tool_calls")");
-const std::string kDone = "data: [DONE]\n\n";
+const std::string kDoneEvent = "data: [DONE]\n\n";
 
 std::string Through(const Translation& translation, std::string_view stream, size_t piece, bool cut = false) {
   const std::unique_ptr<StreamTranslator> translator = translation.Stream("m", {});
@@ -68,7 +68,7 @@ ChunkedAnswer Chunks(const std::vector<std::string>& names, const std::string& s
 }
 
 // To a client of Anthropic's.
-AnthropicAnswer Events(const std::vector<std::string>& names, const std::string& stream) {
+AnthropicAnswer EventsOf(const std::vector<std::string>& names, const std::string& stream) {
   const std::unique_ptr<Translation> inner = MakeAnthropicToOpenAi();
   const EditedTranslation edited(inner.get(), TransformerChain(Using(names), "m"));
   AnthropicAnswer answer;
@@ -87,14 +87,14 @@ TEST(EnhanceTool, RepairsAPlainAnswer) {
 }
 
 TEST(EnhanceTool, RepairsAStreamOfParallelCalls) {
-  const std::string stream = kRole + Named(0, "f", "{'pa") + Named(1, "g") + Arguments(0, "th': 'a b',") +
-                             Arguments(1, R"({"x": 1.50})") + Arguments(0, "}") + kEnd + kDone;
+  const std::string stream = kRole + Named(0, "f", "{'pa") + Named(1, "g") + ArgumentsPiece(0, "th': 'a b',") +
+                             ArgumentsPiece(1, R"({"x": 1.50})") + ArgumentsPiece(0, "}") + kEnd + kDoneEvent;
   const ChunkedAnswer answer = Chunks({"enhancetool"}, stream);
   ASSERT_EQ(answer.calls.size(), 2U);
   EXPECT_EQ(answer.calls[0].arguments, R"({"path":"a b"})");
   EXPECT_EQ(answer.calls[1].arguments, R"({"x": 1.50})") << "what is right stays byte for byte";
   EXPECT_EQ(answer.finish_reason, "tool_calls");
-  const AnthropicAnswer events = Events({"enhancetool"}, stream);
+  const AnthropicAnswer events = EventsOf({"enhancetool"}, stream);
   ASSERT_EQ(events.blocks.size(), 2U);
   EXPECT_EQ(events.blocks[0].text, R"({"path":"a b"})");
   EXPECT_EQ(events.stop_reason, "tool_use");
@@ -108,9 +108,9 @@ TEST(EnhanceTool, LetsTextThroughAtOnceAndEndsWithoutAFinishReason) {
   EXPECT_THAT(out, HasSubstr(R"("content":"hi")"));
   stream->Feed(Named(0, "f", "{a:"), &out);
   EXPECT_THAT(out, Not(HasSubstr("{a:")));
-  stream->Feed(kDone, &out);
+  stream->Feed(kDoneEvent, &out);
   EXPECT_THAT(out, HasSubstr(R"("arguments":"{\"a\":null}")"));
-  EXPECT_TRUE(out.ends_with(kDone));
+  EXPECT_TRUE(out.ends_with(kDoneEvent));
 }
 
 TEST(ToolUse, ExitBecomesTheTextOfAPlainAnswer) {
@@ -135,21 +135,21 @@ TEST(ToolUse, ExitStreamsAsText) {
   const std::string arguments = R"({ "response" : "one \"two\"\n\u6f22 \ud83d\ude00"})";
   for (size_t piece = 1; piece <= arguments.size(); piece += 3) {
     std::string stream = kRole + Named(0, "ExitTool");
-    for (size_t at = 0; at < arguments.size(); at += piece) stream += Arguments(0, arguments.substr(at, piece));
-    stream += kEnd + kDone;
+    for (size_t at = 0; at < arguments.size(); at += piece) stream += ArgumentsPiece(0, arguments.substr(at, piece));
+    stream += kEnd + kDoneEvent;
     const ChunkedAnswer answer = Chunks({"tooluse"}, stream);
     EXPECT_EQ(answer.text, text) << piece;
     EXPECT_EQ(answer.finish_reason, "stop");
     EXPECT_TRUE(answer.calls.empty());
-    const AnthropicAnswer events = Events({"tooluse"}, stream);
+    const AnthropicAnswer events = EventsOf({"tooluse"}, stream);
     EXPECT_EQ(events.Joined("text"), text);
     EXPECT_EQ(events.stop_reason, "end_turn");
   }
 }
 
 TEST(ToolUse, ExitAmongOtherCalls) {
-  const std::string stream = kRole + Named(0, "ExitTool", R"({"resp)") + Arguments(0, R"(onse":"bye"})") +
-                             Named(1, "f", R"({"a":1})") + kEnd + kDone;
+  const std::string stream = kRole + Named(0, "ExitTool", R"({"resp)") + ArgumentsPiece(0, R"(onse":"bye"})") +
+                             Named(1, "f", R"({"a":1})") + kEnd + kDoneEvent;
   const ChunkedAnswer answer = Chunks({"tooluse"}, stream);
   EXPECT_EQ(answer.text, "bye");
   ASSERT_EQ(answer.calls.size(), 1U) << "renumbered from 0";
@@ -158,7 +158,7 @@ TEST(ToolUse, ExitAmongOtherCalls) {
 }
 
 TEST(ToolUse, BrokenArgumentsComeAtTheEnd) {
-  const std::string stream = kRole + Named(0, "ExitTool", "{response: 'bye'") + kEnd + kDone;
+  const std::string stream = kRole + Named(0, "ExitTool", "{response: 'bye'") + kEnd + kDoneEvent;
   EXPECT_EQ(Chunks({"tooluse"}, stream).text, "bye");
   EXPECT_EQ(Chunks({"tooluse", "enhancetool"}, stream).text, "bye");
 }
@@ -167,20 +167,21 @@ TEST(OpenRouter, ErrorInMidStream) {
   const std::string error = R"(data: {"id":"c1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error",)"
                             R"("error":{"code":502,"message":"gone away"}}]})"
                             "\n\n";
-  const AnthropicAnswer events = Events({"openrouter"}, Chunk(R"({"content":"a"})") + error);
+  const AnthropicAnswer events = EventsOf({"openrouter"}, Chunk(R"({"content":"a"})") + error);
   EXPECT_THAT(events.error, HasSubstr("gone away"));
 }
 
 TEST(OpenRouter, ReasoningBecomesThinking) {
-  const AnthropicAnswer events = Events(
-      {"openrouter"}, Chunk(R"({"reasoning":"hm"})") + Chunk(R"({"content":"a"})") + Chunk("{}", R"("stop")") + kDone);
+  const AnthropicAnswer events = EventsOf({"openrouter"}, Chunk(R"({"reasoning":"hm"})") + Chunk(R"({"content":"a"})") +
+                                                              Chunk("{}", R"("stop")") + kDoneEvent);
   EXPECT_EQ(events.Joined("thinking"), "hm");
   EXPECT_EQ(events.Joined("text"), "a");
 }
 
 TEST(NumericIds, GetThePrefixOfTheAnswer) {
   const std::string stream =
-      kRole + Chunk(Call(0, R"("id":"0","type":"function","function":{"name":"f","arguments":"{}"})")) + kEnd + kDone;
+      kRole + Chunk(CallDelta(0, R"("id":"0","type":"function","function":{"name":"f","arguments":"{}"})")) + kEnd +
+      kDoneEvent;
   for (const char* name : {"groq", "openrouter"}) {
     const ChunkedAnswer answer = Chunks({name}, stream);
     ASSERT_EQ(answer.calls.size(), 1U);

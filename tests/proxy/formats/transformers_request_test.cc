@@ -14,7 +14,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-struct Row {
+struct EditRow {
   std::string name;
   std::string options;
   std::string model;
@@ -23,7 +23,7 @@ struct Row {
   Format format = Format::kOpenAi;
 };
 
-std::string Edit(const Row& row, Notes* notes) {
+std::string Edit(const EditRow& row, Notes* notes) {
   Provider provider;
   provider.format = row.format;
   provider.transformers = {{row.name, row.options.empty() ? "{}" : row.options}};
@@ -33,7 +33,7 @@ std::string Edit(const Row& row, Notes* notes) {
   return edited.value_or("");
 }
 
-class RequestEditTest : public ::testing::TestWithParam<Row> {};
+class RequestEditTest : public ::testing::TestWithParam<EditRow> {};
 
 TEST_P(RequestEditTest, GivesTheBody) {
   Notes notes;
@@ -43,35 +43,36 @@ TEST_P(RequestEditTest, GivesTheBody) {
 INSTANTIATE_TEST_SUITE_P(
     Limits, RequestEditTest,
     ::testing::Values(
-        Row{"deepseek", "", "m", R"({"max_tokens":8193})", R"({"max_tokens":8192})"},
-        Row{"deepseek", "", "m", R"({"max_tokens":8192})", R"({"max_tokens":8192})"},
-        Row{"deepseek", "", "m", R"({"max_completion_tokens":9000})", R"({"max_tokens":8192})"},
-        Row{"deepseek", "", "m",
-            R"({"messages":[{"role":"assistant","reasoning_content":"old"},{"role":"user"},)"
-            R"({"role":"assistant","reasoning_content":"new"},{"role":"tool"}]})",
-            R"({"messages":[{"role":"assistant"},{"role":"user"},)"
-            R"({"role":"assistant","reasoning_content":"new"},{"role":"tool"}]})"},
-        Row{"maxtoken", R"({"max_tokens":100})", "m", R"({"max_tokens":101,"max_completion_tokens":500})",
-            R"({"max_tokens":100,"max_completion_tokens":100})"},
-        Row{"maxtoken", R"({"max_tokens":100})", "m", R"({"max_tokens":99})", R"({"max_tokens":99})"},
-        Row{"maxtoken", R"({"max_tokens":100})", "m", R"({"a":1})", R"({"a":1})"},
-        Row{"maxtoken", R"({"max_tokens":4000})", "m",
-            R"({"max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":8000}})",
-            R"({"max_tokens":4000,"thinking":{"type":"enabled","budget_tokens":3999}})", Format::kAnthropic},
-        Row{"maxcompletiontokens", "", "m", R"({"max_tokens":5})", R"({"max_completion_tokens":5})"},
-        Row{"maxcompletiontokens", "", "m", R"({"max_tokens":5,"max_completion_tokens":6})",
-            R"({"max_completion_tokens":6})"},
-        Row{"maxcompletiontokens", "", "m", R"({"max_tokens":5})", R"({"max_tokens":5})", Format::kAnthropic},
-        Row{"sampling", R"({"temperature":0.5,"top_k":7,"max_tokens":10,"repetition_penalty":1.1})", "m",
-            R"({"temperature":1,"max_tokens":20})",
-            R"({"temperature":0.5,"max_tokens":10,"top_k":7,"repetition_penalty":1.1})"},
-        Row{"sampling", R"({"top_p":0.9,"repetition_penalty":1.1})", "m", R"({"top_p":1})", R"({"top_p":0.9})",
-            Format::kAnthropic}));
+        EditRow{"deepseek", "", "m", R"({"max_tokens":8193})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "m", R"({"max_tokens":8192})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "m", R"({"max_completion_tokens":9000})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "m",
+                R"({"messages":[{"role":"assistant","reasoning_content":"old"},{"role":"user"},)"
+                R"({"role":"assistant","reasoning_content":"new"},{"role":"tool"}]})",
+                R"({"messages":[{"role":"assistant"},{"role":"user"},)"
+                R"({"role":"assistant","reasoning_content":"new"},{"role":"tool"}]})"},
+        EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"max_tokens":101,"max_completion_tokens":500})",
+                R"({"max_tokens":100,"max_completion_tokens":100})"},
+        EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"max_tokens":99})", R"({"max_tokens":99})"},
+        EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"a":1})", R"({"a":1})"},
+        EditRow{"maxtoken", R"({"max_tokens":4000})", "m",
+                R"({"max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":8000}})",
+                R"({"max_tokens":4000,"thinking":{"type":"enabled","budget_tokens":3999}})", Format::kAnthropic},
+        EditRow{"maxcompletiontokens", "", "m", R"({"max_tokens":5})", R"({"max_completion_tokens":5})"},
+        EditRow{"maxcompletiontokens", "", "m", R"({"max_tokens":5,"max_completion_tokens":6})",
+                R"({"max_completion_tokens":6})"},
+        EditRow{"maxcompletiontokens", "", "m", R"({"max_tokens":5})", R"({"max_tokens":5})", Format::kAnthropic},
+        EditRow{"sampling", R"({"temperature":0.5,"top_k":7,"max_tokens":10,"repetition_penalty":1.1})", "m",
+                R"({"temperature":1,"max_tokens":20})",
+                R"({"temperature":0.5,"max_tokens":10,"top_k":7,"repetition_penalty":1.1})"},
+        EditRow{"sampling", R"({"top_p":0.9,"repetition_penalty":1.1})", "m", R"({"top_p":1})", R"({"top_p":0.9})",
+                Format::kAnthropic}));
 
 INSTANTIATE_TEST_SUITE_P(
     Marks, RequestEditTest,
     ::testing::Values(
-        Row{"cleancache", "", "m",
+        EditRow{
+            "cleancache", "", "m",
             R"({"system":[{"type":"text","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[)"
             R"({"type":"tool_result","content":[{"type":"text","cache_control":{}}],"cache_control":{}}]}],)"
             R"("tools":[{"name":"a","cache_control":{},"input_schema":{"cache_control":{}}}],"cache_control":{}})",
@@ -79,41 +80,44 @@ INSTANTIATE_TEST_SUITE_P(
             R"({"type":"tool_result","content":[{"type":"text"}]}]}],)"
             R"("tools":[{"name":"a","input_schema":{"cache_control":{}}}]})",
             Format::kAnthropic},
-        Row{"openrouter", "", "google/gemini", R"({"messages":[{"content":[{"text":"a","cache_control":{}}]}]})",
-            R"({"messages":[{"content":[{"text":"a"}]}]})"},
-        Row{"openrouter", "", "anthropic/claude-x", R"({"messages":[{"content":[{"text":"a","cache_control":{}}]}]})",
-            R"({"messages":[{"content":[{"text":"a","cache_control":{}}]}]})"},
-        Row{"openrouter", R"({"provider":{"only":["x"]},"temperature":0})", "m",
-            R"({"temperature":1,"reasoning_effort":"high"})",
-            R"({"temperature":0,"reasoning":{"effort":"high"},"provider":{"only":["x"]}})"},
-        Row{"groq", "", "llama",
+        EditRow{"openrouter", "", "google/gemini", R"({"messages":[{"content":[{"text":"a","cache_control":{}}]}]})",
+                R"({"messages":[{"content":[{"text":"a"}]}]})"},
+        EditRow{"openrouter", "", "anthropic/claude-x",
+                R"({"messages":[{"content":[{"text":"a","cache_control":{}}]}]})",
+                R"({"messages":[{"content":[{"text":"a","cache_control":{}}]}]})"},
+        EditRow{"openrouter", R"({"provider":{"only":["x"]},"temperature":0})", "m",
+                R"({"temperature":1,"reasoning_effort":"high"})",
+                R"({"temperature":0,"reasoning":{"effort":"high"},"provider":{"only":["x"]}})"},
+        EditRow{
+            "groq", "", "llama",
             R"({"reasoning_effort":"low","messages":[{"cache_control":{}}],"tools":[{"function":{"parameters":{"$schema":"s","type":"object"}}}]})",
             R"({"messages":[{}],"tools":[{"function":{"parameters":{"type":"object"}}}]})"},
-        Row{"groq", "", "openai/gpt-oss-120b", R"({"reasoning_effort":"low"})", R"({"reasoning_effort":"low"})"},
-        Row{"cerebras", "", "llama",
-            R"({"logit_bias":{},"messages":[{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},)"
-            R"({"content":[{"type":"image_url"}]}]})",
-            R"({"messages":[{"content":"a\n\nb"},{"content":[{"type":"image_url"}]}]})"}));
+        EditRow{"groq", "", "openai/gpt-oss-120b", R"({"reasoning_effort":"low"})", R"({"reasoning_effort":"low"})"},
+        EditRow{"cerebras", "", "llama",
+                R"({"logit_bias":{},"messages":[{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},)"
+                R"({"content":[{"type":"image_url"}]}]})",
+                R"({"messages":[{"content":"a\n\nb"},{"content":[{"type":"image_url"}]}]})"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Members, RequestEditTest,
     ::testing::Values(
-        Row{"streamoptions", "", "m", R"({"stream":true,"stream_options":{"x":1}})",
-            R"({"stream":true,"stream_options":{"x":1,"include_usage":true}})"},
-        Row{"streamoptions", "", "m", R"({"stream":false})", R"({"stream":false})"},
-        Row{"customparams", R"({"a":1,"b":{"c":2,"d":3},"e":[1]})", "m", R"({"a":0,"b":{"c":0},"e":[]})",
-            R"({"a":0,"b":{"c":0,"d":3},"e":[]})"},
-        Row{"customparams", R"({"service_tier":"flex"})", "m", R"({"model":"m"})",
-            R"({"model":"m","service_tier":"flex"})", Format::kAnthropic},
-        Row{"reasoning", "", "m", R"({"reasoning_effort":"medium"})",
+        EditRow{"streamoptions", "", "m", R"({"stream":true,"stream_options":{"x":1}})",
+                R"({"stream":true,"stream_options":{"x":1,"include_usage":true}})"},
+        EditRow{"streamoptions", "", "m", R"({"stream":false})", R"({"stream":false})"},
+        EditRow{"customparams", R"({"a":1,"b":{"c":2,"d":3},"e":[1]})", "m", R"({"a":0,"b":{"c":0},"e":[]})",
+                R"({"a":0,"b":{"c":0,"d":3},"e":[]})"},
+        EditRow{"customparams", R"({"service_tier":"flex"})", "m", R"({"model":"m"})",
+                R"({"model":"m","service_tier":"flex"})", Format::kAnthropic},
+        EditRow{
+            "reasoning", "", "m", R"({"reasoning_effort":"medium"})",
             R"({"reasoning_effort":"medium","thinking":{"type":"enabled","budget_tokens":8192},"enable_thinking":true})"},
-        Row{"reasoning", "", "m", R"({"a":1})", R"({"a":1})"},
-        Row{"reasoning", R"({"enable":false})", "m", R"({"reasoning_effort":"medium"})",
-            R"({"thinking":{"type":"disabled"},"enable_thinking":false})"},
-        Row{"tooluse", "", "m", R"({"messages":[],"tools":[]})", R"({"messages":[],"tools":[]})"},
-        Row{"tooluse", "", "m", R"({"messages":[],"tools":[{}],"tool_choice":"none"})",
-            R"({"messages":[],"tools":[{}],"tool_choice":"none"})"},
-        Row{"enhancetool", "", "m", R"({"a":1.50})", R"({"a":1.5})"}));
+        EditRow{"reasoning", "", "m", R"({"a":1})", R"({"a":1})"},
+        EditRow{"reasoning", R"({"enable":false})", "m", R"({"reasoning_effort":"medium"})",
+                R"({"thinking":{"type":"disabled"},"enable_thinking":false})"},
+        EditRow{"tooluse", "", "m", R"({"messages":[],"tools":[]})", R"({"messages":[],"tools":[]})"},
+        EditRow{"tooluse", "", "m", R"({"messages":[],"tools":[{}],"tool_choice":"none"})",
+                R"({"messages":[],"tools":[{}],"tool_choice":"none"})"},
+        EditRow{"enhancetool", "", "m", R"({"a":1.50})", R"({"a":1.5})"}));
 
 // Nothing that is odd about a body, short of not being JSON, stops an edit.
 TEST(RequestEdit, TakesAnyObject) {

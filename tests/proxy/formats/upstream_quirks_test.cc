@@ -24,7 +24,7 @@ std::string Summary(const AnthropicAnswer& answer) {
 }
 
 // The same whole and byte by byte.
-std::string Read(const std::string& stream) {
+std::string ReadStream(const std::string& stream) {
   std::string outs[2];
   for (const size_t step : {stream.size(), size_t{1}}) {
     const auto translator = MakeAnthropicToOpenAi()->Stream("m", {});
@@ -58,98 +58,104 @@ std::string Calls(std::string_view calls) {
 const char kStop[] = R"("delta":{},"finish_reason":"stop")";
 
 TEST(UpstreamQuirks, CallsWithoutAnIndex) {
-  EXPECT_EQ(Read(Choices({Calls(R"({"id":"a","function":{"name":"f","arguments":""}})"),
+  EXPECT_EQ(
+      ReadStream(Choices({Calls(R"({"id":"a","function":{"name":"f","arguments":""}})"),
                           Calls(R"({"function":{"arguments":"{\"x\""}})"), Calls(R"({"function":{"arguments":":1}"}})"),
                           Calls(R"({"id":"b","function":{"name":"g","arguments":"{}"}})"), kStop})),
-            R"(tool:f/a{"x":1} tool:g/b{} tool_use)");
-  EXPECT_EQ(Read(Choices({Calls(R"({"id":"a","function":{"name":"f","arguments":"{}"}},)"
-                                R"({"id":"b","index":null,"function":{"name":"f","arguments":"{\"x\":1}"}})"),
-                          kStop})),
+      R"(tool:f/a{"x":1} tool:g/b{} tool_use)");
+  EXPECT_EQ(ReadStream(Choices({Calls(R"({"id":"a","function":{"name":"f","arguments":"{}"}},)"
+                                      R"({"id":"b","index":null,"function":{"name":"f","arguments":"{\"x\":1}"}})"),
+                                kStop})),
             R"(tool:f/a{} tool:f/b{"x":1} tool_use)");
 }
 
 TEST(UpstreamQuirks, IndexAlwaysZero) {
-  EXPECT_EQ(Read(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}})"),
-                          Calls(R"({"index":0,"function":{"arguments":":1}"}})"),
-                          Calls(R"({"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\""}})"),
-                          Calls(R"({"index":0,"function":{"arguments":":2}"}})"), kStop})),
+  EXPECT_EQ(ReadStream(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}})"),
+                                Calls(R"({"index":0,"function":{"arguments":":1}"}})"),
+                                Calls(R"({"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\""}})"),
+                                Calls(R"({"index":0,"function":{"arguments":":2}"}})"), kStop})),
             R"(tool:f/a{"x":1} tool:f/b{"x":2} tool_use)");
 }
 
 TEST(UpstreamQuirks, ANewIdWithEachPiece) {
-  EXPECT_EQ(Read(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":""}})"),
-                          Calls(R"({"index":0,"id":"b","function":{"arguments":"{\"x\""}})"),
-                          Calls(R"({"index":0,"id":"c","function":{"name":null,"arguments":":1}"}})"), kStop})),
+  EXPECT_EQ(ReadStream(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":""}})"),
+                                Calls(R"({"index":0,"id":"b","function":{"arguments":"{\"x\""}})"),
+                                Calls(R"({"index":0,"id":"c","function":{"name":null,"arguments":":1}"}})"), kStop})),
             R"(tool:f/a{"x":1} tool_use)");
 }
 
 TEST(UpstreamQuirks, WholeArgumentsOnceMore) {
-  EXPECT_EQ(Read(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}})"),
+  EXPECT_EQ(
+      ReadStream(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}})"),
                           Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}})"), kStop})),
-            R"(tool:f/a{"x":1} tool_use)");
+      R"(tool:f/a{"x":1} tool_use)");
 }
 
 TEST(UpstreamQuirks, OneIdForSeveralCalls) {
   // The validator of Read sees to it that the client's ids differ.
-  EXPECT_EQ(Read(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{}"}})"),
-                          Calls(R"({"index":1,"id":"a","function":{"name":"g","arguments":"{}"}})"), kStop})),
+  EXPECT_EQ(ReadStream(Choices({Calls(R"({"index":0,"id":"a","function":{"name":"f","arguments":"{}"}})"),
+                                Calls(R"({"index":1,"id":"a","function":{"name":"g","arguments":"{}"}})"), kStop})),
             "tool:f/a{} tool:g/a{} tool_use");
 }
 
 TEST(UpstreamQuirks, IdsThatAreNumbers) {
-  EXPECT_THAT(Read(Data({R"({"id":7,"choices":[{"delta":{"tool_calls":[{"index":0,"id":1,"function":)"
-                         R"({"name":"f","arguments":"{}"}}]}}]})",
-                         "[DONE]"})),
+  EXPECT_THAT(ReadStream(Data({R"({"id":7,"choices":[{"delta":{"tool_calls":[{"index":0,"id":1,"function":)"
+                               R"({"name":"f","arguments":"{}"}}]}}]})",
+                               "[DONE]"})),
               testing::MatchesRegex(R"(tool:f/toolu_[0-9a-f]*\{\} tool_use)"));
 }
 
 TEST(UpstreamQuirks, FinishReasonsOfAllKinds) {
-  EXPECT_EQ(Read(Choices({R"("delta":{"role":"assistant","content":"a"},"finish_reason":"")",
-                          R"("delta":{"role":"assistant","content":"b"},"finish_reason":"")",
-                          R"("delta":{"role":"assistant","content":""},"finish_reason":"stop")"})),
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"role":"assistant","content":"a"},"finish_reason":"")",
+                                R"("delta":{"role":"assistant","content":"b"},"finish_reason":"")",
+                                R"("delta":{"role":"assistant","content":""},"finish_reason":"stop")"})),
             "text:ab end_turn");
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":"a"},"finish_reason":null)"})), "text:a end_turn");
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":"a"},"finish_reason":"stop")", R"("delta":{"content":"b"})"})),
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"content":"a"},"finish_reason":null)"})), "text:a end_turn");
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"content":"a"},"finish_reason":"stop")", R"("delta":{"content":"b"})"})),
             "text:ab end_turn");
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":"a"},"finish_reason":"tool_calls")"})), "text:a end_turn");
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":"a"},"finish_reason":"model_length")"})), "text:a max_tokens");
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":"a"},"finish_reason":"insufficient_system_resource")"})),
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"content":"a"},"finish_reason":"tool_calls")"})), "text:a end_turn");
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"content":"a"},"finish_reason":"model_length")"})), "text:a max_tokens");
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"content":"a"},"finish_reason":"insufficient_system_resource")"})),
             "text:a overloaded_error: the upstream broke its answer off: insufficient system resource");
 }
 
 TEST(UpstreamQuirks, ContentOfAllKinds) {
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":null})", R"("delta":{"content":[]})", R"("message":{"content":"a"})",
-                          R"("delta":null)", R"("logprobs":null)", kStop})),
+  EXPECT_EQ(ReadStream(Choices({R"("delta":{"content":null})", R"("delta":{"content":[]})",
+                                R"("message":{"content":"a"})", R"("delta":null)", R"("logprobs":null)", kStop})),
             "text:a end_turn");
-  EXPECT_EQ(Read(Choices({R"("delta":{"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]})",
+  EXPECT_EQ(
+      ReadStream(Choices({R"("delta":{"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]})",
                           R"("delta":{"content":"a"})", R"("delta":{"reasoning_content":"more"})", kStop})),
-            "thinking:hm text:a thinking:more end_turn");
+      "thinking:hm text:a thinking:more end_turn");
 }
 
 TEST(UpstreamQuirks, ChunksThatSayNothing) {
-  EXPECT_EQ(Read(Data({R"({"id":"","model":"","choices":[],"prompt_filter_results":[]})", "{}", R"({"choices":null})",
+  EXPECT_EQ(
+      ReadStream(Data({R"({"id":"","model":"","choices":[],"prompt_filter_results":[]})", "{}", R"({"choices":null})",
                        R"({"choices":[null]})", R"({"choices":[{"delta":{"content":"a"}}],"usage":null})",
                        R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{}})", "[DONE]"})),
-            "text:a end_turn");
+      "text:a end_turn");
 }
 
 TEST(UpstreamQuirks, Lines) {
   const std::string a = R"({"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]})";
-  EXPECT_EQ(Read("\xEF\xBB\xBF"
-                 "data:" +
-                 a + "\r\rdata:[DONE]\r\r"),
+  EXPECT_EQ(ReadStream("\xEF\xBB\xBF"
+                       "data:" +
+                       a + "\r\rdata:[DONE]\r\r"),
             "text:a end_turn");
-  EXPECT_EQ(Read(": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\ndata: " + a + "\n\n"), "text:a end_turn");
-  EXPECT_EQ(Read("id: 1\nretry: 5\nevent: message\ndata: " + a + "\r\n\r\ndata:\n\ndata: [DONE]"), "text:a end_turn");
+  EXPECT_EQ(ReadStream(": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\ndata: " + a + "\n\n"), "text:a end_turn");
+  EXPECT_EQ(ReadStream("id: 1\nretry: 5\nevent: message\ndata: " + a + "\r\n\r\ndata:\n\ndata: [DONE]"),
+            "text:a end_turn");
 }
 
 TEST(UpstreamQuirks, Errors) {
-  EXPECT_EQ(Read(Choices({R"("delta":{"content":"a"},"finish_reason":"error","error":{"code":429,"message":"slow"})"})),
-            "text:a rate_limit_error: slow");
-  EXPECT_EQ(Read(Data({R"({"error":{"code":"rate_limit_exceeded","message":"slow"},"choices":[]})"})),
+  EXPECT_EQ(
+      ReadStream(Choices({R"("delta":{"content":"a"},"finish_reason":"error","error":{"code":429,"message":"slow"})"})),
+      "text:a rate_limit_error: slow");
+  EXPECT_EQ(ReadStream(Data({R"({"error":{"code":"rate_limit_exceeded","message":"slow"},"choices":[]})"})),
             "rate_limit_error: slow");
-  EXPECT_EQ(Read(Data({R"({"error":"out of memory"})"})), "api_error: out of memory");
-  EXPECT_EQ(Read("event: error\ndata: {\"message\":\"boom\"}\n\n"), "api_error: boom");
+  EXPECT_EQ(ReadStream(Data({R"({"error":"out of memory"})"})), "api_error: out of memory");
+  EXPECT_EQ(ReadStream("event: error\ndata: {\"message\":\"boom\"}\n\n"), "api_error: boom");
 }
 
 TEST(UpstreamQuirks, WhatIsDroppedFromAStreamIsNoted) {

@@ -1,61 +1,14 @@
 #include "tests/proxy/formats/validators.h"
 
 #include <algorithm>
-#include <boost/json.hpp>
-#include <cctype>
-#include <initializer_list>
+#include <exception>
 #include <set>
-#include <stdexcept>
+
+#include "tests/proxy/formats/rules.h"
 
 namespace ccr::proxy {
+namespace rules {
 namespace {
-
-namespace json = boost::json;
-
-// The rules below throw what is wrong; every Check catches it.
-void Require(bool condition, std::string_view what) {
-  if (!condition) throw std::runtime_error(std::string(what));
-}
-
-std::string Text(const json::value& value) {
-  Require(value.is_string(), "expected a text: " + json::serialize(value));
-  return std::string(value.get_string().data(), value.get_string().size());
-}
-
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  Require(value != nullptr, std::string(key) + " is missing in " + json::serialize(object));
-  return Text(*value);
-}
-
-const json::object& Object(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  Require(value != nullptr && value->is_object(), std::string(key) + " is no object in " + json::serialize(object));
-  return value->get_object();
-}
-
-void OnlyFields(const json::object& object, std::initializer_list<std::string_view> fields) {
-  for (const auto& member : object) {
-    Require(std::find(fields.begin(), fields.end(), std::string_view(member.key())) != fields.end(),
-            "unknown field " + std::string(member.key()));
-  }
-}
-
-bool IsName(std::string_view name, size_t max) {
-  return !name.empty() && name.size() <= max && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '_' || c == '-';
-  });
-}
-
-bool OneOf(std::string_view text, std::initializer_list<std::string_view> choices) {
-  return std::find(choices.begin(), choices.end(), text) != choices.end();
-}
-
-json::value Parse(std::string_view text) {
-  json::parse_options options;
-  options.max_depth = 1000;
-  return json::parse(text, {}, options);
-}
 
 // OpenAI's request.
 
@@ -63,15 +16,15 @@ void CheckPart(const json::object& part, bool user) {
   const std::string type = Text(part, "type");
   Require(user || type == "text", "only users send " + type);
   if (type == "text") {
-    OnlyFields(part, {"type", "text"});
+    OnlyMembers(part, {"type", "text"}, "a part");
     Text(part, "text");
   } else if (type == "image_url") {
-    OnlyFields(part, {"type", "image_url"});
+    OnlyMembers(part, {"type", "image_url"}, "a part");
     const std::string url = Text(Object(part, "image_url"), "url");
     Require(url.starts_with("https://") || url.starts_with("http://") || url.starts_with("data:image/"),
             "image " + url);
   } else if (type == "file") {
-    OnlyFields(part, {"type", "file"});
+    OnlyMembers(part, {"type", "file"}, "a part");
     Text(Object(part, "file"), "filename");
     Require(Text(Object(part, "file"), "file_data").starts_with("data:application/pdf;base64,"), "file_data");
   } else {
@@ -89,52 +42,52 @@ std::set<std::string> CheckToolCalls(const json::array& calls) {
   Require(!calls.empty(), "tool_calls must not be empty");
   std::set<std::string> ids;
   for (const json::value& call : calls) {
-    OnlyFields(call.as_object(), {"id", "type", "function"});
+    OnlyMembers(call.as_object(), {"id", "type", "function"}, "a tool call");
     Require(Text(call.as_object(), "type") == "function", "tool call type");
     Require(ids.insert(Text(call.as_object(), "id")).second, "two calls with one id");
     const json::object& function = Object(call.as_object(), "function");
     Require(IsName(Text(function, "name"), 64), "function name");
-    Parse(Text(function, "arguments"));
+    ParseStrictly(Text(function, "arguments"));
   }
   return ids;
 }
 
-void CheckMessages(const json::array& messages) {
+void CheckOpenAiMessages(const json::array& messages) {
   Require(!messages.empty(), "no messages");
   std::set<std::string> unanswered;
   for (const json::value& element : messages) {
     const json::object& message = element.as_object();
     const std::string role = Text(message, "role");
     if (role == "tool") {
-      OnlyFields(message, {"role", "content", "tool_call_id"});
+      OnlyMembers(message, {"role", "content", "tool_call_id"}, "a message");
       Require(unanswered.erase(Text(message, "tool_call_id")) == 1, "a tool message answers no open call");
       CheckContent(message.at("content"), false);
       continue;
     }
     Require(unanswered.empty(), "a tool call is not answered");
     if (role == "assistant") {
-      OnlyFields(message, {"role", "content", "tool_calls", "refusal", "name"});
+      OnlyMembers(message, {"role", "content", "tool_calls", "refusal", "name"}, "a message");
       if (message.contains("tool_calls")) unanswered = CheckToolCalls(message.at("tool_calls").as_array());
       const bool empty = !message.contains("content") || message.at("content").is_null();
       Require(!empty || !unanswered.empty(), "an assistant message needs content or calls");
       if (!empty) CheckContent(message.at("content"), false);
     } else {
       Require(OneOf(role, {"system", "developer", "user"}), "role " + role);
-      OnlyFields(message, {"role", "content", "name"});
+      OnlyMembers(message, {"role", "content", "name"}, "a message");
       CheckContent(message.at("content"), role == "user");
     }
   }
   Require(unanswered.empty(), "a tool call is not answered");
 }
 
-std::set<std::string> CheckTools(const json::array& tools) {
+std::set<std::string> CheckOpenAiTools(const json::array& tools) {
   Require(!tools.empty() && tools.size() <= 128, "number of tools");
   std::set<std::string> names;
   for (const json::value& tool : tools) {
-    OnlyFields(tool.as_object(), {"type", "function"});
+    OnlyMembers(tool.as_object(), {"type", "function"}, "a tool");
     Require(Text(tool.as_object(), "type") == "function", "tool type");
     const json::object& function = Object(tool.as_object(), "function");
-    OnlyFields(function, {"name", "description", "parameters", "strict"});
+    OnlyMembers(function, {"name", "description", "parameters", "strict"}, "a function");
     Require(IsName(Text(function, "name"), 64), "function name");
     names.insert(Text(function, "name"));
     if (function.contains("description")) Text(function, "description");
@@ -144,7 +97,7 @@ std::set<std::string> CheckTools(const json::array& tools) {
   return names;
 }
 
-void CheckToolChoice(const json::value& choice, const std::set<std::string>& names) {
+void CheckOpenAiToolChoice(const json::value& choice, const std::set<std::string>& names) {
   if (choice.is_string()) {
     Require(OneOf(Text(choice), {"none", "auto", "required"}), "tool_choice");
   } else {
@@ -176,16 +129,16 @@ void CheckField(const std::string& key, const json::value& value, const json::ob
     Require(value.is_bool(), "stream");
   } else if (key == "stream_options") {
     Require(request.contains("stream") && request.at("stream") == true, "stream_options without a stream");
-    OnlyFields(value.as_object(), {"include_usage"});
+    OnlyMembers(value.as_object(), {"include_usage"}, "stream_options");
   } else if (key == "reasoning_effort") {
     Require(OneOf(Text(value), {"none", "minimal", "low", "medium", "high", "xhigh"}), "reasoning_effort");
   } else if (key == "parallel_tool_calls") {
     Require(value.is_bool() && request.contains("tools"), "parallel_tool_calls");
   } else if (key == "tool_choice") {
     Require(request.contains("tools"), "tool_choice without tools");
-    CheckToolChoice(value, CheckTools(request.at("tools").as_array()));
+    CheckOpenAiToolChoice(value, CheckOpenAiTools(request.at("tools").as_array()));
   } else if (key == "tools") {
-    CheckTools(value.as_array());
+    CheckOpenAiTools(value.as_array());
   } else if (key == "response_format") {
     Require(Text(value.as_object(), "type") == "json_schema", "response_format");
     Require(IsName(Text(Object(value.as_object(), "json_schema"), "name"), 64), "schema name");
@@ -193,6 +146,12 @@ void CheckField(const std::string& key, const json::value& value, const json::ob
   } else {
     Require(key == "messages", "unknown field " + key);
   }
+}
+
+void CheckOpenAiBody(const json::object& request) {
+  for (const char* const field : {"model", "messages"}) Member(request, field);
+  for (const auto& member : request) CheckField(std::string(member.key()), member.value(), request);
+  CheckOpenAiMessages(request.at("messages").as_array());
 }
 
 // Anthropic's answers.
@@ -223,7 +182,8 @@ void ReadStop(const json::object& holder, AnthropicAnswer* answer) {
 }
 
 void ReadHead(const json::object& message, AnthropicAnswer* answer) {
-  OnlyFields(message, {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"});
+  OnlyMembers(message, {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"},
+              "a message");
   Require(Text(message, "type") == "message" && Text(message, "role") == "assistant", "message type or role");
   answer->id = Text(message, "id");
   answer->model = Text(message, "model");
@@ -235,15 +195,15 @@ void ReadHead(const json::object& message, AnthropicAnswer* answer) {
 AnthropicBlock ReadBlock(const json::object& object, bool complete) {
   AnthropicBlock block{.type = Text(object, "type"), .text = {}, .id = {}, .name = {}};
   if (block.type == "text") {
-    OnlyFields(object, {"type", "text"});
+    OnlyMembers(object, {"type", "text"}, "a block");
     block.text = Text(object, "text");
   } else if (block.type == "thinking") {
-    OnlyFields(object, {"type", "thinking", "signature"});
+    OnlyMembers(object, {"type", "thinking", "signature"}, "a block");
     block.text = Text(object, "thinking");
     Require(Text(object, "signature").empty(), "a made up signature");
   } else {
     Require(block.type == "tool_use", "block type " + block.type);
-    OnlyFields(object, {"type", "id", "name", "input"});
+    OnlyMembers(object, {"type", "id", "name", "input"}, "a block");
     block.id = Text(object, "id");
     block.name = Text(object, "name");
     Require(!block.id.empty() && !block.name.empty(), "a tool without id or name");
@@ -258,6 +218,15 @@ void CheckToolIds(const AnthropicAnswer& answer) {
   for (const AnthropicBlock& block : answer.blocks) {
     Require(block.type != "tool_use" || ids.insert(block.id).second, "two tools with one id");
   }
+}
+
+void ReadMessage(const json::object& message, AnthropicAnswer* answer) {
+  ReadHead(message, answer);
+  for (const json::value& block : message.at("content").as_array()) {
+    answer->blocks.push_back(ReadBlock(block.as_object(), true));
+  }
+  CheckToolIds(*answer);
+  ReadStop(message, answer);
 }
 
 // Follows a stream event by event.
@@ -333,9 +302,10 @@ class StreamChecker {
   bool over_ = false;
 };
 
-void ReadEvents(std::string_view stream, StreamChecker* checker) {
+void ReadEvents(std::string_view stream, AnthropicAnswer* answer) {
   constexpr std::string_view kEvent = "event: ";
   constexpr std::string_view kData = "\ndata: ";
+  StreamChecker checker(answer);
   while (!stream.empty()) {
     const size_t end = stream.find("\n\n");
     Require(end != stream.npos, "an event without its blank line");
@@ -344,13 +314,15 @@ void ReadEvents(std::string_view stream, StreamChecker* checker) {
     Require(event.starts_with(kEvent) && data != event.npos, "no event: " + std::string(event));
     const std::string_view text = event.substr(data + kData.size());
     Require(text.find('\n') == text.npos, "more lines than two");
-    checker->Event(std::string(event.substr(kEvent.size(), data - kEvent.size())), Parse(text).as_object());
+    checker.Event(std::string(event.substr(kEvent.size(), data - kEvent.size())), ParseStrictly(text).as_object());
     stream.remove_prefix(end + 2);
   }
-  checker->End();
+  checker.End();
+  CheckToolIds(*answer);
 }
 
 }  // namespace
+}  // namespace rules
 
 std::string AnthropicAnswer::Joined(std::string_view type) const {
   std::string joined;
@@ -361,37 +333,37 @@ std::string AnthropicAnswer::Joined(std::string_view type) const {
 }
 
 std::string CheckOpenAiRequest(std::string_view body) try {
-  const json::value request = Parse(body);
-  for (const char* const field : {"model", "messages"}) Require(request.as_object().contains(field), field);
-  for (const auto& member : request.get_object()) {
-    CheckField(std::string(member.key()), member.value(), request.get_object());
-  }
-  CheckMessages(request.at("messages").as_array());
+  rules::CheckOpenAiBody(rules::ParseStrictly(body).as_object());
   return {};
 } catch (const std::exception& error) {
   return std::string(error.what()) + "\nin " + std::string(body);
 }
 
 std::string CheckAnthropicMessage(std::string_view body, AnthropicAnswer* answer) try {
-  const json::value message = Parse(body);
-  ReadHead(message.as_object(), answer);
-  for (const json::value& block : message.at("content").as_array()) {
-    answer->blocks.push_back(ReadBlock(block.as_object(), true));
-  }
-  CheckToolIds(*answer);
-  ReadStop(message.get_object(), answer);
+  rules::ReadMessage(rules::ParseStrictly(body).as_object(), answer);
   return {};
 } catch (const std::exception& error) {
   return std::string(error.what()) + "\nin " + std::string(body);
 }
 
 std::string CheckAnthropicStream(std::string_view stream, AnthropicAnswer* answer) try {
-  StreamChecker checker(answer);
-  ReadEvents(stream, &checker);
-  CheckToolIds(*answer);
+  rules::ReadEvents(stream, answer);
   return {};
 } catch (const std::exception& error) {
   return std::string(error.what()) + "\nin " + std::string(stream);
+}
+
+std::string Unmarked(std::string_view text) {
+  constexpr std::string_view kMark = "_ccr";
+  constexpr size_t kDigits = 8;
+  std::string unmarked;
+  for (size_t at = text.find(kMark); at != text.npos; at = text.find(kMark)) {
+    const std::string_view digits = text.substr(std::min(at + kMark.size(), text.size()), kDigits);
+    const bool mark = digits.size() == kDigits && digits.find_first_not_of("0123456789abcdef") == digits.npos;
+    unmarked += text.substr(0, mark ? at : at + kMark.size());
+    text.remove_prefix(at + kMark.size() + (mark ? kDigits : 0));
+  }
+  return unmarked.append(text);
 }
 
 }  // namespace ccr::proxy

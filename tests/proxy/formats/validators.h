@@ -42,4 +42,7 @@ std::string CheckAnthropicMessage(std::string_view body, AnthropicAnswer* answer
 // A whole stream from message_start to message_stop, or to the error event that ended it.
 std::string CheckAnthropicStream(std::string_view stream, AnthropicAnswer* answer);
 
+// Without the marks that make identifiers unique (answer_id.h).
+std::string Unmarked(std::string_view text);
+
 }  // namespace ccr::proxy

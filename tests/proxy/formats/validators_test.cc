@@ -11,7 +11,7 @@ namespace {
 const char kStart[] =
     R"({"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"x","content":[],)"
     R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}})";
-const char kText[] = R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})";
+const char kTextStream[] = R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})";
 const char kTool[] =
     R"({"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"A","input":{}}})";
 const char kTextDelta[] = R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}})";
@@ -34,22 +34,22 @@ bool IsValid(const std::vector<std::string>& events) {
 }
 
 TEST(CheckAnthropicStream, AcceptsValidOrders) {
-  EXPECT_TRUE(IsValid({kStart, kPing, kText, kTextDelta, kStop0, kTool, kStop1, kMessageDelta, kMessageStop}));
+  EXPECT_TRUE(IsValid({kStart, kPing, kTextStream, kTextDelta, kStop0, kTool, kStop1, kMessageDelta, kMessageStop}));
   EXPECT_TRUE(IsValid({kStart, kMessageDelta, kMessageStop}));
-  EXPECT_TRUE(IsValid({kStart, kText, kError}));
+  EXPECT_TRUE(IsValid({kStart, kTextStream, kError}));
   EXPECT_TRUE(IsValid({kError}));
 }
 
 TEST(CheckAnthropicStream, RefusesInvalidOnes) {
   EXPECT_FALSE(IsValid({}));
-  EXPECT_FALSE(IsValid({kText, kStop0, kMessageDelta, kMessageStop}));
+  EXPECT_FALSE(IsValid({kTextStream, kStop0, kMessageDelta, kMessageStop}));
   EXPECT_FALSE(IsValid({kStart, kStart, kMessageDelta, kMessageStop}));
   EXPECT_FALSE(IsValid({kStart, kTextDelta, kMessageDelta, kMessageStop}));
-  EXPECT_FALSE(IsValid({kStart, kText, kTool, kStop1, kMessageDelta, kMessageStop}));
+  EXPECT_FALSE(IsValid({kStart, kTextStream, kTool, kStop1, kMessageDelta, kMessageStop}));
   EXPECT_FALSE(IsValid({kStart, kTool, kStop1, kMessageDelta, kMessageStop}));
-  EXPECT_FALSE(IsValid({kStart, kText, kStop0, kTool, kTextDelta, kStop1, kMessageDelta, kMessageStop}));
-  EXPECT_FALSE(IsValid({kStart, kText, kMessageDelta, kMessageStop}));
-  EXPECT_FALSE(IsValid({kStart, kText, kStop0, kMessageStop}));
+  EXPECT_FALSE(IsValid({kStart, kTextStream, kStop0, kTool, kTextDelta, kStop1, kMessageDelta, kMessageStop}));
+  EXPECT_FALSE(IsValid({kStart, kTextStream, kMessageDelta, kMessageStop}));
+  EXPECT_FALSE(IsValid({kStart, kTextStream, kStop0, kMessageStop}));
   EXPECT_FALSE(IsValid({kStart, kMessageDelta}));
   EXPECT_FALSE(IsValid({kStart, kMessageDelta, kMessageDelta, kMessageStop}));
   EXPECT_FALSE(IsValid({kStart, kMessageDelta, kMessageStop, kPing}));

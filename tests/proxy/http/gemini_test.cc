@@ -9,12 +9,12 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::string_view kAnthropicBody =
+constexpr std::string_view kMessagesBody =
     R"({"model":"google,gemini-x","max_tokens":9,"system":"be kind","messages":[{"role":"user","content":"hi"}]})";
-constexpr std::string_view kAnthropicStream =
+constexpr std::string_view kMessagesStream =
     R"({"model":"google,gemini-x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]})";
-constexpr std::string_view kOpenAiBody = R"({"model":"gemini-x","messages":[{"role":"user","content":"hi"}]})";
-constexpr std::string_view kOpenAiStream =
+constexpr std::string_view kCompletionsBody = R"({"model":"gemini-x","messages":[{"role":"user","content":"hi"}]})";
+constexpr std::string_view kCompletionsStream =
     R"({"model":"gemini-x","stream":true,"messages":[{"role":"user","content":"hi"}]})";
 constexpr std::string_view kAnswer =
     R"({"candidates":[{"content":{"parts":[{"text":"hello"}],"role":"model"},"finishReason":"STOP"}],)"
@@ -25,10 +25,6 @@ const std::string kEvents =
 const std::string kLastEvent =
     "data: {\"candidates\": [{\"finishReason\": \"STOP\"}],\"usageMetadata\": {\"promptTokenCount\": "
     "11,\"candidatesTokenCount\": 3}}\r\n\r\n";
-
-std::string Json(int status, std::string_view body) {
-  return Answer(status, "content-type: application/json; charset=UTF-8\r\n", body);
-}
 
 class GeminiTest : public ProxyFixture {
  protected:
@@ -63,8 +59,8 @@ class GeminiTest : public ProxyFixture {
 };
 
 TEST_F(GeminiTest, PlainForAnAnthropicClient) {
-  StartAnswer(Json(200, kAnswer));
-  const Response response = Messages(kAnthropicBody, "anthropic-version: 2023-06-01\r\nx-goog-api-key: mine\r\n");
+  StartAnswer(JsonAnswer(200, kAnswer));
+  const Response response = Messages(kMessagesBody, "anthropic-version: 2023-06-01\r\nx-goog-api-key: mine\r\n");
   EXPECT_EQ(response.status, 200);
   EXPECT_THAT(response.body, HasSubstr(R"({"type":"text","text":"hello"})"));
   EXPECT_THAT(response.body, HasSubstr(R"("output_tokens":5)"));
@@ -81,8 +77,8 @@ TEST_F(GeminiTest, PlainForAnAnthropicClient) {
 }
 
 TEST_F(GeminiTest, PlainForAnOpenAiClient) {
-  StartAnswer(Json(200, kAnswer));
-  const Response response = Completions(kOpenAiBody);
+  StartAnswer(JsonAnswer(200, kAnswer));
+  const Response response = Completions(kCompletionsBody);
   EXPECT_THAT(response.body, HasSubstr(R"("content":"hello")"));
   EXPECT_THAT(response.body, Not(HasSubstr(R"("created":0)")));
   EXPECT_THAT(upstream_->requests().at(0), Not(HasSubstr("anthropic-version")));
@@ -90,7 +86,7 @@ TEST_F(GeminiTest, PlainForAnOpenAiClient) {
 
 TEST_F(GeminiTest, StreamForBothClients) {
   StartStream(kEvents + kLastEvent);
-  const Response anthropic = Messages(kAnthropicStream);
+  const Response anthropic = Messages(kMessagesStream);
   EXPECT_TRUE(anthropic.complete);
   EXPECT_THAT(anthropic.body, HasSubstr("\"text\":\"h\xC3\xA9llo\""));
   EXPECT_THAT(anthropic.body, HasSubstr("event: message_stop\n"));
@@ -100,26 +96,27 @@ TEST_F(GeminiTest, StreamForBothClients) {
   EXPECT_EQ(evidence.input_tokens, 11U);
   EXPECT_EQ(evidence.output_tokens, 3U);
   EXPECT_FALSE(evidence.incomplete);
-  EXPECT_TRUE(Completions(kOpenAiStream).body.ends_with("data: [DONE]\n\n"));
+  EXPECT_TRUE(Completions(kCompletionsStream).body.ends_with("data: [DONE]\n\n"));
 }
 
 TEST_F(GeminiTest, AStreamWithoutItsEndIsIncomplete) {
   StartStream(kEvents);
-  EXPECT_THAT(Messages(kAnthropicStream).body, HasSubstr("event: error\n"));
+  EXPECT_THAT(Messages(kMessagesStream).body, HasSubstr("event: error\n"));
   EXPECT_TRUE(OnlyEvidence().incomplete);
 }
 
 TEST_F(GeminiTest, ABlockedPromptIsNobodysFailure) {
   StartStream("data: {\"promptFeedback\": {\"blockReason\": \"SAFETY\"}}\r\n\r\n");
-  EXPECT_THAT(Messages(kAnthropicStream).body, HasSubstr(R"("stop_reason":"refusal")"));
+  EXPECT_THAT(Messages(kMessagesStream).body, HasSubstr(R"("stop_reason":"refusal")"));
   EXPECT_FALSE(OnlyEvidence().incomplete);
 }
 
 TEST_F(GeminiTest, AnInvalidKeyIsTheKeysFaultAndTheModelIsEscaped) {
   StartGemini([](Peer& peer, const std::string& request) {
-    if (request.find("canary-key-a1") == std::string::npos) return peer.Send(Json(200, kAnswer));
-    return peer.Send(Json(400, R"({"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT",)"
-                               R"("details":[{"reason":"API_KEY_INVALID"}]}})"));
+    if (request.find("canary-key-a1") == std::string::npos) return peer.Send(JsonAnswer(200, kAnswer));
+    return peer.Send(JsonAnswer(400,
+                                R"({"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT",)"
+                                R"("details":[{"reason":"API_KEY_INVALID"}]}})"));
   });
   const Response response = Completions(R"({"model":"tuned/x","messages":[{"role":"user","content":"hi"}]})");
   EXPECT_EQ(response.status, 200) << response.body;
@@ -129,7 +126,7 @@ TEST_F(GeminiTest, AnInvalidKeyIsTheKeysFaultAndTheModelIsEscaped) {
 }
 
 TEST_F(GeminiTest, EndpointsThatGeminiLacksAre501) {
-  StartAnswer(Json(200, "{}"));
+  StartAnswer(JsonAnswer(200, "{}"));
   for (std::string_view endpoint : {"/v1/responses", "/v1/embeddings"}) {
     const Response response = Ask(Post(endpoint, R"({"model":"gemini-x"})"));
     EXPECT_EQ(response.status, 501);
@@ -139,7 +136,7 @@ TEST_F(GeminiTest, EndpointsThatGeminiLacksAre501) {
 }
 
 TEST_F(GeminiTest, AnyPathBehindThePrefix) {
-  StartAnswer(Json(200, kAnswer));
+  StartAnswer(JsonAnswer(200, kAnswer));
   EXPECT_EQ(Ask(Post("/p/google/v1beta/models/m:countTokens?key=mine&a=b", "{}")).body, kAnswer);
   EXPECT_TRUE(upstream_->requests().at(0).starts_with("POST /v1beta/models/m:countTokens?a=b HTTP/1.1\r\n"));
   EXPECT_EQ(OnlyEvidence().input_tokens, 7U);
@@ -147,9 +144,9 @@ TEST_F(GeminiTest, AnyPathBehindThePrefix) {
 
 TEST_F(GeminiTest, TheClientTokenMayComeAsGooglesSdksSendIt) {
   table_.client_token_sha256 = Sha256("canary-token");
-  StartAnswer(Json(200, kAnswer));
-  EXPECT_EQ(Messages(kAnthropicBody).status, 401);
-  EXPECT_EQ(Messages(kAnthropicBody, "x-goog-api-key: canary-token\r\n").status, 200);
+  StartAnswer(JsonAnswer(200, kAnswer));
+  EXPECT_EQ(Messages(kMessagesBody).status, 401);
+  EXPECT_EQ(Messages(kMessagesBody, "x-goog-api-key: canary-token\r\n").status, 200);
   EXPECT_THAT(upstream_->requests().at(0), Not(HasSubstr("canary-token")));
 }
 

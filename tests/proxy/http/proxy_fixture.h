@@ -24,6 +24,14 @@ inline constexpr std::string_view kChatBody = R"({"model":"gpt-x","messages":[{"
 inline constexpr std::string_view kChatAnswer =
     R"({"id":"1","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}})";
 
+inline std::string JsonAnswer(int status, std::string_view body, std::string_view headers = "") {
+  return Answer(status, "content-type: application/json; charset=utf-8\r\n" + std::string(headers), body);
+}
+
+inline std::string GoodAnswer() {
+  return JsonAnswer(200, kChatAnswer);
+}
+
 // Waits until `condition` holds; false after five seconds.
 inline bool Eventually(const std::function<bool()>& condition) {
   for (int i = 0; i < 500; ++i) {

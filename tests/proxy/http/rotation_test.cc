@@ -3,15 +3,13 @@
 namespace ccr::proxy::testing {
 namespace {
 
-const std::string kGood = Answer(200, "content-type: application/json\r\n", kChatAnswer);
-
 class RotationTest : public ProxyFixture {
  protected:
   // Key a1 gets `first`, the others are good. Empty = the connection is cut.
   void StartWithBadKey(std::string first) {
     StartUpstream([first = std::move(first)](Peer& peer, const std::string& request) {
       const bool bad = request.find("canary-key-a1") != std::string::npos;
-      return peer.Send(bad ? first : kGood) && !(bad && !first.ends_with("}"));
+      return peer.Send(bad ? first : GoodAnswer()) && !(bad && !first.ends_with("}"));
     });
     StartProxy();
   }
@@ -64,7 +62,7 @@ TEST_F(RotationTest, OnCutInsideAPlainBody) {
 TEST_F(RotationTest, OnHang) {
   StartUpstream([](Peer& peer, const std::string& request) {
     if (request.find("canary-key-a1") != std::string::npos) return peer.WaitClosed(), false;
-    return peer.Send(kGood);
+    return peer.Send(GoodAnswer());
   });
   table_.providers[0].first_byte_timeout = absl::Milliseconds(150);
   StartProxy();
@@ -167,8 +165,9 @@ TEST_F(RotationTest, ProvidersFaultIsRetriedMaxRetriesTimesAndRelayed) {
 
 TEST_F(RotationTest, WithOneKeyARetryWaitsForBackoff) {
   std::atomic<int> count{0};
-  StartUpstream(
-      [&](Peer& peer, const std::string&) { return peer.Send(++count == 1 ? Answer(500, "", "broken") : kGood); });
+  StartUpstream([&](Peer& peer, const std::string&) {
+    return peer.Send(++count == 1 ? Answer(500, "", "broken") : GoodAnswer());
+  });
   broker_.SetKeys({"canary-key-a1"});
   StartProxy();
   const auto began = std::chrono::steady_clock::now();

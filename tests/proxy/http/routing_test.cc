@@ -10,7 +10,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::string kGood = Answer(200, "content-type: application/json\r\n", kChatAnswer);
 const std::string kBroken = Answer(500, "", R"({"error":{"message":"broken"}})");
 
 std::string ModelOf(const std::string& request) {
@@ -25,7 +24,7 @@ class RoutingTest : public ProxyFixture {
   void StartRouter(std::vector<std::string> broken = {}) {
     StartUpstream([broken](Peer& peer, const std::string& request) {
       const bool bad = std::count(broken.begin(), broken.end(), ModelOf(request)) > 0;
-      return peer.Send(bad ? kBroken : kGood);
+      return peer.Send(bad ? kBroken : GoodAnswer());
     });
     for (Provider& provider : table_.providers) {
       provider.models.clear();

@@ -10,16 +10,12 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::string_view kAnthropicBody =
+constexpr std::string_view kCachedBody =
     R"({"model":"one,gpt-x","max_tokens":9000,"system":[{"type":"text","text":"be kind","cache_control":{"type":"ephemeral"}}],)"
     R"("messages":[{"role":"user","content":"hi"}]})";
 constexpr std::string_view kToolBody =
     R"({"model":"one,gpt-x","max_tokens":9,"stream":STREAM,"messages":[{"role":"user","content":"hi"}],)"
     R"("tools":[{"name":"f","input_schema":{"type":"object"}}]})";
-
-std::string Json(std::string_view body) {
-  return Answer(200, "content-type: application/json\r\n", body);
-}
 
 std::string OpenAiAnswer(std::string_view message, std::string_view finish) {
   return R"({"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":)" +
@@ -65,33 +61,34 @@ class TransformerTest : public ProxyFixture {
 };
 
 TEST_F(TransformerTest, EditsBehindTheTranslation) {
-  StartWith(Json(OpenAiAnswer(R"({"content":"a"})", "stop")), 0,
+  StartWith(JsonAnswer(200, OpenAiAnswer(R"({"content":"a"})", "stop")), 0,
             {{"deepseek", "{}"}, {"customparams", R"({"service_tier":"flex"})"}});
-  EXPECT_EQ(Messages(kAnthropicBody).status, 200);
+  EXPECT_EQ(Messages(kCachedBody).status, 200);
   EXPECT_THAT(Sent(), HasSubstr(R"("max_tokens":8192)"));
   EXPECT_THAT(Sent(), HasSubstr(R"("service_tier":"flex")"));
   EXPECT_THAT(Sent(), Not(HasSubstr("cache_control")));
 }
 
 TEST_F(TransformerTest, CacheMarksReachTheClaudeModelsOfOpenRouterOnly) {
-  StartWith(Json(kChatAnswer), 0, {{"openrouter", R"({"provider":{"only":["a"]}})"}});
-  std::string body(kAnthropicBody);
+  StartWith(GoodAnswer(), 0, {{"openrouter", R"({"provider":{"only":["a"]}})"}});
+  std::string body(kCachedBody);
   Messages(body.replace(body.find("gpt-x"), 5, "anthropic/claude-x"));
-  Messages(kAnthropicBody);
+  Messages(kCachedBody);
   EXPECT_THAT(upstream_->requests().at(0), HasSubstr(R"("cache_control":{"type":"ephemeral"})"));
   EXPECT_THAT(upstream_->requests().at(0), HasSubstr(R"("provider":{"only":["a"]})"));
   EXPECT_THAT(upstream_->requests().at(1), Not(HasSubstr("cache_control")));
 }
 
 TEST_F(TransformerTest, EditsBodiesOfOneFormatToo) {
-  StartWith(Json(kChatAnswer), 0, {{"maxtoken", R"({"max_tokens":5})"}});
+  StartWith(GoodAnswer(), 0, {{"maxtoken", R"({"max_tokens":5})"}});
   const Response response = Complete(R"({"model":"one,gpt-x", "max_tokens": 9, "messages":[]})");
   EXPECT_THAT(Sent(), EndsWith(R"({"model":"gpt-x","max_tokens":5,"messages":[]})"));
   EXPECT_EQ(response.body, kChatAnswer) << "answers pass byte for byte";
 }
 
 TEST_F(TransformerTest, EditsAnthropicBodies) {
-  StartWith(Json("{ }"), 1, {{"cleancache", "{}"}, {"tooluse", "{}"}, {"sampling", R"({"temperature":0.5})"}});
+  StartWith(JsonAnswer(200, "{ }"), 1,
+            {{"cleancache", "{}"}, {"tooluse", "{}"}, {"sampling", R"({"temperature":0.5})"}});
   const Response response = Messages(
       R"({"model":"claude-s","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{}}]}],"tools":[{}]})");
   EXPECT_THAT(Sent(), EndsWith(R"({"model":"claude-s","max_tokens":9,"messages":[{"role":"user","content":[)"
@@ -100,13 +97,13 @@ TEST_F(TransformerTest, EditsAnthropicBodies) {
 }
 
 TEST_F(TransformerTest, BytesPassWhereNothingEditsThem) {
-  StartWith(Json(kChatAnswer), 0, {{"enhancetool", "{}"}, {"mystery", "{}"}});
+  StartWith(GoodAnswer(), 0, {{"enhancetool", "{}"}, {"mystery", "{}"}});
   Complete(R"({ "model":"gpt-x",  "x" : 1.50 })");
   EXPECT_THAT(Sent(), EndsWith(R"({ "model":"gpt-x",  "x" : 1.50 })"));
 }
 
 TEST_F(TransformerTest, OtherEndpointsAreLeftAlone) {
-  StartWith(Json(kChatAnswer), 0, {{"maxtoken", R"({"max_tokens":5})"}, {"enhancetool", "{}"}});
+  StartWith(GoodAnswer(), 0, {{"maxtoken", R"({"max_tokens":5})"}, {"enhancetool", "{}"}});
   for (const char* path : {"/v1/embeddings", "/v1/responses", "/p/one/chat/completions"}) {
     const Response response = Ask(Post(path, R"({"model":"gpt-x", "max_tokens":9})"));
     EXPECT_EQ(response.body, kChatAnswer) << path;
@@ -115,7 +112,7 @@ TEST_F(TransformerTest, OtherEndpointsAreLeftAlone) {
 }
 
 TEST_F(TransformerTest, ModelsHaveTheirOwn) {
-  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Json(kChatAnswer)); });
+  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(GoodAnswer()); });
   table_.providers[0].transformers = {{"maxtoken", R"({"max_tokens":50})"}};
   table_.providers[0].model_transformers = {{"gpt-x", {{"maxcompletiontokens", "{}"}}}};
   StartProxy();
@@ -128,7 +125,7 @@ TEST_F(TransformerTest, ModelsHaveTheirOwn) {
 TEST_F(TransformerTest, FallbacksUseTheirOwn) {
   StartUpstream([](Peer& peer, const std::string& request) {
     const bool broken = request.find(R"("model":"gpt-x")") != std::string::npos;
-    return peer.Send(broken ? Answer(500, "", "broken") : Json(kChatAnswer));
+    return peer.Send(broken ? Answer(500, "", "broken") : GoodAnswer());
   });
   table_.providers[0].max_retries = 0;
   table_.providers[0].transformers = {{"maxtoken", R"({"max_tokens":5})"}};
@@ -145,7 +142,8 @@ TEST_F(TransformerTest, FallbacksUseTheirOwn) {
 }
 
 TEST_F(TransformerTest, ExitToolIsTextForAnthropicClients) {
-  StartWith(Json(OpenAiAnswer(CallOf("ExitTool", R"({\"response\":\"bye\"})"), "tool_calls")), 0, {{"tooluse", "{}"}});
+  StartWith(JsonAnswer(200, OpenAiAnswer(CallOf("ExitTool", R"({\"response\":\"bye\"})"), "tool_calls")), 0,
+            {{"tooluse", "{}"}});
   const Response response = Tools(false);
   EXPECT_THAT(response.body, HasSubstr(R"({"type":"text","text":"bye"})"));
   EXPECT_THAT(response.body, HasSubstr(R"("stop_reason":"end_turn")"));
@@ -187,7 +185,7 @@ TEST_F(TransformerTest, LongToolNamesComeBack) {
     const std::string marker = R"("name":")";
     const size_t begin = request.find(marker) + marker.size();
     const std::string sent = request.substr(begin, request.find('"', begin) - begin);
-    return peer.Send(Json(OpenAiAnswer(CallOf(sent, "{}"), "tool_calls")));
+    return peer.Send(JsonAnswer(200, OpenAiAnswer(CallOf(sent, "{}"), "tool_calls")));
   });
   StartProxy();
   std::string body(kToolBody);

@@ -53,10 +53,6 @@ std::string Joined(const std::string (&events)[N]) {
   return all;
 }
 
-std::string Json(int status, std::string_view body, std::string_view headers = "") {
-  return Answer(status, "content-type: application/json; charset=utf-8\r\n" + std::string(headers), body);
-}
-
 class TranslationTest : public ProxyFixture {
  protected:
   // A provider that streams these bytes, cut anywhere.
@@ -81,7 +77,7 @@ class TranslationTest : public ProxyFixture {
 };
 
 TEST_F(TranslationTest, AnthropicClientOfAnOpenAiProvider) {
-  Start(Json(200, kOpenAiAnswer, "x-request-id: r1\r\n"));
+  Start(JsonAnswer(200, kOpenAiAnswer, "x-request-id: r1\r\n"));
   const Response response =
       Messages(kAnthropicBody,
                "content-type: application/json\r\nanthropic-version: 2023-06-01\r\nanthropic-beta: b\r\n"
@@ -109,7 +105,7 @@ TEST_F(TranslationTest, AnthropicClientOfAnOpenAiProvider) {
 }
 
 TEST_F(TranslationTest, OpenAiClientOfAnAnthropicProvider) {
-  Start(Json(200, kAnthropicAnswer));
+  Start(JsonAnswer(200, kAnthropicAnswer));
   const Response response = Completions(kOpenAiBody, "openai-organization: org\r\nauthorization: Bearer mine\r\n");
   EXPECT_EQ(response.status, 200);
   EXPECT_THAT(response.body, HasSubstr(R"("object":"chat.completion")"));
@@ -210,7 +206,8 @@ TEST_F(TranslationTest, ErrorInTheStreamEndsItAtOnce) {
 }
 
 TEST_F(TranslationTest, ErrorsHaveTheClientsShapeAndTheProvidersWords) {
-  Start(Json(400, R"({"error":{"message":"prompt is odd","type":"invalid_request_error"}})", "x-request-id: r1\r\n"));
+  Start(JsonAnswer(400, R"({"error":{"message":"prompt is odd","type":"invalid_request_error"}})",
+                   "x-request-id: r1\r\n"));
   const Response anthropic = Messages(kAnthropicBody);
   EXPECT_EQ(anthropic.status, 400);
   EXPECT_TRUE(anthropic.body.starts_with(R"({"type":"error","error":{"type":"invalid_request_error")"))
@@ -224,14 +221,14 @@ TEST_F(TranslationTest, ErrorsHaveTheClientsShapeAndTheProvidersWords) {
 }
 
 TEST_F(TranslationTest, ErrorsAreClassifiedByTheProvidersOwnBody) {
-  Start(Json(429, R"({"error":{"message":"pay","code":"insufficient_quota"}})"));
+  Start(JsonAnswer(429, R"({"error":{"message":"pay","code":"insufficient_quota"}})"));
   Messages(kAnthropicBody);
   ASSERT_FALSE(broker_.reports().empty());
   EXPECT_EQ(broker_.reports()[0].evidence.error_code, "insufficient_quota");
 }
 
 TEST_F(TranslationTest, RateLimitKeepsItsStatusAndHasATrueRetryAfter) {
-  Start(Json(429, R"({"error":{"message":"slow down"}})", "retry-after: 30\r\n"));
+  Start(JsonAnswer(429, R"({"error":{"message":"slow down"}})", "retry-after: 30\r\n"));
   const Response response = Messages(kAnthropicBody);
   EXPECT_EQ(response.status, 429);
   EXPECT_TRUE(response.Has("retry-after: 3\r\n")) << response.head;
@@ -250,7 +247,7 @@ TEST_F(TranslationTest, LargeErrorsAreCutAndStillTranslated) {
 TEST_F(TranslationTest, AnswersBeyondWhatIsHeldOtherwiseAreTranslated) {
   std::string answer(kOpenAiAnswer);
   answer.replace(answer.find("hello"), 5, std::string(2 << 20, 'h'));
-  Start(Json(200, answer));
+  Start(JsonAnswer(200, answer));
   const Response response = Messages(kAnthropicBody);
   EXPECT_EQ(response.status, 200);
   EXPECT_GT(response.body.size(), 2U << 20);
@@ -272,7 +269,7 @@ TEST_F(TranslationTest, AnswerTooLargeToTranslateIs502AndNobodysFault) {
 }
 
 TEST_F(TranslationTest, AnswerThatIsNoneIs502) {
-  Start(Json(200, R"({"id":"c1","choices":[],"note":"no capacity"})"));
+  Start(JsonAnswer(200, R"({"id":"c1","choices":[],"note":"no capacity"})"));
   const Response response = Messages(kAnthropicBody);
   EXPECT_EQ(response.status, 502);
   EXPECT_TRUE(response.body.starts_with(R"({"type":"error")")) << response.body;
@@ -281,7 +278,7 @@ TEST_F(TranslationTest, AnswerThatIsNoneIs502) {
 
 TEST_F(TranslationTest, CutPlainAnswerIsTriedAgain) {
   StartUpstream([](Peer& peer, const std::string& request) {
-    if (request.find("canary-key-a1") == std::string::npos) return peer.Send(Json(200, kOpenAiAnswer));
+    if (request.find("canary-key-a1") == std::string::npos) return peer.Send(JsonAnswer(200, kOpenAiAnswer));
     return peer.Send("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + std::string(90000, 'h')), false;
   });
   StartProxy();
@@ -290,7 +287,7 @@ TEST_F(TranslationTest, CutPlainAnswerIsTriedAgain) {
 }
 
 TEST_F(TranslationTest, BodiesThatAreNoRequestAre400) {
-  Start(Json(200, kOpenAiAnswer));
+  Start(JsonAnswer(200, kOpenAiAnswer));
   const Response response = Messages(R"({"model":"one,gpt-x","messages":7})");
   EXPECT_EQ(response.status, 400);
   EXPECT_TRUE(response.body.starts_with(R"({"type":"error")")) << response.body;
@@ -298,7 +295,7 @@ TEST_F(TranslationTest, BodiesThatAreNoRequestAre400) {
 }
 
 TEST_F(TranslationTest, CountTokensIsEstimatedForAnOpenAiProvider) {
-  Start(Json(200, R"({"input_tokens":12345})"));
+  Start(JsonAnswer(200, R"({"input_tokens":12345})"));
   const std::string words = R"({"model":"one,gpt-x","messages":[{"role":"user","content":"one two three four"}]})";
   const Response response = Ask(Post("/v1/messages/count_tokens", words));
   EXPECT_EQ(response.status, 200);
@@ -309,7 +306,7 @@ TEST_F(TranslationTest, CountTokensIsEstimatedForAnOpenAiProvider) {
 }
 
 TEST_F(TranslationTest, EndpointsThatAnthropicLacksAre501) {
-  Start(Json(200, "{}"));
+  Start(JsonAnswer(200, "{}"));
   for (std::string_view endpoint : {"/v1/responses", "/v1/embeddings"}) {
     const Response response = Ask(Post(endpoint, R"({"model":"claude-s"})"));
     EXPECT_EQ(response.status, 501);

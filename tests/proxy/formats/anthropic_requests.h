@@ -1,54 +1,26 @@
-// Random requests of Anthropic's format for the property tests. CCR_TEST_SEED=N begins with it.
+// Random requests of Anthropic's format for the property tests.
 #pragma once
 
-#include <cstdint>
-#include <cstdlib>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "proxy/formats/json_util.h"
+#include "tests/proxy/formats/dice.h"
 
-namespace ccr::proxy::anthropic_dice {
-
-inline constexpr int kRuns = 2000;
-
-inline uint64_t FirstSeed() {
-  const char* const seed = std::getenv("CCR_TEST_SEED");
-  return seed == nullptr ? std::random_device()() : std::strtoull(seed, nullptr, 10);
-}
-
-class Dice {
- public:
-  explicit Dice(uint64_t seed) : engine_(seed) {}
-  // 0 .. sides - 1.
-  size_t Roll(size_t sides) { return std::uniform_int_distribution<size_t>(0, sides - 1)(engine_); }
-  bool OneIn(size_t sides) { return Roll(sides) == 0; }
-
-  std::string Words() {
-    static const std::vector<std::string> pieces = {"a", " ",      "\n", "\r\n", "\"",    "\\", "é",  "漢字",
-                                                    "😀", "data: ", "{}", "\x01", "event", "\t", "xyz"};
-    std::string text = pieces[Roll(pieces.size())] + "w";
-    while (!OneIn(4)) text += pieces[Roll(pieces.size())];
-    return text;
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
+namespace ccr::proxy {
 
 // Any valid request of Anthropic's, and some with results that are missing or answer no call.
-class RequestMaker {
+class AnthropicRequestMaker {
  public:
-  explicit RequestMaker(Dice* dice) : dice_(*dice) {}
+  explicit AnthropicRequestMaker(Dice* dice) : dice_(*dice) {}
 
   std::string Make() {
-    json::object request{{"model", "claude"}, {"max_tokens", 1 + dice_.Roll(1000)}};
+    json::object request{{"model", "claude"}, {"max_tokens", 1 + dice_.Below(1000)}};
     Tools(&request);
     Options(&request);
     json::array messages;
-    const size_t turns = 1 + dice_.Roll(6);
+    const size_t turns = 1 + dice_.Below(6);
     for (size_t i = 0; i < turns; ++i) Turn(&messages, i + 1 == turns);
     request["messages"] = std::move(messages);
     return ToJson(request);
@@ -93,7 +65,7 @@ class RequestMaker {
   json::value UserBlock() {
     const json::object pdf{{"type", "base64"}, {"media_type", "application/pdf"}, {"data", "JVBE"}};
     const json::object png{{"type", "base64"}, {"media_type", "image/png"}, {"data", "aGk="}};
-    switch (dice_.Roll(9)) {
+    switch (dice_.Below(9)) {
       case 0:
         return {{"type", "image"}, {"source", png}, {"cache_control", {{"type", "ephemeral"}}}};
       case 1:
@@ -141,7 +113,7 @@ class RequestMaker {
     (*request)["tools"] = std::move(tools);
     static const std::vector<json::object> choices = {
         {{"type", "auto"}}, {{"type", "any"}}, {{"type", "none"}}, {{"type", "tool"}, {"name", "A"}}};
-    json::object choice = choices[dice_.Roll(choices.size())];
+    json::object choice = choices[dice_.Below(choices.size())];
     if (dice_.OneIn(2)) choice["disable_parallel_tool_use"] = true;
     if (dice_.OneIn(2)) (*request)["tool_choice"] = std::move(choice);
   }
@@ -175,4 +147,4 @@ class RequestMaker {
   int next_id_ = 0;
 };
 
-}  // namespace ccr::proxy::anthropic_dice
+}  // namespace ccr::proxy
