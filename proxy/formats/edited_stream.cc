@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::string_view kDone = "[DONE]";
 
+// OpenAI's or Gemini's.
+bool IsChunk(const json::object& event) {
+  return Find(event, "choices") != nullptr || Find(event, "candidates") != nullptr;
+}
+
 }  // namespace
 
 void EditedStream::Feed(std::string_view bytes, std::string* out) {
@@ -35,7 +40,7 @@ void EditedStream::Finish(bool cut, std::string* out) {
 void EditedStream::OnEvent(const SseEvent& event) {
   if (event.data == kDone) EndEdits();
   absl::StatusOr<json::value> chunk = ParseJson(event.data);
-  if (chunk.ok() && chunk->is_object() && Find(chunk->get_object(), "choices") != nullptr) {
+  if (chunk.ok() && chunk->is_object() && IsChunk(chunk->get_object())) {
     Push(std::move(chunk->get_object()), 0);
   } else {
     std::string data(event.data);

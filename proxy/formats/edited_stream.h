@@ -1,4 +1,4 @@
-// A stream of OpenAI's chunks, edited on its way.
+// A stream of OpenAI's chunks, or Gemini's, edited on its way.
 #pragma once
 
 #include <memory>

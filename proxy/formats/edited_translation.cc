@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/edited_stream.h"
 #include "proxy/formats/tool_names.h"
@@ -20,6 +21,18 @@ const std::vector<TransformerUse>* UsesOf(const Provider& provider, std::string_
   return own == provider.model_transformers.end() ? nullptr : &own->second;
 }
 
+bool Knows(const Transformer& transformer, Format format) {
+  switch (format) {
+    case Format::kOpenAi:
+      return true;
+    case Format::kAnthropic:
+      return transformer.edits_anthropic;
+    case Format::kGemini:
+      return transformer.edits_gemini;
+  }
+  return false;
+}
+
 }  // namespace
 
 TransformerChain::TransformerChain(const Provider& provider, std::string_view model)
@@ -32,9 +45,11 @@ void TransformerChain::Add(const std::vector<TransformerUse>& uses) {
   for (const TransformerUse& use : uses) {
     const Transformer* transformer = FindTransformer(use.name);
     if (transformer == nullptr) continue;
-    const bool knows = format_ == Format::kOpenAi || (format_ == Format::kAnthropic && transformer->edits_anthropic);
+    if (!Knows(*transformer, format_)) {
+      left_out_.push_back(transformer->name);
+      continue;
+    }
     absl::StatusOr<json::value> options = ParseJson(use.options);
-    if (!knows) continue;
     const bool has_options = options.ok() && options->is_object();
     stages_.push_back({transformer, has_options ? std::move(options->get_object()) : json::object()});
   }
@@ -91,6 +106,9 @@ std::vector<std::unique_ptr<ChunkEdit>> TransformerChain::StreamEdits() const {
 absl::StatusOr<TranslatedRequest> EditedTranslation::Request(std::string_view body, std::string_view model,
                                                              Notes* notes) const {
   TranslatedRequest request;
+  for (const std::string_view name : chain_.left_out()) {
+    AddNote(notes, absl::StrCat("transformer ", ToAbsl(name), ": of no effect on the provider's format"));
+  }
   if (inner_ != nullptr) {
     absl::StatusOr<TranslatedRequest> translated = inner_->Request(body, model, notes);
     if (!translated.ok()) return translated.status();

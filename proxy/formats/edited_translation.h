@@ -24,6 +24,8 @@ class TransformerChain {
 
   bool EditsRequests() const;
   bool EditsAnswers() const;
+  // Names of those that do not know the provider's format.
+  const std::vector<std::string_view>& left_out() const { return left_out_; }
   // What the translation from Anthropic's format should leave in the request.
   AnthropicToOpenAiOptions Kept() const;
 
@@ -43,6 +45,7 @@ class TransformerChain {
   Format format_;
   std::string model_;
   std::vector<Stage> stages_;
+  std::vector<std::string_view> left_out_;
 };
 
 // Edits in the upstream's format: requests behind the translation, answers before it. Without a translation client and

@@ -10,12 +10,12 @@
 #include "proxy/formats/data_url.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/openai_message.h"
+#include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy {
 namespace {
 
 constexpr std::string_view kForeignCall = "skip_thought_signature_validator";
-constexpr size_t kMaxName = 64;
 
 struct MediaType {
   std::string_view ending;
@@ -52,17 +52,6 @@ std::string_view TypeOfUrl(std::string_view url) {
   return it == kMediaTypes.end() ? std::string_view() : it->type;
 }
 
-// A name of the history as Gemini takes it: a letter or "_", then letters, digits and "_.:-".
-std::string FunctionName(std::string_view name) {
-  std::string valid(name.empty() ? "unnamed" : name.substr(0, kMaxName));
-  for (char& c : valid) {
-    const bool fits = absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == ':' || c == '-';
-    if (!fits) c = '_';
-  }
-  if (!absl::ascii_isalpha(static_cast<unsigned char>(valid[0]))) valid[0] = '_';
-  return valid;
-}
-
 std::string_view SignatureOf(const json::object& call) {
   const json::object* extra = FindObject(call, "extra_content");
   const json::object* google = extra == nullptr ? nullptr : FindObject(*extra, "google");
@@ -79,8 +68,13 @@ bool BeginsTurn(const json::object& content) {
 
 }  // namespace
 
-GeminiContents::GeminiContents(json::storage_ptr storage, Notes* notes)
-    : storage_(std::move(storage)), notes_(notes), system_(storage_), contents_(storage_), parts_(storage_) {}
+GeminiContents::GeminiContents(json::storage_ptr storage, Notes* notes, ToolNames* names)
+    : storage_(std::move(storage)),
+      notes_(notes),
+      names_(names),
+      system_(storage_),
+      contents_(storage_),
+      parts_(storage_) {}
 
 absl::Status GeminiContents::Add(const json::object& message) {
   const std::string_view role = FindText(message, "role");
@@ -199,7 +193,7 @@ void GeminiContents::AddCall(std::string_view given_id, const json::object& func
   const GeminiCallId carried = ReadGeminiCallId(given_id);
   const json::value* arguments = Find(function, "arguments");
   if (arguments == nullptr) arguments = Find(function, "input");
-  const std::string name = FunctionName(FindText(function, "name"));
+  const std::string name = GeminiToolName(FindText(function, "name"), names_);
   json::object call({{"name", name}, {"args", ToolInput(arguments, storage_, notes_)}}, storage_);
   if (!carried.id.empty()) call["id"] = carried.id;
   json::object part({{"functionCall", std::move(call)}}, storage_);
@@ -232,7 +226,7 @@ void GeminiContents::AddResult(const json::object& message, bool by_name) {
 }
 
 GeminiContents::Call* GeminiContents::FindOpenCall(std::string_view key, bool by_name) {
-  const std::string wanted = by_name ? FunctionName(key) : std::string(WithoutSignature(key));
+  const std::string wanted = by_name ? GeminiToolName(key, names_) : std::string(WithoutSignature(key));
   const auto it = std::find_if(calls_.begin(), calls_.end(), [&](const Call& call) {
     return !call.answer && (by_name ? call.name : call.given_id) == wanted;
   });

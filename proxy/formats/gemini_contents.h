@@ -18,8 +18,8 @@ namespace ccr::proxy {
 // each, in their order, and nothing else. Not thread-safe.
 class GeminiContents {
  public:
-  // `notes` must outlive this.
-  GeminiContents(json::storage_ptr storage, Notes* notes);
+  // `notes` and `names`, which takes the tools that got other names, must outlive this.
+  GeminiContents(json::storage_ptr storage, Notes* notes, ToolNames* names);
 
   // InvalidArgument when the role is unknown.
   absl::Status Add(const json::object& message);
@@ -62,6 +62,7 @@ class GeminiContents {
 
   const json::storage_ptr storage_;
   Notes* const notes_;
+  ToolNames* const names_;
   json::array system_;
   json::array contents_;
   // The turn that is being built.

@@ -26,8 +26,9 @@
 // | a call without a result                    | functionResponse {"error": "no result"}                             |
 // | reasoning_content, name, audio             | dropped                                                             |
 // | tools, functions                           | functionDeclarations; parameters as gemini_schema.h says. Dropped:  |
-// |                                            | strict, custom tools, a second one of a name, names that are not    |
-// |                                            | [A-Za-z_][A-Za-z0-9_.:-]{0,63}                                      |
+// |                                            | strict, custom tools, a second one of a name                        |
+// | names that are not                         | valid ones with a hash (tool_names.h); restored in answers          |
+// | [A-Za-z_][A-Za-z0-9_.:-]{0,63}             |                                                                     |
 // | tool_choice auto, none, required, function | functionCallingConfig AUTO, NONE, ANY, ANY with                     |
 // |                                            | allowedFunctionNames; allowed_tools narrow only what is required    |
 // | web_search_options                         | googleSearch; dropped beside functions, Gemini refuses both at once |

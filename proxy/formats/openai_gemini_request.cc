@@ -15,12 +15,12 @@
 #include "proxy/formats/gemini_contents.h"
 #include "proxy/formats/gemini_schema.h"
 #include "proxy/formats/json_util.h"
+#include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy {
 namespace {
 
 constexpr size_t kMaxGeminiStops = 5;
-constexpr size_t kMaxName = 64;
 constexpr uint64_t kMaxTopK = 64;
 
 constexpr std::array<std::string_view, 18> kOpenAiFields = {"model",
@@ -76,16 +76,8 @@ std::string_view LevelOf(std::string_view effort, std::string_view model) {
   return effort == "medium" && model.find("gemini-3-pro") == model.npos ? "medium" : "high";
 }
 
-bool IsFunctionName(std::string_view name) {
-  const auto fits = [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
-  };
-  return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), fits) &&
-         (absl::ascii_isalpha(static_cast<unsigned char>(name[0])) || name[0] == '_');
-}
-
 // The name of the function that a tool_choice or function_call forces; empty when it forces none.
-std::string_view ForcedName(const json::object& choice) {
+std::string_view GivenForcedName(const json::object& choice) {
   const json::object* function = FindObject(choice, "function");
   return FindText(function == nullptr ? choice : *function, "name");
 }
@@ -112,6 +104,7 @@ class GeminiRequestBuilder {
   void AllowedTools(const json::object& choice);
   void Call(std::string_view mode, json::array names);
   bool HasFunction(std::string_view name) const;
+  std::string ForcedName(const json::object& choice);
   void Limits();
   void Number(std::string_view from, std::string_view to, double least, double most);
   void Stops();
@@ -126,6 +119,7 @@ class GeminiRequestBuilder {
   json::object target_;
   json::array functions_;
   json::object config_;
+  ToolNames names_;
 };
 
 absl::StatusOr<TranslatedRequest> GeminiRequestBuilder::Run() {
@@ -143,6 +137,8 @@ absl::StatusOr<TranslatedRequest> GeminiRequestBuilder::Run() {
   const json::object* options = FindObject(source_, "stream_options");
   request.stream_options.include_usage = options != nullptr && FindBool(*options, "include_usage");
   AppendJson(target_, &request.body);
+  if (!names_.empty()) AddNote(notes_, "tools: names that Gemini does not take were changed");
+  request.tool_names = std::move(names_);
   return request;
 }
 
@@ -151,7 +147,7 @@ absl::Status GeminiRequestBuilder::Messages() {
   if (messages == nullptr || messages->empty()) {
     return absl::InvalidArgumentError("messages: at least one message is required");
   }
-  GeminiContents contents(storage_, notes_);
+  GeminiContents contents(storage_, notes_, &names_);
   for (const json::value& message : *messages) {
     if (!message.is_object()) return absl::InvalidArgumentError("messages: each must be an object");
     const absl::Status status = contents.Add(message.get_object());
@@ -193,10 +189,9 @@ void GeminiRequestBuilder::Tools() {
 }
 
 void GeminiRequestBuilder::AddFunction(const json::object& function) {
-  const std::string_view name = FindText(function, "name");
-  if (!IsFunctionName(name) || HasFunction(name)) {
-    return AddNote(notes_, "tools: one whose name Gemini does not take was dropped");
-  }
+  const std::string_view given = FindText(function, "name");
+  const std::string name = GeminiToolName(given, &names_);
+  if (given.empty() || HasFunction(name)) return AddNote(notes_, "tools: one without a name of its own was dropped");
   if (FindBool(function, "strict")) AddNote(notes_, "tools.strict: dropped");
   json::object declaration({{"name", name}}, storage_);
   const std::string_view description = FindText(function, "description");
@@ -213,6 +208,11 @@ bool GeminiRequestBuilder::HasFunction(std::string_view name) const {
                      [name](const json::value& one) { return FindText(one.get_object(), "name") == name; });
 }
 
+std::string GeminiRequestBuilder::ForcedName(const json::object& choice) {
+  const std::string_view given = GivenForcedName(choice);
+  return given.empty() ? std::string() : GeminiToolName(given, &names_);
+}
+
 void GeminiRequestBuilder::ToolChoice() {
   const json::value* choice = Find(source_, "tool_choice");
   if (choice == nullptr) choice = Find(source_, "function_call");
@@ -224,7 +224,7 @@ void GeminiRequestBuilder::ToolChoice() {
   if (!choice->is_object()) return;
   const json::object& object = choice->get_object();
   if (FindText(object, "type") == "allowed_tools") return AllowedTools(object);
-  const std::string_view name = ForcedName(object);
+  const std::string name = ForcedName(object);
   if (HasFunction(name)) return Call("ANY", json::array({name}, storage_));
   AddNote(notes_, "tool_choice: names no function, now auto");
   Call("AUTO", json::array(storage_));
@@ -238,7 +238,7 @@ void GeminiRequestBuilder::AllowedTools(const json::object& choice) {
   const json::array* tools = FindArray(*allowed, "tools");
   for (size_t i = 0; required && tools != nullptr && i < tools->size(); ++i) {
     const json::object* tool = (*tools)[i].if_object();
-    const std::string_view name = tool == nullptr ? std::string_view() : ForcedName(*tool);
+    const std::string name = tool == nullptr ? std::string() : ForcedName(*tool);
     if (HasFunction(name)) names.emplace_back(name);
   }
   if (!required) AddNote(notes_, "tool_choice.allowed_tools: Gemini narrows only calls that are required");

@@ -1,7 +1,9 @@
 #include "proxy/formats/tool_names.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
@@ -11,6 +13,37 @@ namespace ccr::proxy {
 namespace {
 
 constexpr size_t kHashDigits = 16;
+
+// Tells names apart that begin alike.
+std::string Hashed(std::string_view head, std::string_view name, ToolNames* names) {
+  head = head.substr(0, kMaxToolName - kHashDigits - 1);
+  std::string hashed = absl::StrCat(ToAbsl(head), "_", absl::Hex(StableHash(name), absl::kZeroPad16));
+  names->emplace(hashed, name);
+  return hashed;
+}
+
+bool FitsGeminiName(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
+}
+
+bool BeginsGeminiName(char c) {
+  return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_';
+}
+
+void Restore(const ToolNames& names, json::object* function) {
+  const auto known = names.find(FindText(*function, "name"));
+  if (known != names.end()) (*function)["name"] = known->second;
+}
+
+void RestoreGemini(const ToolNames& names, json::object* candidate) {
+  json::object* content = FindObject(*candidate, "content");
+  json::array* parts = content == nullptr ? nullptr : FindArray(*content, "parts");
+  for (size_t i = 0; parts != nullptr && i < parts->size(); ++i) {
+    json::object* part = (*parts)[i].if_object();
+    json::object* call = part == nullptr ? nullptr : FindObject(*part, "functionCall");
+    if (call != nullptr) Restore(names, call);
+  }
+}
 
 class ToolNameEdit : public ChunkEdit {
  public:
@@ -27,21 +60,27 @@ class ToolNameEdit : public ChunkEdit {
 }  // namespace
 
 std::string ShortToolName(std::string_view name, ToolNames* names) {
-  if (name.size() <= kMaxOpenAiToolName) return std::string(name);
-  const std::string_view head = name.substr(0, kMaxOpenAiToolName - kHashDigits - 1);
-  std::string short_name = absl::StrCat(ToAbsl(head), "_", absl::Hex(StableHash(name), absl::kZeroPad16));
-  names->emplace(short_name, name);
-  return short_name;
+  return name.size() <= kMaxToolName ? std::string(name) : Hashed(name, name, names);
+}
+
+std::string GeminiToolName(std::string_view name, ToolNames* names) {
+  if (name.empty()) return "unnamed";
+  std::string valid(name);
+  std::replace_if(
+      valid.begin(), valid.end(), [](char c) { return !FitsGeminiName(c); }, '_');
+  if (!BeginsGeminiName(valid[0])) valid.insert(0, "_");
+  return valid == name && valid.size() <= kMaxToolName ? valid : Hashed(valid, name, names);
 }
 
 void RestoreToolNames(const ToolNames& names, json::object* answer) {
   if (names.empty()) return;
   ForEachCall(answer, [&names](json::object& call) {
-    json::object* function = FindObject(call, "function");
-    if (function == nullptr) return;
-    const auto known = names.find(FindText(*function, "name"));
-    if (known != names.end()) (*function)["name"] = known->second;
+    if (json::object* function = FindObject(call, "function"); function != nullptr) Restore(names, function);
   });
+  json::array* candidates = FindArray(*answer, "candidates");
+  for (size_t i = 0; candidates != nullptr && i < candidates->size(); ++i) {
+    if (json::object* candidate = (*candidates)[i].if_object(); candidate != nullptr) RestoreGemini(names, candidate);
+  }
 }
 
 std::unique_ptr<ChunkEdit> MakeToolNameEdit(const ToolNames& names) {

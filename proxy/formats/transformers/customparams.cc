@@ -22,6 +22,6 @@ void EditCustomParamsRequest(const EditContext& context, json::object* body) {
 }  // namespace
 
 const Transformer kCustomParams = {
-    .name = "customparams", .edits_anthropic = true, .edit_request = EditCustomParamsRequest};
+    .name = "customparams", .edits_anthropic = true, .edits_gemini = true, .edit_request = EditCustomParamsRequest};
 
 }  // namespace ccr::proxy

@@ -15,16 +15,16 @@
 // | enhancetool         |                                                                | arguments of calls are repaired JSON |
 // | reasoning           | reasoning_effort -> thinking and enable_thinking as well;      |                                      |
 // |                     | {enable: false} turns it off; reasoning goes back as deepseek  |                                      |
-// | maxtoken *          | max_tokens at most {max_tokens}                                |                                      |
+// | maxtoken *+         | max_tokens at most {max_tokens}                                |                                      |
 // | maxcompletiontokens | max_tokens -> max_completion_tokens                            |                                      |
-// | sampling *          | {max_tokens} caps; {temperature, top_p, top_k,                 |                                      |
+// | sampling *+         | {max_tokens} caps; {temperature, top_p, top_k,                 |                                      |
 // |                     | repetition_penalty} replace                                    |                                      |
 // | streamoptions       | streams: stream_options.include_usage                          |                                      |
 // | cleancache *        | no cache_control                                               |                                      |
-// | customparams *      | options are added where the request sets nothing               |                                      |
+// | customparams *+     | options are added where the request sets nothing               |                                      |
 // clang-format on
-// Those with * work on Anthropic's format as well, the others on OpenAI's alone. reasoning_content and reasoning of
-// answers need none: the translation to Anthropic reads both.
+// Those with * work on Anthropic's format as well, those with + on Gemini's, the others on OpenAI's alone.
+// reasoning_content and reasoning of answers need none: the translation to Anthropic reads both.
 //
 // A new one is a file with one Transformer in it and a line in table.cc; its options go into
 // broker/base/config_transformer.cc, which checks them.
@@ -62,6 +62,7 @@ class ChunkEdit {
 struct Transformer {
   std::string_view name;
   bool edits_anthropic = false;  // edit_request takes Anthropic's format too
+  bool edits_gemini = false;     // and Gemini's
   void (*edit_request)(const EditContext& context, json::object* body) = nullptr;
   void (*edit_response)(const EditContext& context, json::object* body) = nullptr;
   std::unique_ptr<ChunkEdit> (*edit_stream)() = nullptr;

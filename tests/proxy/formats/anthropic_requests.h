@@ -102,7 +102,7 @@ class AnthropicRequestMaker {
   void Tools(json::object* request) {
     if (dice_.OneIn(2)) return;
     json::array tools;
-    for (const char* const name : {"A", "B-c_d"}) {
+    for (const std::string& name : {std::string("A"), std::string("B-c_d"), std::string(70, 't')}) {
       json::object schema{{"type", "object"}};
       if (dice_.OneIn(2)) schema["properties"] = json::object{{"x", {{"type", "string"}}}};
       json::object tool{{"name", name}, {"input_schema", std::move(schema)}};

@@ -101,8 +101,8 @@ TEST(OpenAiToGeminiRequest, CallsThatDoNotFit) {
     {"role":"tool","tool_call_id":"stray","content":"lost"},
     {"role":"tool","tool_call_id":"b","content":""}])"),
       R"([{"role":"user","parts":[{"text":"Continue."}]},{"role":"model","parts":[)"
-      R"({"functionCall":{"name":"__f","args":{"raw_arguments":"not json"}}},{"functionCall":{"name":"g","args":{}}}]},)"
-      R"({"role":"user","parts":[{"functionResponse":{"name":"__f","response":{"error":"no result"}}},)"
+      R"({"functionCall":{"name":"_1_f_459f0518184aa776","args":{"raw_arguments":"not json"}}},{"functionCall":{"name":"g","args":{}}}]},)"
+      R"({"role":"user","parts":[{"functionResponse":{"name":"_1_f_459f0518184aa776","response":{"error":"no result"}}},)"
       R"({"functionResponse":{"name":"g","response":{"output":""}}}]},)"
       R"({"role":"user","parts":[{"text":"lost"}]}])");
   EXPECT_EQ(Contents(R"([{"role":"system","content":"only"}])"), R"([{"role":"user","parts":[{"text":"Continue."}]}])");
@@ -142,7 +142,7 @@ TEST(OpenAiToGeminiRequest, Tools) {
   EXPECT_EQ(ToJson(request.at("tools")),
             R"([{"functionDeclarations":[{"name":"get_current_weather","description":"Weather.","parameters":)"
             R"({"type":"OBJECT","properties":{"location":{"type":"STRING"},"unit":{"type":"STRING","enum":["c","f"]}},)"
-            R"("required":["location"]}},{"name":"now"}]}])");
+            R"("required":["location"]}},{"name":"now"},{"name":"_7up_35beaf180fb5b78b"}]}])");
   EXPECT_FALSE(request.as_object().contains("toolConfig"));
 }
 

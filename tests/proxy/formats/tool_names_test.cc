@@ -1,15 +1,20 @@
-// Names of tools that OpenAI takes no more.
+// Names of tools that OpenAI or Gemini does not take.
 #include "proxy/formats/tool_names.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "proxy/formats/anthropic_openai.h"
 #include "proxy/formats/edited_translation.h"
+#include "proxy/formats/openai_gemini.h"
+#include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {
@@ -76,6 +81,82 @@ TEST_F(LongNamesTest, AnswersHaveTheClients) {
   std::string out;
   for (const char c : R"(data: {"choices":[{"delta":{"tool_calls":)" + call + "}}]}\n\n") stream->Feed({&c, 1}, &out);
   EXPECT_THAT(out, HasSubstr(R"("name":")" + kLong + "\""));
+}
+
+TEST(GeminiToolName, KeepsWhatFitsAndTellsOthersApart) {
+  ToolNames names;
+  for (const std::string& name : {std::string(64, 'a'), std::string("_a.b:c-1")}) {
+    EXPECT_EQ(GeminiToolName(name, &names), name);
+  }
+  EXPECT_EQ(GeminiToolName("", &names), "unnamed");
+  EXPECT_TRUE(names.empty());
+  std::set<std::string> given;
+  for (const std::string& name : {std::string(65, 'a'), std::string(65, 'b'), std::string(66, 'a'), std::string("1a"),
+                                  std::string("-a"), std::string("a b"), std::string("a/b"), std::string("\xC3\xA9")}) {
+    const std::string valid = GeminiToolName(name, &names);
+    EXPECT_LE(valid.size(), 64U) << name;
+    EXPECT_TRUE(std::isalpha(static_cast<unsigned char>(valid[0])) != 0 || valid[0] == '_') << valid;
+    EXPECT_TRUE(given.insert(valid).second) << name;
+    EXPECT_EQ(names[valid], name);
+  }
+}
+
+// Both kinds of clients in front of Gemini.
+class GeminiNamesTest : public ::testing::Test {
+ protected:
+  void Ask(const Translation& inner, const std::string& body) {
+    Notes notes;
+    edited_.emplace(&inner, TransformerChain(Provider(), "m"));
+    TranslatedRequest request = *edited_->Request(body, "m", &notes);
+    EXPECT_EQ(CheckGeminiRequest(request.body), "");
+    EXPECT_THAT(request.body, Not(HasSubstr(kLong)));
+    EXPECT_EQ(request.tool_names.size(), 1U);
+    const json::value sent = json::parse(request.body);
+    short_ = sent.at("tools").at(0).at("functionDeclarations").at(0).at("name").as_string().c_str();
+    EXPECT_EQ(sent.at("contents").at(1).at("parts").at(0).at("functionCall").at("name").as_string(), short_);
+    EXPECT_EQ(sent.at("contents").at(2).at("parts").at(0).at("functionResponse").at("name").as_string(), short_);
+    EXPECT_EQ(sent.at("toolConfig").at("functionCallingConfig").at("allowedFunctionNames").at(0).as_string(), short_);
+    edited_->RestoreTools(std::move(request.tool_names));
+  }
+  void ExpectTheClientsNames() {
+    const std::string answer =
+        R"({"candidates":[{"content":{"role":"model","parts":[{"text":"a"},{"functionCall":{"name":")" + short_ +
+        R"(","args":{}}}]},"finishReason":"STOP"}]})";
+    Notes notes;
+    EXPECT_THAT(*edited_->Response(answer, &notes), HasSubstr(R"("name":")" + kLong + "\""));
+    const std::unique_ptr<StreamTranslator> stream = edited_->Stream("m", {});
+    std::string out;
+    for (const char c : "data: " + answer + "\n\n") stream->Feed({&c, 1}, &out);
+    stream->Finish(false, &out);
+    EXPECT_FALSE(stream->failed());
+    EXPECT_THAT(out, HasSubstr(R"("name":")" + kLong + "\""));
+    EXPECT_THAT(out, Not(HasSubstr(short_)));
+  }
+
+  std::optional<EditedTranslation> edited_;
+  std::string short_;
+};
+
+TEST_F(GeminiNamesTest, OfAnAnthropicClient) {
+  const auto translation = MakeAnthropicToGemini();
+  Ask(*translation, R"({"max_tokens":5,"messages":[{"role":"user","content":"hi"},)"
+                    R"({"role":"assistant","content":[{"type":"tool_use","id":"t","name":")" +
+                        kLong +
+                        R"(","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}],)"
+                        R"("tools":[{"name":")" +
+                        kLong + R"(","input_schema":{}}],"tool_choice":{"type":"tool","name":")" + kLong + "\"}}");
+  ExpectTheClientsNames();
+}
+
+TEST_F(GeminiNamesTest, OfAnOpenAiClient) {
+  const auto translation = MakeOpenAiToGemini();
+  Ask(*translation,
+      R"({"messages":[{"role":"user","content":"hi"},{"role":"assistant","tool_calls":[{"id":"t","type":"function",)"
+      R"("function":{"name":")" +
+          kLong + R"(","arguments":"{}"}}]},{"role":"tool","tool_call_id":"t","content":"x"}],"tools":[)" +
+          R"({"type":"function","function":{"name":")" + kLong +
+          R"("}}],"tool_choice":{"type":"function","function":{"name":")" + kLong + "\"}}}");
+  ExpectTheClientsNames();
 }
 
 }  // namespace

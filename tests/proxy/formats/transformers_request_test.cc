@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proxy/formats/edited_translation.h"
+#include "proxy/formats/openai_gemini.h"
 
 namespace ccr::proxy {
 namespace {
@@ -55,6 +56,13 @@ INSTANTIATE_TEST_SUITE_P(
                 R"({"max_tokens":100,"max_completion_tokens":100})"},
         EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"max_tokens":99})", R"({"max_tokens":99})"},
         EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"a":1})", R"({"a":1})"},
+        EditRow{"maxtoken", R"({"max_tokens":100})", "m",
+                R"({"generationConfig":{"maxOutputTokens":101,"thinkingConfig":{"thinkingBudget":100}}})",
+                R"({"generationConfig":{"maxOutputTokens":100,"thinkingConfig":{"thinkingBudget":99}}})",
+                Format::kGemini},
+        EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"generationConfig":{"maxOutputTokens":100}})",
+                R"({"generationConfig":{"maxOutputTokens":100}})", Format::kGemini},
+        EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"contents":[]})", R"({"contents":[]})", Format::kGemini},
         EditRow{"maxtoken", R"({"max_tokens":4000})", "m",
                 R"({"max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":8000}})",
                 R"({"max_tokens":4000,"thinking":{"type":"enabled","budget_tokens":3999}})", Format::kAnthropic},
@@ -66,7 +74,13 @@ INSTANTIATE_TEST_SUITE_P(
                 R"({"temperature":1,"max_tokens":20})",
                 R"({"temperature":0.5,"max_tokens":10,"top_k":7,"repetition_penalty":1.1})"},
         EditRow{"sampling", R"({"top_p":0.9,"repetition_penalty":1.1})", "m", R"({"top_p":1})", R"({"top_p":0.9})",
-                Format::kAnthropic}));
+                Format::kAnthropic},
+        EditRow{"sampling", R"({"temperature":0.5,"top_p":0.9,"top_k":7,"max_tokens":10,"repetition_penalty":1.1})",
+                "m", R"({"contents":[],"generationConfig":{"topP":1,"maxOutputTokens":20}})",
+                R"({"contents":[],"generationConfig":{"topP":0.9,"maxOutputTokens":10,"temperature":0.5,"topK":7}})",
+                Format::kGemini},
+        EditRow{"sampling", R"({"temperature":0.5})", "m", R"({"contents":[]})",
+                R"({"contents":[],"generationConfig":{"temperature":0.5}})", Format::kGemini}));
 
 INSTANTIATE_TEST_SUITE_P(
     Marks, RequestEditTest,
@@ -108,6 +122,11 @@ INSTANTIATE_TEST_SUITE_P(
                 R"({"a":0,"b":{"c":0,"d":3},"e":[]})"},
         EditRow{"customparams", R"({"service_tier":"flex"})", "m", R"({"model":"m"})",
                 R"({"model":"m","service_tier":"flex"})", Format::kAnthropic},
+        EditRow{"customparams", R"({"safetySettings":[{"category":"C"}],"generationConfig":{"topP":0.5,"seed":1}})",
+                "m", R"({"contents":[],"generationConfig":{"topP":1}})",
+                R"({"contents":[],"generationConfig":{"topP":1,"seed":1},"safetySettings":[{"category":"C"}]})",
+                Format::kGemini},
+        EditRow{"deepseek", "", "m", R"({"max_tokens":9000})", R"({"max_tokens":9000})", Format::kGemini},
         EditRow{
             "reasoning", "", "m", R"({"reasoning_effort":"medium"})",
             R"({"reasoning_effort":"medium","thinking":{"type":"enabled","budget_tokens":8192},"enable_thinking":true})"},
@@ -122,15 +141,18 @@ INSTANTIATE_TEST_SUITE_P(
 // Nothing that is odd about a body, short of not being JSON, stops an edit.
 TEST(RequestEdit, TakesAnyObject) {
   const std::vector<std::string> bodies = {
-      "{}", R"({"messages":1,"tools":{},"system":null,"stream":1,"max_tokens":"x","stream_options":[]})",
+      "{}",
+      R"({"messages":1,"tools":{},"system":null,"stream":1,"max_tokens":"x","stream_options":[]})",
       R"({"messages":[1,null,{"content":[1,[{"cache_control":1}]]}],"tools":[1,{"function":1},{"function":{"parameters":[]}}]})",
-      R"({"stream":true,"reasoning_effort":[],"thinking":1,"tool_choice":{"type":"function"}})"};
+      R"({"stream":true,"reasoning_effort":[],"thinking":1,"tool_choice":{"type":"function"}})",
+      R"({"generationConfig":1})",
+      R"({"generationConfig":{"maxOutputTokens":"x","thinkingConfig":[]}})"};
   for (const char* name :
        {"deepseek", "openrouter", "groq", "cerebras", "tooluse", "enhancetool", "reasoning", "maxtoken",
         "maxcompletiontokens", "sampling", "streamoptions", "cleancache", "customparams"}) {
     ASSERT_NE(FindTransformer(name), nullptr) << name;
     for (const std::string& body : bodies) {
-      for (const Format format : {Format::kOpenAi, Format::kAnthropic}) {
+      for (const Format format : {Format::kOpenAi, Format::kAnthropic, Format::kGemini}) {
         Notes notes;
         EXPECT_TRUE(ParseJson(Edit({name, R"({"max_tokens":1,"enable":true})", "m", body, "", format}, &notes)).ok());
       }
@@ -183,6 +205,22 @@ TEST(TransformerChain, ProviderThenModelAndNoStranger) {
   EXPECT_EQ(*TransformerChain(provider, "b").EditRequest(R"({"max_tokens":60})", &notes), R"({"max_tokens":50})");
   EXPECT_FALSE(TransformerChain(provider, "b").EditRequest("[]", &notes).ok());
   EXPECT_FALSE(TransformerChain(provider, "b").EditsAnswers());
+}
+
+TEST(TransformerChain, TellsWhichDoNotKnowTheFormat) {
+  Provider provider;
+  provider.format = Format::kGemini;
+  provider.transformers = {{"deepseek", "{}"}, {"maxtoken", R"({"max_tokens":50})"}, {"enhancetool", "{}"}};
+  const auto translation = MakeOpenAiToGemini();
+  const EditedTranslation edited(translation.get(), TransformerChain(provider, "m"));
+  EXPECT_FALSE(edited.EditsAnswers());
+  Notes notes;
+  const auto request = edited.Request(R"({"max_tokens":60,"messages":[{"role":"user","content":"hi"}]})", "m", &notes);
+  ASSERT_TRUE(request.ok());
+  EXPECT_THAT(request->body, HasSubstr(R"("maxOutputTokens":50)"));
+  EXPECT_THAT(notes, ::testing::ElementsAre("transformer deepseek: of no effect on the provider's format",
+                                            "transformer enhancetool: of no effect on the provider's format",
+                                            "maxOutputTokens: lowered to 50"));
 }
 
 TEST(TransformerChain, TellsTheTranslatorWhatToKeep) {

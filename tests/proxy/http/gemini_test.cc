@@ -150,5 +150,21 @@ TEST_F(GeminiTest, TheClientTokenMayComeAsGooglesSdksSendIt) {
   EXPECT_THAT(upstream_->requests().at(0), Not(HasSubstr("canary-token")));
 }
 
+TEST_F(GeminiTest, LongToolNamesComeBack) {
+  const std::string name = "mcp__" + std::string(80, 'x');
+  StartGemini([](Peer& peer, const std::string& request) {
+    const std::string marker = R"("functionDeclarations":[{"name":")";
+    const size_t begin = request.find(marker) + marker.size();
+    const std::string sent = request.substr(begin, request.find('"', begin) - begin);
+    return peer.Send(JsonAnswer(200, R"({"candidates":[{"content":{"parts":[{"functionCall":{"name":")" + sent +
+                                         R"(","args":{}}}]},"finishReason":"STOP"}]})"));
+  });
+  std::string body(kMessagesBody);
+  body.insert(1, R"("tools":[{"name":")" + name + R"(","input_schema":{"type":"object"}}],)");
+  const Response response = Messages(body);
+  EXPECT_THAT(upstream_->requests().at(0), Not(HasSubstr(name)));
+  EXPECT_THAT(response.body, HasSubstr(R"("name":")" + name + "\""));
+}
+
 }  // namespace
 }  // namespace ccr::proxy::testing
