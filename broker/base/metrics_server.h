@@ -17,7 +17,8 @@ class Exposer;
 
 namespace ccr {
 
-// Serves GET /metrics in the Prometheus text format from its own threads until destroyed.
+// Serves GET /metrics in the Prometheus text format from its own threads until destroyed, which takes no longer than a
+// scrape that is under way.
 class MetricsServer {
  public:
   // Unavailable when the address is taken.
