@@ -36,6 +36,7 @@ struct Flags {
   std::string metrics_listen = "127.0.0.1:9462";
   unsigned workers = 0;
   double drain_timeout = 30;
+  double broker_wait = 5;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -55,6 +56,9 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--metrics-listen", flags.metrics_listen, "Prometheus: HOST:PORT")->capture_default_str();
   app.add_option("--workers", flags.workers, "Event loops; 0 = one per core")->check(CLI::Range(0, 256));
   app.add_option("--drain-timeout", flags.drain_timeout, "Seconds that requests in flight get to end on SIGTERM")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--broker-wait", flags.broker_wait, "Seconds that requests wait for a broker that is away")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   app.add_option("--log-format", flags.log_format, "text or json")->transform(CLI::CheckedTransformer(formats));
@@ -93,10 +97,12 @@ int Run(const Flags& flags, SignalWatcher& signals) {
   ProxyMetrics metrics(*registry);
   const MonotonicWallClock clock;
   WorkerShared shared{metrics, clock, listen->host, {}, {}};
+  shared.broker_wait = absl::Seconds(flags.broker_wait);
   std::optional<RoutingFeed> feed(std::in_place, flags.broker, flags.broker_tls, WhoAmI());
   const auto make_leases = [&](boost::asio::io_context& loop) -> std::unique_ptr<LeaseSource> {
     const BrokerBridge::Options options{flags.broker, flags.broker_tls, WhoAmI(),
-                                        [&metrics](bool connected) { metrics.OnBrokerConnection(connected); }};
+                                        [&metrics](bool connected) { metrics.OnBrokerConnection(connected); },
+                                        shared.broker_wait};
     return std::make_unique<BrokerBridge>(loop, options, feed->Subscribe(loop));
   };
   const size_t workers = flags.workers > 0 ? flags.workers : std::max(1U, std::thread::hardware_concurrency());

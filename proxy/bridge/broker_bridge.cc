@@ -19,6 +19,7 @@ client::LeaseStream::Options StreamOptions(boost::asio::io_context& loop, const 
   stream.session_token = absl::BytesToHexString(RandomBytes(32));
   stream.executor = [&loop](std::function<void()> task) { boost::asio::post(loop, std::move(task)); };
   stream.on_state = options.on_change;
+  stream.hold = options.broker_wait;
   stream.jitter_seed = std::random_device()();
   return stream;
 }

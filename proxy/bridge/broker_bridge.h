@@ -31,6 +31,7 @@ class BrokerBridge final : public LeaseSource {
     TlsFiles tls;
     std::string client;                             // who this is, for the broker's logs
     std::function<void(bool connected)> on_change;  // of the connection, on the loop; may be empty
+    absl::Duration broker_wait = absl::Seconds(5);  // how long calls wait for a broker that is away
   };
 
   BrokerBridge(boost::asio::io_context& loop, const Options& options, std::shared_ptr<const RoutingSlot> routing);

@@ -94,7 +94,7 @@ void Exchange::Tick(absl::Time now) {
   if (done_called_) return;
   if (waiting_for_table_) {
     table_ = server_.leases.routing();
-    if (table_ == nullptr && now - started_ < kTableHold) return;
+    if (table_ == nullptr && now - started_ < server_.broker_wait) return;
     waiting_for_table_ = false;
     if (table_ == nullptr) return Answer({503, "the key broker cannot be reached now", absl::Seconds(1)});
     return Begin();

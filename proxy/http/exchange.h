@@ -31,8 +31,6 @@ namespace ccr::proxy {
 //                                              the best answer there was, or the next route of the fallback list
 class Exchange final : private Attempt::Owner {
  public:
-  static constexpr absl::Duration kTableHold = absl::Seconds(5);
-
   struct Input {
     const Request& request;  // complete; outlives the exchange
     Caller caller;

@@ -29,6 +29,8 @@ struct Server {
   bool draining = false;
   // A stream that is silent for so long gets a ping.
   absl::Duration ping_interval = absl::Seconds(15);
+  // How long a request waits for the first routing table.
+  absl::Duration broker_wait = absl::Seconds(5);
   SessionUsage sessions;
 };
 

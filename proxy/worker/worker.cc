@@ -28,6 +28,7 @@ void Worker::Start(Acceptor acceptor, const LeaseSourceFactory& make_leases) {
                            .random = std::minstd_rand(std::random_device()()),
                            .draining = false,
                            .ping_interval = shared_.ping_interval,
+                           .broker_wait = shared_.broker_wait,
                            .sessions = SessionUsage()});
   listener_ = std::make_unique<Listener>(*server_, std::move(acceptor));
   listener_->Start();

@@ -33,6 +33,7 @@ struct WorkerShared {
   UpstreamClient::Options upstream;
   std::atomic<int64_t> open_connections{0};
   absl::Duration ping_interval = absl::Seconds(15);  // see Server
+  absl::Duration broker_wait = absl::Seconds(5);     // see Server
 };
 
 // A session begins and ends on one worker. Methods are called from the thread that made the worker.
