@@ -34,9 +34,9 @@ inline std::vector<std::string> FileLines(const std::string& path) {
   return lines;
 }
 
-// True as soon as `condition` is; false after 20 s.
+// True as soon as `condition` is; false after a minute.
 inline bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

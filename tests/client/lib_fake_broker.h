@@ -29,9 +29,9 @@ class TestLoop {
     changed_.notify_all();
   }
 
-  // Runs tasks until `condition` holds; false after ten seconds.
+  // Runs tasks until `condition` holds; false after a minute.
   bool RunUntil(const std::function<bool()>& condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > until) return false;
       if (auto task = Take()) task();

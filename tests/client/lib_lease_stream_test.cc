@@ -278,6 +278,7 @@ TEST_F(LeaseStreamTest, WaitsForTheBrokerNoLongerThanHold) {
 }
 
 TEST_F(LeaseStreamTest, RestartedBrokerGetsWhatWaits) {
+  options_.hold = absl::Minutes(1);
   const std::string address = UnixAddress("restart");
   broker_ = std::make_unique<FakeBroker>(address);
   Open(address);
@@ -400,7 +401,7 @@ TEST_F(LeaseStreamTest, GoingAwayFailsNothing) {
   broker_->Send(response);
   AwaitOperations(3);
   EXPECT_EQ(broker_->streams(), 2);
-  EXPECT_EQ(broker_->half_closed(), 1) << "the old stream ends by itself";
+  EXPECT_TRUE(loop_.RunUntil([&] { return broker_->half_closed() == 1; })) << "the old stream ends by itself";
   EXPECT_EQ(broker_->operations()[2].correlation_id(), second);
   EXPECT_THAT(answers, ElementsAre("answered"));
   EXPECT_EQ(broker_->messages().at(2).hello().held_size(), 1);
@@ -411,7 +412,7 @@ TEST_F(LeaseStreamTest, StopSendsWhatIsQueued) {
   stream_->Report(ReportOf("last"), nullptr);
   bool called = false;
   stream_->Lease(LeaseOf("p"), [&](LeaseResult) { called = true; });
-  stream_->Stop(absl::Seconds(10));
+  stream_->Stop(absl::Minutes(1));
   EXPECT_EQ(broker_->operations().size(), 2u);
   EXPECT_EQ(broker_->half_closed(), 1);
   stream_.reset();
@@ -422,8 +423,8 @@ TEST_F(LeaseStreamTest, StopsAtOnceWithoutABroker) {
   Open(UnixAddress("nobody"));
   stream_->Report(ReportOf("lost"), nullptr);
   const absl::Time start = absl::Now();
-  stream_->Stop(absl::Seconds(30));
-  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  stream_->Stop(absl::Minutes(1));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(30));
 }
 
 TEST_F(LeaseStreamTest, MayBeDestroyedFromACallback) {

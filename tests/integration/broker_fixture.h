@@ -29,7 +29,7 @@ namespace ccr {
 namespace v1 = ::ccr::broker::v1;
 
 inline bool Eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!condition() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
@@ -55,7 +55,7 @@ inline ProviderConfig Provider(const std::string& name, const std::vector<std::s
 template <typename... Providers>
 Config Configuration(Providers... providers) {
   Config config;
-  config.broker.stream_grace = absl::Milliseconds(200);
+  config.broker.stream_grace = absl::Minutes(1);
   (config.providers.push_back(std::move(providers)), ...);
   return config;
 }

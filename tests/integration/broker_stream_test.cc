@@ -11,12 +11,14 @@ class BrokerStreamTest : public ::testing::Test {
  protected:
   BrokerStreamTest() { Restart(); }
 
-  void Restart() {
+  void Restart(absl::Duration grace = absl::Minutes(1)) {
     ProviderConfig queued = Provider("queued", {"q"});
     queued.max_concurrent = 1;
     queued.queue.max_wait = absl::Seconds(20);
+    Config config = Configuration(Provider("p", {"a", "b"}), std::move(queued));
+    config.broker.stream_grace = grace;
     broker_.reset();
-    broker_ = std::make_unique<RunningBroker>(&store_, Configuration(Provider("p", {"a", "b"}), std::move(queued)));
+    broker_ = std::make_unique<RunningBroker>(&store_, std::move(config));
   }
   static v1::LeaseStreamRequest LeaseOf(const std::string& pool, uint64_t correlation, uint32_t max_wait_ms = 0) {
     v1::LeaseStreamRequest request;
@@ -42,7 +44,7 @@ class BrokerStreamTest : public ::testing::Test {
 TEST_F(BrokerStreamTest, ABatchIsAnsweredInItsOrder) {
   StreamClient stream(*broker_, kToken);
   EXPECT_EQ(stream.ack().epoch(), broker_->service().epoch());
-  EXPECT_EQ(stream.ack().grace_ms(), 200u);
+  EXPECT_EQ(stream.ack().grace_ms(), 60000u);
   v1::LeaseStreamRequest batch;
   for (uint64_t i = 0; i < 200; ++i) {
     batch.add_operations()->set_correlation_id(1000 + i);
@@ -142,6 +144,7 @@ TEST_F(BrokerStreamTest, CancelGivesUpAWaitAndEndsAGrantedLease) {
 }
 
 TEST_F(BrokerStreamTest, LeasesOfABrokenStreamEndAfterTheGraceTime) {
+  Restart(absl::Milliseconds(200));
   {
     StreamClient stream(*broker_, kToken);
     for (int i = 0; i < 100; ++i) stream.Lease("p");
@@ -158,6 +161,7 @@ TEST_F(BrokerStreamTest, LeasesOfABrokenStreamEndAfterTheGraceTime) {
 }
 
 TEST_F(BrokerStreamTest, AResumedStreamKeepsTheLeasesItNames) {
+  Restart(absl::Seconds(3));
   auto first = std::make_unique<StreamClient>(*broker_, kToken);
   const v1::LeaseResponse kept = first->Lease("p");
   const v1::LeaseResponse dropped = first->Lease("p");
@@ -199,7 +203,7 @@ TEST_F(BrokerStreamTest, ADrainTellsStreamsToComeBack) {
   StreamClient stream(*broker_, kToken);
   const v1::LeaseResponse lease = stream.Lease("p");
   broker_->service().BeginDrain();
-  std::thread drain([this] { broker_->server().Drain(absl::Seconds(5)); });
+  std::thread drain([this] { broker_->server().Drain(absl::Minutes(1)); });
   v1::LeaseStreamResponse response;
   ASSERT_TRUE(stream.Read(&response));
   EXPECT_TRUE(response.going_away());

@@ -31,7 +31,7 @@ class ConfigWatcherTest : public ::testing::Test {
     WriteText("{Providers: [{name: '" + provider +
               "', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'], api_key: 'canary-key-a'}]}");
   }
-  bool Eventually(const std::function<bool()>& condition, std::chrono::milliseconds bound = std::chrono::seconds(20)) {
+  bool Eventually(const std::function<bool()>& condition, std::chrono::milliseconds bound = std::chrono::minutes(1)) {
     const auto end = std::chrono::steady_clock::now() + bound;
     while (!condition() && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));

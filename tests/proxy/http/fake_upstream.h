@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -47,6 +48,10 @@ class Peer {
     while (!stopping_)
       if (Receive().empty()) return !stopping_;
     return false;
+  }
+  // Until the test sets it, or ends.
+  void WaitFor(const std::atomic<bool>& flag) const {
+    while (!flag && !stopping_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   bool stopping() const { return stopping_; }
 

@@ -78,7 +78,7 @@ TEST_F(PassthroughTest, StreamedEventsPassWhereverTheyAreSplit) {
 TEST_F(PassthroughTest, FirstEventArrivesWhileTheStreamIsOpen) {
   StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send(std::string(kStreamHead) + Chunk("data: 1\n\n"));
-    while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    peer.WaitFor(release_);
     return peer.Send(Chunk("data: [DONE]\n\n") + "0\r\n\r\n");
   });
   StartProxy();

@@ -32,13 +32,14 @@ inline std::string GoodAnswer() {
   return JsonAnswer(200, kChatAnswer);
 }
 
-// Waits until `condition` holds; false after five seconds.
+// Waits until `condition` holds; false after a minute.
 inline bool Eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 500; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  return condition();
+  return true;
 }
 
 // The machine's clock, and ahead of it as told. Thread-safe.

@@ -228,14 +228,14 @@ class HeldHeadTest : public StreamOpeningTest {
                                const std::string& rest) {
     StartUpstream([this, begin, rest](Peer& peer, const std::string&) {
       peer.Send(std::string(kStreamHead) + Chunk(begin));
-      while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      peer.WaitFor(release_);
       return peer.Send(Chunk(rest) + "0\r\n\r\n");
     });
     StartProxy();
     TestClient client(port());
     client.Send(Post(path, Body(model)));
     EXPECT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
-    clock_.Skip(Attempt::kHeadHold - absl::Seconds(3));
+    clock_.Skip(Attempt::kHeadHold / 2);
     EXPECT_FALSE(client.IsReadable(std::chrono::milliseconds(500))) << "the head is held";
     clock_.Skip(Attempt::kHeadHold);
     EXPECT_TRUE(client.ReceiveUntil("\r\n\r\n"));

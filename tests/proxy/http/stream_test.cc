@@ -20,17 +20,12 @@ TEST_F(StreamTest, SlowReaderPausesTheProvider) {
   // The provider stalls when the buffers in between are full: the kernel's on both sides and ours.
   size_t before = 0;
   ASSERT_TRUE(Eventually([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    return std::exchange(before, sent_.load()) == sent_.load() && sent_ > 0;
+    before = sent_;
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return sent_ == before && sent_ > 0;
   }));
   EXPECT_LT(sent_, kTotal / 2);
-  size_t received = 0;
-  while (received < kTotal / 2) {
-    const size_t size = client.Receive(1 << 20).size();
-    ASSERT_GT(size, 0U);
-    received += size;
-  }
-  EXPECT_GT(sent_, before);
+  while (sent_ == before) ASSERT_FALSE(client.Receive().empty());
 }
 
 TEST_F(StreamTest, WholeBodyArrivesAtASlowReader) {
@@ -68,10 +63,9 @@ TEST_F(StreamTest, ClientGoneCancelsTheProvider) {
   TestClient client(port());
   client.Send(Post("/v1/chat/completions", kChatBody));
   ASSERT_TRUE(client.ReceiveUntil("data: 1"));
-  const auto left = std::chrono::steady_clock::now();
+  EXPECT_FALSE(cancelled_);
   client.Close();
   EXPECT_TRUE(Eventually([&] { return cancelled_.load(); }));
-  EXPECT_LT(std::chrono::steady_clock::now() - left, std::chrono::seconds(1));
   ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
   EXPECT_TRUE(broker_.reports()[0].evidence.client_cancelled);
   EXPECT_FALSE(broker_.reports()[0].evidence.incomplete);
@@ -111,7 +105,7 @@ class DrainTest : public ProxyFixture {};
 
 TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
   StartUpstream([this](Peer& peer, const std::string&) {
-    while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    peer.WaitFor(release_);
     return peer.Send(Answer(200, "", "late"));
   });
   StartProxy(2);
@@ -122,7 +116,7 @@ TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
   ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
 
   std::atomic<bool> drained{false};
-  std::thread drain([&] { drained = pool_->Drain(absl::Seconds(10)); });
+  std::thread drain([&] { drained = pool_->Drain(absl::Minutes(1)); });
   EXPECT_TRUE(idle.IsClosed());
   EXPECT_TRUE(Eventually([&] { return !TestClient(port()).connected(); }));
   EXPECT_FALSE(drained);

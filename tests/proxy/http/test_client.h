@@ -14,6 +14,9 @@
 
 namespace ccr::proxy::testing {
 
+// For what must happen, on a slow and busy machine too; only a failure takes so long.
+inline constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(1);
+
 struct Response {
   int status = 0;    // 0 = none came
   std::string head;  // status line and headers, in lower case
@@ -50,20 +53,24 @@ class TestClient {
     }
     return true;
   }
-  // Some bytes, at most `limit` of them; empty at the end of the connection or after ten seconds.
+  // Some bytes, at most `limit` of them; empty at the end of the connection or after a minute.
   std::string Receive(size_t limit = 65536) {
     std::string bytes(limit, '\0');
     pollfd entry{fd_, POLLIN, 0};
-    if (poll(&entry, 1, 10000) <= 0) return {};
+    if (poll(&entry, 1, static_cast<int>(kPatience.count())) <= 0) return {};
     const ssize_t size = recv(fd_, bytes.data(), bytes.size(), 0);
     bytes.resize(size > 0 ? static_cast<size_t>(size) : 0);
     return bytes;
   }
   // Whether the other side closes within `bound` without another byte.
-  bool IsClosed(std::chrono::milliseconds bound = std::chrono::seconds(5)) {
-    pollfd entry{fd_, POLLIN, 0};
+  bool IsClosed(std::chrono::milliseconds bound = kPatience) {
     char byte = 0;
-    return buffer_.empty() && poll(&entry, 1, static_cast<int>(bound.count())) > 0 && recv(fd_, &byte, 1, 0) <= 0;
+    return buffer_.empty() && !IsSilent(bound) && recv(fd_, &byte, 1, 0) <= 0;
+  }
+  // Whether nothing comes for so long, not even the end.
+  bool IsSilent(std::chrono::milliseconds time) {
+    pollfd entry{fd_, POLLIN, 0};
+    return poll(&entry, 1, static_cast<int>(time.count())) == 0;
   }
   // Whether anything comes within `bound`, the end of the connection too.
   bool IsReadable(std::chrono::milliseconds bound) {

@@ -164,7 +164,7 @@ TEST_F(TranslationTest, WhatIsDroppedIsInTheDebugLog) {
 TEST_F(TranslationTest, FirstEventArrivesWhileTheStreamIsOpen) {
   StartUpstream([this](Peer& peer, const std::string&) {
     peer.Send(std::string(kStreamHead) + Chunk(kOpenAiEvents[0] + kOpenAiEvents[1]));
-    while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    peer.WaitFor(release_);
     return peer.Send(Chunk(kOpenAiEvents[2] + kOpenAiEvents[3]) + "0\r\n\r\n");
   });
   StartProxy();
@@ -323,25 +323,30 @@ class PingTest : public TranslationTest {
   void StartSilent(std::string begin, std::string rest) {
     StartUpstream([this, begin = std::move(begin), rest = std::move(rest)](Peer& peer, const std::string&) {
       peer.Send(std::string(kStreamHead) + Chunk(begin));
-      while (!release_ && !peer.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      peer.WaitFor(release_);
       return peer.Send(Chunk(rest) + "0\r\n\r\n");
     });
     shared_.ping_interval = absl::Milliseconds(100);
     StartProxy();
   }
-  // How many pings came between `begin` and the end of the answer, after half a second of silence.
-  size_t Pings(std::string_view path, std::string_view body, std::string_view ping = kPing) {
+  // Whether such a ping comes before the provider goes on.
+  bool IsPinged(std::string_view path, std::string_view body, std::string_view ping = kPing) {
     TestClient client(port());
     client.Send(Post(path, body));
-    std::thread releaser([this] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(600));
-      release_ = true;
-    });
+    const bool pinged = client.ReceiveUntil(ping.substr(ping.find_first_not_of("\r\n")));
+    release_ = true;
     body_ = client.Read().body;
-    releaser.join();
-    size_t count = 0;
-    for (size_t at = body_.find(ping); at != std::string::npos; at = body_.find(ping, at + 1)) ++count;
-    return count;
+    return pinged && body_.find(ping) != std::string::npos;
+  }
+  // Whether nothing comes behind `begin` for several times the interval, until the provider goes on.
+  bool IsSilentBehind(std::string_view begin, std::string_view path, std::string_view body) {
+    TestClient client(port());
+    client.Send(Post(path, body));
+    const bool silent =
+        client.ReceiveUntil(std::string(begin) + "\r\n") && client.IsSilent(std::chrono::milliseconds(600));
+    release_ = true;
+    body_ = client.Read().body;
+    return silent;
   }
 
   static constexpr std::string_view kPing = "\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n";
@@ -353,7 +358,7 @@ TEST_F(PingTest, WhileATranslatedStreamIsSilent) {
   // Half an event of the provider's has come: between two of the client's all the same.
   const std::string half = kOpenAiEvents[1].substr(0, 20);
   StartSilent(kOpenAiEvents[0] + half, kOpenAiEvents[1].substr(20) + kOpenAiEvents[2] + kOpenAiEvents[3]);
-  EXPECT_GE(Pings("/v1/messages", kAnthropicStream), 1U) << body_;
+  EXPECT_TRUE(IsPinged("/v1/messages", kAnthropicStream)) << body_;
   EXPECT_THAT(body_, HasSubstr("event: message_stop\n"));
 }
 
@@ -368,42 +373,41 @@ TEST_F(PingTest, WhileTheProviderSaysNothingThatTheClientSees) {
   });
   shared_.ping_interval = absl::Milliseconds(100);
   StartProxy();
-  EXPECT_GE(Pings("/v1/messages", kAnthropicStream), 1U) << body_;
+  EXPECT_TRUE(IsPinged("/v1/messages", kAnthropicStream)) << body_;
 }
 
 TEST_F(PingTest, WhileAnAnthropicStreamIsSilentBetweenEvents) {
   const std::string all = Joined(kAnthropicEvents);
   StartSilent(kAnthropicEvents[0], all.substr(kAnthropicEvents[0].size()));
-  EXPECT_GE(Pings("/v1/messages", R"({"model":"claude-s","stream":true})"), 1U) << body_;
+  EXPECT_TRUE(IsPinged("/v1/messages", R"({"model":"claude-s","stream":true})")) << body_;
 }
 
 TEST_F(PingTest, NotInsideAnEvent) {
   const std::string all = Joined(kAnthropicEvents);
   const size_t half = kAnthropicEvents[0].size() + 30;
   StartSilent(all.substr(0, half), all.substr(half));
-  Pings("/v1/messages", R"({"model":"claude-s","stream":true})");
+  EXPECT_TRUE(IsSilentBehind(all.substr(0, half), "/v1/messages", R"({"model":"claude-s","stream":true})"));
   EXPECT_EQ(body_, all);
 }
 
 TEST_F(PingTest, NotBehindTheEnd) {
   StartSilent(Joined(kAnthropicEvents), ": bye\n\n");
-  Pings("/v1/messages", R"({"model":"claude-s","stream":true})");
+  EXPECT_TRUE(IsSilentBehind(Joined(kAnthropicEvents), "/v1/messages", R"({"model":"claude-s","stream":true})"));
   EXPECT_EQ(body_, Joined(kAnthropicEvents) + ": bye\n\n");
 }
 
 TEST_F(PingTest, OpenAiClientsGetComments) {
   const std::string rest = kOpenAiEvents[2] + kOpenAiEvents[3];
   StartSilent(kOpenAiEvents[0], rest);
-  const size_t pings = Pings("/v1/chat/completions", kChatBody, kComment);
-  EXPECT_GE(pings, 1U) << body_;
-  std::string expected = kOpenAiEvents[0];
-  for (size_t i = 0; i < pings; ++i) expected += kComment.substr(2);
-  EXPECT_EQ(body_, expected + rest);
+  EXPECT_TRUE(IsPinged("/v1/chat/completions", kChatBody, kComment)) << body_;
+  const std::string comment(kComment.substr(2));
+  for (size_t at; (at = body_.find(comment)) != std::string::npos;) body_.erase(at, comment.size());
+  EXPECT_EQ(body_, kOpenAiEvents[0] + rest);
 }
 
 TEST_F(PingTest, OpenAiClientsGetCommentsInATranslatedStream) {
   StartSilent(kAnthropicEvents[0] + "event: content", Joined(kAnthropicEvents).substr(kAnthropicEvents[0].size() + 14));
-  EXPECT_GE(Pings("/v1/chat/completions", kOpenAiStream, kComment), 1U) << body_;
+  EXPECT_TRUE(IsPinged("/v1/chat/completions", kOpenAiStream, kComment)) << body_;
   EXPECT_THAT(body_, HasSubstr("h\xC3\xA9llo"));
   EXPECT_TRUE(body_.ends_with("data: [DONE]\n\n"));
 }
@@ -411,18 +415,18 @@ TEST_F(PingTest, OpenAiClientsGetCommentsInATranslatedStream) {
 TEST_F(PingTest, OpenAiClientsGetNoneInsideAnEvent) {
   const std::string begin = kOpenAiEvents[0] + kOpenAiEvents[1].substr(0, 30);
   StartSilent(begin, kOpenAiEvents[1].substr(30) + kOpenAiEvents[3]);
-  Pings("/v1/chat/completions", kChatBody, kComment);
+  EXPECT_TRUE(IsSilentBehind(begin, "/v1/chat/completions", kChatBody));
   EXPECT_EQ(body_, kOpenAiEvents[0] + kOpenAiEvents[1] + kOpenAiEvents[3]);
 }
 
 TEST_F(PingTest, BetweenEventsThatEndWithCrLf) {
   StartSilent("data: {\"choices\":[]}\r\n\r\n", "data: [DONE]\r\n\r\n");
-  EXPECT_GE(Pings("/v1/chat/completions", kChatBody, "\r\n\r\n: ping\n\n"), 1U) << body_;
+  EXPECT_TRUE(IsPinged("/v1/chat/completions", kChatBody, "\r\n\r\n: ping\n\n")) << body_;
 }
 
 TEST_F(PingTest, NotInStreamsOfUnknownFormats) {
   StartSilent(kOpenAiEvents[0], kOpenAiEvents[3]);
-  Pings("/p/one/v1/chat/completions", kChatBody, kComment);
+  EXPECT_TRUE(IsSilentBehind(kOpenAiEvents[0], "/p/one/v1/chat/completions", kChatBody));
   EXPECT_EQ(body_, kOpenAiEvents[0] + kOpenAiEvents[3]);
 }
 

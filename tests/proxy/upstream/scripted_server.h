@@ -19,7 +19,7 @@
 
 namespace ccr::proxy {
 
-// The server's end of one connection; blocking, with a bound of ten seconds on everything.
+// The server's end of one connection; blocking, with a bound of a minute on everything.
 class Peer {
  public:
   explicit Peer(int fd) : fd_(fd) {}
@@ -50,7 +50,7 @@ class Peer {
     return true;
   }
 
-  // Waits for the client to close, at most ten seconds.
+  // Waits for the client to close, at most a minute.
   bool WaitForEnd() {
     while (ReadMore()) {
     }
@@ -69,7 +69,7 @@ class Peer {
   }
 
   bool ReadMore() {
-    if (!Ready(POLLIN, 10'000)) return false;
+    if (!Ready(POLLIN, 60'000)) return false;
     char chunk[65536];
     const ssize_t bytes = recv(fd_, chunk, sizeof chunk, 0);
     ended_ = bytes <= 0;

@@ -54,8 +54,8 @@ class UpstreamTest : public ::testing::Test {
     UpstreamRequest request;
     request.method = "GET";
     request.url = url;
-    request.connect_timeout = request.first_byte_timeout = request.idle_timeout = absl::Seconds(10);
-    request.total_timeout = absl::Seconds(20);
+    request.connect_timeout = request.first_byte_timeout = request.idle_timeout = absl::Minutes(1);
+    request.total_timeout = absl::Minutes(2);
     return request;
   }
 
@@ -68,9 +68,9 @@ class UpstreamTest : public ::testing::Test {
     return request;
   }
 
-  // Turns the loop until `condition` holds; false after ten seconds.
+  // Turns the loop until `condition` holds; false after a minute.
   bool RunUntil(const std::function<bool()>& condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > until) return false;
       loop_.restart();
