@@ -14,7 +14,7 @@ install_packages $build_packages $run_packages $test_packages
 jobs=$(nproc)
 # build PRESET [CMAKE-ARGUMENT...]
 build() { cmake --preset "$1" "${@:2}" >/dev/null && cmake --build --preset "$1" -- --quiet; }
-run_ctest() { ctest --test-dir "build/$1" --timeout 300 --output-on-failure -j "$jobs" "${@:2}"; }
+run_ctest() { ctest --test-dir "build/$1" --timeout 900 --output-on-failure -j "$jobs" "${@:2}"; }
 
 step_format() { git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror; }
 step_arrows() { /usr/bin/python3 tests/tools/arrows_test.py; }

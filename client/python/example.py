@@ -19,7 +19,7 @@ try:
 except ImportError as missing:
     sys.exit(f"{missing}: run generate.sh FOLDER and set PYTHONPATH=FOLDER")
 
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 10
 CALL_SECONDS = 10
 
 

@@ -2,11 +2,12 @@
 import pathlib
 import subprocess
 import sys
+import time
 import unittest
 
 import grpc
 
-from harness import PYTHON, REPO, StackTest, wait_for
+from harness import PATIENCE, PYTHON, REPO, StackTest, wait_for
 
 OK = {"kind": "ok"}
 
@@ -23,11 +24,11 @@ class ApiTest(StackTest):
         self.addCleanup(self.channel.close)
 
     def raw_call(self, method, request):
-        return self.channel.unary_unary(method, request_serializer=None, response_deserializer=None)(request, timeout=10)
+        return self.channel.unary_unary(method, request_serializer=None, response_deserializer=None)(request, timeout=PATIENCE)
 
     def example(self, *args):
         result = subprocess.run([PYTHON, REPO / "client/python/example.py", "--broker", self.broker.fields["grpc"], *args],
-                                capture_output=True, text=True, timeout=30,
+                                capture_output=True, text=True, timeout=PATIENCE,
                                 env={"PYTHONPATH": str(self.folder / "stubs"), "PATH": "/usr/bin:/bin"})
         self.seen += [result.stdout, result.stderr]
         return result
@@ -46,6 +47,7 @@ class ApiTest(StackTest):
         from ccr.broker.v1 import key_broker_pb2, key_broker_pb2_grpc
         from google.rpc import error_details_pb2, status_pb2
         broker = key_broker_pb2_grpc.KeyBrokerStub(self.channel)
+        began = time.monotonic()
         lease = broker.Lease(key_broker_pb2.LeaseRequest(pool="FAKE"))
         self.assertEqual(lease.credential.secret, "canary-key-1")
         self.assertEqual((lease.credential.header, lease.credential.prefix), ("authorization", "Bearer "))
@@ -61,7 +63,7 @@ class ApiTest(StackTest):
         self.assertEqual(code, grpc.StatusCode.RESOURCE_EXHAUSTED)
         retry = error_details_pb2.RetryInfo()
         self.assertTrue(any(detail.Unpack(retry) for detail in details.details))
-        self.assertTrue(55 <= retry.retry_delay.seconds <= 61, retry)
+        self.assertTrue(59 - (time.monotonic() - began) <= retry.retry_delay.seconds <= 61, retry)
         code, _ = fails(broker.Lease, key_broker_pb2.LeaseRequest(pool="nobody"))
         self.assertEqual(code, grpc.StatusCode.NOT_FOUND)
         code, details = fails(broker.Report, key_broker_pb2.ReportRequest(lease_id="garbage"))
@@ -94,6 +96,8 @@ class ApiTest(StackTest):
         self.start_with_stubs(["canary-key-1", "canary-key-2"])
         for _ in range(10):
             self.assertEqual(self.chat().status, 200)
+        self.settle()
+        wait_for(lambda: self.metric(self.proxy, "ccr_requests_total", provider="fake", code="200") == 10, "the count of the last request")
         for process in (self.broker, self.proxy):
             check = subprocess.run(["promtool", "check", "metrics"], input=self.metrics(process), capture_output=True, text=True)
             self.assertEqual((check.returncode, check.stdout + check.stderr), (0, ""), process.args[0])
@@ -101,8 +105,6 @@ class ApiTest(StackTest):
         self.assertEqual(self.metric(self.broker, "ccr_leases_total", key="key-1"), 5)
         self.assertEqual(self.metric(self.broker, "ccr_key_state", key="key-1", state="active"), 1)
         self.assertEqual(self.metric(self.broker, "ccr_pool_keys", pool="fake", state="active"), 2)
-        self.assertEqual(self.metric(self.broker, "ccr_key_in_flight"), 0)
-        self.assertEqual(self.metric(self.proxy, "ccr_requests_total", provider="fake", code="200"), 10)
         self.assertEqual(self.metric(self.proxy, "ccr_upstream_attempts_total", provider="fake", outcome="success"), 10)
         self.assertEqual(self.metric(self.proxy, "ccr_lease_wait_seconds_count"), 10)
         self.assertEqual(self.metric(self.proxy, "ccr_broker_connected"), 1)

@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import unittest
 
-from harness import NPM, SLOW, StackTest, node_environment
+from harness import NPM, PATIENCE, StackTest, node_environment
 
 DEAD, GOOD = "canary-key-dead", "canary-key-good"
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
@@ -23,7 +23,7 @@ class ClaudeCodeTest(StackTest):
         home.mkdir()
         self.environment = {
             **node_environment(), "HOME": str(home), "TMPDIR": str(self.work),
-            "ANTHROPIC_BASE_URL": f"http://{self.address}", "ANTHROPIC_AUTH_TOKEN": "test", "API_TIMEOUT_MS": "60000",
+            "ANTHROPIC_BASE_URL": f"http://{self.address}", "ANTHROPIC_AUTH_TOKEN": "test", "API_TIMEOUT_MS": "600000",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1",
             "DISABLE_COST_WARNINGS": "1"}
 
@@ -33,7 +33,7 @@ class ClaudeCodeTest(StackTest):
         before = len(self.fake_provider.requests(GOOD))
         result = subprocess.run([NPM / "node_modules/.bin/claude", "-p", prompt, "--output-format", "json", "--allowedTools", tools],
                                 cwd=self.work, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                timeout=60 * SLOW)
+                                timeout=3 * PATIENCE)
         self.seen += [result.stdout, result.stderr]
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         account = json.loads(result.stdout)

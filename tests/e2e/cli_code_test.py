@@ -7,10 +7,9 @@ import select
 import signal
 import socket
 import subprocess
-import time
 import unittest
 
-from harness import BIN, SLOW, StackTest, wait_for
+from harness import BIN, PATIENCE, StackTest, wait_for
 
 OK = {"kind": "ok"}
 
@@ -46,7 +45,7 @@ class CliCodeTest(StackTest):
 
     def run_ccr(self, *args, **options):
         options.setdefault("env", self.env)
-        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=120, **options)
+        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=PATIENCE, **options)
         self.seen += [result.stdout, result.stderr]
         return result
 
@@ -59,10 +58,12 @@ class CliCodeTest(StackTest):
     def session(self, name):
         process = subprocess.Popen([BIN / "ccr", "--config", self.config_path, "code"], stdin=subprocess.DEVNULL,
                                    env={**self.env, "SESSION": name})
-        self.addCleanup(process.wait)
+        self.addCleanup(process.wait, PATIENCE)
         self.addCleanup((self.folder / f"bin/{name}.done").touch)
-        wait_for((self.folder / f"bin/{name}.ran").exists, f"session {name}")
         return process
+
+    def await_sessions(self, *names):
+        wait_for(lambda: all((self.folder / f"bin/{name}.ran").exists() for name in names), "the sessions")
 
     def ran(self, name="claude"):
         told = json.loads((self.folder / f"bin/{name}.ran").read_text())
@@ -95,25 +96,28 @@ class CliCodeTest(StackTest):
 
     def test_last_session_ends_the_service_even_after_a_kill(self):
         self.write()
-        sessions = [self.session(name) for name in ("one", "two", "three")]
+        sessions = []
+        for name in ("one", "two", "three"):
+            sessions.append(self.session(name))
+            self.await_sessions(name)
         self.assertEqual(len({self.ran(name)["env"]["ANTHROPIC_BASE_URL"] for name in ("one", "two", "three")}), 1)
         sessions[0].kill()
         sessions[0].wait()
         (self.folder / "bin/two.done").touch()
-        self.assertEqual(sessions[1].wait(60), 0)
+        self.assertEqual(sessions[1].wait(PATIENCE), 0)
         self.assertTrue(self.running())
         (self.folder / "bin/three.done").touch()
-        self.assertEqual(sessions[2].wait(60), 0)
+        self.assertEqual(sessions[2].wait(PATIENCE), 0)
         self.assertFalse(self.running())
 
     def test_sessions_that_begin_at_once_share_one_service(self):
         self.write()
         names = [f"s{i}" for i in range(4)]
-        started = [subprocess.Popen([BIN / "ccr", "--config", self.config_path, "code"], env={**self.env, "SESSION": name}) for name in names]
-        wait_for(lambda: all((self.folder / f"bin/{name}.ran").exists() for name in names), "all sessions", 30)
+        started = [self.session(name) for name in names]
+        self.await_sessions(*names)
         for name in names:
             (self.folder / f"bin/{name}.done").touch()
-        self.assertEqual([process.wait(60) for process in started], [0] * 4)
+        self.assertEqual([process.wait(PATIENCE) for process in started], [0] * 4)
         self.assertEqual(len({self.ran(name)["env"]["ANTHROPIC_BASE_URL"] for name in names}), 1)
         self.assertFalse(self.running())
 
@@ -142,18 +146,18 @@ class CliCodeTest(StackTest):
         if pid == 0:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
             os.execve(BIN / "ccr", ["ccr", "--config", str(self.config_path), "code"], self.env)
+        self.addCleanup(os.close, terminal)
         shown = b""
 
         def show(text):
             nonlocal shown
             while text not in shown:
-                self.assertTrue(select.select([terminal], [], [], 30 * SLOW)[0], shown)
+                self.assertTrue(select.select([terminal], [], [], PATIENCE)[0], shown)
                 shown += os.read(terminal, 1024)
         show(b"ready")
         os.write(terminal, b"\x03")
         show(b"interrupted")
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 3)
-        os.close(terminal)
         self.assertFalse(self.running())
 
     def test_missing_claude_is_explained(self):
@@ -170,7 +174,7 @@ class CliCodeTest(StackTest):
         self.assertEqual(self.run_ccr("start").returncode, 0)
         for command in ("activate", "env"):
             shell = subprocess.run(["sh", "-c", f'eval "$("$0" --config "$1" {command})" && "$2" from-sh', BIN / "ccr", self.config_path,
-                                    self.claude], env=self.env, capture_output=True, text=True, timeout=60)
+                                    self.claude], env=self.env, capture_output=True, text=True, timeout=PATIENCE)
             self.assertEqual((shell.returncode, shell.stderr), (0, ""))
             told = self.ran()
             self.assertEqual((told["args"], told["status"]), (["from-sh"], 200))
@@ -182,17 +186,16 @@ class CliCodeTest(StackTest):
         self.assertEqual(self.run_ccr("start").returncode, 0)
         wait_for(lambda: self.run_ccr("health").returncode == 0, "health")
         addresses = json.loads((self.folder / ".claude-code-router.addr").read_text())
-        self.assertEqual(self.run_ccr("health", "--proxy", addresses["http"]).stdout, f"healthy: proxy {addresses['http']}\n")
-        self.assertEqual(self.run_ccr("health", "--broker", addresses["broker"]).stdout, f"healthy: broker {addresses['broker']}\n")
+        for part, address in (("proxy", addresses["http"]), ("broker", addresses["broker"])):
+            wait_for(lambda: self.run_ccr("health", f"--{part}", address).stdout == f"healthy: {part} {address}\n", f"health of the {part}")
         self.assertEqual(self.run_ccr("health", "--proxy", addresses["metrics"]).returncode, 1)
         self.assertEqual(self.run_ccr("health", "--broker", addresses["http"]).returncode, 1)
-        self.assertTrue(json.loads(self.run_ccr("--json", "health").stdout)["healthy"])
+        wait_for(lambda: json.loads(self.run_ccr("--json", "health").stdout)["healthy"], "health as JSON")
         with socket.create_server(("127.0.0.1", 0)) as silent:
             address = "127.0.0.1:%d" % silent.getsockname()[1]
-            begun = time.monotonic()
             result = self.run_ccr("health", "--proxy", address, "--broker", address)
             self.assertEqual(result.returncode, 1, result.stdout)
-            self.assertLess(time.monotonic() - begun, 4)
+            self.assertIn("no answer within 2 s", result.stdout + result.stderr)
 
     def test_running_broker_takes_a_changed_route(self):
         self.write()
@@ -214,7 +217,7 @@ class CliCodeTest(StackTest):
         script = ('source <("$0" completion bash) || exit 9; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ccr; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
         result = subprocess.run(["bash", "-c", script, BIN / "ccr", BIN / "ccr", "--config", self.config_path, *words],
-                                capture_output=True, text=True, timeout=60, cwd=self.folder)
+                                capture_output=True, text=True, timeout=PATIENCE, cwd=self.folder)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         return result.stdout.split()
 

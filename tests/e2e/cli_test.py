@@ -8,7 +8,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import BIN, StackTest, http_request, wait_for
+from harness import BIN, PATIENCE, StackTest, http_request, wait_for
 
 OK = {"kind": "ok"}
 
@@ -19,7 +19,7 @@ class CliTest(StackTest):
         self.addCleanup(lambda: self.run_ccr("stop"))
 
     def run_ccr(self, *args):
-        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=60)
+        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=PATIENCE)
         self.seen += [result.stdout, result.stderr]
         return result
 
@@ -30,6 +30,12 @@ class CliTest(StackTest):
 
     def endpoint(self):
         return json.loads((self.folder / ".claude-code-router.addr").read_text())["http"]
+
+    def settled_pool(self):
+        """The pool, once the broker says that all its leases have been reported."""
+        asked = self.run_ccr("--json", "rotation")
+        pool = json.loads(asked.stdout)["pools"][0] if asked.returncode == 0 else {"keys": [{"in_flight": 1}]}
+        return pool if not any(key["in_flight"] for key in pool["keys"]) else None
 
     def request(self):
         return http_request(self.endpoint(), "POST", "/v1/chat/completions", '{"model":"fake,fake-model"}')
@@ -49,7 +55,7 @@ class CliTest(StackTest):
         table = self.run_ccr("rotation").stdout
         self.assertRegex(table, r"key-1\s+active")
         self.assertRegex(table, r"key-2\s+disabled\s+auth")
-        pool = json.loads(self.run_ccr("--json", "rotation").stdout)["pools"][0]
+        pool = wait_for(self.settled_pool, "the last report")
         self.assertEqual((pool["provider"], pool["enabled"], pool["strategy"]), ("fake", True, "round_robin"))
         self.assertEqual((pool["total_keys"], pool["available_keys"]), (2, 1))
         good, dead = pool["keys"]
@@ -91,7 +97,7 @@ class CliTest(StackTest):
                 return self.request().status == 200
             except OSError:
                 return False
-        wait_for(serves, "the service's return", 20)
+        wait_for(serves, "the service's return")
 
     def test_mistakes_are_named(self):
         missing = self.run_ccr("start")

@@ -5,7 +5,7 @@ import json
 import socket
 import unittest
 
-from harness import StackTest, http_request, wait_for
+from harness import PATIENCE, StackTest, http_request, wait_for
 
 OK = {"kind": "ok"}
 
@@ -18,10 +18,10 @@ class EdgeTest(StackTest):
                     self.provider(fake, ["canary-key-a"], name="anth", path="/v1/messages", models=["claude-x", "shared"])], **more)
         return fake
 
-    def raw(self, data, timeout=10):
+    def raw(self, data):
         """Sends bytes, returns all that comes until the proxy closes."""
         host, port = self.address.rsplit(":", 1)
-        with socket.create_connection((host, int(port)), timeout=timeout) as connection:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
             connection.sendall(data)
             received = b""
             while chunk := connection.recv(65536):
@@ -128,7 +128,7 @@ class EdgeTest(StackTest):
 
     def test_fallbacks_go_on_where_a_provider_fails(self):
         fake = self.start_two(fallback={"default": ["anth,claude-x"]})
-        fake.tell({"canary-key-o": {"kind": "status", "status": 429, "headers": {"retry-after": "30"}}})
+        fake.tell({"canary-key-o": {"kind": "status", "status": 429, "headers": {"retry-after": "600"}}})
         for _ in range(2):  # the second finds the pool exhausted
             answer = self.post("/v1/chat/completions", {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]})
             self.assertEqual(answer.status, 200, answer)
@@ -156,10 +156,12 @@ class EdgeTest(StackTest):
         self.assertFalse([name for name in answer.headers if name.startswith("access-control")])
         self.assertEqual(len(fake.requests()), 1)
 
+    def status_of(self, data):
+        return int(self.raw(data).split(b" ", 2)[1])
+
     def test_limits_have_their_status(self):
-        self.start_two(Proxy={"max_body_bytes": 2000, "header_timeout": 300, "max_connections": 4})
-        def status(data):
-            return int(self.raw(data).split(b" ", 2)[1])
+        self.start_two(Proxy={"max_body_bytes": 2000})
+        status = self.status_of
         host = f"Host: {self.address}\r\n".encode()
         big = b"x" * 70000
         self.assertEqual(status(b"GET / HTTP/1.1\r\n" + host + b"x: " + big + b"\r\n\r\n"), 431)
@@ -167,9 +169,12 @@ class EdgeTest(StackTest):
         chunked = b"POST /v1/messages HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n7d1\r\n" + b"x" * 2001 + b"\r\n0\r\n\r\n"
         self.assertEqual(status(chunked), 413)
         self.assertEqual(status(b"nonsense\r\n\r\n"), 400)
-        self.assertEqual(status(b"GET / HTTP/1.1\r\n" + host), 408)
         answer = self.post("/v1/messages", b'{"model": ')
         self.assertEqual((answer.status, answer.json()["error"]["type"]), (400, "invalid_request_error"))
+
+    def test_a_head_that_does_not_end_is_given_up(self):
+        self.start_two(Proxy={"header_timeout": 300})
+        self.assertEqual(self.status_of(f"GET / HTTP/1.1\r\nHost: {self.address}\r\n".encode()), 408)
 
     def test_connections_over_the_cap_are_refused_until_one_ends(self):
         self.start_two(Proxy={"max_connections": 4})
@@ -179,7 +184,8 @@ class EdgeTest(StackTest):
 
         def refused():
             """Whether one more is, after another one that stays without the end of its head."""
-            held.append(socket.create_connection((name, int(port))))
+            held.append(socket.create_connection((name, int(port)), timeout=PATIENCE))
+            self.addCleanup(held[-1].close)
             held[-1].sendall(begun)
             return self.raw(begun + b"\r\n").startswith(b"HTTP/1.1 503")
         wait_for(refused, "a refusal")
@@ -191,13 +197,13 @@ class EdgeTest(StackTest):
     def test_keep_alive_serves_many_requests(self):
         self.start_two()
         host, port = self.address.rsplit(":", 1)
-        connection = http.client.HTTPConnection(host, int(port), timeout=20)
+        connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
+        self.addCleanup(connection.close)
         for number in range(50):
             connection.request("POST", "/v1/chat/completions", json.dumps({"model": "gpt-x", "stream": number % 2 == 0}))
             response = connection.getresponse()
             self.assertEqual(response.status, 200)
             self.assertTrue(response.read())
-        connection.close()
 
     def test_upstream_errors_pass_unmodified(self):
         fake = self.start_two()

@@ -1,9 +1,11 @@
 """Whatever single keys do, clients see good answers as long as one key is good."""
+import datetime
+import http.client
 import json
 import time
 import unittest
 
-from harness import SLOW, StackTest, in_parallel, wait_for
+from harness import PATIENCE, StackTest, in_parallel, wait_for
 
 OK = {"kind": "ok"}
 
@@ -29,7 +31,7 @@ class FaultsTest(StackTest):
     def test_a_thousand_mixed_requests_see_no_error(self):
         fake = self.fake({**self.BAD, "canary-key-good": OK})
         # Four keys fail the provider's way, so a first request needs four retries.
-        self.start([self.provider(fake, self.names(*self.BAD, "canary-key-good"), timeouts={"first_byte": 1000 * SLOW}, max_retries=4)])
+        self.start([self.provider(fake, self.names(*self.BAD, "canary-key-good"), timeouts={"first_byte": 8000}, cooldownTime=3_600_000, max_retries=4)])
 
         self.assertEqual(self.chat().status, 200)
         answers = in_parallel(999, 16, lambda i: self.chat(stream=i % 2 == 0))
@@ -38,12 +40,15 @@ class FaultsTest(StackTest):
             self.assertNotIn(b'"error"', answer.body)
             self.assertTrue(answer.body.rstrip().endswith((b"[DONE]", b"}")), answer)
         self.assertEqual(len(fake.requests("canary-key-auth")), 1)
-        self.assertEqual(len(fake.requests("canary-key-quota")), 1)
+        for name in ("quota", "500", "cut", "hang"):
+            self.assertEqual(len(fake.requests(f"canary-key-{name}")), 1, name)
 
+        self.settle()
         keys = self.keys()
         self.assertEqual((keys["auth"]["state"], keys["auth"]["reason"]), ("disabled", "auth"))
         self.assertEqual(keys["quota"]["state"], "cooling")
-        self.assertEqual(keys["500"]["state"], "cooling")
+        for name in ("500", "drop", "cut", "hang"):
+            self.assertEqual((keys[name]["state"], keys[name]["failures"]), ("cooling", 1), name)
         self.assertEqual(keys["good"]["state"], "active")
 
     def test_retry_after_is_the_truth(self):
@@ -55,21 +60,20 @@ class FaultsTest(StackTest):
         returned = wait_for(lambda: self.chat().status == 200 and fake.requests("canary-key-rate")[1:], "the key's return")
         waited = returned[0]["time"] - limited_at
         self.assertGreaterEqual(waited, 2.99)
-        self.assertLess(waited, 4.5 * SLOW)
 
     def test_the_callers_fault_changes_no_key(self):
-        for code in (400, 404, 409, 413, 415, 422):
+        codes = (400, 404, 409, 413, 415, 422)
+        fake = self.fake({**{f"canary-key-{code}": status(code) for code in codes}, "canary-key-good": OK})
+        self.start([self.provider(fake, self.names(f"canary-key-{code}", "canary-key-good"), name=f"p{code}") for code in codes])
+        for code in codes:
             with self.subTest(code):
-                if hasattr(self, "broker"):
-                    self.proxy.terminate()
-                    self.broker.terminate()
-                fake = self.fake({"canary-key-a": status(code), "canary-key-b": OK}, name=f"fake{code}")
-                self.start([self.provider(fake, self.names("canary-key-a", "canary-key-b"))])
-                answer = self.chat()
+                fake.forget()
+                answer = self.chat(model=f"p{code},fake-model")
                 self.assertEqual(answer.status, code)
                 self.assertEqual(answer.json()["error"]["message"], f"scripted {code}")
                 self.assertEqual(len(fake.requests()), 1)
-                for key in self.keys().values():
+                self.settle()
+                for key in self.keys(f"p{code}").values():
                     self.assertEqual((key["state"], key["failures"]), ("active", 0))
 
     def test_an_outage_burns_no_key(self):
@@ -80,7 +84,7 @@ class FaultsTest(StackTest):
         self.assertFalse([a for a in answers if a.status < 429], answers)
         self.assertEqual([k["state"] for k in self.keys().values() if k["state"] == "disabled"], [])
         fake.tell({"*": OK})
-        wait_for(lambda: self.chat().status == 200, "the provider's return", 20)
+        wait_for(lambda: self.chat().status == 200, "the provider's return")
         wait_for(lambda: {k["state"] for k in self.keys().values()} == {"active"}, "all keys usable")
         for _ in range(30):
             self.assertEqual(self.chat().status, 200)
@@ -94,17 +98,22 @@ class FaultsTest(StackTest):
         self.assertEqual(len(fake.requests()), 2)
 
     def test_all_keys_rate_limited_is_an_honest_429(self):
-        keys = {f"canary-key-{i}": status(429, headers={"retry-after": str(20 + i)}) for i in range(2)}
+        keys = {f"canary-key-{i}": status(429, headers={"retry-after": str(600 + i)}) for i in range(2)}
         fake = self.fake(keys)
         self.start([self.provider(fake, self.names(*keys))])
+        began = time.monotonic()
         first, second = self.chat(), self.chat()
         self.assertEqual((first.status, second.status), (429, 429))
-        self.assertIn(int(second.headers["retry-after"]), (19, 20))
+        retry_after = int(second.headers["retry-after"])
+        self.assertTrue(599 - (time.monotonic() - began) <= retry_after <= 600, retry_after)
+        for number, key in enumerate(self.pool()["keys"]):
+            failed, back = (datetime.datetime.fromisoformat(key[moment]) for moment in ("last_failure", "available_at"))
+            self.assertEqual((back - failed).total_seconds(), 600 + number)
         self.assertEqual(len(fake.requests()), 2)
 
     def test_waits_when_the_pool_queues(self):
         fake = self.fake({"canary-key-0": {"kind": "script", "steps": [status(429, headers={"retry-after": "1"}), OK]}})
-        self.start([self.provider(fake, self.names("canary-key-0"), queue={"max_wait": 5000})])
+        self.start([self.provider(fake, self.names("canary-key-0"), queue={"max_wait": 1000 * PATIENCE})])
         started = time.monotonic()
         answer = self.chat()
         self.assertEqual(answer.status, 200, answer)
@@ -119,19 +128,22 @@ class FaultsTest(StackTest):
         last = answer.body.strip().split(b"\n\n")[-1]
         self.assertIn("error", json.loads(last.removeprefix(b"event: error\n").removeprefix(b"data: ")))
         self.assertEqual(len(fake.requests()), 1)
+        self.settle()
         self.assertEqual(self.keys()["0"]["failures"], 1)
 
     def test_client_gone_cancels_the_upstream(self):
-        import http.client
-        fake = self.fake({"canary-key-0": {"kind": "ok", "delay": 0.05, "chunks": 2000}})
+        fake = self.fake({"canary-key-0": {"kind": "stall", "after_chunks": 1}})
         self.start([self.provider(fake, self.names("canary-key-0"))])
         host, port = self.address.rsplit(":", 1)
-        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
+        self.addCleanup(connection.close)
         connection.request("POST", "/v1/chat/completions", '{"model":"fake,fake-model","stream":true}')
-        connection.getresponse().read1()
+        with connection.getresponse() as response:
+            self.assertTrue(response.read1())
+        self.assertFalse(fake.requests()[0]["client_gone"])
         connection.close()
-        wait_for(lambda: fake.open() == 0, "the upstream's end", 2)
-        wait_for(lambda: self.pool()["keys"][0]["in_flight"] == 0, "the lease's end")
+        wait_for(lambda: fake.requests()[0]["client_gone"], "the upstream's end")
+        self.settle()
         self.assertEqual((self.keys()["0"]["state"], self.keys()["0"]["failures"]), ("active", 0))
 
 

@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from harness import StackTest
+from harness import StackTest, wait_for
 
 OK = {"kind": "ok"}
 CALL = {"name": "weather", "args": {"city": "Paris"}, "signature": "c2lnbmVkLWJ5LWdlbWluaQ=="}
@@ -66,7 +66,7 @@ class GeminiTest(StackTest):
         self.assertEqual(text, "word0 word1 word2 ")
         self.assertTrue(answer.body.endswith(b"data: [DONE]\n\n"))
         self.assertEqual(events(answer)[-1]["usage"]["prompt_tokens"], 7)
-        self.assertEqual(self.metric(self.proxy, "ccr_tokens_total", provider="gemini", direction="output"), 5 + 3 + 5 + 3)
+        wait_for(lambda: self.metric(self.proxy, "ccr_tokens_total", provider="gemini", direction="output") == 5 + 3 + 5 + 3, "the tokens")
 
     def test_a_tool_call_of_an_anthropic_client_comes_back_with_its_signature(self):
         fake = self.start_gemini({"canary-key-1": {**OK, "call": CALL}})
@@ -111,7 +111,7 @@ class GeminiTest(StackTest):
     def test_keys_rotate_by_geminis_errors(self):
         limited = {"kind": "status", "status": 429, "error": {
             "code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED",
-            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "30s"}]}}
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "600s"}]}}
         self.start_gemini({"canary-key-1": {"kind": "status", "status": 401}, "canary-key-2": limited, "canary-key-3": OK})
         for _ in range(3):
             self.assertEqual(self.messages([QUESTION]).status, 200)

@@ -7,38 +7,41 @@ import threading
 import time
 import unittest
 
-from harness import BIN, SLOW, Process, StackTest, http_request, in_parallel, wait_for
+from harness import BIN, PATIENCE, Process, StackTest, http_request, in_parallel, wait_for
 
 OK = {"kind": "ok"}
 KEYS = ["canary-key-a1", "canary-key-a2", "canary-key-a3"]
+PATIENT = ["--broker-wait", str(PATIENCE)]  # a proxy that waits for a broker however long that takes to start
 
 
 class LifecycleTest(StackTest):
-    def start_three(self, behaviour=None, **more):
-        fake = self.fake({key: behaviour or OK for key in KEYS})
-        self.start([self.provider(fake, KEYS)], **more)
+    def start_three(self, behaviour=OK, *proxy_flags, **more):
+        fake = self.fake({key: behaviour for key in KEYS})
+        self.start([self.provider(fake, KEYS)], proxy_flags or PATIENT, **more)
         return fake
 
-    def in_flight(self):
-        return sum(key["in_flight"] for key in self.pool()["keys"])
+    def start_broker(self, *more, listen="127.0.0.2:0"):
+        """On an address where no other test looks for a free port: a broker that restarts finds its own free."""
+        return super().start_broker(*more, listen=listen)
 
     def open_streams(self, count):
         host, port = self.address.rsplit(":", 1)
-        connections = []
+        responses = []
         for _ in range(count):
-            connection = http.client.HTTPConnection(host, int(port), timeout=60)
+            connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
+            self.addCleanup(connection.close)
             connection.request("POST", "/v1/chat/completions", json.dumps({"model": "fake,fake-model", "stream": True}))
-            connections.append((connection, connection.getresponse()))
-        return connections
+            responses.append(connection.getresponse())
+            self.addCleanup(responses[-1].close)
+        return responses
 
     def test_kill_9_of_a_proxy_returns_its_leases(self):
-        self.start_three({"kind": "stall", "after_chunks": 1})
-        streams = self.open_streams(100)
+        self.start_three({"kind": "stall", "after_chunks": 1}, Broker={"stream_grace": 500})
+        self.open_streams(100)
         self.assertEqual(self.in_flight(), 100)
         self.proxy.kill()
         wait_for(lambda: self.in_flight() == 0, "in-flight to return to zero")
         self.assertEqual({k["state"] for k in self.pool()["keys"]}, {"active"})
-        del streams
 
     def test_broker_restart_under_load_fails_no_request(self):
         self.start_three({"kind": "ok", "delay": 0.005})
@@ -56,7 +59,7 @@ class LifecycleTest(StackTest):
             seen = len(statuses)
             wait_for(lambda: len(statuses) > seen + 50, "traffic before the restart")
             self.broker.popen.send_signal(how)
-            self.broker.popen.wait(10)
+            self.broker.wait()
             self.start_broker(listen=address)
             seen = len(statuses)
             wait_for(lambda: len(statuses) > seen + 50, "traffic after the restart")
@@ -69,7 +72,7 @@ class LifecycleTest(StackTest):
     def test_what_happened_to_the_keys_survives_kill_9_of_the_broker(self):
         fake = self.fake({KEYS[0]: OK, KEYS[1]: {"kind": "status", "status": 429, "headers": {"Retry-After": "600"}},
                           KEYS[2]: {"kind": "status", "status": 401}})
-        self.start([self.provider(fake, KEYS)])
+        self.start([self.provider(fake, KEYS)], PATIENT)
         for _ in range(6):
             self.assertEqual(self.chat().status, 200)
         before = self.pool()["keys"]
@@ -89,7 +92,7 @@ class LifecycleTest(StackTest):
         self.start_three()
         for _ in range(6):
             self.assertEqual(self.chat().status, 200)
-        wait_for(lambda: self.in_flight() == 0, "the last report")
+        self.settle()
         address = self.broker.fields["grpc"]
         self.assertEqual(self.broker.terminate(), 0)
         self.start_broker(listen=address)
@@ -102,27 +105,28 @@ class LifecycleTest(StackTest):
         state.write_text("scribble " * 1000)
         for log in state.parent.glob("state.db-*"):
             log.unlink()
-        broker = Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", "127.0.0.1:0",
-                          "--metrics-listen", "127.0.0.1:0"], self.folder / "damaged.log")
-        self.assertEqual(broker.popen.wait(20), 1)
+        broker = self.track(Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", "127.0.0.1:0",
+                                     "--metrics-listen", "127.0.0.1:0"], self.folder / "damaged.log"))
+        self.assertEqual(broker.wait(), 1)
         self.assertIn(str(state), broker.text())
         self.assertIn("restore a backup", broker.text())
         self.assertTrue(state.read_text().startswith("scribble"))
 
     def test_long_streams_are_reasserted_to_a_restarted_broker(self):
-        fake = self.start_three({"kind": "ok", "delay": 0.1, "chunks": 30 * SLOW})
+        fake = self.start_three({"kind": "ok", "hold": True})
         streams = self.open_streams(10)
         wait_for(lambda: fake.open() == 10, "ten streams")
         address = self.broker.fields["grpc"]
         self.assertEqual(self.broker.terminate(), 0)
         self.start_broker(listen=address)
         wait_for(lambda: self.in_flight() == 10, "the leases to be reasserted")
-        for _, response in streams:
+        fake.release()
+        for response in streams:
             self.assertTrue(response.read().rstrip().endswith(b"[DONE]"))
         wait_for(lambda: self.in_flight() == 0, "in-flight to return to zero")
 
     def test_broker_away_is_503_after_a_bounded_wait(self):
-        self.start_three()
+        self.start_three(OK, "--broker-wait", "4")
         self.broker.kill()
         started = time.monotonic()
         answer = self.post("/v1/messages", {"model": "nobody,fake-model"})
@@ -132,47 +136,42 @@ class LifecycleTest(StackTest):
         self.assertEqual(answer.status, 503, answer)
         self.assertIn("retry-after", answer.headers)
         self.assertIn("error", answer.json())
-        self.assertGreater(waited, 4)
-        self.assertLess(waited, 7 * SLOW)
+        self.assertGreaterEqual(waited, 4)
         self.assertEqual(self.get("/health").status, 503)
 
     def test_proxy_drain_lets_streams_end(self):
-        fake = self.start_three({"kind": "ok", "delay": 0.05, "chunks": 10})
-        (connection, response), = self.open_streams(1)
+        fake = self.start_three({"kind": "ok", "hold": True}, "--drain-timeout", "600")
+        response, = self.open_streams(1)
         self.proxy.popen.send_signal(signal.SIGTERM)
 
         def refused():
             try:
-                http_request(self.address, "GET", "/", timeout=2)
+                http_request(self.address, "GET", "/")
                 return False
             except OSError:
                 return True
         wait_for(refused, "the proxy to take no new work")
+        fake.release()
         self.assertTrue(response.read().rstrip().endswith(b"[DONE]"))
-        self.assertEqual(self.proxy.popen.wait(10), 0)
-        del connection, fake
+        self.assertEqual(self.proxy.wait(), 0)
 
     def test_proxy_drain_is_bounded_and_a_second_signal_ends_at_once(self):
-        self.start_three({"kind": "stall", "after_chunks": 1})
-        self.proxy.terminate()
-        self.start_proxy("--drain-timeout", "1")
-        streams = self.open_streams(1)
-        self.assertEqual(self.proxy.terminate(10 * SLOW), 1)  # not clean: a stream was cut off
+        self.start_three({"kind": "stall", "after_chunks": 1}, "--drain-timeout", "1")
+        self.open_streams(1)
+        self.assertEqual(self.proxy.terminate(), 1)  # not clean: a stream was cut off
         self.start_proxy("--drain-timeout", "600")
-        streams += self.open_streams(1)
+        self.open_streams(1)
         self.proxy.popen.send_signal(signal.SIGTERM)
         self.assertIsNone(self.proxy.popen.poll())
-        wait_for(lambda: "drain" in self.proxy.text(), "the drain's begin")
+        wait_for(lambda: "draining" in self.proxy.text(), "the drain's begin")
         self.proxy.popen.send_signal(signal.SIGTERM)
-        self.assertNotEqual(self.proxy.popen.wait(5), 0)
+        self.assertNotEqual(self.proxy.wait(), 0)
 
-    def test_broker_drain_is_quick(self):
-        self.start_three({"kind": "stall", "after_chunks": 1})
-        streams = self.open_streams(5)
-        started = time.monotonic()
+    def test_broker_drain_does_not_wait_for_streams(self):
+        fake = self.start_three({"kind": "stall", "after_chunks": 1})
+        self.open_streams(5)
         self.assertEqual(self.broker.terminate(), 0)
-        self.assertLess(time.monotonic() - started, 2 * SLOW)
-        del streams
+        self.assertEqual(fake.open(), 5)
 
     def test_a_state_folder_has_one_broker(self):
         self.start_three()
@@ -202,28 +201,28 @@ class LifecycleTest(StackTest):
         self.broker.popen.send_signal(signal.SIGHUP)
         wait_for(lambda: self.metric(self.broker, "ccr_config_last_reload_successful") == 0, "the refused reload")
         self.assertEqual(self.chat(model="second,fake-model").status, 200)
-        self.assertIn("config.json:1", self.broker.text())
+        wait_for(lambda: "config.json:1" in self.broker.text(), "the reason in the log")
 
     def test_bad_flags_and_configuration_end_with_2(self):
         self.config_path.write_text('{\n "Providers": [\n  {"name": "x", "models": ["m"], "api_key": "canary-key-x"}\n ]\n}')
         os.chmod(self.config_path, 0o600)
-        broker = Process([BIN / "ccr-broker", "--config", self.config_path], self.folder / "bad.log")
-        self.assertEqual(broker.popen.wait(20), 2)
+        broker = self.track(Process([BIN / "ccr-broker", "--config", self.config_path], self.folder / "bad.log"))
+        self.assertEqual(broker.wait(), 2)
         self.assertIn(f"{self.config_path}:3", broker.text())
         self.assertIn("api_base_url", broker.text())
         for binary in ("ccr-broker", "ccr-proxy"):
-            wrong = Process([BIN / binary, "--no-such-flag"], self.folder / "flag.log")
-            self.assertEqual(wrong.popen.wait(20), 2)
+            wrong = self.track(Process([BIN / binary, "--no-such-flag"], self.folder / "flag.log"))
+            self.assertEqual(wrong.wait(), 2)
             self.assertIn("--no-such-flag", wrong.text())
 
     def test_a_taken_port_is_named(self):
         self.start_three()
-        proxy = Process([BIN / "ccr-proxy", "--listen", self.address, "--metrics-listen", "127.0.0.1:0"], self.folder / "p.log")
-        self.assertNotEqual(proxy.popen.wait(20), 0)
+        proxy = self.track(Process([BIN / "ccr-proxy", "--listen", self.address, "--metrics-listen", "127.0.0.1:0"], self.folder / "p.log"))
+        self.assertNotEqual(proxy.wait(), 0)
         self.assertIn(self.address, proxy.text())
-        broker = Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", self.broker.fields["grpc"],
-                          "--metrics-listen", "127.0.0.1:0"], self.folder / "b.log")
-        self.assertNotEqual(broker.popen.wait(20), 0)
+        broker = self.track(Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", self.broker.fields["grpc"],
+                                     "--metrics-listen", "127.0.0.1:0"], self.folder / "b.log"))
+        self.assertNotEqual(broker.wait(), 0)
         self.assertIn(self.broker.fields["grpc"], broker.text())
 
 

@@ -1,8 +1,9 @@
 """Every key gets its share, one client or many."""
 import collections
+import time
 import unittest
 
-from harness import StackTest, in_parallel
+from harness import StackTest, http_request, in_parallel
 
 OK = {"kind": "ok"}
 KEYS = ["canary-key-a1", "canary-key-a2", "canary-key-a3"]
@@ -30,6 +31,7 @@ class RotationTest(StackTest):
         fake = self.start_three()
         self.send(300, 64)
         self.assertEqual(self.uses(fake), {key: 100 for key in KEYS})
+        self.settle()
         self.assertEqual([k["uses"] for k in self.pool()["keys"]], [100, 100, 100])
         self.assertEqual([k["in_flight"] for k in self.pool()["keys"]], [0, 0, 0])
 
@@ -64,15 +66,16 @@ class RotationTest(StackTest):
         self.start([self.provider(fake, limited)])
         first = self.proxy
         self.start_proxy()
-        from harness import http_request
         body = '{"model":"fake,fake-model"}'
+        began = time.monotonic()
         answers = in_parallel(80, 16, lambda i: http_request((first if i % 2 else self.proxy).fields["http"], "POST",
                                                              "/v1/chat/completions", body))
+        minutes = 1 + int((time.monotonic() - began) / 60)  # that have begun
         served = [a for a in answers if a.status == 200]
-        self.assertLessEqual(len(served), 30)
+        self.assertLessEqual(len(served), 30 * minutes)
         self.assertGreaterEqual(len(served), 6)
         for key, uses in self.uses(fake).items():
-            self.assertLessEqual(uses, 10, key)
+            self.assertLessEqual(uses, 10 * minutes, key)
         for answer in answers:
             self.assertIn(answer.status, (200, 429))
             if answer.status == 429:

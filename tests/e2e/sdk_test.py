@@ -6,7 +6,7 @@ import json
 import subprocess
 import unittest
 
-from harness import REPO, SLOW, StackTest, node_environment
+from harness import PATIENCE, REPO, StackTest, node_environment
 
 TOKEN = "client-token"
 DEAD, GOOD = "canary-key-dead", "canary-key-good"
@@ -44,7 +44,7 @@ class SdkTest(StackTest):
         self.start([self.provider(fake, [DEAD, GOOD], name="talk", path=PATHS[upstream])] +
                    [self.provider(fake, [f"canary-key-{name}"], name=name, path=PATHS[upstream]) for name in one_key], APIKEY=TOKEN)
         result = subprocess.run(
-            ["node", "--test-reporter=tap", REPO / f"tests/e2e/npm/{sdk}_sdk.cjs"], capture_output=True, text=True, timeout=60 * SLOW, cwd=self.folder,
+            ["node", "--test-reporter=tap", REPO / f"tests/e2e/npm/{sdk}_sdk.cjs"], capture_output=True, text=True, timeout=3 * PATIENCE, cwd=self.folder,
             env={**node_environment(), "CCR_URL": f"http://{self.address}", "CCR_TOKEN": TOKEN, "TURNS": json.dumps(TURNS),
                  "UPSTREAM": upstream})
         self.seen += [result.stdout, result.stderr]

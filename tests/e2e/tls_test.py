@@ -15,8 +15,8 @@ class TlsTest(StackTest):
         return fake
 
     def proxy_that_stays_away(self, *flags):
-        proxy = self.track(Process([BIN / "ccr-proxy", "--broker", self.broker.fields["grpc"], "--listen", "127.0.0.1:0",
-                                    "--metrics-listen", "127.0.0.1:0", *flags], self.folder / "proxy.log", "ccr-proxy ready:"))
+        proxy = self.track(Process([BIN / "ccr-proxy", "--broker", self.broker.fields["grpc"], "--broker-wait", "1",
+                                    "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", *flags], self.folder / "proxy.log", "ccr-proxy ready:"))
         self.proxy = proxy
         self.assertEqual(self.chat().status, 503)
         self.assertEqual(self.get("/health").status, 503)
@@ -62,9 +62,9 @@ class TlsTest(StackTest):
             "--tls-client-ca needs": ["--tls-client-ca", certs / "ca.crt"],
         }
         for number, (message, flags) in enumerate(wrong.items()):
-            broker = Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", "127.0.0.1:0",
-                              "--metrics-listen", "127.0.0.1:0", *flags], self.folder / f"bad{number}.log")
-            self.assertEqual(broker.popen.wait(20), 2, message)
+            broker = self.track(Process([BIN / "ccr-broker", "--config", self.config_path, "--listen", "127.0.0.1:0",
+                                         "--metrics-listen", "127.0.0.1:0", *flags], self.folder / f"bad{number}.log"))
+            self.assertEqual(broker.wait(), 2, message)
             self.assertIn(message, broker.text())
 
 

@@ -16,13 +16,16 @@ key as told:
   {"kind": "script", "steps": [...]}      one of the above per request, the last one for ever
 
 Any that streams may be told {"before": TEXT}: sent before each event, comments for example.
+
+A good answer that is told {"hold": true} waits until it is released, a stream behind its first event.
+
 Told {"call": {"name": N, "args": {...}, "signature": S}}, Gemini's good answers call that function, until the request
 brings its response back: then it must bring the signature too, or it gets a 400.
 
 A key that was not declared gets 401, Gemini's its 400. Requests may override with headers: x-fake-chunks, x-fake-delay-ms, x-fake-bytes.
 
 Control, on the same port: PUT /_control/keys {key: behaviour} (merged; "*" sets all), GET /_control/requests,
-DELETE /_control/requests, GET /_control/open (streams now open).
+DELETE /_control/requests, GET /_control/open (streams now open), POST /_control/release (held answers go on, all later ones too).
 """
 import argparse
 import asyncio
@@ -49,6 +52,7 @@ class Provider:
         self.keys = keys
         self.requests = []
         self.open = 0
+        self.released = asyncio.Event()
 
     async def serve(self, reader, writer):
         try:
@@ -138,7 +142,10 @@ class Provider:
         chunks = int(headers.get("x-fake-chunks", [told.get("chunks", 3)])[0])
         size = int(headers.get("x-fake-bytes", [told.get("bytes", 0)])[0])
         call = told.get("call") if gemini and not gemini_responses(asked) else None
+        held = self.released if told.get("hold") else None
         if not asked.get("stream") and ":stream" not in entry["target"]:
+            if held:
+                await held.wait()
             answer = gemini_plain(size, call) if gemini else plain_answer(entry["target"], asked, anthropic, size, said)
             await send_plain(kind, answer, writer)
             return
@@ -150,7 +157,7 @@ class Provider:
             events = list((anthropic_events if anthropic else openai_events)(asked.get("model", ""), chunks, size))
         if kind == "break":
             events[told.get("after_chunks", 1):] = [conversation.error_event(told["error"], anthropic)]
-        await send_stream(told, events, delay, writer)
+        await send_stream(told, events, delay, held, writer)
 
     async def control(self, method, target, body, writer):
         if target == "/_control/keys" and method == "PUT":
@@ -166,6 +173,9 @@ class Provider:
                 self.requests, answer = [], {}
         elif target == "/_control/open":
             answer = {"open": self.open}
+        elif target == "/_control/release":
+            self.released.set()
+            answer = {}
         else:
             answer = {"error": "unknown control call"}
         payload = json.dumps(answer).encode()
@@ -204,7 +214,7 @@ async def send_error(entry, told, anthropic, gemini, writer):
     await writer.drain()
 
 
-async def send_stream(told, events, delay, writer):
+async def send_stream(told, events, delay, held, writer):
     cut_after = told.get("after_chunks", 1) if told["kind"] in ("cut", "stall") else None
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req-fake\r\n"
                  b"transfer-encoding: chunked\r\n\r\n")
@@ -214,6 +224,8 @@ async def send_stream(told, events, delay, writer):
             if told["kind"] == "cut":
                 raise Drop
             await asyncio.sleep(3600)
+        if number and held:
+            await held.wait()
         if number and delay:
             await asyncio.sleep(delay)
         event = told.get("before", "").encode() + event

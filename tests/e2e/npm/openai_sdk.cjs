@@ -114,11 +114,11 @@ test('models are listed', async () => {
 });
 
 test('embeddings and responses go to providers of the format', async () => {
-  const embed = client.embeddings.create({model: 'talk,fake-model', input: 'text', encoding_format: 'float'});
-  const respond = client.responses.create({model: 'talk,fake-model', input: 'text'});
+  const embed = () => client.embeddings.create({model: 'talk,fake-model', input: 'text', encoding_format: 'float'});
+  const respond = () => client.responses.create({model: 'talk,fake-model', input: 'text'});
   if (UPSTREAM === 'openai') {
-    assert.deepEqual((await embed).data[0].embedding, [0.1, 0.2]);
-    assert.equal((await respond).output_text, 'Hello from the fake provider.');
+    assert.deepEqual((await embed()).data[0].embedding, [0.1, 0.2]);
+    assert.equal((await respond()).output_text, 'Hello from the fake provider.');
   } else {
     await assert.rejects(embed, fails(OpenAI.InternalServerError, 501, /./));
     await assert.rejects(respond, fails(OpenAI.InternalServerError, 501, /./));
