@@ -15,7 +15,7 @@ targets=("$@")
 seeds() {
   case $1 in
     json5) echo tests/fuzz/seeds/config ;;
-    sse | *_stream) echo tests/fuzz/seeds/stream ;;
+    sse | stream_opening | *_stream) echo tests/fuzz/seeds/stream ;;
     usage_scanner) echo tests/fuzz/seeds/stream tests/fuzz/seeds/response ;;
     *) echo tests/fuzz/seeds/request tests/fuzz/seeds/response ;;
   esac

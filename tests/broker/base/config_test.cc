@@ -1,19 +1,15 @@
-// What a good file comes to: defaults, both syntaxes, variables, keys in files.
+// What a good text comes to: defaults, both syntaxes, variables.
 #include "broker/base/config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "tests/broker/base/config_problems.h"
+#include "tests/broker/base/config_texts.h"
 
 namespace ccr {
 namespace {
@@ -24,14 +20,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Pair;
 
-EnvLookup Env(std::map<std::string, std::string> values) {
-  return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
-    const auto found = values.find(name);
-    if (found == values.end()) return std::nullopt;
-    return found->second;
-  };
-}
-
 // The configuration of a text without any problem.
 Config Good(const std::string& text, const std::string& path = "/cfg/config.json",
             std::map<std::string, std::string> env = {}) {
@@ -40,37 +28,10 @@ Config Good(const std::string& text, const std::string& path = "/cfg/config.json
   return result.config ? std::move(*result.config) : Config();
 }
 
-// A file with one provider: its fields after name and models, and top-level fields.
-std::string OneProvider(const std::string& fields, const std::string& top = "") {
-  return "{Providers: [{name: 'p', models: ['m'], " + fields + "}], " + top + "}";
-}
-
-constexpr const char* kUrl = "api_base_url: 'https://p.test/v1/chat/completions', ";
-
 ProviderConfig GoodProvider(const std::string& fields, std::map<std::string, std::string> env = {}) {
   Config config = Good(OneProvider(kUrl + fields), "/cfg/config.json", std::move(env));
   return config.providers.empty() ? ProviderConfig() : std::move(config.providers[0]);
 }
-
-class TempDir {
- public:
-  TempDir() {
-    char path[] = "/tmp/ccr_config_XXXXXX";
-    path_ = mkdtemp(path);
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-
-  std::string Write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
-    const std::string path = path_ + "/" + name;
-    std::ofstream(path) << text;
-    chmod(path.c_str(), mode);
-    return path;
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 constexpr const char* kRealisticJson5 = R"(// my router
 {
@@ -435,83 +396,6 @@ TEST(Config, SecretsOfUrlsAreHidden) {
       Good(OneProvider("api_base_url: 'https://p.test/v1?api_key=canary&v=2&Token=canary', api_key: 'a'"));
   EXPECT_THAT(DescribeConfig(config), HasSubstr("https://p.test/v1?api_key=(hidden)&v=2&Token=(hidden)"));
   EXPECT_THAT(DescribeConfig(config), Not(HasSubstr("canary")));
-}
-
-TEST(LoadConfig, ReadsKeyFilesBesideTheConfiguration) {
-  const TempDir dir;
-  dir.Write("a.key", "canary-key-a1\r\n\n");
-  dir.Write("b.key", "canary-key-b1", 0640);
-  const std::string path = dir.Write(
-      "config.json", OneProvider(std::string(kUrl) + "api_keys: [{file: 'a.key', weight: 2}, {key: {file: '~/b.key'}}]",
-                                 "APIKEY: {file: '$HOME/a.key'}"));
-  const ConfigResult result = LoadConfig(path, Env({{"HOME", dir.path()}}));
-  ASSERT_TRUE(result.config) << Show(result.problems);
-  EXPECT_THAT(Show(result.problems), IsEmpty());
-  const std::vector<KeyConfig>& keys = result.config->providers[0].keys;
-  ASSERT_EQ(keys.size(), 2u);
-  EXPECT_EQ(keys[0].secret.Reveal(), "canary-key-a1");
-  EXPECT_EQ(keys[0].weight, 2);
-  EXPECT_EQ(keys[1].secret.Reveal(), "canary-key-b1");
-  EXPECT_EQ(result.config->client_token.Reveal(), "canary-key-a1");
-  EXPECT_EQ(result.config->broker.state_dir, dir.path() + "/state");
-}
-
-TEST(LoadConfig, KeyFilesThatAreWrong) {
-  const TempDir dir;
-  dir.Write("open.key", "canary-key-a1\n", 0644);
-  dir.Write("empty.key", "\n");
-  dir.Write("two.key", "canary-key-a1\ncanary-key-a2\n");
-  dir.Write("large.key", std::string(10'000, 'k'));
-  const std::string path = dir.Write(
-      "config.json",
-      OneProvider(
-          std::string(kUrl) +
-          "api_keys: [{file: 'open.key'}, {file: 'empty.key'}, {file: 'two.key'}, {file: 'large.key'}, {file: ''}]"));
-  const std::string shown = Show(LoadConfig(path, Env({})).problems);
-  EXPECT_THAT(
-      shown,
-      HasSubstr("warning: provider 'p': Providers[0].api_keys[0]: every user can read the key file: run chmod 600 " +
-                dir.path() + "/open.key"));
-  EXPECT_THAT(shown, HasSubstr("api_keys[1]: the key is empty"));
-  EXPECT_THAT(shown, HasSubstr("api_keys[2]: the key holds a space, a control character"));
-  EXPECT_THAT(shown, HasSubstr("large.key is larger than"));
-  EXPECT_THAT(shown, HasSubstr("api_keys[4]: must be text or {file: PATH}"));
-  EXPECT_THAT(shown, Not(HasSubstr("canary")));
-}
-
-TEST(LoadConfig, WarnsWhenOthersCanReadTheFile) {
-  const TempDir dir;
-  const std::string text = OneProvider(std::string(kUrl) + "api_key: 'canary-key-a1'");
-  EXPECT_THAT(Show(LoadConfig(dir.Write("a.json", text, 0600), Env({})).problems), IsEmpty());
-  EXPECT_THAT(Show(LoadConfig(dir.Write("b.json", text, 0400), Env({})).problems), IsEmpty());
-  for (const mode_t mode : {0640, 0604, 0644, 0620}) {
-    const std::string path = dir.Write("c.json", text, mode);
-    const ConfigResult result = LoadConfig(path, Env({}));
-    EXPECT_TRUE(result.config);
-    EXPECT_THAT(Show(result.problems), HasSubstr(path + ": warning: other users can read"));
-    EXPECT_THAT(Show(result.problems), HasSubstr("run chmod 600 " + path));
-  }
-}
-
-TEST(LoadConfig, FilesThatCannotBeRead) {
-  const TempDir dir;
-  EXPECT_THAT(Show(LoadConfig(dir.path() + "/none.json", Env({})).problems),
-              HasSubstr("none.json: error: the configuration file does not exist: create it with your Providers"));
-  EXPECT_THAT(Show(LoadConfig(dir.path(), Env({})).problems), HasSubstr("is a folder"));
-  EXPECT_THAT(Show(LoadConfig(dir.Write("empty.yaml", ""), Env({})).problems), HasSubstr("is empty"));
-  EXPECT_THAT(Show(LoadConfig(dir.Write("comment.yaml", "# x\n"), Env({})).problems), HasSubstr("is empty"));
-  const std::string limit((16 << 20) - 2, ' ');
-  EXPECT_THAT(Show(LoadConfig(dir.Write("full.json", "{}" + limit), Env({})).problems),
-              HasSubstr("list at least one provider"));
-  EXPECT_THAT(Show(LoadConfig(dir.Write("large.json", "{} " + limit), Env({})).problems),
-              HasSubstr("is larger than 16777216 bytes"));
-  if (geteuid() != 0) {
-    EXPECT_THAT(Show(LoadConfig(dir.Write("closed.json", "{}", 0), Env({})).problems), HasSubstr("permission denied"));
-  }
-}
-
-TEST(LoadConfig, TheDefaultPathIsClaudeCodeRouters) {
-  EXPECT_THAT(DefaultConfigPath(), ::testing::EndsWith("/.claude-code-router/config.json"));
 }
 
 }  // namespace
