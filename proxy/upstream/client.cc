@@ -21,11 +21,6 @@ bool HoldsLineBreak(const UpstreamRequest& request) {
          proxy::HoldsLineBreak(request.credential.Reveal()) || proxy::HoldsLineBreak(request.method);
 }
 
-// What curl is needed for; it also words the refusal of what must not leave.
-bool NeedsCurl(const UpstreamRequest& request) {
-  return !request.proxy_url.empty() || !PlainUrl::Parse(request.url) || HoldsLineBreak(request);
-}
-
 }  // namespace
 
 struct UpstreamClient::Impl {
@@ -35,6 +30,13 @@ struct UpstreamClient::Impl {
         curl(loop, options, running),
         plain(loop, options.max_idle_connections, running) {}
   ~Impl() { running.CancelAll(); }
+
+  // Curl also words the refusal of what must not leave.
+  bool NeedsCurl(const UpstreamRequest& request) const {
+    if (options.all_with_curl || !request.proxy_url.empty() || HoldsLineBreak(request)) return true;
+    const auto url = PlainUrl::Parse(request.url);
+    return !url || !plain.Serves(url->authority);
+  }
 
   const Options options;
   RunningTransfers running;
@@ -48,8 +50,8 @@ UpstreamClient::UpstreamClient(boost::asio::io_context& loop, Options options)
 UpstreamClient::~UpstreamClient() = default;
 
 UpstreamClient::Transfer* UpstreamClient::Start(UpstreamRequest request, UpstreamHandler* handler) {
-  return impl_->options.all_with_curl || NeedsCurl(request) ? impl_->curl.Start(std::move(request), handler)
-                                                            : impl_->plain.Start(std::move(request), handler);
+  return impl_->NeedsCurl(request) ? impl_->curl.Start(std::move(request), handler)
+                                   : impl_->plain.Start(std::move(request), handler);
 }
 
 void UpstreamClient::Resume(Transfer* transfer) {

@@ -7,6 +7,7 @@
 namespace ccr::proxy {
 namespace {
 
+constexpr size_t kMaxInvalid = 1024;
 constexpr auto kIdleTime = std::chrono::minutes(2);
 
 }  // namespace
@@ -73,6 +74,11 @@ void PlainClient::Close(Connections& connections, Connections::iterator end) {
   for (auto connection = connections.begin(); connection != end; ++connection) (*connection)->Close();
   idle_count_ -= static_cast<size_t>(end - connections.begin());
   connections.erase(connections.begin(), end);
+}
+
+void PlainClient::NoteInvalidAnswer(const std::string& origin) {
+  if (invalid_.size() >= kMaxInvalid) invalid_.clear();
+  invalid_.insert(origin);
 }
 
 void PlainClient::Drop(PlainTransfer* transfer) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "broker/base/absl_text.h"
 #include "proxy/upstream/plain_transfer.h"
 
 namespace ccr::proxy {
@@ -20,6 +22,9 @@ class PlainClient : private PlainConnection::User {
   PlainClient(boost::asio::io_context& loop, size_t max_idle_connections, RunningTransfers& running);
   ~PlainClient() override;
 
+  // Not those origins ("host[:port]") whose answers were not valid: curl takes more than the standard allows.
+  bool Serves(std::string_view origin) const { return invalid_.empty() || !invalid_.contains(ToAbsl(origin)); }
+
   // The request's URL is a PlainUrl, and its headers hold no line break.
   UpstreamClient::Transfer* Start(UpstreamRequest request, UpstreamHandler* handler);
 
@@ -27,6 +32,7 @@ class PlainClient : private PlainConnection::User {
   std::shared_ptr<Dialer> NewDialer();
   std::shared_ptr<PlainConnection> TakeIdle(const std::string& origin, SteadyTime now);  // nullptr when there is none
   void KeepIdle(std::shared_ptr<PlainConnection> connection, SteadyTime now);
+  void NoteInvalidAnswer(const std::string& origin);
   void Drop(PlainTransfer* transfer);
   void Finish(PlainTransfer* transfer, const UpstreamResult& result);
 
@@ -46,6 +52,7 @@ class PlainClient : private PlainConnection::User {
   AddressBook book_;
   absl::flat_hash_map<std::string, Connections> idle_connections_;  // by origin, used last at the end
   size_t idle_count_ = 0;
+  absl::flat_hash_set<std::string> invalid_;          // origins that are left to others
   std::vector<std::unique_ptr<PlainTransfer>> idle_;  // for reuse
 };
 

@@ -129,7 +129,10 @@ void PlainTransfer::OnRead(PlainConnection&, const error_code& error) {
   parsing_ = false;
   if (handler() == nullptr) return client_.Drop(this);
   if (parsed == Parsed::kDone) return Complete(static_cast<bool>(error));
-  if (parsed == Parsed::kMalformed) return Fail(TransportError::kRead, "the answer is not valid HTTP/1.1");
+  if (parsed == Parsed::kMalformed) {
+    client_.NoteInvalidAnswer(origin_);
+    return Fail(TransportError::kRead, "the answer is not valid HTTP/1.1");
+  }
   if (error) return OnReadError(error);
   if (!paused_) connection_->Read();
 }

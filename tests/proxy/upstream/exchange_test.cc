@@ -315,6 +315,20 @@ TEST_P(ExchangeTest, RunsManyAtOnce) {
   for (const auto& recorder : recorders) EXPECT_EQ(recorder.body, "ok");
 }
 
+TEST_F(UpstreamTest, AServerThatBendsTheStandardGetsCurlFromTheSecondRequestOn) {
+  for (const char* answer :
+       {"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"}) {
+    Echo echo(answer);
+    Recorder first, second;
+    Do(Get(echo.Url()), first);
+    EXPECT_EQ(first.result->error, TransportError::kRead);
+    EXPECT_THAT(first.result->message, HasSubstr("not valid HTTP/1.1"));
+    Do(Get(echo.Url()), second);
+    EXPECT_EQ(second.result->error, TransportError::kNone) << second.result->message;
+    EXPECT_EQ(second.body, "ok");
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, ExchangeTest, ::testing::Bool(), EngineName);
 
 }  // namespace
