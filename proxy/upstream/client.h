@@ -74,7 +74,7 @@ class UpstreamClient {
     bool all_with_curl = false;  // plain http too
   };
   UpstreamClient(boost::asio::io_context& loop, Options options);
-  ~UpstreamClient();  // cancels what runs, without OnDone
+  ~UpstreamClient();  // cancels what runs, without OnDone; not from inside a handler
 
   class Transfer;  // handle; stays valid until OnDone returns or Cancel
   // `handler` must outlive the transfer. Never calls the handler before it returns.

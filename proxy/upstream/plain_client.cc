@@ -39,10 +39,14 @@ std::shared_ptr<PlainConnection> PlainClient::TakeIdle(const std::string& origin
     Close(connections, connections.end());
     return nullptr;
   }
-  std::shared_ptr<PlainConnection> taken = std::move(connections.back());
-  connections.pop_back();
-  --idle_count_;
-  return taken;
+  while (!connections.empty()) {
+    std::shared_ptr<PlainConnection> taken = std::move(connections.back());
+    connections.pop_back();
+    --idle_count_;
+    if (taken->IsSilent()) return taken;
+    taken->Close();
+  }
+  return nullptr;
 }
 
 void PlainClient::KeepIdle(std::shared_ptr<PlainConnection> connection, SteadyTime now) {

@@ -30,7 +30,9 @@ class PlainClient : private PlainConnection::User {
 
   // For transfers.
   std::shared_ptr<Dialer> NewDialer();
-  std::shared_ptr<PlainConnection> TakeIdle(const std::string& origin, SteadyTime now);  // nullptr when there is none
+  // nullptr when there is none. One that has said something since its last answer is none: the next request would take
+  // that for its own.
+  std::shared_ptr<PlainConnection> TakeIdle(const std::string& origin, SteadyTime now);
   void KeepIdle(std::shared_ptr<PlainConnection> connection, SteadyTime now);
   void NoteInvalidAnswer(const std::string& origin);
   void Drop(PlainTransfer* transfer);

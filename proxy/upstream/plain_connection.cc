@@ -1,5 +1,7 @@
 #include "proxy/upstream/plain_connection.h"
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
 
 namespace ccr::proxy {
@@ -36,6 +38,13 @@ void PlainConnection::Read() {
                             self->buffer_.Commit(bytes);
                             if (self->user_ != nullptr) self->user_->OnRead(*self, error);
                           });
+}
+
+bool PlainConnection::IsSilent() {
+  char byte = 0;
+  error_code error;
+  socket_.receive(boost::asio::buffer(&byte, 1), boost::asio::socket_base::message_peek, error);
+  return error == boost::asio::error::would_block;
 }
 
 void PlainConnection::WaitUntilWritable() {

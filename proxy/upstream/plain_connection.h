@@ -38,6 +38,9 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
   }
   void WaitUntilWritable();
 
+  // Whether nothing has come that no read has taken yet, not even its end.
+  bool IsSilent();
+
   const std::string& origin() const { return origin_; }
   SteadyTime idle_since() const { return idle_since_; }
   void set_idle_since(SteadyTime time) { idle_since_ = time; }

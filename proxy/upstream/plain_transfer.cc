@@ -30,7 +30,7 @@ void PlainTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, Ste
   port_ = url.port;
   origin_ = url.authority;
   sent_ = 0;
-  write_failed_ = head_given_ = false;
+  write_failed_ = head_given_ = sent_before_ = false;
   BuildHead(url);
   size_ = head_.size() + BodySize();
   std::shared_ptr<PlainConnection> kept = client_.TakeIdle(origin_, now);
@@ -122,7 +122,8 @@ void PlainTransfer::OnWritable(PlainConnection&) {
   SendMore();
 }
 
-void PlainTransfer::OnRead(PlainConnection&, const error_code& error) {
+void PlainTransfer::OnRead(PlainConnection& connection, const error_code& error) {
+  if (connection.buffer().size() > 0) reused_ = false;
   now_ = std::chrono::steady_clock::now();
   parsing_ = true;
   const Parsed parsed = Parse();
@@ -163,8 +164,9 @@ bool PlainTransfer::OnBody(std::string_view bytes) {
 
 void PlainTransfer::OnReadError(const error_code& error) {
   if (error == boost::asio::error::eof && parser_->End()) return Complete(true);
-  if (reused_ && !parser_->started()) {
+  if (reused_) {
     reused_ = false;
+    sent_before_ = sent_ > 0;
     sent_ = 0;
     write_failed_ = false;
     std::exchange(connection_, nullptr)->Close();

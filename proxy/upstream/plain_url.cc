@@ -21,7 +21,8 @@ bool IsAddress(std::string_view host) {
 
 bool IsPort(std::string_view port) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), is_digit);
+  if (port.empty() || port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit)) return false;
+  return port.size() < 5 || port <= "65535";
 }
 
 bool IsTarget(std::string_view target) {

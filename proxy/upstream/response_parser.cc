@@ -20,7 +20,9 @@ ResponseParser::ResponseParser(Sink* sink, bool head_only) : sink_(sink) {
 }
 
 size_t ResponseParser::Feed(std::string_view bytes, Error& error) {
-  return put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+  const size_t taken = put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+  if (error == http::error::need_more && bytes.size() - taken > kMaxHead) error = http::error::header_limit;
+  return taken;
 }
 
 bool ResponseParser::End() {

@@ -12,8 +12,8 @@
 namespace ccr::proxy {
 
 // Parses one message. Feed it the unconsumed bytes until done(): it stops behind the head once. A head may have 256
-// KiB. Errors are boost::beast::http::error: need_more (not a fault), anything else is a malformed message, or the end
-// that the sink asked for.
+// KiB, and so may what stands around the chunks of a body. Errors are boost::beast::http::error: need_more (not a
+// fault), anything else is a malformed message, or the end that the sink asked for.
 class ResponseParser final : private boost::beast::http::basic_parser<false> {
  public:
   class Sink {

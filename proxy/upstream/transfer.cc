@@ -35,12 +35,16 @@ void UpstreamClient::Transfer::Begin(UpstreamRequest request, UpstreamHandler* h
 void UpstreamClient::Transfer::End() {
   request_ = {};
   handler_ = nullptr;
+  paused_ = false;
 }
 
 std::optional<TransportError> UpstreamClient::Transfer::CheckDeadlines(SteadyTime now) {
   const SteadyTime deadline = std::min(After(started_, request_.total_timeout), PhaseDeadline(now));
   next_check_ = std::min(deadline, After(now, request_.idle_timeout));
-  if (!head_read()) next_check_ = std::min(next_check_, After(now, request_.connect_timeout));  // it may connect anew
+  if (!head_read()) {  // it may have connected the next moment, or connect anew
+    next_check_ =
+        std::min({next_check_, After(now, request_.connect_timeout), After(now, request_.first_byte_timeout)});
+  }
   if (now < deadline) return std::nullopt;
   if (head_read()) return TransportError::kIdleTimeout;
   return ConnectedAt() == SteadyTime::min() ? TransportError::kConnectTimeout : TransportError::kFirstByteTimeout;

@@ -197,6 +197,20 @@ TEST_P(ExchangeTest, SendsABigBodyAgainWhenAKeptConnectionDies) {
   EXPECT_EQ(served, 2);
 }
 
+TEST_P(ExchangeTest, DoesNotSendAgainWhatTheProviderHasBegunToAnswer) {
+  std::atomic<int> served{0};
+  ScriptedServer server([&](Peer& peer) {
+    for (; !peer.ReadRequest().empty(); peer.Write(kOk)) {
+      if (++served == 2) return void(peer.Write("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+  });
+  Recorder first, second;
+  Do(Post(server.Url(), {"{}"}), first);
+  Do(Post(server.Url(), {"{}"}), second);
+  EXPECT_EQ(second.result->error, TransportError::kRead);
+  EXPECT_EQ(served, 2);
+}
+
 TEST_P(ExchangeTest, JoinsPieces) {
   Echo echo;
   Recorder small, big;

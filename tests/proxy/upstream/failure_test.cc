@@ -58,6 +58,34 @@ TEST_P(FailureTest, NotHttp) {
   EXPECT_FALSE(recorder.head);
 }
 
+TEST_P(FailureTest, AHeadWithoutEnd) {
+  ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 200 OK\r\n");
+    const std::string lines(std::string(1000, 'x') + ": 1\r\n");
+    while (peer.Write(lines)) {
+    }
+  });
+  Recorder recorder;
+  Do(Get(server.Url()), recorder);
+  EXPECT_EQ(recorder.result->error, TransportError::kRead) << recorder.result->message;
+  EXPECT_FALSE(recorder.head);
+}
+
+TEST_P(FailureTest, InterimHeadsWithoutEnd) {
+  ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    while (peer.Write("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n")) {
+    }
+  });
+  auto request = Get(server.Url());
+  request.first_byte_timeout = absl::Milliseconds(100);
+  Recorder recorder;
+  Do(std::move(request), recorder);
+  EXPECT_NE(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_FALSE(recorder.head);
+}
+
 TEST_P(FailureTest, Refused) {
   int port = 0;
   close(ScriptedServer::Listen(1, &port));
@@ -224,6 +252,21 @@ TEST_P(FailureTest, ResumeFromInsideTakesThePauseBack) {
   transfer = client_.Start(Get(server.Url()), &recorder);
   ASSERT_TRUE(RunUntil([&] { return recorder.result.has_value(); }));
   EXPECT_EQ(recorder.received, 100'000u);
+}
+
+TEST_P(FailureTest, ResumeInsideTheEndDoesNothing) {
+  ScriptedServer server(Answer("HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + std::string(100'000, 'x'), true));
+  auto request = Get(server.Url());
+  request.total_timeout = absl::Milliseconds(300);
+  Recorder recorder;
+  UpstreamClient::Transfer* transfer = nullptr;
+  recorder.on_data = [] { return false; };
+  recorder.on_done = [&] { client_.Resume(transfer); };
+  transfer = client_.Start(std::move(request), &recorder);
+  ASSERT_TRUE(RunUntil([&] { return recorder.result.has_value(); }));
+  EXPECT_EQ(recorder.result->error, TransportError::kIdleTimeout);
+  loop_.restart();
+  loop_.poll();
 }
 
 TEST_P(FailureTest, CancelClosesTheConnection) {

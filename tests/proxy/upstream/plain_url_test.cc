@@ -44,6 +44,7 @@ TEST(PlainUrlTest, LeavesTheRestToOthers) {
                           "http://host:/",
                           "http://host:x/",
                           "http://host:123456/",
+                          "http://host:65536/",
                           "http://ho st/",
                           "http://h\xc3\xb6st/",
                           "http://host/a#b",
