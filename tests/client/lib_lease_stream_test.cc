@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -425,6 +427,22 @@ TEST_F(LeaseStreamTest, StopsAtOnceWithoutABroker) {
   const absl::Time start = absl::Now();
   stream_->Stop(absl::Minutes(1));
   EXPECT_LT(absl::Now() - start, absl::Seconds(30));
+}
+
+TEST_F(LeaseStreamTest, EachConnectionsThreadEndsWithIt) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  OpenConnected();
+  const auto before = threads();
+  constexpr int kBreaks = 50;
+  for (int i = 0; i < kBreaks; ++i) {
+    broker_->Break();
+    ASSERT_TRUE(loop_.RunUntil([&] { return !stream_->connected(); }));
+    ASSERT_TRUE(loop_.RunUntil([&] { return stream_->connected(); }));
+  }
+  EXPECT_TRUE(loop_.RunUntil([&] { return threads() < before + kBreaks / 2; }));
 }
 
 TEST_F(LeaseStreamTest, MayBeDestroyedFromACallback) {
