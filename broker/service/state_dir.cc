@@ -35,7 +35,7 @@ absl::Status Lock(int fd, const std::string& path, absl::Duration patience) {
     }
     if (absl::Now() >= deadline) {
       return absl::FailedPreconditionError(
-          absl::StrCat("another ccr-broker uses the state folder ", path,
+          absl::StrCat("another ccr-broker uses the state folder ", fs::absolute(path).string(),
                        "; stop that one, or give this one a folder of its own with --state-dir"));
     }
     absl::SleepFor(kBetweenTries);

@@ -25,17 +25,14 @@ bool HoldsLineBreak(const UpstreamRequest& request) {
 
 struct UpstreamClient::Impl {
   Impl(boost::asio::io_context& loop, Options o)
-      : options(std::move(o)),
-        running(loop),
-        curl(loop, options, running),
-        plain(loop, options.max_idle_connections, running) {}
+      : options(std::move(o)), running(loop), curl(loop, options, running), plain(loop, options, running) {}
   ~Impl() { running.CancelAll(); }
 
   // Curl also words the refusal of what must not leave.
   bool NeedsCurl(const UpstreamRequest& request) const {
     if (options.all_with_curl || !request.proxy_url.empty() || HoldsLineBreak(request)) return true;
     const auto url = PlainUrl::Parse(request.url);
-    return !url || !plain.Serves(url->authority);
+    return !url || options.invalid->Has(url->authority);
   }
 
   const Options options;

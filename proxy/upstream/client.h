@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "broker/base/secret.h"
 #include "proxy/core/evidence.h"
+#include "proxy/upstream/origin_set.h"
 
 namespace ccr::proxy {
 
@@ -72,6 +73,8 @@ class UpstreamClient {
     size_t max_idle_connections = 1024;
     std::string ca_file;         // instead of the system's, for tests
     bool all_with_curl = false;  // plain http too
+    // Origins whose answers over plain http were not valid: curl takes more than the standard allows. Copies share it.
+    std::shared_ptr<OriginSet> invalid = std::make_shared<OriginSet>();
   };
   UpstreamClient(boost::asio::io_context& loop, Options options);
   ~UpstreamClient();  // cancels what runs, without OnDone; not from inside a handler

@@ -7,13 +7,13 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr size_t kMaxInvalid = 1024;
 constexpr auto kIdleTime = std::chrono::minutes(2);
 
 }  // namespace
 
-PlainClient::PlainClient(boost::asio::io_context& loop, size_t max_idle_connections, RunningTransfers& running)
-    : loop_(loop), max_idle_connections_(max_idle_connections), running_(running), book_(loop) {}
+PlainClient::PlainClient(boost::asio::io_context& loop, const UpstreamClient::Options& options,
+                         RunningTransfers& running)
+    : loop_(loop), options_(options), running_(running), book_(loop) {}
 
 PlainClient::~PlainClient() {
   for (auto& [origin, connections] : idle_connections_) Close(connections, connections.end());
@@ -50,7 +50,7 @@ std::shared_ptr<PlainConnection> PlainClient::TakeIdle(const std::string& origin
 }
 
 void PlainClient::KeepIdle(std::shared_ptr<PlainConnection> connection, SteadyTime now) {
-  if (idle_count_ >= max_idle_connections_) return connection->Close();
+  if (idle_count_ >= options_.max_idle_connections) return connection->Close();
   connection->set_idle_since(now);
   connection->SetUser(this);
   connection->Read();  // to hear of its end
@@ -78,11 +78,6 @@ void PlainClient::Close(Connections& connections, Connections::iterator end) {
   for (auto connection = connections.begin(); connection != end; ++connection) (*connection)->Close();
   idle_count_ -= static_cast<size_t>(end - connections.begin());
   connections.erase(connections.begin(), end);
-}
-
-void PlainClient::NoteInvalidAnswer(const std::string& origin) {
-  if (invalid_.size() >= kMaxInvalid) invalid_.clear();
-  invalid_.insert(origin);
 }
 
 void PlainClient::Drop(PlainTransfer* transfer) {
