@@ -209,6 +209,7 @@ absl::Time Pool::Impl::NextDue() const {
   absl::Time due = std::min({leases_.NextExpiry(), roster_.NextWake(), queue_.NextDeadline()});
   if (circuit_.state() == CircuitState::kOpen) due = std::min(due, circuit_.retry_at());
   if (!queue_.empty() && rate_allows_at_ > now_) due = std::min(due, rate_allows_at_);
+  if (queue_.looks_left() && (queue_.credits() > 0 || leases_.size() == 0)) due = std::min(due, now_);
   return due;
 }
 

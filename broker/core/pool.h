@@ -157,14 +157,14 @@ class Pool {
     absl::Span<const KeyIndex> excluded;
     SessionHash session = kNoSession;
   };
-  // Grants at once or refuses. While others wait in the queue, newcomers are refused (they should Wait). A disabled key
+  // Grants at once or refuses. While others wait who could go, newcomers are refused (they should Wait). A disabled key
   // whose trial is due is granted before any other; then the key of the session's last success, when it is available
   // and has not more than its share of the load; else the strategy picks.
   LeaseResult Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random);
 
   // Lease, or join the queue until `max_wait` (capped by the spec) is over: then nothing is returned, and the answer
   // comes out of Poll under `args.id`. Waiters are let go at the pace at which keys return and leases end, first come
-  // first served.
+  // first served; one whose exclusions leave it no key holds up neither them nor newcomers.
   std::optional<LeaseResult> Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
                                   absl::BitGenRef random);
   // Gives up a wait. False when `id` does not wait.

@@ -18,8 +18,9 @@ Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& ch
 
 LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
   Advance(now);
+  const bool others_first = FirstToGo() != nullptr;
   roster_.Exclude(args.excluded);
-  if (queue_.empty()) {
+  if (!others_first) {
     if (const auto grant = TryGrant({args.id, args.owner, args.session, now_}, random)) return *grant;
   }
   return Refuse(WhyNone());
@@ -54,12 +55,26 @@ void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer
   }
 }
 
+const Waiter* Pool::Impl::FirstToGo() {
+  if (queue_.empty()) return nullptr;
+  roster_.Exclude({});
+  if (roster_.Candidates() == 0 || GateOpensAt() > now_) {
+    queue_.StopLooking();
+    return queue_.FirstPlain();
+  }
+  return queue_.FirstThat([&](const Waiter& waiter) {
+    roster_.Exclude(waiter.excluded);
+    return roster_.Candidates() > 0;
+  });
+}
+
 bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers) {
   const bool idle = leases_.size() == 0;  // then no lease's end will bring a credit
   if (queue_.empty() || (queue_.credits() == 0 && !idle)) return false;
-  const Waiter& waiter = queue_.Front();
-  roster_.Exclude(waiter.excluded);
-  const std::optional<Grant> grant = TryGrant({waiter.id, waiter.owner, waiter.session, waiter.since}, random);
+  const Waiter* const waiter = FirstToGo();
+  if (waiter == nullptr) return false;
+  roster_.Exclude(waiter->excluded);
+  const std::optional<Grant> grant = TryGrant({waiter->id, waiter->owner, waiter->session, waiter->since}, random);
   if (!grant) return false;
   queue_.SpendCredit();
   queue_.Remove(grant->id);

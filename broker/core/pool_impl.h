@@ -76,6 +76,7 @@ class Pool::Impl {
   std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
   Refusal Refuse(Refusal::Why why);
   Refusal::Why WhyNone() const;
+  const Waiter* FirstToGo();  // of those who wait; nullptr when a newcomer holds up nobody
   bool ServeNext(absl::BitGenRef random, std::vector<Answer>* answers);
 
   // Ending.

@@ -7,6 +7,7 @@ namespace ccr::core {
 
 void WaitQueue::AddCredits(uint32_t credits) {
   credits_ = std::min(credits_ + credits, size());
+  looked_ = 0;
 }
 
 void WaitQueue::SpendCredit() {
@@ -17,9 +18,11 @@ void WaitQueue::Push(Waiter waiter) {
   const uint32_t slot = NewSlot();
   by_id_[waiter.id] = slot;
   deadlines_.Set(slot, waiter.deadline);
-  slots_[slot] = {std::move(waiter), back_, kNone};
-  (back_ == kNone ? front_ : slots_[back_].next) = slot;
-  back_ = slot;
+  List& list = ListOf(waiter);
+  slots_[slot] = {std::move(waiter), ++arrivals_, list.back, kNone};
+  (list.back == kNone ? list.front : slots_[list.back].next) = slot;
+  list.back = slot;
+  ++list.size;
 }
 
 bool WaitQueue::Remove(const LeaseId& id) {
@@ -30,10 +33,12 @@ bool WaitQueue::Remove(const LeaseId& id) {
 }
 
 void WaitQueue::RemoveOwner(OwnerId owner) {
-  for (uint32_t slot = front_; slot != kNone;) {
-    const uint32_t next = slots_[slot].next;
-    if (slots_[slot].waiter.owner == owner) Free(slot);
-    slot = next;
+  for (const List* list : {&plain_, &choosy_}) {
+    for (uint32_t slot = list->front; slot != kNone;) {
+      const uint32_t next = slots_[slot].next;
+      if (slots_[slot].waiter.owner == owner) Free(slot);
+      slot = next;
+    }
   }
 }
 
@@ -58,8 +63,11 @@ uint32_t WaitQueue::NewSlot() {
 
 void WaitQueue::Free(uint32_t slot) {
   const Slot& entry = slots_[slot];
-  (entry.previous == kNone ? front_ : slots_[entry.previous].next) = entry.next;
-  (entry.next == kNone ? back_ : slots_[entry.next].previous) = entry.previous;
+  List& list = ListOf(entry.waiter);
+  (entry.previous == kNone ? list.front : slots_[entry.previous].next) = entry.next;
+  (entry.next == kNone ? list.back : slots_[entry.next].previous) = entry.previous;
+  --list.size;
+  if (cursor_ == slot) cursor_ = entry.next;
   deadlines_.Remove(slot);
   by_id_.erase(entry.waiter.id);
   free_.push_back(slot);

@@ -1,6 +1,7 @@
 // Those who wait for a key.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -23,10 +24,15 @@ struct Waiter {
   absl::Time deadline;
 };
 
-// First come, first served. A waiter goes for one credit: keys that return and leases that end bring credits, so a
-// crowd is let go at the pace at which keys prove able to take it. Law: credits <= size. Not thread-safe; no clock.
+// First come, first served, of those who can be served: a waiter whose exclusions leave it no key holds up nobody. A
+// waiter goes for one credit: keys that return and leases that end bring credits, so a crowd is let go at the pace at
+// which keys prove able to take it. Law: credits <= size. Not thread-safe; no clock.
 class WaitQueue {
  public:
+  // So many waiters with exclusions are looked at in one step. While there are no more of them, the order is exact;
+  // else each step begins behind those that the last one looked at, so that all get their turn.
+  static constexpr uint32_t kLooks = 64;
+
   uint32_t size() const { return static_cast<uint32_t>(by_id_.size()); }
   bool empty() const { return by_id_.empty(); }
   uint32_t credits() const { return credits_; }
@@ -36,7 +42,14 @@ class WaitQueue {
 
   void Push(Waiter waiter);  // precondition: the id does not wait yet
   bool Contains(const LeaseId& id) const { return by_id_.contains(id); }
-  const Waiter& Front() const { return slots_[front_].waiter; }  // precondition: not empty
+  // The first without exclusions, or nullptr. Valid until the next change, as the next one.
+  const Waiter* FirstPlain() const { return plain_.front == kNone ? nullptr : &slots_[plain_.front].waiter; }
+  // The first of whom `can_go(waiter)` holds, or nullptr. It must hold of those without exclusions. O(kLooks) calls.
+  template <typename CanGo>
+  const Waiter* FirstThat(const CanGo& can_go);
+  // Not all have been looked at since the last credit came: another step may find one who can go.
+  bool looks_left() const { return choosy_.size > kLooks && looked_ < choosy_.size; }
+  void StopLooking() { looked_ = choosy_.size; }  // until the next credit comes
   bool Remove(const LeaseId& id);
   void RemoveOwner(OwnerId owner);  // O(size)
 
@@ -47,14 +60,21 @@ class WaitQueue {
  private:
   static constexpr uint32_t kNone = DeadlineHeap::kNone;
 
-  // Law: by_id_[slots_[s].waiter.id] == s for every s not in free_; these are linked from front_ to back_ by arrival,
-  // and are in deadlines_.
+  // Law: by_id_[slots_[s].waiter.id] == s for every s not in free_; these are linked by arrival in plain_, those with
+  // exclusions in choosy_, and are in deadlines_. cursor_ is one of choosy_ or kNone.
   struct Slot {
     Waiter waiter;
+    uint64_t arrival = 0;
     uint32_t previous = kNone;
     uint32_t next = kNone;
   };
+  struct List {
+    uint32_t front = kNone;
+    uint32_t back = kNone;
+    uint32_t size = 0;
+  };
 
+  List& ListOf(const Waiter& waiter) { return waiter.excluded.empty() ? plain_ : choosy_; }
   uint32_t NewSlot();
   void Free(uint32_t slot);
 
@@ -62,9 +82,25 @@ class WaitQueue {
   std::vector<uint32_t> free_;
   absl::flat_hash_map<LeaseId, uint32_t> by_id_;
   DeadlineHeap deadlines_;
-  uint32_t front_ = kNone;
-  uint32_t back_ = kNone;
+  List plain_;
+  List choosy_;
+  uint32_t cursor_ = kNone;
+  uint32_t looked_ = 0;  // of choosy_, since the last credit came
+  uint64_t arrivals_ = 0;
   uint32_t credits_ = 0;
 };
+
+template <typename CanGo>
+const Waiter* WaitQueue::FirstThat(const CanGo& can_go) {
+  const Slot* const plain = plain_.front == kNone ? nullptr : &slots_[plain_.front];
+  uint32_t at = choosy_.size <= kLooks || cursor_ == kNone ? choosy_.front : cursor_;
+  for (uint32_t looks = std::min(choosy_.size, kLooks); looks > 0; --looks) {
+    const Slot& slot = slots_[at];
+    if ((plain == nullptr || slot.arrival < plain->arrival) && can_go(slot.waiter)) return &slot.waiter;
+    ++looked_;
+    at = cursor_ = slot.next == kNone ? choosy_.front : slot.next;
+  }
+  return plain == nullptr ? nullptr : &plain->waiter;
+}
 
 }  // namespace ccr::core

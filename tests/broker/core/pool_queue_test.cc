@@ -149,5 +149,65 @@ TEST_F(PoolQueueTest, WaitersSeeThePoolsRpmSlide) {
   EXPECT_EQ(Poll().size(), 1u);
 }
 
+// What a waiter excludes is its own affair.
+TEST_F(PoolQueueTest, AWaiterWithExclusionsHoldsUpNobody) {
+  PoolSpec spec = SpecOf(2);
+  spec.queue_wait = absl::Seconds(30);
+  for (KeySpec& key : spec.keys) key.max_concurrent = 1;
+  Start(spec);
+  const Grant first = Get();
+  const Grant second = Get();
+  EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {first.key}).has_value());
+  const LeaseId choosy = last_;
+  EXPECT_FALSE(Wait().has_value());
+  const LeaseId plain = last_;
+  Tell(first, Success());
+  auto answers = Poll();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].id, plain);
+  Tell(GrantIn(answers[0]), Success());
+  const Grant newcomer = Get();  // the one in the queue can make nothing of that key
+  EXPECT_EQ(newcomer.key, first.key);
+  Tell(second, Success());
+  answers = Poll();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].id, choosy);
+  EXPECT_EQ(GrantIn(answers[0]).key, second.key);
+}
+
+TEST_F(PoolQueueTest, AWaiterWithExclusionsKeepsItsPlace) {
+  PoolSpec spec = SpecOf(2);
+  spec.queue_wait = absl::Seconds(30);
+  for (KeySpec& key : spec.keys) key.max_concurrent = 1;
+  Start(spec);
+  const Grant first = Get();
+  const Grant second = Get();
+  EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {first.key}).has_value());
+  const LeaseId choosy = last_;
+  EXPECT_FALSE(Wait().has_value());
+  Tell(second, Success());
+  const auto answers = Poll();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].id, choosy);
+}
+
+// Each step looks at so many; those behind them get their turn in the next ones.
+TEST_F(PoolQueueTest, NoneOfAThousandWithExclusionsIsStarved) {
+  PoolSpec spec = SpecOf(2);
+  spec.queue_wait = absl::Seconds(30);
+  for (KeySpec& key : spec.keys) key.max_concurrent = 1;
+  Start(spec);
+  Grant wanted = Get();
+  const Grant other = Get();
+  for (int i = 0; i < 900; ++i) EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {wanted.key}).has_value());
+  EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {other.key}).has_value());
+  const LeaseId last = last_;
+  Tell(wanted, Success());
+  std::vector<Pool::Answer> answers;
+  for (int i = 0; i < 20 && answers.empty(); ++i) answers = Poll();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].id, last);
+}
+
 }  // namespace
 }  // namespace ccr::core

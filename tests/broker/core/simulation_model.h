@@ -215,9 +215,20 @@ class SimulationModel {
     if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return;
     const bool settled = now - restarted_ > absl::Seconds(61);
     if (spec_.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.rpm)) return;
-    for (const KeySpec& spec : spec_.keys) {
-      Expect(!IsSurelyFree(spec, excluded, now), "refused though a key was free");
-    }
+    Expect(!AnyFree(excluded, now), "refused though a key was free");
+  }
+
+  bool AnyFree(const std::vector<std::string>& excluded, absl::Time now) {
+    return std::any_of(spec_.keys.begin(), spec_.keys.end(),
+                       [&](const KeySpec& spec) { return IsSurelyFree(spec, excluded, now); });
+  }
+
+  // Whatever its limits; a trial may be due.
+  bool AnyPerhapsFree(const std::vector<std::string>& excluded, absl::Time now) {
+    return std::any_of(spec_.keys.begin(), spec_.keys.end(), [&](const KeySpec& spec) {
+      const Key& key = keys_[spec.fingerprint];
+      return key.until <= now && std::find(excluded.begin(), excluded.end(), spec.fingerprint) == excluded.end();
+    });
   }
 
   const Lease* Find(const LeaseId& id) const {

@@ -52,6 +52,7 @@ class Simulation {
     LeaseId id;
     OwnerId owner;
     SessionHash session;
+    std::vector<KeyIndex> excluded;
     absl::Time deadline;
   };
   struct Ended {
@@ -138,10 +139,7 @@ class Simulation {
   }
 
   void DoLease() {
-    std::vector<KeyIndex> excluded;
-    for (const KeySpec& key : spec_.keys) {
-      if (Chance(15)) excluded.push_back(pool_->Find(key.fingerprint));
-    }
+    const std::vector<KeyIndex> excluded = AnyExclusions();
     const OwnerId owner = Below(4);
     const SessionHash session = AnySession();
     const LeaseId id = NewId();
@@ -152,18 +150,35 @@ class Simulation {
   SessionHash AnySession() { return Chance(33) ? kNoSession : 1 + Below(4); }
 
   void Note(const LeaseResult& result, OwnerId owner, SessionHash session, const std::vector<KeyIndex>& excluded) {
-    std::vector<std::string> names;
-    for (KeyIndex key : excluded) names.push_back(Name(key));
+    const std::vector<std::string> names = Names(excluded);
     if (const auto* grant = std::get_if<Grant>(&result)) {
       Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), grant->trial ? " (trial)" : ""));
-      model_.Expect(queue_.empty(), "a newcomer passed the queue");
+      ExpectFirst(queue_.end(), grant->key, "a newcomer passed the queue");
       granted_.push_back({*grant, {owner, session, names}});
       Drain();
       return;
     }
     Trace("refused");
     Drain();
-    model_.OnRefusal(std::get<Refusal>(result), names, queue_.empty(), now_);
+    const bool others_first = std::any_of(queue_.begin(), queue_.end(), [&](const Waiting& waiting) {
+      return waiting.excluded.empty() || model_.AnyPerhapsFree(Names(waiting.excluded), now_);
+    });
+    model_.OnRefusal(std::get<Refusal>(result), names, !others_first, now_);
+  }
+
+  std::vector<KeyIndex> AnyExclusions() {
+    std::vector<KeyIndex> excluded;
+    for (const KeySpec& key : spec_.keys) {
+      if (Chance(15)) excluded.push_back(pool_->Find(key.fingerprint));
+    }
+    return excluded;
+  }
+
+  // Those who came before made nothing of that key.
+  void ExpectFirst(std::deque<Waiting>::iterator who, KeyIndex key, const char* what) {
+    for (auto it = queue_.begin(); it != who; ++it) {
+      model_.Expect(std::find(it->excluded.begin(), it->excluded.end(), key) != it->excluded.end(), what);
+    }
   }
 
   void DoWait() {
@@ -173,10 +188,11 @@ class Simulation {
     const absl::Duration wait = absl::Seconds(Below(40));
     const size_t waiting = pool_->Snapshot(now_).waiting;
     model_.Expect(waiting == queue_.size(), "the queue differs from the record");
-    const auto result = pool_->Wait({id, owner, {}, session}, wait, now_, random_);
-    if (result.has_value()) return Note(*result, owner, session, {});
+    const std::vector<KeyIndex> excluded = Chance(60) ? std::vector<KeyIndex>() : AnyExclusions();
+    const auto result = pool_->Wait({id, owner, excluded, session}, wait, now_, random_);
+    if (result.has_value()) return Note(*result, owner, session, excluded);
     Trace("waits");
-    queue_.push_back({id, owner, session, now_ + std::min(wait, spec_.queue_wait)});
+    queue_.push_back({id, owner, session, excluded, now_ + std::min(wait, spec_.queue_wait)});
     if (Chance(10)) {
       model_.Expect(pool_->CancelWait(queue_.front().id, now_), "a waiter could not leave");
       queue_.pop_front();
@@ -191,8 +207,8 @@ class Simulation {
       if (it == queue_.end()) return model_.Fail("an answer for one who does not wait");
       if (const auto* grant = std::get_if<Grant>(&answer.result)) {
         Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), " after a wait"));
-        model_.Expect(it == queue_.begin(), "a waiter was overtaken");
-        granted_.push_back({*grant, {it->owner, it->session, {}}});
+        ExpectFirst(it, grant->key, "a waiter was overtaken");
+        granted_.push_back({*grant, {it->owner, it->session, Names(it->excluded)}});
       } else {
         model_.Expect(it->deadline <= now_, "a wait ended early");
       }
@@ -432,6 +448,11 @@ class Simulation {
   }
 
   LeaseId NewId() { return {run_, 1, 0, ++ids_}; }
+  std::vector<std::string> Names(const std::vector<KeyIndex>& keys) {
+    std::vector<std::string> names;
+    for (KeyIndex key : keys) names.push_back(Name(key));
+    return names;
+  }
   std::string Name(KeyIndex key) { return pool_->key(key).fingerprint; }
   void Trace(const std::string& step) {
     if (!tracing_) return;
