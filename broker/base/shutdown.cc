@@ -26,7 +26,7 @@ void Watch(const std::function<void()>& on_drain, const std::function<void()>& o
   for (int number = 0; sigwait(&set, &number) == 0;) {
     if (number == kStopSignal) return;
     if (number == SIGHUP) {
-      on_reload();
+      if (!draining) on_reload();
     } else if (std::exchange(draining, true)) {
       _exit(kInterruptedStatus);
     } else {

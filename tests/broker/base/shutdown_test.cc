@@ -29,6 +29,26 @@ TEST(SignalWatcherDeathTest, DrainsThenReloadsThenEndsAtTheSecondSignal) {
       testing::ExitedWithCode(130), "");
 }
 
+// The second SIGTERM comes after the SIGHUP has been taken: what SIGHUP does is done by then.
+TEST(SignalWatcherDeathTest, ReloadsNoMoreOnceItDrains) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        std::promise<void> drained;
+        SignalWatcher watcher;
+        watcher.Run([&] { drained.set_value(); }, [] { _exit(1); });
+        kill(getpid(), SIGTERM);
+        drained.get_future().wait();
+        kill(getpid(), SIGHUP);
+        sigset_t pending;
+        do sigpending(&pending);
+        while (sigismember(&pending, SIGHUP) == 1);
+        kill(getpid(), SIGTERM);
+        pause();
+      },
+      testing::ExitedWithCode(130), "");
+}
+
 TEST(SignalWatcherDeathTest, StopsWatchingWhenDestroyed) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(
