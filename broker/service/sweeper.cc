@@ -8,6 +8,8 @@ namespace ccr {
 namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+// What a condition waits for stands still while the machine is suspended; the clock does not.
+constexpr absl::Duration kLongestSleep = absl::Seconds(1);
 
 int64_t ToNanos(absl::Time time) {
   return time == absl::InfiniteFuture() ? kNever : absl::ToUnixNanos(time);
@@ -49,7 +51,7 @@ void Sweeper::Run(const std::function<absl::Time()>& sweep) {
 bool Sweeper::SleepUntilDue() {
   MutexLock lock(mutex_);
   while (!stopping_ && due_ > ToNanos(clock_->Now())) {
-    const absl::Duration left = std::min(absl::Nanoseconds(due_ - ToNanos(clock_->Now())), absl::Hours(1));
+    const absl::Duration left = std::min(absl::Nanoseconds(due_ - ToNanos(clock_->Now())), kLongestSleep);
     changed_.wait_for(mutex_, absl::ToChronoNanoseconds(left));
   }
   due_ = kNever;

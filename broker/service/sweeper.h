@@ -12,7 +12,8 @@
 
 namespace ccr {
 
-// Sleeps until the earliest moment anybody asked for. Thread-safe.
+// Sleeps until the earliest moment anybody asked for; after a suspend of the machine it is at most a second late.
+// Thread-safe.
 class Sweeper {
  public:
   explicit Sweeper(const Clock* clock) : clock_(clock) {}
