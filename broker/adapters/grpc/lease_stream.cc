@@ -45,11 +45,13 @@ void LeaseStream::GoAway() {
 
 void LeaseStream::OnReadDone(bool ok) {
   if (!ok) return Close(grpc::Status::OK);
+  bool closed = false;
   {
     MutexLock lock(mutex_);
     executing_ = true;
+    closed = closed_;
   }
-  if (greeted_ || Greet()) {
+  if (greeted_ || (!closed && Greet())) {
     for (const Operation& operation : request_->operations()) Execute(operation);
   }
   EndReading();
@@ -68,8 +70,9 @@ void LeaseStream::EndReading() {
   if (gone != core::kNobody) service_->CloseStream(gone);
 }
 
-core::OwnerId LeaseStream::owner() {
+std::optional<core::OwnerId> LeaseStream::LeasingOwner() {
   MutexLock lock(mutex_);
+  if (closed_) return std::nullopt;
   return owner_;
 }
 
@@ -94,7 +97,7 @@ bool LeaseStream::Greet() {
 void LeaseStream::TakeOver(const v1::Hello& hello) {
   std::vector<BrokerService::HeldLease> held;
   for (const v1::HeldLease& lease : hello.held()) {
-    held.push_back({ParseLeaseId(lease.lease_id()).value_or(core::LeaseId()), lease.pool(), lease.key_fingerprint()});
+    held.push_back({*ParseLeaseId(lease.lease_id()), lease.pool(), lease.key_fingerprint()});
   }
   const BrokerService::OpenedStream opened = service_->OpenStream(hello.session_token(), held);
   Log(LogLevel::kInfo, "stream_opened",
@@ -126,7 +129,9 @@ void LeaseStream::Execute(const Operation& operation) {
 
 void LeaseStream::DoLease(uint64_t correlation, const v1::LeaseRequest& request) {
   if (auto error = Check(request)) return AddError(correlation, *error);
-  const LeaseArgs args(request, owner());
+  const std::optional<core::OwnerId> owner = LeasingOwner();
+  if (!owner.has_value()) return;
+  const LeaseArgs args(request, *owner);
   const auto answer = service_->Lease(args.params(), [&](const core::LeaseId& id) -> LeaseCallback {
     BeginWait(correlation, id);
     return [self = shared_from_this(), correlation](const LeaseAnswer& later) {
@@ -141,11 +146,12 @@ void LeaseStream::DoLease(uint64_t correlation, const v1::LeaseRequest& request)
 void LeaseStream::DoReport(uint64_t correlation, const v1::ReportRequest& request) {
   if (auto error = Check(request)) return AddError(correlation, *error);
   const ReportAnswer report = service_->Report(ToCore(request));
-  if (!WantsNext(request, report)) {
+  const std::optional<core::OwnerId> owner = LeasingOwner();
+  if (!owner.has_value() || !WantsNext(request, report)) {
     MutexLock lock(mutex_);
     return AddReport(correlation, report, nullptr);
   }
-  const LeaseArgs args(request.next(), owner());
+  const LeaseArgs args(request.next(), *owner);
   const auto next = service_->LeaseNext(args.params(), report, [&](const core::LeaseId& id) -> LeaseCallback {
     BeginWait(correlation, id);
     return [self = shared_from_this(), correlation, report](const LeaseAnswer& later) {
@@ -243,6 +249,7 @@ LeaseStream::Result* LeaseStream::AddResult(uint64_t correlation) {
 }
 
 void LeaseStream::Remember(uint64_t correlation, const core::LeaseId& id) {
+  unsent_[gathering_].push_back(id);
   if (grants_.size() < kRememberedGrants) {
     grants_.emplace_back(correlation, id);
     return;
@@ -263,8 +270,10 @@ void LeaseStream::OnWriteDone(bool ok) {
   MutexLock lock(mutex_);
   writing_ = false;
   messages_[1 - gathering_].Reset();
+  if (ok) unsent_[1 - gathering_].clear();
   if (closed_) {
-    if (ok && has_output_) {
+    if (ok && has_output_ && final_status_.error_code() != grpc::StatusCode::CANCELLED) {
+      unsent_[gathering_].clear();
       StartWriteAndFinish(messages_[gathering_].get(), grpc::WriteOptions(), final_status_);
       gathering_ = 1 - gathering_;
     } else {
@@ -294,6 +303,12 @@ void LeaseStream::Close(const grpc::Status& status) {
 }
 
 void LeaseStream::OnDone() {
+  std::vector<core::LeaseId> unsent;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& ids : unsent_) unsent.insert(unsent.end(), ids.begin(), ids.end());
+  }
+  for (const core::LeaseId& id : unsent) service_->Release(id);
   streams_->Remove(self_);
   self_.reset();
 }

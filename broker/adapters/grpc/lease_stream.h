@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,9 @@ class LeaseStreamSet {
 // Executes the operations of one message in order and answers them in one message, in order; a lease that waits is
 // answered later. One write is under way at a time, results gather meanwhile. Back-pressure: while more than
 // kMaxGathered results wait for the client to read, no further operation is read from it.
+//
+// Leases that were granted and not sent when the stream ended are given back at once; those that were sent have the
+// grace time. Reports of a stream that was cancelled still count.
 //
 // Lives until OnDone and until the last wait of it is answered. The lock is never held while the service is called.
 class LeaseStream final
@@ -83,7 +87,8 @@ class LeaseStream final
   void ReadOn() CCR_REQUIRES(mutex_);
   void Close(const grpc::Status& status) CCR_EXCLUDES(mutex_);
   void EndReading() CCR_EXCLUDES(mutex_);
-  core::OwnerId owner() CCR_EXCLUDES(mutex_);
+  // Whom new leases belong to, or nothing once the stream is closed: nobody would hear of them.
+  std::optional<core::OwnerId> LeasingOwner() CCR_EXCLUDES(mutex_);
 
   BrokerService* const service_;
   LeaseStreamSet* const streams_;
@@ -95,6 +100,7 @@ class LeaseStream final
 
   Mutex mutex_;
   ArenaMessage<Response> messages_[2] CCR_GUARDED_BY(mutex_);
+  std::vector<core::LeaseId> unsent_[2] CCR_GUARDED_BY(mutex_);  // the grants in each, until it is sent
   int gathering_ CCR_GUARDED_BY(mutex_) = 0;  // index of the message that takes results; the other one is being sent
   bool has_output_ CCR_GUARDED_BY(mutex_) = false;
   bool writing_ CCR_GUARDED_BY(mutex_) = false;

@@ -54,17 +54,18 @@ LeaseCallback UnaryLease::BeginWait(const core::LeaseId& id) {
 }
 
 void UnaryLease::EndWait(const LeaseAnswer& answer) {
-  bool cancelled = false;
   {
     MutexLock lock(mutex_);
     waiting_.reset();
-    cancelled = cancelled_;
   }
-  if (cancelled && answer.status.ok()) service_->Release(answer.grant.id);
   Answer(answer);
 }
 
 void UnaryLease::Answer(const LeaseAnswer& answer) {
+  if (answer.status.ok()) {
+    MutexLock lock(mutex_);
+    granted_ = answer.grant.id;
+  }
   if (report_ != nullptr) {
     if (answer.status.ok()) {
       Fill(answer, report_->mutable_next());
@@ -86,6 +87,16 @@ void UnaryLease::OnCancel() {
     waiting = waiting_;
   }
   if (waiting.has_value() && service_->CancelWait(*waiting)) Finish(grpc::Status::CANCELLED);
+}
+
+void UnaryLease::OnDone() {
+  std::optional<core::LeaseId> unheard;
+  {
+    MutexLock lock(mutex_);
+    if (cancelled_) unheard = granted_;
+  }
+  if (unheard.has_value()) service_->Release(*unheard);
+  self_.reset();
 }
 
 }  // namespace ccr

@@ -10,8 +10,8 @@
 
 namespace ccr {
 
-// Finishes the call when the answer is there. A client that goes while it waits gives up its place in the queue. Lives
-// until OnDone and until its wait has ended.
+// Finishes the call when the answer is there. A client that goes while it waits gives up its place in the queue; a
+// lease whose answer did not reach it is given back at once. Lives until OnDone and until its wait has ended.
 class UnaryLease final : public grpc::ServerUnaryReactor, public std::enable_shared_from_this<UnaryLease> {
  public:
   static grpc::ServerUnaryReactor* Lease(BrokerService* service, const ccr::broker::v1::LeaseRequest& request,
@@ -20,7 +20,7 @@ class UnaryLease final : public grpc::ServerUnaryReactor, public std::enable_sha
                                           ccr::broker::v1::ReportResponse* response);
 
   void OnCancel() override;
-  void OnDone() override { self_.reset(); }
+  void OnDone() override;
 
  private:
   explicit UnaryLease(BrokerService* service) : service_(service) {}
@@ -36,6 +36,7 @@ class UnaryLease final : public grpc::ServerUnaryReactor, public std::enable_sha
   std::shared_ptr<UnaryLease> self_;  // until OnDone
   Mutex mutex_;
   std::optional<core::LeaseId> waiting_ CCR_GUARDED_BY(mutex_);
+  std::optional<core::LeaseId> granted_ CCR_GUARDED_BY(mutex_);
   bool cancelled_ CCR_GUARDED_BY(mutex_) = false;
 };
 
