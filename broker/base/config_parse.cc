@@ -6,6 +6,7 @@
 #include "broker/base/absl_text.h"
 #include "broker/base/config_env.h"
 #include "broker/base/json5.h"
+#include "broker/base/utf8.h"
 #include "broker/base/yaml_reader.h"
 
 namespace ccr {
@@ -13,22 +14,6 @@ namespace {
 
 constexpr const char* kEmptyHint =
     R"(is empty: write {"Providers": [{"name": ..., "api_base_url": ..., "api_key": ..., "models": [...]}]})";
-
-// Length of the UTF-8 sequence at the start of `text`; 0 when it is none (RFC 3629: no surrogates, shortest form only).
-size_t Utf8Length(std::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  const unsigned char second = byte(1);
-  const bool bad = (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-                   (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F);
-  return bad ? 0 : length;
-}
 
 // Line of the first byte that is not UTF-8; 0 when all is well.
 int InvalidUtf8Line(std::string_view text) {

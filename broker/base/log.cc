@@ -3,10 +3,13 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cctype>
 #include <memory>
+
+#include "broker/base/utf8.h"
 
 namespace ccr {
 namespace {
@@ -27,23 +30,45 @@ std::shared_ptr<spdlog::logger> Logger() {
 
 constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn", "error"};
 
+// What a terminal or a reader of lines acts on instead of showing it: C0, DEL, C1, separators and marks of direction.
+bool IsControl(std::string_view character) {
+  const auto c = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return c < 0x20 || c == 0x7f;
+  if (character.size() == 2) return character < "\xC2\xA0";
+  const auto within = [character](std::string_view first, std::string_view last) {
+    return character >= first && character <= last;
+  };
+  return within("\xE2\x80\x8E", "\xE2\x80\x8F") || within("\xE2\x80\xA8", "\xE2\x80\xAE") ||
+         within("\xE2\x81\xA6", "\xE2\x81\xA9");
+}
+
+void AppendControl(std::string_view character, std::string* out) {
+  uint32_t value = static_cast<unsigned char>(character[0]) & (character.size() == 1 ? 0x7fU : 0x1fU);
+  for (const char c : character.substr(1)) value = value << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  fmt::format_to(std::back_inserter(*out), "\\u{:04x}", value & 0xffffU);
+}
+
 void AppendEscaped(std::string_view text, std::string* out) {
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      *out += '\\';
-      *out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(*out), "\\u{:04x}", static_cast<int>(c));
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, std::max<size_t>(1, Utf8Length(text)));
+    if (character == "\"" || character == "\\") {
+      out->append("\\").append(character);
+    } else if (Utf8Length(text) == 0) {
+      *out += "\\ufffd";
+    } else if (IsControl(character)) {
+      AppendControl(character, out);
     } else {
-      *out += c;
+      out->append(character);
     }
+    text.remove_prefix(character.size());
   }
 }
 
 bool NeedsQuotes(std::string_view text) {
   if (text.empty()) return true;
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\') return true;
+    const bool plain = c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
+    if (!plain) return true;
   }
   return false;
 }

@@ -31,7 +31,7 @@ void InitLog(LogFormat format, LogLevel level);
 bool LogEnabled(LogLevel level);
 
 // Writes one line: time, level, event, fields. Whatever looks like a credential in a field's text ("sk-...", "AIza...",
-// "Bearer ...") is replaced by "[redacted]". Thread-safe.
+// "Bearer ...") is replaced by "[redacted]"; control characters and what is no UTF-8 are escaped. Thread-safe.
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
 // The redaction alone.

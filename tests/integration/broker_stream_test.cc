@@ -118,6 +118,45 @@ TEST_F(BrokerStreamTest, TheFirstMessageMustGreet) {
   EXPECT_EQ(broker_->Pool("p").acquired(), 0u);
 }
 
+TEST_F(BrokerStreamTest, AGreetingThatIsWrongIsRefusedWithTheFieldNamed) {
+  const std::string id(48, '0');
+  const auto refusal = [this](const v1::LeaseStreamRequest& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+    const auto stream = broker_->broker().LeaseStream(&context);
+    stream->Write(request);
+    v1::LeaseStreamResponse response;
+    EXPECT_FALSE(stream->Read(&response));
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    const auto detail = FindDetail<google::rpc::BadRequest>(status);
+    return detail.has_value() ? detail->field_violations(0).field() : "(none)";
+  };
+  v1::LeaseStreamRequest good;
+  good.mutable_hello()->set_session_token(kToken);
+  v1::HeldLease* held = good.mutable_hello()->add_held();
+  held->set_lease_id(id);
+  held->set_pool("p");
+  v1::LeaseStreamRequest bad = good;
+  for (const std::string& wrong : {std::string(), std::string("bad"), id + "0", std::string(48, 'g')}) {
+    bad.mutable_hello()->mutable_held(0)->set_lease_id(wrong);
+    EXPECT_EQ(refusal(bad), "hello.held[0].lease_id") << wrong;
+  }
+  bad = good;
+  bad.mutable_hello()->mutable_held(0)->set_pool(std::string(257, 'p'));
+  EXPECT_EQ(refusal(bad), "hello.held[0].pool");
+  bad = good;
+  bad.mutable_hello()->mutable_held(0)->set_key_fingerprint(std::string(65, 'f'));
+  EXPECT_EQ(refusal(bad), "hello.held[0].key_fingerprint");
+  bad = good;
+  for (int i = 0; i < 65536; ++i) *bad.mutable_hello()->add_held() = *held;
+  EXPECT_EQ(refusal(bad), "hello.held");
+  bad = good;
+  bad.mutable_hello()->set_client(std::string(257, 'c'));
+  EXPECT_EQ(refusal(bad), "hello.client");
+  EXPECT_EQ(broker_->service().streams(), 0U);
+}
+
 TEST_F(BrokerStreamTest, AWaitIsAnsweredWhileOthersAreAnsweredAtOnce) {
   StreamClient stream(*broker_, kToken);
   const v1::LeaseResponse held = stream.Lease("queued");

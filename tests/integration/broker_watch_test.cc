@@ -1,5 +1,7 @@
+#include "broker/adapters/grpc/watches.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "tests/integration/broker_fixture.h"
+#include "tests/integration/fake_calls.h"
 
 namespace ccr {
 namespace {
@@ -126,6 +128,58 @@ TEST_F(BrokerWatchTest, ASlowWatcherLosesTheOldestAndIsToldHowMany) {
   EXPECT_GT(dropped, 0u);
   EXPECT_EQ(told + dropped, kLeases);
   context.TryCancel();
+}
+
+TEST_F(BrokerWatchTest, AWatcherThatNeverReadsKeepsAMegabyteAtMost) {
+  constexpr uint64_t kBatches = 10000;
+  EventHub hub;
+  WatchSlots slots(1);
+  v1::WatchEventsRequest all;
+  auto* watch = new EventWatch(slots.Take(), all, &hub);
+  FakeEventCall call(watch);
+  const auto pool = std::make_shared<PoolNames>();
+  pool->pool = std::string(8000, 'p');
+  for (uint64_t i = 0; i < kBatches; ++i) hub.OnPoolAdded(pool);
+  uint64_t dropped = 0;
+  size_t bytes = 0;
+  std::vector<v1::Event> kept = call.ReadAll();
+  for (const v1::Event& event : kept) {
+    dropped += event.count();
+    bytes += event.ByteSizeLong();
+  }
+  EXPECT_EQ(dropped + kept.size() - 1, kBatches);
+  EXPECT_LT(bytes, EventWatch::kMaxQueuedBytes + 20000);
+  EXPECT_GT(bytes, EventWatch::kMaxQueuedBytes - 20000);
+  EXPECT_EQ(slots.Take(), nullptr);
+  call.Cancel();
+  EXPECT_NE(slots.Take(), nullptr);
+}
+
+TEST_F(BrokerWatchTest, WatchersAreBoundedInNumber) {
+  struct Watcher {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::Event>> reader;
+  };
+  std::vector<std::unique_ptr<Watcher>> watchers;
+  const auto watch = [&] {
+    watchers.push_back(std::make_unique<Watcher>());
+    watchers.back()->reader = broker_->admin().WatchEvents(&watchers.back()->context, v1::WatchEventsRequest());
+    watchers.back()->reader->WaitForInitialMetadata();
+  };
+  for (int i = 0; i < 64; ++i) watch();
+  const auto refused = [&] {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+    const auto reader = broker_->admin().WatchEvents(&context, v1::WatchEventsRequest());
+    v1::Event event;
+    EXPECT_FALSE(reader->Read(&event));
+    return reader->Finish().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  };
+  EXPECT_TRUE(Eventually(refused));
+  watchers.front()->context.TryCancel();
+  bool room = false;
+  EXPECT_TRUE(Eventually([&] { return room = room || !refused(); })) << "who leaves makes room";
+  for (const auto& watcher : watchers) watcher->context.TryCancel();
 }
 
 // What gRPC's health checking and reflection look like on the wire, without their generated code.

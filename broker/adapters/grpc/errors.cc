@@ -59,6 +59,10 @@ google::rpc::Status NotFound(std::string_view message) {
   return MakeStatus(grpc::StatusCode::NOT_FOUND, message);
 }
 
+google::rpc::Status Exhausted(std::string_view message) {
+  return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED, message);
+}
+
 google::rpc::Status ToRpcStatus(const LeaseAnswer& answer) {
   google::rpc::Status status =
       MakeStatus(static_cast<grpc::StatusCode>(answer.status.code()), ToStd(answer.status.message()));

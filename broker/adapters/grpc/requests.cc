@@ -15,6 +15,8 @@ constexpr size_t kMaxFingerprintBytes = 64;
 constexpr size_t kMaxErrorBytes = 128;
 constexpr size_t kMinTokenBytes = 16;
 constexpr size_t kMaxTokenBytes = 64;
+constexpr size_t kMaxClientBytes = 256;
+constexpr int kMaxHeld = 65536;
 
 std::optional<google::rpc::Status> TooLong(std::string_view field, const std::string& value, size_t limit) {
   if (value.size() <= limit) return std::nullopt;
@@ -33,6 +35,13 @@ std::optional<google::rpc::Status> CheckLease(const v1::LeaseRequest& request, c
     if (auto error = TooLong(prefix + "exclude", fingerprint, kMaxFingerprintBytes)) return error;
   }
   return std::nullopt;
+}
+
+std::optional<google::rpc::Status> CheckHeld(const v1::HeldLease& lease, int index) {
+  const std::string prefix = absl::StrCat("hello.held[", index, "].");
+  if (!ParseLeaseId(lease.lease_id())) return BadField(prefix + "lease_id", "not an id of a lease");
+  if (auto error = TooLong(prefix + "pool", lease.pool(), kMaxPoolBytes)) return error;
+  return TooLong(prefix + "key_fingerprint", lease.key_fingerprint(), kMaxFingerprintBytes);
 }
 
 }  // namespace
@@ -55,8 +64,24 @@ std::optional<google::rpc::Status> Check(const v1::ReportRequest& request) {
 
 std::optional<google::rpc::Status> Check(const v1::Hello& hello) {
   const size_t size = hello.session_token().size();
-  if (size >= kMinTokenBytes && size <= kMaxTokenBytes) return std::nullopt;
-  return BadField("hello.session_token", absl::StrCat("must have ", kMinTokenBytes, " to ", kMaxTokenBytes, " bytes"));
+  if (size < kMinTokenBytes || size > kMaxTokenBytes) {
+    return BadField("hello.session_token",
+                    absl::StrCat("must have ", kMinTokenBytes, " to ", kMaxTokenBytes, " bytes"));
+  }
+  if (auto error = TooLong("hello.client", hello.client(), kMaxClientBytes)) return error;
+  if (hello.held_size() > kMaxHeld) return BadField("hello.held", absl::StrCat("more than ", kMaxHeld, " leases"));
+  for (int i = 0; i < hello.held_size(); ++i) {
+    if (auto error = CheckHeld(hello.held(i), i)) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<google::rpc::Status> Check(const v1::WatchRoutingRequest& request) {
+  return TooLong("client", request.client(), kMaxClientBytes);
+}
+
+std::optional<google::rpc::Status> Check(const v1::WatchEventsRequest& request) {
+  return TooLong("pool", request.pool(), kMaxPoolBytes);
 }
 
 LeaseArgs::LeaseArgs(const v1::LeaseRequest& request, core::OwnerId owner)

@@ -6,6 +6,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "broker/service/broker_service.h"
+#include "ccr/broker/v1/key_admin.pb.h"
 #include "ccr/broker/v1/key_broker.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -15,6 +16,8 @@ namespace ccr {
 std::optional<google::rpc::Status> Check(const broker::v1::LeaseRequest& request);
 std::optional<google::rpc::Status> Check(const broker::v1::ReportRequest& request);
 std::optional<google::rpc::Status> Check(const broker::v1::Hello& hello);
+std::optional<google::rpc::Status> Check(const broker::v1::WatchRoutingRequest& request);
+std::optional<google::rpc::Status> Check(const broker::v1::WatchEventsRequest& request);
 
 // A lease request as the service takes it. Points into `request`, which must outlive it.
 class LeaseArgs {

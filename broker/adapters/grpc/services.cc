@@ -1,12 +1,13 @@
 #include "broker/adapters/grpc/services.h"
 
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "broker/adapters/grpc/convert.h"
 #include "broker/adapters/grpc/errors.h"
+#include "broker/adapters/grpc/requests.h"
 #include "broker/adapters/grpc/unary_lease.h"
-#include "broker/adapters/grpc/watches.h"
 #include "broker/base/log.h"
 
 namespace ccr {
@@ -16,6 +17,10 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grp
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(status);
   return reactor;
+}
+
+grpc::Status TooMany(int watches) {
+  return ToGrpcStatus(Exhausted(absl::StrCat(watches, " clients watch already; try again when one has left")));
 }
 
 }  // namespace
@@ -47,8 +52,12 @@ grpc::ServerBidiReactor<v1::LeaseStreamRequest, v1::LeaseStreamResponse>* KeyBro
 
 grpc::ServerWriteReactor<v1::RoutingTable>* KeyBrokerService::WatchRouting(grpc::CallbackServerContext* /*context*/,
                                                                            const v1::WatchRoutingRequest* request) {
+  using Refused = RefusedWatch<v1::RoutingTable>;
+  if (const auto error = Check(*request)) return new Refused(ToGrpcStatus(*error));
+  WatchSlots::Slot slot = watches_.Take();
+  if (slot == nullptr) return new Refused(TooMany(kMaxWatches));
   Log(LogLevel::kDebug, "routing_watched", {{"client", request->client()}});
-  return new RoutingWatch(&service_->routing());
+  return new RoutingWatch(std::move(slot), &service_->routing());
 }
 
 grpc::ServerUnaryReactor* KeyAdminService::ListPools(grpc::CallbackServerContext* context,
@@ -72,7 +81,11 @@ grpc::ServerUnaryReactor* KeyAdminService::ListPools(grpc::CallbackServerContext
 
 grpc::ServerWriteReactor<v1::Event>* KeyAdminService::WatchEvents(grpc::CallbackServerContext* /*context*/,
                                                                   const v1::WatchEventsRequest* request) {
-  return new EventWatch(*request, events_);
+  using Refused = RefusedWatch<v1::Event>;
+  if (const auto error = Check(*request)) return new Refused(ToGrpcStatus(*error));
+  WatchSlots::Slot slot = watches_.Take();
+  if (slot == nullptr) return new Refused(TooMany(kMaxWatches));
+  return new EventWatch(std::move(slot), *request, events_);
 }
 
 }  // namespace ccr

@@ -5,6 +5,7 @@
 
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/lease_stream.h"
+#include "broker/adapters/grpc/watches.h"
 #include "broker/service/broker_service.h"
 #include "ccr/broker/v1/key_admin.grpc.pb.h"
 #include "ccr/broker/v1/key_broker.grpc.pb.h"
@@ -29,14 +30,19 @@ class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackServic
   LeaseStreamSet& streams() { return streams_; }
 
  private:
+  static constexpr int kMaxWatches = 1024;
+
   BrokerService* const service_;
   LeaseStreamSet streams_;
+  WatchSlots watches_{kMaxWatches};
 };
 
 class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService {
  public:
   KeyAdminService(BrokerService* service, EventHub* events, std::string config_path)
       : service_(service), events_(events), config_path_(std::move(config_path)) {}
+
+  static constexpr int kMaxWatches = 64;
 
   grpc::ServerUnaryReactor* ListPools(grpc::CallbackServerContext* context,
                                       const ccr::broker::v1::ListPoolsRequest* request,
@@ -48,6 +54,7 @@ class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService 
   BrokerService* const service_;
   EventHub* const events_;
   const std::string config_path_;
+  WatchSlots watches_{kMaxWatches};
 };
 
 }  // namespace ccr

@@ -7,7 +7,15 @@
 
 namespace ccr {
 
-RoutingWatch::RoutingWatch(RoutingHub* hub) {
+WatchSlots::Slot WatchSlots::Take() {
+  int free = free_;
+  while (free > 0) {
+    if (free_.compare_exchange_weak(free, free - 1)) return Slot(this);
+  }
+  return nullptr;
+}
+
+RoutingWatch::RoutingWatch(WatchSlots::Slot slot, RoutingHub* hub) : slot_(std::move(slot)) {
   subscription_ = hub->Follow([this](std::shared_ptr<const Routing> routing) { Push(std::move(routing)); });
 }
 
@@ -48,8 +56,8 @@ void RoutingWatch::OnDone() {
   delete this;
 }
 
-EventWatch::EventWatch(const v1::WatchEventsRequest& request, EventHub* hub)
-    : pool_(request.pool()), include_leases_(request.include_leases()), hub_(hub) {
+EventWatch::EventWatch(WatchSlots::Slot slot, const v1::WatchEventsRequest& request, EventHub* hub)
+    : slot_(std::move(slot)), pool_(request.pool()), include_leases_(request.include_leases()), hub_(hub) {
   StartSendInitialMetadata();
   hub_->Add(this);
 }
@@ -80,24 +88,31 @@ void EventWatch::OnPool(const std::shared_ptr<const PoolNames>& pool, bool added
 }
 
 void EventWatch::Push(v1::Event event) {
-  if (queue_.size() >= kMaxQueued) {
-    queue_.pop_front();
+  queued_bytes_ += event.ByteSizeLong();
+  queue_.push_back(std::move(event));
+  while (queue_.size() > kMaxQueued || queued_bytes_ > kMaxQueuedBytes) {
+    Pop();
     ++dropped_;
   }
-  queue_.push_back(std::move(event));
+}
+
+v1::Event EventWatch::Pop() {
+  v1::Event event = std::move(queue_.front());
+  queue_.pop_front();
+  queued_bytes_ -= event.ByteSizeLong();
+  return event;
 }
 
 void EventWatch::MaybeWrite() {
-  if (closed_ || writing_ || queue_.empty()) return;
+  if (closed_ || writing_ || (queue_.empty() && dropped_ == 0)) return;
   writing_ = true;
   if (dropped_ > 0) {
     event_.Clear();
     event_.set_type(v1::Event::EVENTS_DROPPED);
-    *event_.mutable_time() = queue_.front().time();
+    if (!queue_.empty()) *event_.mutable_time() = queue_.front().time();
     event_.set_count(std::exchange(dropped_, 0));
   } else {
-    event_ = std::move(queue_.front());
-    queue_.pop_front();
+    event_ = Pop();
   }
   StartWrite(&event_);
 }

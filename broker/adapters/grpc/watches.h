@@ -1,6 +1,7 @@
 // The server's streams that only send: routing tables and events.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
@@ -13,10 +14,33 @@
 
 namespace ccr {
 
+// How many watches of a kind there may be at once. Thread-safe; outlives its slots.
+class WatchSlots {
+ public:
+  struct GiveBack {
+    void operator()(WatchSlots* slots) const { ++slots->free_; }
+  };
+  using Slot = std::unique_ptr<WatchSlots, GiveBack>;
+
+  explicit WatchSlots(int most) : free_(most) {}
+  Slot Take();  // null when all are taken
+
+ private:
+  std::atomic<int> free_;
+};
+
+// Ends its call with an error. Deletes itself.
+template <typename Message>
+class RefusedWatch final : public grpc::ServerWriteReactor<Message> {
+ public:
+  explicit RefusedWatch(const grpc::Status& status) { this->Finish(status); }
+  void OnDone() override { delete this; }
+};
+
 // Sends the routing table and every later one; a client that is slow skips to the latest. Deletes itself.
 class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::RoutingTable> {
  public:
-  explicit RoutingWatch(RoutingHub* hub);
+  RoutingWatch(WatchSlots::Slot slot, RoutingHub* hub);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -27,6 +51,7 @@ class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Rout
   void MaybeWrite() CCR_REQUIRES(mutex_);
   void Close() CCR_REQUIRES(mutex_);
 
+  const WatchSlots::Slot slot_;
   Mutex mutex_;
   std::shared_ptr<const Routing> latest_ CCR_GUARDED_BY(mutex_);
   ccr::broker::v1::RoutingTable table_ CCR_GUARDED_BY(mutex_);
@@ -35,13 +60,15 @@ class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Rout
   RoutingHub::Subscription subscription_;
 };
 
-// Sends events, one a message. At most kMaxQueued wait; then the oldest are dropped and EVENTS_DROPPED counts them.
+// Sends events, one a message. At most kMaxQueued of kMaxQueuedBytes together wait; then the oldest are dropped and
+// EVENTS_DROPPED counts them.
 // Deletes itself.
 class EventWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Event>, private EventSink {
  public:
   static constexpr size_t kMaxQueued = 4096;
+  static constexpr size_t kMaxQueuedBytes = 1024 * 1024;
 
-  EventWatch(const ccr::broker::v1::WatchEventsRequest& request, EventHub* hub);
+  EventWatch(WatchSlots::Slot slot, const ccr::broker::v1::WatchEventsRequest& request, EventHub* hub);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -52,14 +79,17 @@ class EventWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Event>
   void OnPool(const std::shared_ptr<const PoolNames>& pool, bool added) override;
   bool Watches(const PoolNames& pool) const;
   void Push(ccr::broker::v1::Event event) CCR_REQUIRES(mutex_);
+  ccr::broker::v1::Event Pop() CCR_REQUIRES(mutex_);
   void MaybeWrite() CCR_REQUIRES(mutex_);
   void Close() CCR_REQUIRES(mutex_);
 
+  const WatchSlots::Slot slot_;
   const std::string pool_;  // empty = all
   const bool include_leases_;
   EventHub* const hub_;
   Mutex mutex_;
   std::deque<ccr::broker::v1::Event> queue_ CCR_GUARDED_BY(mutex_);
+  size_t queued_bytes_ CCR_GUARDED_BY(mutex_) = 0;  // of queue_, serialized
   uint64_t dropped_ CCR_GUARDED_BY(mutex_) = 0;
   ccr::broker::v1::Event event_ CCR_GUARDED_BY(mutex_);
   bool writing_ CCR_GUARDED_BY(mutex_) = false;

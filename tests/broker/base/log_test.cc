@@ -38,5 +38,16 @@ TEST(LogTest, JsonLineIsEscapedAndRedacted) {
   InitLog(LogFormat::kText, LogLevel::kInfo);
 }
 
+TEST(LogTest, ControlCharactersAndBrokenTextAreEscaped) {
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kInfo, "x",
+      {{"a", "\x1b[2J\x7f"}, {"b", "\xC2\x9B\xE2\x80\xAE"}, {"c", "\xff\xC3"}, {"d", "\xC3\xA9"}});
+  const std::string line = testing::internal::GetCapturedStderr();
+  EXPECT_NE(line.find(R"(a="\u001b[2J\u007f" b="\u009b\u202e" c="\ufffd\ufffd" d=")"
+                      "\xC3\xA9\""),
+            std::string::npos)
+      << line;
+}
+
 }  // namespace
 }  // namespace ccr
