@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Builds the image and runs deploy/docker-compose.yml for real: see compose/scenario.py. Ends non-zero on any failure.
-# Needs root (it kills what runs in containers), a container engine on this machine and docker-compose. Where no engine runs,
-# ../shared/container_engine.sh beside the clone, or the file that CONTAINER_ENGINE names, starts one of its own.
+# Needs root (it kills what runs in containers). Uses the container engine that runs on this machine, with docker-compose; where
+# none does, it installs and starts one of its own, compose/engine.sh.
 #   CCR_IMAGE=NAME   tests that image instead of building one
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$repo"
-engine_file=${CONTAINER_ENGINE:-$repo/../shared/container_engine.sh}
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ccr-compose.XXXXXX")
 own_engine=false
 inside=()
@@ -30,16 +29,13 @@ start_engine() {
 [ "$(id -u)" -eq 0 ] || fail "run it as root"
 if docker info >/dev/null 2>&1; then
   docker-compose version >/dev/null 2>&1 || docker compose version >/dev/null 2>&1 || fail "docker-compose is missing"
-elif [ -r "$engine_file" ]; then
-  # shellcheck disable=SC1090
-  . "$engine_file"
-  { command -v dockerd && command -v docker-compose && command -v debootstrap; } >/dev/null || engine_install \
-    || fail "the container engine cannot be installed"
+else
+  . deploy/packages.sh
+  . tests/e2e/compose/engine.sh
+  engine_install || fail "the container engine cannot be installed"
   ! docker info >/dev/null 2>&1 || fail "the engine in $ENGINE_DIR runs already: another test?"
   own_engine=true
   inside=(engine_exec)
-else
-  fail "no container engine: \"docker info\" fails, and there is no $engine_file to start one"
 fi
 
 start_engine build
