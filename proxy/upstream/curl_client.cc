@@ -3,6 +3,8 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "proxy/upstream/silence.h"
+
 namespace ccr::proxy {
 CurlClient::CurlClient(boost::asio::io_context& loop, const UpstreamClient::Options& options, RunningTransfers& running)
     : loop_(loop),
@@ -71,6 +73,12 @@ void CurlClient::AfterWork() {
   CURLcode code = CURLE_OK;
   while (CURL* const easy = multi_.NextDone(&code)) {
     CurlTransfer* const transfer = Of(easy);
+    if (transfer->TakesAnother(code)) {
+      multi_.Remove(easy);
+      multi_.Add(easy);
+      continue;
+    }
+    if (multi_.IsOpen(transfer->socket())) Acknowledge(transfer->socket());
     Finish(transfer, transfer->ResultOf(code, std::chrono::steady_clock::now()));
   }
 }

@@ -22,6 +22,7 @@ class CurlClient {
   void UnpauseSoon(CurlTransfer* transfer);
   void Cancel(CurlTransfer* transfer);
   void Finish(CurlTransfer* transfer, const UpstreamResult& result);
+  MultiLoop& multi() { return multi_; }
 
  private:
   static CurlTransfer* Of(CURL* easy);

@@ -1,5 +1,6 @@
 #include "proxy/upstream/curl_transfer.h"
 
+#include <openssl/ssl.h>
 #include <string.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "broker/base/absl_text.h"
 #include "proxy/upstream/curl_client.h"
 #include "proxy/upstream/curl_error.h"
+#include "proxy/upstream/silence.h"
 
 namespace ccr::proxy {
 namespace {
@@ -20,6 +22,25 @@ constexpr size_t kSmallBody = 64 * 1024;
 constexpr long kReadBuffer = 32 * 1024 - 1;
 // From here on curl would wait for "100 Continue" by itself.
 constexpr size_t kExpectsContinue = 1024 * 1024;
+
+constexpr std::string_view kBadChunks = "the chunks of the answer are malformed";
+constexpr std::string_view kCut = "the connection was closed before the end of the answer";
+
+enum class TlsState { kSilent, kHttp2, kPending };
+
+// Of the connection in use. Without TLS it is silent; with another library than OpenSSL nothing can be known.
+TlsState TlsOf(CURL* easy) {
+  const curl_tlssessioninfo* info = nullptr;
+  if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == nullptr || info->internals == nullptr)
+    return TlsState::kSilent;
+  if (info->backend != CURLSSLBACKEND_OPENSSL) return TlsState::kPending;
+  const auto* tls = static_cast<const SSL*>(info->internals);
+  const unsigned char* protocol = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(tls, &protocol, &size);
+  if (std::string_view(reinterpret_cast<const char*>(protocol), size) == "h2") return TlsState::kHttp2;
+  return SSL_has_pending(tls) != 0 ? TlsState::kPending : TlsState::kSilent;
+}
 
 template <typename Function>
 void SetCallback(CURL* easy, CURLoption function_option, Function function, CURLoption data_option, void* data) {
@@ -42,13 +63,14 @@ CurlTransfer::CurlTransfer(CurlClient& client, const UpstreamClient::Options& op
   curl_easy_setopt(easy_, CURLOPT_CAPATH, nullptr);
   if (!options.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_file.c_str());
   curl_easy_setopt(easy_, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy_, CURLOPT_NOPROXY, "");
   curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy_, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(easy_, CURLOPT_NOPROGRESS, 1L);
   curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, kReadBuffer);
+  curl_easy_setopt(easy_, CURLOPT_HTTP_TRANSFER_DECODING, 0L);  // curl finds the end, and hands over chunks as they are
+  SetCallback(easy_, CURLOPT_PREREQFUNCTION, &CurlTransfer::OnConnected, CURLOPT_PREREQDATA, this);
   SetCallback(easy_, CURLOPT_HEADERFUNCTION, &CurlTransfer::OnHeader, CURLOPT_HEADERDATA, this);
   SetCallback(easy_, CURLOPT_WRITEFUNCTION, &CurlTransfer::OnBody, CURLOPT_WRITEDATA, this);
   SetCallback(easy_, CURLOPT_READFUNCTION, &CurlTransfer::OnUpload, CURLOPT_READDATA, this);
@@ -63,6 +85,11 @@ CurlTransfer::~CurlTransfer() {
 void CurlTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now) {
   Transfer::Begin(std::move(request), handler, now);
   piece_ = offset_ = 0;
+  connected_at_ = SteadyTime::min();
+  socket_ = -1;
+  kept_ = stale_ = replaced_ = complete_ = false;
+  chunks_.reset();
+  curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 0L);
   expected_ = -1;
   received_ = 0;
   curl_paused_ = false;
@@ -159,16 +186,59 @@ bool CurlTransfer::HasHeader(std::string_view name) const {
                      [&](const auto& header) { return absl::EqualsIgnoreCase(ToAbsl(header.first), ToAbsl(name)); });
 }
 
+// HTTP/2 tells answers apart, and its connections have things to say at any time.
+int CurlTransfer::OnConnected(void* self_pointer, char* remote_ip, char* local_ip, int remote_port, int local_port) {
+  auto* self = static_cast<CurlTransfer*>(self_pointer);
+  self->connected_at_ = std::chrono::steady_clock::now();
+  const MultiLoop::Line line = self->client_.multi().Claim(local_ip, local_port, remote_ip, remote_port);
+  long connects = 0;
+  curl_easy_getinfo(self->easy_, CURLINFO_NUM_CONNECTS, &connects);
+  self->kept_ = line.kept || (line.socket < 0 && connects == 0);
+  if (self->kept_) BoundSilence(line.socket);
+  const TlsState tls = TlsOf(self->easy_);
+  if (tls == TlsState::kHttp2) return CURL_PREREQFUNC_OK;
+  self->socket_ = line.socket;
+  if (!self->kept_) return CURL_PREREQFUNC_OK;
+  curl_easy_setopt(self->easy_, CURLOPT_FRESH_CONNECT, 1L);  // for the next try, which may be curl's own
+  self->stale_ = tls != TlsState::kSilent || !IsSilent(line.socket);
+  return self->stale_ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+bool CurlTransfer::TakesAnother(CURLcode code) {
+  const bool failed = code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING || stale_;
+  if (handler() == nullptr || !failed || !kept_ || replaced_ || head_.bytes() > 0) return false;
+  replaced_ = true;
+  kept_ = stale_ = false;
+  piece_ = offset_ = 0;
+  connected_at_ = SteadyTime::min();
+  curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L);
+  return true;
+}
+
 size_t CurlTransfer::OnHeader(char* data, size_t size, size_t count, void* self_pointer) {
   auto* self = static_cast<CurlTransfer*>(self_pointer);
   if (self->handler() == nullptr) return 0;
-  if (self->head_.AddLine({data, size * count})) {
-    self->NoteHead(std::chrono::steady_clock::now());
-    UpstreamHead head = self->head_.Take();
-    self->expected_ = head.content_length;
-    self->handler()->OnHead(std::move(head));
+  const ResponseHead::Line line = self->head_.AddLine({data, size * count});
+  if (line == ResponseHead::Line::kRefused) return 0;
+  if (line == ResponseHead::Line::kLast) self->TakeHead();
+  return self->handler() == nullptr || self->complete_ ? 0 : size * count;
+}
+
+void CurlTransfer::TakeHead() {
+  NoteHead(std::chrono::steady_clock::now());
+  const bool http1 = head_.http1();
+  const bool chunked = head_.chunked();
+  UpstreamHead head = head_.Take();
+  const bool bodiless = request_.method == "HEAD" || head.status == 204 || head.status == 304;
+  if (chunked && !bodiless) {
+    chunks_.emplace();
+    head.content_length = -1;
+    std::erase_if(head.headers,
+                  [](const auto& header) { return absl::EqualsIgnoreCase(header.first, "content-length"); });
   }
-  return self->handler() == nullptr ? 0 : size * count;
+  expected_ = head.content_length;
+  complete_ = http1 && (bodiless || expected_ == 0);
+  handler()->OnHead(std::move(head));
 }
 
 size_t CurlTransfer::OnBody(char* data, size_t size, size_t count, void* self_pointer) {
@@ -178,9 +248,21 @@ size_t CurlTransfer::OnBody(char* data, size_t size, size_t count, void* self_po
     self->curl_paused_ = true;
     return CURL_WRITEFUNC_PAUSE;
   }
+  if (self->chunks_) return self->TakeChunks({data, size * count});
   self->received_ += static_cast<int64_t>(size * count);
   self->Deliver({data, size * count}, std::chrono::steady_clock::now());
   return self->handler() == nullptr ? 0 : size * count;
+}
+
+size_t CurlTransfer::TakeChunks(std::string_view bytes) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  std::string_view rest = bytes;
+  for (auto piece = chunks_->Next(&rest); !piece.empty(); piece = chunks_->Next(&rest)) {
+    Deliver(piece, now);
+    if (handler() == nullptr) return 0;
+  }
+  complete_ = chunks_->done();
+  return chunks_->malformed() || !rest.empty() ? 0 : bytes.size();
 }
 
 size_t CurlTransfer::OnUpload(char* to, size_t size, size_t count, void* self_pointer) {
@@ -209,12 +291,6 @@ int CurlTransfer::OnSeek(void* self_pointer, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
-SteadyTime CurlTransfer::ConnectedAt() const {
-  curl_off_t connected_us = 0;
-  curl_easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-  return connected_us > 0 ? started_ + std::chrono::microseconds(connected_us) : SteadyTime::min();
-}
-
 // Curl keeps this time itself; what we look for begins at the earliest when it is connected.
 SteadyTime CurlTransfer::ConnectDeadline(SteadyTime now) const {
   return After(now, request_.first_byte_timeout);
@@ -227,7 +303,10 @@ bool CurlTransfer::Sent() const {
 }
 
 UpstreamResult CurlTransfer::ResultOf(CURLcode code, SteadyTime now) const {
-  if (received_ == expected_) code = CURLE_OK;  // complete, however the connection has ended then
+  if (complete_ || received_ == expected_) code = CURLE_OK;  // however the connection has ended then
+  if (!head_.fault().empty()) return Result(TransportError::kRead, head_.fault(), now);
+  if (chunks_ && chunks_->malformed()) return Result(TransportError::kRead, kBadChunks, now);
+  if (chunks_ && !chunks_->done() && code == CURLE_OK) return Result(TransportError::kRead, kCut, now);
   const TransportError error = ClassifyCurlError(code, Sent() || head_read());
   if (headers_.broken()) return Result(error, kLineBreak, now);
   return Result(error, code == CURLE_OK ? "" : curl_easy_strerror(code), now);

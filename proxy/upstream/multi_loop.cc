@@ -1,10 +1,17 @@
 #include "proxy/upstream/multi_loop.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proxy/upstream/silence.h"
 
 namespace ccr::proxy {
 
@@ -16,8 +23,38 @@ struct MultiLoop::Socket {
   int wanted = 0;   // CURL_CSELECT_IN and _OUT
   int waiting = 0;  // for which of them a wait is under way
   bool closed = false;
+  std::string ends;  // once claimed
   boost::asio::posix::stream_descriptor descriptor;
 };
+
+namespace {
+
+// "IP PORT", or "IP" alone, of one end of a connection.
+std::string Text(const sockaddr_storage& end, bool with_port) {
+  char ip[INET6_ADDRSTRLEN] = "";
+  const bool v6 = end.ss_family == AF_INET6;
+  const auto& in6 = reinterpret_cast<const sockaddr_in6&>(end);
+  const auto& in4 = reinterpret_cast<const sockaddr_in&>(end);
+  if (v6) inet_ntop(AF_INET6, &in6.sin6_addr, ip, sizeof ip);
+  if (!v6) inet_ntop(AF_INET, &in4.sin_addr, ip, sizeof ip);
+  return with_port ? absl::StrCat(ip, " ", ntohs(v6 ? in6.sin6_port : in4.sin_port)) : ip;
+}
+
+bool Leads(int socket, const std::string& local, const char* remote_ip) {
+  sockaddr_storage here{}, there{};
+  socklen_t size = sizeof here;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&here), &size) != 0) return false;
+  size = sizeof there;
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&there), &size) != 0) return false;
+  return Text(here, true) == local && Text(there, false) == remote_ip;
+}
+
+bool IsReadable(int socket) {
+  pollfd wanted{socket, POLLIN, 0};
+  return poll(&wanted, 1, 0) > 0;
+}
+
+}  // namespace
 
 MultiLoop::MultiLoop(boost::asio::io_context& loop, size_t max_idle_connections, std::function<void()> after_work)
     : loop_(loop),
@@ -58,6 +95,21 @@ void MultiLoop::Unpause(CURL* easy) {
   curl_easy_pause(easy, CURLPAUSE_CONT);
   working_ = false;
   after_work_();
+}
+
+MultiLoop::Line MultiLoop::Claim(const char* local_ip, int local_port, const char* remote_ip, int remote_port) {
+  const std::string local = absl::StrCat(local_ip, " ", local_port);
+  std::string ends = absl::StrCat(local, " ", remote_ip, " ", remote_port);
+  const auto known = claimed_.find(ends);
+  if (known != claimed_.end()) return {known->second, true};
+  const auto found =
+      std::find_if(unclaimed_.begin(), unclaimed_.end(), [&](curl_socket_t fd) { return Leads(fd, local, remote_ip); });
+  if (found == unclaimed_.end()) return {};
+  const curl_socket_t fd = *found;
+  unclaimed_.erase(found);
+  claimed_[ends] = fd;
+  At(fd)->ends = std::move(ends);
+  return {fd, false};
 }
 
 CURL* MultiLoop::NextDone(CURLcode* code) {
@@ -104,7 +156,9 @@ curl_socket_t MultiLoop::OnOpen(void* self_pointer, curlsocktype /*purpose*/, cu
   auto* self = static_cast<MultiLoop*>(self_pointer);
   const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
+  ProbeSilence(fd);
   self->At(fd) = std::make_shared<Socket>(self->loop_, fd, true);
+  self->unclaimed_.push_back(fd);
   return fd;
 }
 
@@ -132,7 +186,10 @@ void MultiLoop::Wait(const std::shared_ptr<Socket>& socket, int direction) {
   socket->descriptor.async_wait(wait, [this, socket, direction](const boost::system::error_code& /*error*/) {
     socket->waiting &= ~direction;
     if (socket->closed) return;  // and we may be gone
-    if ((socket->wanted & direction) != 0) Work(socket->fd, direction);
+    int ready = socket->wanted & direction;
+    // An answer that has come is read first: sending may fail for it.
+    if (ready == CURL_CSELECT_OUT && IsReadable(socket->fd)) ready |= socket->wanted & CURL_CSELECT_IN;
+    if (ready != 0) Work(socket->fd, ready);
     if (!socket->closed) Watch(socket);
   });
 }
@@ -140,6 +197,8 @@ void MultiLoop::Wait(const std::shared_ptr<Socket>& socket, int direction) {
 void MultiLoop::Release(curl_socket_t fd) {
   const std::shared_ptr<Socket> socket = std::exchange(At(fd), nullptr);
   if (socket == nullptr) return;
+  std::erase(unclaimed_, fd);
+  if (!socket->ends.empty()) claimed_.erase(socket->ends);
   socket->closed = true;
   socket->descriptor.release();
 }

@@ -8,8 +8,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "proxy/upstream/lazy_timer.h"
 
 namespace ccr::proxy {
@@ -29,6 +31,16 @@ class MultiLoop {
   void Remove(CURL* easy);         // not while working()
   void Unpause(CURL* easy);        // not while working(); may call the handle's callbacks
   CURL* NextDone(CURLcode* code);  // a handle that has ended, to be removed; nullptr when there is none
+
+  // The connection that carries the request which curl is about to send, by its ends, as curl tells them.
+  struct Line {
+    int socket = -1;    // -1: unknown
+    bool kept = false;  // has carried one before
+  };
+  bool IsOpen(int socket) const {
+    return socket >= 0 && static_cast<size_t>(socket) < sockets_.size() && sockets_[socket] != nullptr;
+  }
+  Line Claim(const char* local_ip, int local_port, const char* remote_ip, int remote_port);
 
   // True inside of curl's callbacks, where curl must not be called.
   bool working() const { return working_; }
@@ -57,7 +69,9 @@ class MultiLoop {
   bool kicked_ = false;                 // a call is posted
   bool working_ = false;
   std::vector<std::shared_ptr<Socket>> sockets_;  // by file descriptor
-  std::shared_ptr<MultiLoop*> self_;              // what a handler that outlives us finds out by
+  std::vector<curl_socket_t> unclaimed_;
+  absl::flat_hash_map<std::string, curl_socket_t> claimed_;  // by their ends
+  std::shared_ptr<MultiLoop*> self_;                         // what a handler that outlives us finds out by
 };
 
 }  // namespace ccr::proxy

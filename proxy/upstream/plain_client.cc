@@ -51,9 +51,9 @@ std::shared_ptr<PlainConnection> PlainClient::TakeIdle(const std::string& origin
 
 void PlainClient::KeepIdle(std::shared_ptr<PlainConnection> connection, SteadyTime now) {
   if (idle_count_ >= options_.max_idle_connections) return connection->Close();
-  connection->set_idle_since(now);
+  connection->SetIdle(now);
   connection->SetUser(this);
-  connection->Read();  // to hear of its end
+  connection->Watch();
   ++idle_count_;
   Connections& connections = idle_connections_[connection->origin()];
   connections.push_back(std::move(connection));
@@ -63,7 +63,8 @@ void PlainClient::KeepIdle(std::shared_ptr<PlainConnection> connection, SteadyTi
 }
 
 // The end of an idle connection, or words that nobody has asked for.
-void PlainClient::OnRead(PlainConnection& connection, const boost::system::error_code&) {
+void PlainClient::OnReadable(PlainConnection& connection) {
+  if (connection.IsSilent()) return connection.Watch();
   Connections& connections = idle_connections_[connection.origin()];
   const auto is_this = [&](const auto& kept) { return kept.get() == &connection; };
   const auto found = std::find_if(connections.begin(), connections.end(), is_this);

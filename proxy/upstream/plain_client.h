@@ -35,8 +35,9 @@ class PlainClient : private PlainConnection::User {
  private:
   using Connections = std::vector<std::shared_ptr<PlainConnection>>;
 
-  void OnRead(PlainConnection& connection, const boost::system::error_code& error) override;
+  void OnRead(PlainConnection&, const boost::system::error_code&) override {}
   void OnWritable(PlainConnection&) override {}
+  void OnReadable(PlainConnection& connection) override;
 
   void Close(Connections& connections, Connections::iterator end);
   std::unique_ptr<PlainTransfer> Remove(PlainTransfer* transfer);

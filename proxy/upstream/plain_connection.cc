@@ -19,7 +19,7 @@ PlainConnection::PlainConnection(tcp::socket socket, std::string origin)
     : socket_(std::move(socket)), origin_(std::move(origin)) {
   error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
-  socket_.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+  ProbeSilence(socket_.native_handle());
   socket_.non_blocking(true, ignored);
 }
 
@@ -40,11 +40,18 @@ void PlainConnection::Read() {
                           });
 }
 
-bool PlainConnection::IsSilent() {
-  char byte = 0;
-  error_code error;
-  socket_.receive(boost::asio::buffer(&byte, 1), boost::asio::socket_base::message_peek, error);
-  return error == boost::asio::error::would_block;
+void PlainConnection::Watch() {
+  if (std::exchange(watching_, true)) return;
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code&) {
+    self->watching_ = false;
+    if (self->user_ != nullptr) self->user_->OnReadable(*self);
+  });
+}
+
+void PlainConnection::SetIdle(SteadyTime since) {
+  Acknowledge(socket_.native_handle());
+  if (idle_since_ == SteadyTime()) BoundSilence(socket_.native_handle());
+  idle_since_ = since;
 }
 
 void PlainConnection::WaitUntilWritable() {

@@ -8,6 +8,7 @@
 
 #include "proxy/upstream/lazy_timer.h"
 #include "proxy/upstream/read_buffer.h"
+#include "proxy/upstream/silence.h"
 
 namespace ccr::proxy {
 
@@ -20,6 +21,8 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
     // The read has ended: with more in the buffer, or with an error (its end is one: eof).
     virtual void OnRead(PlainConnection& connection, const boost::system::error_code& error) = 0;
     virtual void OnWritable(PlainConnection& connection) = 0;
+    // What Watch waits for has come, perhaps for a user before.
+    virtual void OnReadable(PlainConnection& connection) = 0;
   };
 
   // `origin` is the "host[:port]" it leads to. The socket is connected.
@@ -30,6 +33,8 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
 
   void Read();  // nothing when a read is under way already
   ReadBuffer& buffer() { return buffer_; }
+  // Waits for more without taking it, so that IsSilent knows of it; nothing when that is under way already.
+  void Watch();
 
   // Writes what goes without waiting. Error would_block: nothing went.
   template <typename Buffers>
@@ -38,12 +43,12 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
   }
   void WaitUntilWritable();
 
-  // Whether nothing has come that no read has taken yet, not even its end.
-  bool IsSilent();
+  // Whether nothing has come that no read has taken yet, not even its end. Not while a read is under way.
+  bool IsSilent() { return proxy::IsSilent(socket_.native_handle()); }
 
   const std::string& origin() const { return origin_; }
   SteadyTime idle_since() const { return idle_since_; }
-  void set_idle_since(SteadyTime time) { idle_since_ = time; }
+  void SetIdle(SteadyTime since);
 
  private:
   boost::asio::ip::tcp::socket socket_;
@@ -51,6 +56,7 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
   ReadBuffer buffer_;
   User* user_ = nullptr;
   bool reading_ = false;
+  bool watching_ = false;
   SteadyTime idle_since_;
 };
 

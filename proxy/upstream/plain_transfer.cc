@@ -29,7 +29,7 @@ void PlainTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, Ste
   host_ = url.host;
   port_ = url.port;
   origin_ = url.authority;
-  sent_ = 0;
+  sent_ = head_bytes_ = 0;
   write_failed_ = head_given_ = sent_before_ = false;
   BuildHead(url);
   size_ = head_.size() + BodySize();
@@ -134,6 +134,7 @@ void PlainTransfer::OnRead(PlainConnection& connection, const error_code& error)
     client_.NoteInvalidAnswer(origin_);
     return Fail(TransportError::kRead, "the answer is not valid HTTP/1.1");
   }
+  if (parsed == Parsed::kRefused) return Fail(TransportError::kRead, kNobodySwitches);
   if (error) return OnReadError(error);
   if (!paused_) connection_->Read();
 }
@@ -145,7 +146,9 @@ PlainTransfer::Parsed PlainTransfer::Parse() {
     const size_t taken = parser_->Feed(buffer.view(), error);
     buffer.Consume(taken);
     if (error && error != boost::beast::http::error::need_more) return Parsed::kMalformed;
+    if (!head_given_ && (head_bytes_ += taken) > kMaxHead) return Parsed::kMalformed;
     if (parser_->head_done() && parser_->interim()) {
+      if (parser_->status() == kSwitchingProtocols) return Parsed::kRefused;
       ExpectResponse();
     } else if (parser_->head_done() && !std::exchange(head_given_, true)) {
       NoteHead(now_);

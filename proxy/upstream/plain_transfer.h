@@ -31,7 +31,7 @@ class PlainTransfer : public UpstreamClient::Transfer, private PlainConnection::
   void TimeOut(TransportError error, SteadyTime now) override;
 
  private:
-  enum class Parsed { kMore, kDone, kMalformed };
+  enum class Parsed { kMore, kDone, kMalformed, kRefused };
 
   SteadyTime ConnectedAt() const override { return connected_at_; }
   SteadyTime ConnectDeadline(SteadyTime now) const override;
@@ -39,6 +39,7 @@ class PlainTransfer : public UpstreamClient::Transfer, private PlainConnection::
 
   void OnRead(PlainConnection& connection, const boost::system::error_code& error) override;
   void OnWritable(PlainConnection& connection) override;
+  void OnReadable(PlainConnection&) override {}
   bool OnBody(std::string_view bytes) override;
 
   void BuildHead(const PlainUrl& url);
@@ -65,8 +66,9 @@ class PlainTransfer : public UpstreamClient::Transfer, private PlainConnection::
   SteadyTime connected_at_;  // min() before
   std::optional<ResponseParser> parser_;
   bool head_given_ = false;
-  bool parsing_ = false;  // the handler may be at work
-  SteadyTime now_;        // while parsing_
+  size_t head_bytes_ = 0;  // of all heads
+  bool parsing_ = false;   // the handler may be at work
+  SteadyTime now_;         // while parsing_
 };
 
 }  // namespace ccr::proxy

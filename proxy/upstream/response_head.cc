@@ -32,10 +32,18 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-std::vector<std::string> ConnectionTokens(const UpstreamHead& head) {
+// Of the end of a line it takes one line break.
+bool HoldsControl(std::string_view line) {
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return std::any_of(line.begin(), line.end(), [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7f; });
+}
+
+// The members of all headers of that name, which are lists.
+std::vector<std::string> Members(const UpstreamHead& head, std::string_view list) {
   std::vector<std::string> tokens;
   for (const auto& [name, value] : head.headers) {
-    if (!SameName(name, "connection")) continue;
+    if (!SameName(name, list)) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
       const size_t comma = std::min(rest.find(','), rest.size());
@@ -55,20 +63,32 @@ int StatusOf(std::string_view status_line) {
 
 }  // namespace
 
-bool ResponseHead::AddLine(std::string_view line) {
-  if (complete_) return false;
+ResponseHead::Line ResponseHead::AddLine(std::string_view line) {
+  bytes_ += line.size();
+  if (bytes_ > kMaxHead) return Refuse("the head of the answer is too large");
+  if (complete_) return Line::kMore;
+  if (HoldsControl(line)) return Refuse("the head of the answer holds a control character");
   if (line.starts_with("HTTP/")) {
     Begin(StatusOf(line));
+    http1_ = line.starts_with("HTTP/1");
   } else if (!Trim(line).empty()) {
     AddHeaderLine(line);
+  } else if (head_.status == kSwitchingProtocols) {
+    return Refuse(kNobodySwitches);
   } else {
     complete_ = head_.status >= 200;
   }
-  return complete_;
+  return complete_ ? Line::kLast : Line::kMore;
+}
+
+ResponseHead::Line ResponseHead::Refuse(std::string_view fault) {
+  fault_ = fault;
+  return Line::kRefused;
 }
 
 void ResponseHead::Begin(int status) {
-  Clear();
+  head_ = {};
+  complete_ = false;
   head_.status = status;
   head_.headers.reserve(kUsualHeaders);
 }
@@ -89,8 +109,14 @@ void ResponseHead::AddHeader(std::string_view name, std::string_view value) {
   head_.headers.emplace_back(name, value);
 }
 
+bool ResponseHead::chunked() const {
+  const std::vector<std::string> codings = Members(head_, "transfer-encoding");
+  return http1_ &&
+         std::any_of(codings.begin(), codings.end(), [](const auto& coding) { return SameName(coding, "chunked"); });
+}
+
 UpstreamHead ResponseHead::Take() {
-  const std::vector<std::string> named = ConnectionTokens(head_);
+  const std::vector<std::string> named = Members(head_, "connection");
   const auto is_hop_by_hop = [&](const auto& header) {
     const auto same = [&](std::string_view name) { return SameName(header.first, name); };
     return std::any_of(kHopByHop.begin(), kHopByHop.end(), same) || std::any_of(named.begin(), named.end(), same);
@@ -100,8 +126,7 @@ UpstreamHead ResponseHead::Take() {
 }
 
 void ResponseHead::Clear() {
-  head_ = {};
-  complete_ = false;
+  *this = {};
 }
 
 }  // namespace ccr::proxy

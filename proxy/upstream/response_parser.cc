@@ -9,8 +9,6 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr uint32_t kMaxHead = 256 * 1024;
-
 }  // namespace
 
 ResponseParser::ResponseParser(Sink* sink, bool head_only) : sink_(sink) {

@@ -34,6 +34,7 @@ class ResponseParser final : private boost::beast::http::basic_parser<false> {
   bool head_done() const { return is_header_done(); }
   bool done() const { return is_done(); }
   // Once the head is done:
+  int status() const { return status_; }
   bool interim() const { return status_ < 200; }
   bool keep_alive() const { return basic_parser::keep_alive(); }
   UpstreamHead TakeHead() { return head_.Take(); }

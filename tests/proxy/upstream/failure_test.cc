@@ -1,5 +1,6 @@
 // Broken providers, deadlines, back-pressure and cancellation.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/proxy/upstream/upstream_fixture.h"
@@ -58,32 +59,68 @@ TEST_P(FailureTest, NotHttp) {
   EXPECT_FALSE(recorder.head);
 }
 
-TEST_P(FailureTest, AHeadWithoutEnd) {
-  ScriptedServer server([](Peer& peer) {
-    peer.ReadRequest();
-    peer.Write("HTTP/1.1 200 OK\r\n");
-    const std::string lines(std::string(1000, 'x') + ": 1\r\n");
-    while (peer.Write(lines)) {
-    }
-  });
+// What a provider says besides its answer's body has a bound.
+TEST_P(FailureTest, WordsWithoutEnd) {
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string filler(1000, 'x');
+  for (const auto& [start, more] :
+       std::vector<std::pair<std::string, std::string>>{{"", "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"},
+                                                        {"HTTP/1.1 200 OK\r\n", "x-line: " + filler + "\r\n"},
+                                                        {"HTTP/1.1 200 OK\r\nx-line: ", filler},
+                                                        {chunked + "1\r\nx\r\n0\r\n", "x-line: " + filler + "\r\n"},
+                                                        {chunked + "1\r\nx\r\n0\r\nx-line: ", filler},
+                                                        {chunked + "1\r\nx\r\n1;", filler}}) {
+    std::atomic<size_t> written{0};
+    ScriptedServer server([&, start = start, more = more](Peer& peer) {
+      peer.ReadRequest();
+      for (peer.Write(start); peer.Write(more);) written += more.size();
+    });
+    auto request = Get(server.Url());
+    request.total_timeout = absl::Seconds(20);
+    Recorder recorder;
+    Do(std::move(request), recorder);
+    EXPECT_EQ(recorder.result->error, TransportError::kRead) << start << more << recorder.result->message;
+    EXPECT_EQ(recorder.body, recorder.head ? "x" : "");
+    EXPECT_LT(written, 8u * 1024 * 1024) << "what buffers of the kernel hold aside";
+  }
+}
+
+TEST_P(FailureTest, SwitchingProtocolsIsNoAnswer) {
+  ScriptedServer server(Answer(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx", true));
   Recorder recorder;
   Do(Get(server.Url()), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kRead) << recorder.result->message;
+  EXPECT_EQ(recorder.result->error, TransportError::kRead);
+  EXPECT_THAT(recorder.result->message, HasSubstr("101"));
   EXPECT_FALSE(recorder.head);
 }
 
-TEST_P(FailureTest, InterimHeadsWithoutEnd) {
-  ScriptedServer server([](Peer& peer) {
-    peer.ReadRequest();
-    while (peer.Write("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n")) {
-    }
-  });
-  auto request = Get(server.Url());
-  request.first_byte_timeout = absl::Milliseconds(100);
-  Recorder recorder;
-  Do(std::move(request), recorder);
-  EXPECT_NE(recorder.result->error, TransportError::kNone) << recorder.result->message;
-  EXPECT_FALSE(recorder.head);
+TEST_P(FailureTest, ControlCharactersInAHeadAreNoAnswer) {
+  for (const std::string line : {"x-a: 1\rx-b: 2", "x-a: 1\r\rx", "x-a: \x01", "x\ra: 1", "x-a: \x7f"}) {
+    ScriptedServer server(Answer("HTTP/1.1 200 OK\r\n" + line + "\r\nContent-Length: 1\r\n\r\nx"));
+    Recorder recorder;
+    Do(Get(server.Url()), recorder);
+    EXPECT_EQ(recorder.result->error, TransportError::kRead) << line;
+    EXPECT_FALSE(recorder.head);
+  }
+}
+
+// The provider refuses the request after a part of it, and closes with the rest unread, so that sending fails.
+TEST_P(FailureTest, AnEarlyRefusalIsHandedOverThoughSendingFails) {
+  const std::string body(20 * 1024 * 1024, 'b');
+  for (int i = 0; i < 20; ++i) {
+    ScriptedServer server([](Peer& peer) {
+      peer.Skip(200'000);
+      peer.Write("HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\n\r\nbig");
+      peer.Skip(10'000'000);
+    });
+    Recorder recorder;
+    Do(Post(server.Url(), {body}), recorder);
+    ASSERT_TRUE(recorder.head) << recorder.result->message;
+    EXPECT_EQ(recorder.head->status, 413);
+    EXPECT_EQ(recorder.body, "big");
+    EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  }
 }
 
 TEST_P(FailureTest, Refused) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ namespace ccr::proxy {
 class Peer {
  public:
   explicit Peer(int fd) : fd_(fd) {}
+  virtual ~Peer() = default;
 
   // One request: its head, and its body if it has Content-Length. Empty when the connection has ended.
   std::string ReadRequest() {
@@ -43,10 +45,19 @@ class Peer {
   bool Write(std::string_view bytes, std::atomic<bool>* stalled = nullptr) {
     while (!bytes.empty()) {
       if (stalled != nullptr && !Ready(POLLOUT, 200)) *stalled = true;
-      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = Send(bytes);
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
+    return true;
+  }
+
+  // Reads `size` bytes, and leaves what follows; false when the connection has ended before.
+  bool Skip(size_t size) {
+    while (buffer_.size() < size) {
+      if (!ReadMore()) return false;
+    }
+    buffer_.erase(0, size);
     return true;
   }
 
@@ -56,6 +67,11 @@ class Peer {
     }
     return ended_;
   }
+
+ protected:
+  virtual ssize_t Send(std::string_view bytes) { return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  virtual ssize_t Receive(char* to, size_t size) { return recv(fd_, to, size, 0); }
+  virtual bool HasPending() const { return false; }  // received, and not in the socket any more
 
  private:
   static size_t ContentLength(const std::string& head) {
@@ -69,9 +85,9 @@ class Peer {
   }
 
   bool ReadMore() {
-    if (!Ready(POLLIN, 60'000)) return false;
+    if (!HasPending() && !Ready(POLLIN, 60'000)) return false;
     char chunk[65536];
-    const ssize_t bytes = recv(fd_, chunk, sizeof chunk, 0);
+    const ssize_t bytes = Receive(chunk, sizeof chunk);
     ended_ = bytes <= 0;
     if (!ended_) buffer_.append(chunk, static_cast<size_t>(bytes));
     return !ended_;
@@ -86,8 +102,11 @@ class Peer {
 class ScriptedServer {
  public:
   using Script = std::function<void(Peer&)>;
+  using MakePeer = std::function<std::unique_ptr<Peer>(int fd)>;  // nullptr: closed
 
-  explicit ScriptedServer(Script script) : script_(std::move(script)), listener_(Listen(256, &port_)) {
+  explicit ScriptedServer(
+      Script script, MakePeer make_peer = [](int fd) { return std::make_unique<Peer>(fd); })
+      : script_(std::move(script)), make_peer_(std::move(make_peer)), listener_(Listen(256, &port_)) {
     acceptor_ = std::thread([this] { Accept(); });
   }
   ~ScriptedServer() {
@@ -102,6 +121,7 @@ class ScriptedServer {
   }
 
   std::string Url(const std::string& path = "/") const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
+  int port() const { return port_; }
   int connections() const { return connections_; }
 
   // A listening socket on a free loopback port.
@@ -125,8 +145,7 @@ class ScriptedServer {
       const std::lock_guard lock(mutex_);
       open_.push_back(fd);
       threads_.emplace_back([this, fd] {
-        Peer peer(fd);
-        script_(peer);
+        if (const std::unique_ptr<Peer> peer = make_peer_(fd)) script_(*peer);
         const std::lock_guard guard(mutex_);
         std::erase(open_, fd);
         close(fd);
@@ -135,6 +154,7 @@ class ScriptedServer {
   }
 
   const Script script_;
+  const MakePeer make_peer_;
   int port_ = 0;
   const int listener_;
   std::atomic<int> connections_{0};

@@ -1,18 +1,18 @@
-// A provider that speaks TLS with a certificate of its own making, and answers everything with 200.
+// A provider that speaks TLS with a certificate of its own making.
 #pragma once
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
+#include <string_view>
+#include <utility>
 
 #include "tests/proxy/upstream/scripted_server.h"
 
@@ -20,24 +20,23 @@ namespace ccr::proxy {
 
 class TlsServer {
  public:
+  using Script = ScriptedServer::Script;
+
   // The certificate is for the IP address 127.0.0.1 only.
-  TlsServer() : key_(EVP_EC_gen("P-256")), certificate_(MakeCertificate(key_.get())) {
+  explicit TlsServer(Script script = AnswerOnce)
+      : key_(EVP_EC_gen("P-256")),
+        certificate_(MakeCertificate(key_.get())),
+        context_(SSL_CTX_new(TLS_server_method())) {
     signal(SIGPIPE, SIG_IGN);
-    listener_ = ScriptedServer::Listen(16, &port_);
-    context_.reset(SSL_CTX_new(TLS_server_method()));
     SSL_CTX_use_certificate(context_.get(), certificate_.get());
     SSL_CTX_use_PrivateKey(context_.get(), key_.get());
-    thread_ = std::thread([this] {
-      for (int fd; (fd = accept(listener_, nullptr, nullptr)) >= 0; close(fd)) Serve(fd);
-    });
-  }
-  ~TlsServer() {
-    shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    close(listener_);
+    server_.emplace(std::move(script), [this](int fd) { return Accept(fd); });
   }
 
-  std::string Url(const std::string& host) const { return "https://" + host + ":" + std::to_string(port_) + "/"; }
+  std::string Url(const std::string& host, const std::string& path = "/") const {
+    return "https://" + host + ":" + std::to_string(server_->port()) + path;
+  }
+  int connections() const { return server_->connections(); }
   int handshakes() const { return handshakes_; }
   bool WriteCertificate(const std::string& path) const {
     const std::unique_ptr<FILE, decltype(&fclose)> file(fopen(path.c_str(), "w"), &fclose);
@@ -71,24 +70,40 @@ class TlsServer {
     return certificate;
   }
 
-  void Serve(int fd) {
-    const std::unique_ptr<SSL, Free<SSL_free>> tls(SSL_new(context_.get()));
+  using Tls = std::unique_ptr<SSL, Free<SSL_free>>;
+
+  class TlsPeer : public Peer {
+   public:
+    TlsPeer(int fd, Tls tls) : Peer(fd), tls_(std::move(tls)) {}
+    ~TlsPeer() override { SSL_shutdown(tls_.get()); }
+
+   private:
+    ssize_t Send(std::string_view bytes) override {
+      return SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    }
+    ssize_t Receive(char* to, size_t size) override { return SSL_read(tls_.get(), to, static_cast<int>(size)); }
+    bool HasPending() const override { return SSL_pending(tls_.get()) > 0; }
+
+    const Tls tls_;
+  };
+
+  static void AnswerOnce(Peer& peer) {
+    if (!peer.ReadRequest().empty()) peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  }
+
+  std::unique_ptr<Peer> Accept(int fd) {
+    Tls tls(SSL_new(context_.get()));
     SSL_set_fd(tls.get(), fd);
-    if (SSL_accept(tls.get()) != 1) return;
+    if (SSL_accept(tls.get()) != 1) return nullptr;
     ++handshakes_;
-    char request[4096];
-    static constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    if (SSL_read(tls.get(), request, sizeof request) > 0) SSL_write(tls.get(), kAnswer.data(), kAnswer.size());
-    SSL_shutdown(tls.get());
+    return std::make_unique<TlsPeer>(fd, std::move(tls));
   }
 
   const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> key_;
   const Certificate certificate_;
-  std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context_;
-  int port_ = 0;
-  int listener_ = -1;
+  const std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context_;
   std::atomic<int> handshakes_{0};
-  std::thread thread_;
+  std::optional<ScriptedServer> server_;
 };
 
 }  // namespace ccr::proxy
