@@ -97,6 +97,11 @@ bool OriginAllowed(std::string_view origin, const AccessPolicy& policy) {
   return scheme_end != origin.npos && scheme_end > 0 && IsKnown(origin.substr(scheme_end + 3), policy);
 }
 
+bool FetchSiteAllowed(std::string_view fetch_site, std::string_view origin, const AccessPolicy& policy) {
+  if (fetch_site.empty() || fetch_site == "same-origin" || fetch_site == "none") return true;
+  return !origin.empty() && OriginAllowed(origin, policy);
+}
+
 std::array<std::string_view, 3> ClientTokens(std::string_view authorization, std::string_view x_api_key,
                                              std::string_view x_goog_api_key) {
   constexpr std::string_view kScheme = "bearer ";

@@ -1,4 +1,4 @@
-// Who may talk to the proxy: Host and Origin against DNS rebinding, and where the client token stands.
+// Who may talk to the proxy: Host, Origin and Sec-Fetch-Site against web pages, and where the client token stands.
 #pragma once
 
 #include <array>
@@ -28,6 +28,10 @@ bool HostAllowed(std::string_view host, const AccessPolicy& policy);
 // `origin` is the Origin header, empty when absent. Absent and known ones are allowed; foreign ones, "null" and
 // malformed ones never are, with or without a token.
 bool OriginAllowed(std::string_view origin, const AccessPolicy& policy);
+
+// `fetch_site` is the Sec-Fetch-Site header, empty when absent, as from all that are no browsers. What a page of
+// another site or origin asks for is allowed when it comes with a known Origin; an <img> or a link comes with none.
+bool FetchSiteAllowed(std::string_view fetch_site, std::string_view origin, const AccessPolicy& policy);
 
 // Where a client may have put its token: Authorization's (scheme Bearer), x-api-key's and, for Google's SDKs,
 // x-goog-api-key's; empty when absent. The request is authenticated when any of them is the token.

@@ -9,7 +9,11 @@
 
 namespace ccr::proxy {
 
-enum class TransportError { kNone, kConnect, kConnectTimeout, kSend, kFirstByteTimeout, kIdleTimeout, kRead };
+// kLocal: this process has no descriptor or memory left for a connection, which is nobody else's failure.
+enum class TransportError { kNone, kLocal, kConnect, kConnectTimeout, kSend, kFirstByteTimeout, kIdleTimeout, kRead };
+
+// No wait that a provider asks for is taken for longer: client and broker are told the same.
+inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);
 
 struct Evidence {
   int http_status = 0;  // 0 = no response head

@@ -7,8 +7,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "broker/base/absl_text.h"
+#include "proxy/core/ascii.h"
 #include "proxy/core/error_status.h"
 
 namespace ccr::proxy {
@@ -17,6 +17,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kMaxWord = 128;
+constexpr std::string_view kRetryAfter = "retry-after";
+constexpr std::string_view kRetryAfterMs = "retry-after-ms";
 
 // Anthropic sends this as a 400 invalid_request_error without a code; only its fixed wording tells. The whole beginning
 // is compared: other messages that speak of credit mean other things.
@@ -35,11 +37,14 @@ bool IsDecimal(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789.-") == text.npos;
 }
 
-// Not above a year: more than any provider means.
+absl::Duration Bounded(absl::Duration wait) {
+  return std::clamp(wait, absl::ZeroDuration(), kMaxRetryAfter);
+}
+
 std::optional<absl::Duration> ParseNumber(std::string_view text, absl::Duration unit) {
   double number = 0;
   if (!IsDecimal(text) || !absl::SimpleAtod(ToAbsl(text), &number)) return std::nullopt;
-  return std::clamp(unit * number, absl::ZeroDuration(), absl::Hours(24 * 365));
+  return Bounded(unit * number);
 }
 
 // RFC 9110, 5.6.7: the form of today and the two obsolete ones.
@@ -48,22 +53,21 @@ std::optional<absl::Duration> ParseDate(std::string_view text, absl::Time now) {
                                                  "%a %b %e %H:%M:%S %Y"};
   for (const char* form : kForms) {
     absl::Time date;
-    if (absl::ParseTime(form, ToAbsl(text), &date, nullptr)) return std::max(date - now, absl::ZeroDuration());
+    if (absl::ParseTime(form, ToAbsl(text), &date, nullptr)) return Bounded(date - now);
   }
   return std::nullopt;
 }
 
-std::string_view Trimmed(const Headers& headers, std::string_view name) {
-  const absl::string_view value = absl::StripAsciiWhitespace(ToAbsl(FindHeader(headers, name)));
-  return {value.data(), value.size()};
+std::optional<absl::Duration> ParseWait(std::string_view name, std::string_view value, absl::Time now) {
+  value = TrimBlanks(value);
+  if (SameWithoutCase(name, kRetryAfterMs)) return ParseNumber(value, absl::Milliseconds(1));
+  const std::optional<absl::Duration> wait = ParseNumber(value, absl::Seconds(1));
+  return wait || value.empty() ? wait : ParseDate(value, now);
 }
 
 std::optional<absl::Duration> RetryAfterHeader(const Headers& headers, absl::Time now) {
-  std::optional<absl::Duration> wait = ParseNumber(Trimmed(headers, "retry-after-ms"), absl::Milliseconds(1));
-  const std::string_view retry_after = Trimmed(headers, "retry-after");
-  if (!wait.has_value()) wait = ParseNumber(retry_after, absl::Seconds(1));
-  if (!wait.has_value() && !retry_after.empty()) wait = ParseDate(retry_after, now);
-  return wait;
+  const std::optional<absl::Duration> wait = ParseWait(kRetryAfterMs, FindHeader(headers, kRetryAfterMs), now);
+  return wait ? wait : ParseWait(kRetryAfter, FindHeader(headers, kRetryAfter), now);
 }
 
 std::optional<uint64_t> Remaining(const Headers& headers, std::string_view openai, std::string_view anthropic) {
@@ -139,6 +143,18 @@ Evidence OfHeaders(const Headers& headers, absl::Time now) {
 }
 
 }  // namespace
+
+void BoundRetryAfter(Headers* headers, absl::Time now) {
+  std::erase_if(*headers, [now](auto& header) {
+    auto& [name, value] = header;
+    const bool milliseconds = SameWithoutCase(name, kRetryAfterMs);
+    if (!milliseconds && !SameWithoutCase(name, kRetryAfter)) return false;
+    const std::optional<absl::Duration> wait = ParseWait(name, value, now);
+    const bool at_bound = wait == kMaxRetryAfter || wait == absl::ZeroDuration();
+    if (at_bound) value = std::to_string(*wait / (milliseconds ? absl::Milliseconds(1) : absl::Seconds(1)));
+    return !wait;
+  });
+}
 
 Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now) {
   Evidence evidence = OfHeaders(headers, now);

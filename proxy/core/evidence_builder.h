@@ -9,11 +9,16 @@
 
 namespace ccr::proxy {
 
+// Takes waits out of `headers` that are none ("nan"), and shortens those beyond kMaxRetryAfter to it: who reads the
+// headers after that, a client or FromResponse, reads the same.
+void BoundRetryAfter(Headers* headers, absl::Time now);
+
 // The evidence of a response head and, for a status that is not 2xx, of the beginning of its body (64 KiB are enough).
 //   error_type   error.type, else error.status (Gemini), else an `error` that is itself a word
 //   error_code   reason in error.details (Gemini), else error.code, text or number
-//   retry_after  retry-after-ms, else retry-after (seconds or HTTP-date), else RetryInfo in error.details; never
-//   negative remaining_*  x-ratelimit-remaining-*, anthropic-ratelimit-*-remaining
+//   retry_after  retry-after-ms, else retry-after (seconds or HTTP-date), else RetryInfo in error.details; from 0 to
+//                kMaxRetryAfter
+//   remaining_*  x-ratelimit-remaining-*, anthropic-ratelimit-*-remaining
 // The error may sit in an array (Gemini), and type and code at the top level. Only words are taken, at most 128 bytes
 // each: a message, which may quote a key, never is.
 Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now);

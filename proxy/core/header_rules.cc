@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "proxy/core/ascii.h"
+#include "proxy/core/credential_rules.h"
 
 namespace ccr::proxy {
 namespace {
@@ -40,12 +41,10 @@ bool IsHopByHop(std::string_view name) {
 }  // namespace
 
 bool ForwardRequestHeader(std::string_view name) {
-  if (name.empty() || IsHopByHop(name)) return false;
+  if (name.empty() || IsHopByHop(name) || NamesCredential(name)) return false;
   switch (name[0] | 0x20) {
-    case 'a':
-      return !IsOneOf<2>(name, {"authorization", "api-key"});
     case 'c':
-      return !IsOneOf<2>(name, {"content-length", "cookie"});
+      return !SameWithoutCase(name, "content-length");
     case 'e':
       return !SameWithoutCase(name, "expect");
     case 'f':
@@ -56,10 +55,12 @@ bool ForwardRequestHeader(std::string_view name) {
       return !SameWithoutCase(name, "origin");
     case 'r':
       return !SameWithoutCase(name, "referer");
+    case 's':
+      return !HasPrefix(name, "sec-fetch-");
     case 'v':
       return !SameWithoutCase(name, "via");
     case 'x':
-      return !HasPrefix(name, "x-forwarded-") && !IsOneOf<3>(name, {"x-api-key", "x-goog-api-key", "x-real-ip"});
+      return !HasPrefix(name, "x-forwarded-") && !SameWithoutCase(name, "x-real-ip");
     default:
       return true;
   }
@@ -77,6 +78,10 @@ bool RelayResponseHeader(std::string_view name) {
     default:
       return true;
   }
+}
+
+bool HoldsControl(std::string_view value) {
+  return std::any_of(value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
 bool NamedByConnection(std::string_view connection, std::string_view name) {

@@ -11,14 +11,17 @@ namespace ccr::proxy {
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // Whether a client's request header goes to the provider. Not: hop-by-hop headers (RFC 9110, 7.6.1) and Proxy-*; what
-// we set anew (Host, Content-Length); every credential (Authorization, x-api-key, api-key, x-goog-api-key, Cookie);
-// what tells of the client's whereabouts (Origin, Referer, Forwarded, X-Forwarded-*, X-Real-IP, Via); Expect.
+// we set anew (Host, Content-Length); every credential (NamesCredential); what tells of the client's whereabouts
+// (Origin, Referer, Sec-Fetch-*, Forwarded, X-Forwarded-*, X-Real-IP, Via); Expect.
 bool ForwardRequestHeader(std::string_view name);
 
 // Whether a provider's response header goes to the client. Not: hop-by-hop headers and Proxy-*; Content-Length, set
 // anew; Set-Cookie, Alt-Svc, Strict-Transport-Security and Access-Control-*, which speak for the provider's host, not
 // for ours.
 bool RelayResponseHeader(std::string_view name);
+
+// Whether a header's value holds what ends a line to some reader: such a header passes in neither direction.
+bool HoldsControl(std::string_view value);
 
 // Whether `connection`, the value of a Connection header, names `name`: such a header is hop-by-hop as well.
 bool NamedByConnection(std::string_view connection, std::string_view name);

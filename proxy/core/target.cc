@@ -7,6 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "proxy/core/ascii.h"
+#include "proxy/core/percent.h"
 
 namespace ccr::proxy {
 namespace {
@@ -40,28 +42,6 @@ bool IsGet(std::string_view method) {
 
 bool IsPassthroughMethod(std::string_view method) {
   return IsGet(method) || method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
-}
-
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-// Nothing when a '%' is not followed by two hexadecimal digits.
-std::optional<std::string> PercentDecode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size() || HexValue(text[i + 1]) < 0 || HexValue(text[i + 2]) < 0) return std::nullopt;
-    out += static_cast<char>(HexValue(text[i + 1]) * 16 + HexValue(text[i + 2]));
-    i += 2;
-  }
-  return out;
 }
 
 Target NotAllowed(std::string_view query, std::string_view allow) {
@@ -184,17 +164,6 @@ std::string JoinQueries(std::string_view base, std::string_view client) {
   return query;
 }
 
-std::string WithoutParameter(std::string_view query, std::string_view name) {
-  std::string kept;
-  for (size_t begin = 0; begin < query.size();) {
-    const size_t end = std::min(query.find('&', begin), query.size());
-    const std::string_view parameter = query.substr(begin, end - begin);
-    if (NameOf(parameter) != name) kept.append(kept.empty() ? "" : "&").append(parameter);
-    begin = end + 1;
-  }
-  return kept;
-}
-
 absl::StatusOr<std::string> PassthroughPath(std::string_view root, std::string_view rest) {
   if (!RestIsSafe(rest)) {
     return absl::InvalidArgumentError(
@@ -249,14 +218,22 @@ void AppendSegment(std::string_view text, std::string* url) {
   }
 }
 
-}  // namespace
+// Takes "http://AUTHORITY" off an absolute-form target; a path or a query is left, or nothing.
+std::string_view TakeAuthority(std::string_view* target) {
+  const size_t scheme = target->find("://");
+  if (scheme == target->npos) return {};
+  const std::string_view name = target->substr(0, scheme);
+  if (!SameWithoutCase(name, "http") && !SameWithoutCase(name, "https")) return {};
+  const size_t begin = scheme + 3;
+  const size_t end = std::min(target->find_first_of("/?#", begin), target->size());
+  const std::string_view authority = target->substr(begin, end - begin);
+  if (authority.empty()) return {};
+  target->remove_prefix(end);
+  return authority;
+}
 
-Target ParseTarget(std::string_view method, std::string_view target) {
-  const size_t mark = std::min(target.find('?'), target.size());
-  const std::string_view path = target.substr(0, mark);
-  const std::string_view query = mark < target.size() ? target.substr(mark + 1) : std::string_view();
+Target ParsePath(std::string_view method, std::string_view path, std::string_view query) {
   if (path.starts_with(kPassthroughPrefix)) return ParsePassthrough(method, path, query);
-
   Target result;
   result.query = query;
   for (const Entry& entry : kEntries) {
@@ -264,6 +241,18 @@ Target ParseTarget(std::string_view method, std::string_view target) {
     if (entry.post ? method != "POST" : !IsGet(method)) return NotAllowed(query, entry.post ? "POST" : "GET, HEAD");
     result.endpoint = entry.endpoint;
   }
+  return result;
+}
+
+}  // namespace
+
+Target ParseTarget(std::string_view method, std::string_view target) {
+  const std::string_view authority = TakeAuthority(&target);
+  const size_t mark = std::min(target.find('?'), target.size());
+  std::string_view path = target.substr(0, mark);
+  if (path.empty() && !authority.empty()) path = "/";
+  Target result = ParsePath(method, path, mark < target.size() ? target.substr(mark + 1) : std::string_view());
+  result.authority = authority;
   return result;
 }
 
@@ -297,7 +286,7 @@ absl::StatusOr<std::string> GeminiPassthroughUrl(std::string_view base_url, cons
   std::string_view path = base.path;
   if (path.ends_with(kGeminiModels)) path.remove_suffix(kGeminiModels.size());
   absl::StatusOr<std::string> url = PassthroughPath(path, target.rest);
-  if (url.ok()) *url += JoinQueries(base.query, WithoutParameter(target.query, "key"));
+  if (url.ok()) *url += JoinQueries(base.query, target.query);
   return url;
 }
 

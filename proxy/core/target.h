@@ -24,13 +24,15 @@ enum class Endpoint {
 
 struct Target {
   Endpoint endpoint = Endpoint::kNotFound;
-  std::string_view query;  // without the '?'; a view of the target that was parsed
-  std::string provider;    // of kPassthrough, percent-encoding resolved
-  std::string rest;        // of kPassthrough: all behind PROVIDER's slash, as it came; may be empty
-  std::string_view allow;  // of kMethodNotAllowed: the value for the Allow header
+  std::string_view authority;  // of an absolute-form target, which takes the place of Host; a view, as the next
+  std::string_view query;      // without the '?'; a view of the target that was parsed
+  std::string provider;        // of kPassthrough, percent-encoding resolved
+  std::string rest;            // of kPassthrough: all behind PROVIDER's slash, as it came; may be empty
+  std::string_view allow;      // of kMethodNotAllowed: the value for the Allow header
 };
 
-// The path is matched exactly and the query ignored; methods are case-sensitive.
+// The path is matched exactly and the query ignored; methods are case-sensitive. A target is a path or an absolute URL
+// of http or https (RFC 9112, 3.2.1 and 3.2.2).
 Target ParseTarget(std::string_view method, std::string_view target);
 
 // Where a request for `endpoint` goes at the provider whose full endpoint URL is `base_url`.
@@ -40,7 +42,8 @@ Target ParseTarget(std::string_view method, std::string_view target);
 //   kModels        .../models
 //   kPassthrough   base_url without its known end, then REST; a version segment ("v1") that ends the one and begins the
 //                  other is written once
-// A query in base_url is kept, and target.query appended; a parameter that both have is the client's.
+// A query in base_url is kept, and target.query appended; a parameter that both have is the client's. Credentials have
+// been taken out of it before; see WithoutCredentials.
 // InvalidArgument: a sibling of a URL without a known end; a REST that could leave the provider's root (dot segments
 // and empty segments, encoded or not, backslashes, control characters); the endpoints that have no upstream.
 absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endpoint, const Target& target);
@@ -49,8 +52,7 @@ absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endp
 // added where base_url does not end in it; the model is percent-encoded, "/" too; a query in base_url is kept.
 std::string GeminiUrl(std::string_view base_url, std::string_view model, bool stream);
 
-// A path of the API behind that base_url, as UpstreamUrl for kPassthrough: its root is base_url without "/models", and
-// a parameter "key" of the client's query, which is a credential there, is left out.
+// A path of the API behind that base_url, as UpstreamUrl for kPassthrough: its root is base_url without "/models".
 absl::StatusOr<std::string> GeminiPassthroughUrl(std::string_view base_url, const Target& target);
 
 }  // namespace ccr::proxy

@@ -74,6 +74,16 @@ TEST(OriginAllowed, ForeignOriginsNeverAre) {
   }
 }
 
+TEST(FetchSiteAllowed, OtherSitesNeedAKnownOrigin) {
+  const AccessPolicy policy = Policy("127.0.0.1", true, {"app.example"});
+  for (const char* own : {"", "none", "same-origin"}) EXPECT_TRUE(FetchSiteAllowed(own, "", policy)) << own;
+  for (const char* other : {"cross-site", "same-site", "Cross-Site", "whatever comes next"}) {
+    EXPECT_FALSE(FetchSiteAllowed(other, "", policy)) << other;
+    EXPECT_FALSE(FetchSiteAllowed(other, "https://evil.example", policy)) << other;
+    EXPECT_TRUE(FetchSiteAllowed(other, "https://app.example", policy)) << other;
+  }
+}
+
 TEST(ClientTokens, AnyPlace) {
   using Tokens = std::array<std::string_view, 3>;
   EXPECT_EQ(ClientTokens("Bearer abc", "", ""), (Tokens{"abc", "", ""}));

