@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -17,12 +19,24 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "broker/base/absl_text.h"
+#include "client/cli/text.h"
 
 namespace ccr::cli {
 namespace {
 
 constexpr size_t kRecentLines = 20;
 constexpr size_t kLongestLine = 64 * 1024;
+
+constexpr std::array<std::string_view, 16> kPlain = {
+    "PATH", "HOME", "USER",   "LOGNAME",  "LANG",     "LANGUAGE",    "TZ",          "TZDIR",
+    "PWD",  "TERM", "TMPDIR", "NO_PROXY", "no_proxy", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES"};
+constexpr std::array<std::string_view, 5> kPlainPrefixes = {"LC_", "LD_", "MALLOC_", "GRPC_", "SSL_CERT_"};
+
+std::vector<std::string> OwnEnvironment() {
+  std::vector<std::string> all;
+  for (char** variable = environ; *variable != nullptr; ++variable) all.emplace_back(*variable);
+  return all;
+}
 
 // Logs are best effort: a full disk must not stop the service.
 void WriteLine(int fd, const std::string& line) {
@@ -55,8 +69,20 @@ std::string DescribeExit(int wait_status) {
   return absl::StrCat("signal ", WTERMSIG(wait_status), " (", strsignal(WTERMSIG(wait_status)), ")");
 }
 
-Daemon::Daemon(std::string name, std::string binary, bool echo)
-    : name_(std::move(name)), binary_(std::move(binary)), echo_(echo) {}
+std::vector<std::string> PlainEnvironment(const std::vector<std::string>& environment) {
+  std::vector<std::string> plain;
+  std::copy_if(environment.begin(), environment.end(), std::back_inserter(plain), [](const std::string& variable) {
+    const std::string_view name = std::string_view(variable).substr(0, variable.find('='));
+    return std::any_of(kPlain.begin(), kPlain.end(), [name](std::string_view one) { return name == one; }) ||
+           std::any_of(kPlainPrefixes.begin(), kPlainPrefixes.end(),
+                       [name](std::string_view prefix) { return name.starts_with(prefix); }) ||
+           name.ends_with("SAN_OPTIONS");
+  });
+  return plain;
+}
+
+Daemon::Daemon(std::string name, std::string binary, bool echo, Environment environment)
+    : name_(std::move(name)), binary_(std::move(binary)), echo_(echo), environment_(environment) {}
 
 Daemon::~Daemon() {
   ClosePipe();
@@ -95,10 +121,10 @@ void Daemon::Exec(const std::vector<std::string>& arguments, int output, pid_t p
   dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  std::vector<char*> argv{const_cast<char*>(binary_.c_str())};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  execv(binary_.c_str(), argv.data());
+  std::vector<char*> argv = Pointers(arguments);
+  argv.insert(argv.begin(), const_cast<char*>(binary_.c_str()));
+  const std::vector<std::string> plain = PlainEnvironment(OwnEnvironment());
+  execve(binary_.c_str(), argv.data(), environment_ == Environment::kPlain ? Pointers(plain).data() : environ);
   WriteLine(STDERR_FILENO, absl::StrCat("cannot run ", binary_, ": ", std::strerror(errno)));
   _exit(127);
 }

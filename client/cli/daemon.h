@@ -23,13 +23,18 @@ std::optional<ReadyAddresses> ParseReadyLine(std::string_view name, std::string_
 // "exit status 1", "signal 9 (Killed)"
 std::string DescribeExit(int wait_status);
 
+// Of "NAME=VALUE" what a program needs that reads no configuration: paths, language, time zone, certificates, and how
+// its libraries behave. Keys, wherever a configuration may take them from, are not among it.
+std::vector<std::string> PlainEnvironment(const std::vector<std::string>& environment);
+
 // Runs a program whose stdout and stderr come back through a pipe. Each line goes to a log file; the ready line is
 // read; the latest lines are kept, to explain a failed start. The child has its own process group, so a Ctrl-C at the
 // terminal reaches the supervisor only, and it is killed when the supervisor dies. Single-threaded.
 class Daemon {
  public:
+  enum class Environment { kAll, kPlain };
   // With `echo`, lines go to this process's stderr too.
-  Daemon(std::string name, std::string binary, bool echo);
+  Daemon(std::string name, std::string binary, bool echo, Environment environment);
   ~Daemon();  // does not end the child
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -67,6 +72,7 @@ class Daemon {
   const std::string name_;
   const std::string binary_;
   const bool echo_;
+  const Environment environment_;
   int log_ = -1;
   int fd_ = -1;
   pid_t pid_ = 0;

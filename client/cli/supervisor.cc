@@ -84,8 +84,8 @@ class Supervisor {
 Supervisor::Supervisor(const SupervisorOptions& options, const std::function<bool(const StartReport&)>& report)
     : options_(options),
       report_(report),
-      broker_{{"ccr-broker", options.bin_folder + "/ccr-broker", options.echo}},
-      proxy_{{"ccr-proxy", options.bin_folder + "/ccr-proxy", options.echo}} {}
+      broker_{{"ccr-broker", options.bin_folder + "/ccr-broker", options.echo, Daemon::Environment::kAll}},
+      proxy_{{"ccr-proxy", options.bin_folder + "/ccr-proxy", options.echo, Daemon::Environment::kPlain}} {}
 
 Supervisor::~Supervisor() {
   if (signals_ < 0) return;

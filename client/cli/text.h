@@ -25,4 +25,7 @@ std::string Fit(std::string_view text, size_t width);
 // The one of `candidates` that is at most two edits (insert, delete, replace, swap neighbours) away, or empty.
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
+// As execve takes them, with nullptr behind the last. Views of `texts`.
+std::vector<char*> Pointers(const std::vector<std::string>& texts);
+
 }  // namespace ccr::cli

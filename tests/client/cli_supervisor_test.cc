@@ -29,6 +29,13 @@ TEST(ReadyLineTest, NamesTheAddresses) {
   EXPECT_FALSE(ParseReadyLine("ccr-broker", "not ccr-broker ready: grpc=127.0.0.1:1"));
 }
 
+TEST(PlainEnvironmentTest, HoldsNothingThatAKeyCouldBe) {
+  EXPECT_THAT(PlainEnvironment({"PATH=/bin", "OPENAI_KEY=canary-key-1", "LC_ALL=C.UTF-8", "PATHS=canary-key-2",
+                                "HOME=", "TZ=UTC=x", "SSL_CERT_FILE=/ca", "ASAN_OPTIONS=a=b",
+                                "http_proxy=http://u:canary-key-3@p", "K", ""}),
+              ElementsAre("PATH=/bin", "LC_ALL=C.UTF-8", "HOME=", "TZ=UTC=x", "SSL_CERT_FILE=/ca", "ASAN_OPTIONS=a=b"));
+}
+
 TEST(ConnectableTest, EveryInterfaceBecomesLoopback) {
   EXPECT_EQ(Connectable("0.0.0.0:50061"), "127.0.0.1:50061");
   EXPECT_EQ(Connectable("[::]:50061"), "[::1]:50061");

@@ -1,4 +1,5 @@
 """ccr as a person uses it."""
+import contextlib
 import json
 import os
 import pathlib
@@ -18,8 +19,9 @@ class CliTest(StackTest):
         super().setUp()
         self.addCleanup(lambda: self.run_ccr("stop"))
 
-    def run_ccr(self, *args):
-        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=PATIENCE)
+    def run_ccr(self, *args, env=None):
+        result = subprocess.run([BIN / "ccr", "--config", self.config_path, *args], capture_output=True, text=True, timeout=PATIENCE,
+                                env=env)
         self.seen += [result.stdout, result.stderr]
         return result
 
@@ -39,6 +41,31 @@ class CliTest(StackTest):
 
     def request(self):
         return http_request(self.endpoint(), "POST", "/v1/chat/completions", '{"model":"fake,fake-model"}')
+
+    def children(self):
+        """The environments of the daemons, by name."""
+        supervisor = (self.folder / ".claude-code-router.pid").read_text().split()[0]
+        found = {}
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+                if rest.split()[1] == supervisor:
+                    found[name] = stat.with_name("environ").read_bytes()
+        return found
+
+    def test_the_proxy_gets_no_key_in_its_environment(self):
+        fake = self.fake({"canary-key-1": OK})
+        any_port = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"}
+        self.configure([self.provider(fake, ["$CCR_E2E_KEY"])], Broker=any_port, Proxy=any_port)
+        env = {**os.environ, "CCR_E2E_KEY": "canary-key-1", "CCR_E2E_OTHER": "canary-key-2"}
+        started = self.run_ccr("start", env=env)
+        self.assertEqual(started.returncode, 0, started.stderr)
+        wait_for(lambda: http_request(self.endpoint(), "GET", "/health").status == 200, "health")
+        self.assertEqual(self.request().status, 200)
+        environments = self.children()
+        self.assertIn("ccr-proxy", environments)
+        self.assertIn(b"PATH=", environments["ccr-proxy"])
+        self.assertNotIn(b"canary-key", environments["ccr-proxy"])
 
     def test_start_status_rotation_stop(self):
         self.write()
