@@ -128,6 +128,7 @@ void ReadProxy(MapReader* top, const KeyFiles& files, ProxyConfig* out) {
   proxy->Millis("drain_timeout", kMillisOrNone, &out->drain_timeout);
   proxy->Whole("max_head_bytes", kHeadBytes, &out->max_head_bytes);
   proxy->Whole("max_body_bytes", kBodyBytes, &out->max_body_bytes);
+  proxy->Whole("max_buffered_bytes", kBufferBytes, &out->max_buffered_bytes);
   proxy->Millis("header_timeout", kMillis, &out->header_timeout);
   proxy->Millis("idle_timeout", kMillis, &out->idle_timeout);
   proxy->Whole("max_connections", kAtLeastOne, &out->max_connections);

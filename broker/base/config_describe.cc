@@ -162,6 +162,7 @@ void DescribeProxy(const ProxyConfig& config, Block proxy) {
   proxy.Millis("drain_timeout", config.drain_timeout);
   proxy.Number("max_head_bytes", config.max_head_bytes);
   proxy.Number("max_body_bytes", config.max_body_bytes);
+  proxy.Number("max_buffered_bytes", config.max_buffered_bytes);
   proxy.Millis("header_timeout", config.header_timeout);
   proxy.Millis("idle_timeout", config.idle_timeout);
   proxy.Number("max_connections", config.max_connections);

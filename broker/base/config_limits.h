@@ -18,5 +18,6 @@ inline constexpr Range kTokenRange{0, 1'000'000'000};
 inline constexpr Range kWorkerRange{0, 1024};
 inline constexpr Range kHeadBytes{1024, 16 << 20};
 inline constexpr Range kBodyBytes{1024, 4.0 * (1 << 30)};
+inline constexpr Range kBufferBytes{65536, 1024.0 * (1 << 30)};
 
 }  // namespace ccr

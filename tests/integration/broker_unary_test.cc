@@ -242,6 +242,15 @@ TEST_F(BrokerUnaryTest, ListPoolsNeverShowsAKey) {
   EXPECT_THAT(response.ShortDebugString(), Not(HasSubstr("canary")));
 }
 
+TEST_F(BrokerUnaryTest, ListPoolsHidesSecretsInUrls) {
+  ProviderConfig provider = Provider("q", {"a"});
+  provider.base_url = "http://127.0.0.1:9/q?key=canary-in-url&api-version=1";
+  broker_.reset();
+  broker_ = std::make_unique<RunningBroker>(&store_, Configuration(std::move(provider)));
+  EXPECT_EQ(broker_->Pool("q").base_url(), "http://127.0.0.1:9/q?key=(hidden)&api-version=1");
+  EXPECT_THAT(broker_->LeaseOk("q").base_url(), HasSubstr("canary-in-url"));
+}
+
 TEST(BrokerAddressTest, UnixSocketsArePrivateAndStaleOnesReplaced) {
   std::string pattern = (std::filesystem::temp_directory_path() / "ccr-unix-XXXXXX").string();
   const std::string dir = mkdtemp(pattern.data());

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "broker/base/config_url.h"
 
 namespace ccr {
 namespace {
@@ -187,6 +188,7 @@ void FillProxy(const ProxyConfig& proxy, v1::ProxySettings* out) {
   out->set_max_body_bytes(proxy.max_body_bytes);
   out->set_header_timeout_ms(absl::ToInt64Milliseconds(proxy.header_timeout));
   out->set_idle_timeout_ms(absl::ToInt64Milliseconds(proxy.idle_timeout));
+  out->set_max_buffered_bytes(proxy.max_buffered_bytes);
   out->set_max_connections(proxy.max_connections);
   out->mutable_allowed_hosts()->Assign(proxy.allowed_hosts.begin(), proxy.allowed_hosts.end());
 }
@@ -291,7 +293,7 @@ void Fill(const PoolStatus& status, v1::PoolStatus* out) {
   out->set_acquired(pool.acquired);
   out->set_reported(pool.reported);
   out->set_expired(pool.expired);
-  out->set_base_url(status.info->base_url);
+  out->set_base_url(HideUrlSecrets(status.info->base_url));
 }
 
 void Fill(const Routing& routing, v1::RoutingTable* out) {

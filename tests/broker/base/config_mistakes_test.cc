@@ -303,6 +303,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "a server needs its certificate"},
         MistakeRow{Top("Broker: {lease_ttl: 0}"), kError, 2, "", "Broker.lease_ttl", "from 1"},
         MistakeRow{Top("Proxy: {listen: '0.0.0.0:3456'}"), kError, 2, "", "Proxy.listen", "set APIKEY"},
+        MistakeRow{Top("Proxy: {max_buffered_bytes: 1000}"), kError, 2, "", "Proxy.max_buffered_bytes", "from 65536"},
         MistakeRow{Top("Proxy: {max_head_bytes: 1023}"), kError, 2, "", "Proxy.max_head_bytes", "from 1024"},
         MistakeRow{Top("Proxy: {workers: 1025}"), kError, 2, "", "Proxy.workers", "to 1024"},
         MistakeRow{Top("Proxy: {allowed_hosts: [1]}"), kError, 2, "", "Proxy.allowed_hosts[0]", "must be text"}));

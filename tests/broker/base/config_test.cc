@@ -200,6 +200,7 @@ Proxy:
   drain_timeout: 30000
   max_head_bytes: 65536
   max_body_bytes: 52428800
+  max_buffered_bytes: 134217728
   header_timeout: 30000
   idle_timeout: 120000
   max_connections: 10000
