@@ -1,4 +1,5 @@
 // ccr-proxy: wiring.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -21,6 +22,7 @@
 #include "broker/base/shutdown.h"
 #include "proxy/bridge/broker_bridge.h"
 #include "proxy/bridge/routing_feed.h"
+#include "proxy/core/descriptors.h"
 #include "proxy/worker/worker_pool.h"
 
 namespace ccr::proxy {
@@ -86,6 +88,14 @@ absl::Status CheckBroker(const std::string& address, const TlsFiles& tls) {
   return address.starts_with("unix:") ? absl::OkStatus() : ParseHostPort(address).status();
 }
 
+ClientShare ClientsByDescriptors(size_t workers) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const ClientShare share = ShareDescriptors(limit.rlim_cur, workers);
+  Log(LogLevel::kInfo, "descriptors", {{"limit", limit.rlim_cur}, {"client_connections", share.served}});
+  return share;
+}
+
 int Run(const Flags& flags, SignalWatcher& signals) {
   if (const absl::Status status = CheckBroker(flags.broker, flags.broker_tls); !status.ok()) return Fail(status);
   const absl::StatusOr<HostPort> listen = ParseHostPort(flags.listen);
@@ -93,11 +103,14 @@ int Run(const Flags& flags, SignalWatcher& signals) {
   const absl::StatusOr<HostPort> metrics_listen = ParseHostPort(flags.metrics_listen);
   if (!metrics_listen.ok()) return Fail(metrics_listen.status());
 
+  const size_t workers = flags.workers > 0 ? flags.workers : std::max(1U, std::thread::hardware_concurrency());
   const auto registry = std::make_shared<prometheus::Registry>();
   ProxyMetrics metrics(*registry);
   const MonotonicWallClock clock;
-  WorkerShared shared{metrics, clock, listen->host, {}, {}};
+  WorkerShared shared{metrics, clock, listen->host, {}, {}, {}, {}};
   shared.broker_wait = absl::Seconds(flags.broker_wait);
+  shared.clients = ClientsByDescriptors(workers);
+  shared.upstream.max_idle_connections = shared.clients.idle_upstream;
   std::optional<RoutingFeed> feed(std::in_place, flags.broker, flags.broker_tls, WhoAmI());
   const auto make_leases = [&](boost::asio::io_context& loop) -> std::unique_ptr<LeaseSource> {
     const BrokerBridge::Options options{flags.broker, flags.broker_tls, WhoAmI(),
@@ -105,7 +118,6 @@ int Run(const Flags& flags, SignalWatcher& signals) {
                                         shared.broker_wait};
     return std::make_unique<BrokerBridge>(loop, options, feed->Subscribe(loop));
   };
-  const size_t workers = flags.workers > 0 ? flags.workers : std::max(1U, std::thread::hardware_concurrency());
   auto pool = WorkerPool::Start(*listen, workers, shared, make_leases);
   if (!pool.ok()) return Fail(pool.status());
   auto metrics_server = MetricsServer::Start(*metrics_listen, registry);

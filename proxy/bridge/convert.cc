@@ -82,6 +82,7 @@ void ReadRouter(const v1::Router& message, RoutingTable* table) {
 void ReadSettings(const v1::ProxySettings& message, RoutingTable* table) {
   SetLimit(message.max_head_bytes(), &table->max_head_bytes);
   SetLimit(message.max_body_bytes(), &table->max_body_bytes);
+  SetLimit(message.max_buffered_bytes(), &table->max_buffered_bytes);
   SetLimit(message.max_connections(), &table->max_connections);
   SetDuration(message.header_timeout_ms(), &table->header_timeout);
   SetDuration(message.idle_timeout_ms(), &table->idle_timeout);
@@ -91,6 +92,7 @@ void ReadSettings(const v1::ProxySettings& message, RoutingTable* table) {
 v1::TransportError ToMessage(TransportError error) {
   switch (error) {
     case TransportError::kNone:
+    case TransportError::kLocal:  // a caller_fault
       return v1::TRANSPORT_ERROR_UNSPECIFIED;
     case TransportError::kConnect:
       return v1::TRANSPORT_ERROR_CONNECT;

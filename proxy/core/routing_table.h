@@ -46,6 +46,7 @@ struct RoutingTable {
   std::string proxy_url;
   uint64_t max_head_bytes = 64 * 1024;
   uint64_t max_body_bytes = 50 * 1024 * 1024;
+  uint64_t max_buffered_bytes = 128 * 1024 * 1024;
   absl::Duration header_timeout = absl::Seconds(30);
   absl::Duration idle_timeout = absl::Seconds(120);
   uint32_t max_connections = 10000;

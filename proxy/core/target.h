@@ -22,6 +22,12 @@ enum class Endpoint {
   kMethodNotAllowed,
 };
 
+// Whether it takes the routing table to serve it.
+inline bool NeedsTable(Endpoint endpoint) {
+  return endpoint != Endpoint::kRoot && endpoint != Endpoint::kHealth && endpoint != Endpoint::kNotFound &&
+         endpoint != Endpoint::kMethodNotAllowed;
+}
+
 struct Target {
   Endpoint endpoint = Endpoint::kNotFound;
   std::string_view authority;  // of an absolute-form target, which takes the place of Host; a view, as the next

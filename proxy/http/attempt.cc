@@ -9,6 +9,7 @@
 #include "proxy/core/error_body.h"
 #include "proxy/core/evidence_builder.h"
 #include "proxy/core/header_rules.h"
+#include "proxy/core/mask.h"
 #include "proxy/http/own_answer.h"
 
 namespace ccr::proxy {
@@ -25,6 +26,10 @@ constexpr size_t kMaxEventEnd = 3;  // bytes that tell an event's end
 
 bool IsEventStream(const UpstreamHead& head) {
   return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), ToAbsl(kEventStream));
+}
+
+bool HasControl(const UpstreamHead& head) {
+  return std::any_of(head.headers.begin(), head.headers.end(), [](const auto& h) { return HoldsControl(h.second); });
 }
 
 // `content_type` takes the place of the provider's own, unless it is empty.
@@ -55,7 +60,9 @@ Attempt::Attempt(Server& server, ResponseWriter& writer, Owner& owner, Options o
       options_(std::move(options)),
       lease_(std::move(lease)),
       started_(server.clock.Now()),
-      transfer_(server.upstream.Start(std::move(request), this)) {}
+      transfer_(server.upstream.Start(std::move(request), this)) {
+  charge_.Use(&server_.bodies, options_.max_buffered_bytes);
+}
 
 Attempt::~Attempt() {
   StopTransfer();
@@ -68,6 +75,10 @@ void Attempt::StopTransfer() {
 void Attempt::OnHead(UpstreamHead head) {
   head_ = std::move(head);
   head_at_ = server_.clock.Now();
+  if (HasControl(head_)) return GiveUpHead();
+  BoundRetryAfter(&head_.headers, head_at_);
+  if (!IsSuccess())
+    for (auto& header : head_.headers) Mask(lease_.credential.Reveal(), &header.second);
   event_stream_ = IsEventStream(head_);
   const bool held = IsSuccess() || (head_.status < 400 && options_.translation == nullptr);
   state_ = held ? State::kHeadHeld : State::kCollecting;
@@ -76,6 +87,16 @@ void Attempt::OnHead(UpstreamHead head) {
   const bool gemini = options_.provider_format == Format::kGemini;
   scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson,
                    gemini ? UsageScanner::Names::kGemini : UsageScanner::Names::kSnakeCase);
+}
+
+// As if the connection had ended before the answer.
+void Attempt::GiveUpHead() {
+  StopTransfer();
+  state_ = State::kDone;
+  Evidence evidence;
+  evidence.transport_error = TransportError::kRead;
+  evidence.total = head_at_ - started_;
+  owner_.OnAnswer({UpstreamHead(), "", std::move(evidence)});
 }
 
 bool Attempt::OnData(std::string_view bytes) {
@@ -113,12 +134,14 @@ bool Attempt::TranslatedWhole() const {
 bool Attempt::Collect(std::string_view bytes) {
   const size_t limit = IsSuccess() ? kMaxTranslatedBody : kMaxHeldBody;
   const size_t taken = std::min(bytes.size(), limit - held_body_.size());
-  held_body_ += bytes.substr(0, taken);
-  if (!IsSuccess() || taken == bytes.size()) return true;
+  const bool room = charge_.GrowTo(2 * (held_body_.size() + taken));
+  if (room) held_body_ += bytes.substr(0, taken);
+  if (room && (!IsSuccess() || taken == bytes.size())) return true;
   StopTransfer();
   evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
   evidence_.caller_fault = true;
-  RefuseAnswer("the provider's answer is too large to be translated");
+  RefuseAnswer(room ? "the provider's answer is too large to be translated"
+                    : "the answers in progress take all the memory there is for bodies (Proxy.max_buffered_bytes)");
   return false;
 }
 
@@ -139,6 +162,7 @@ std::optional<std::string> Attempt::HeldError() {
 void Attempt::FailWith(std::string error) {
   StopTransfer();
   state_ = State::kDone;
+  Mask(lease_.credential.Reveal(), &error);
   Evidence evidence = FromLateError(head_.headers, error, server_.clock.Now());
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
   head_.status = evidence.http_status;
@@ -152,6 +176,7 @@ void Attempt::FailWith(std::string error) {
 void Attempt::BeginRelay() {
   state_ = State::kRelaying;
   opening_.reset();
+  if (!IsSuccess()) Mask(lease_.credential.Reveal(), &held_body_);
   evidence_ = FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
   first_relayed_ = quiet_since_ = server_.clock.Now();
   if (options_.translation != nullptr) {
@@ -223,12 +248,14 @@ void Attempt::OnDone(const UpstreamResult& result) {
     held_body_.clear();
   }
   const bool relayed = state_ == State::kRelaying;
+  if (!relayed) Mask(lease_.credential.Reveal(), &held_body_);
   if (relayed && broken) BreakOff(kStreamBroke);
   if (relayed && !broken) EndStream(false);
 
   Evidence evidence =
       relayed ? RelayedEvidence() : FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
   evidence.transport_error = result.error;
+  evidence.caller_fault = result.error == TransportError::kLocal;
   evidence.first_byte = result.first_byte;
   evidence.total = result.total;
   state_ = State::kDone;

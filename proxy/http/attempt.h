@@ -34,12 +34,14 @@ struct AttemptAnswer {
 // comes.
 //
 // With a translation, event streams are translated as they come. Other answers are held until they are complete, as
-// long as it takes, a good one up to kMaxTranslatedBody; of an error kMaxHeldBody are kept. A good answer that cannot
-// be translated becomes a 502. Evidence is always of the provider's own bytes.
+// long as it takes, a good one up to kMaxTranslatedBody and as far as Server::bodies has room; of an error kMaxHeldBody
+// are kept. A good answer that cannot be translated becomes a 502. Evidence is always of the provider's own bytes.
 //
 // An event stream gets a ping between two events whenever the provider was silent for Server::ping_interval: an event
 // of that name to an Anthropic client, else a comment. Not where the format is unknown: who reads such a stream may
 // know no comments.
+//
+// The key does not reach the client in an error that quotes it: neither in its headers nor in what is held of its body.
 //
 // Back-pressure: while the writer is full the transfer is paused; Resume() lets it go on.
 class Attempt final : public UpstreamHandler {
@@ -63,6 +65,7 @@ class Attempt final : public UpstreamHandler {
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
     std::string model;                         // for Translation::Stream, as the next
     StreamOptions stream_options;
+    uint64_t max_buffered_bytes = 0;  // of Server::bodies
   };
 
   // Starts at once.
@@ -96,6 +99,7 @@ class Attempt final : public UpstreamHandler {
   bool Collect(std::string_view bytes);
   bool HoldsBody() const;
   std::optional<std::string> HeldError();
+  void GiveUpHead();
   void FailWith(std::string error);
   void BeginRelay();
   void RelayTranslated(const UpstreamResult& result);
@@ -123,6 +127,7 @@ class Attempt final : public UpstreamHandler {
   bool event_stream_ = false;
   std::optional<StreamOpening> opening_;  // of a good event stream that is held
   std::string held_body_;
+  BodyCharge charge_;                    // for it, when it is translated whole
   std::optional<UsageScanner> scanner_;  // of a 2xx body
   Evidence evidence_;                    // of the head, once relaying
   std::unique_ptr<StreamTranslator> stream_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/system/errc.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -31,9 +32,32 @@ bool IsLoopbackPeer(const Socket& socket) {
   return address.is_loopback();
 }
 
+OwnAnswer NoRoomForBody() {
+  return {503, "the requests in progress take all the memory there is for bodies (Proxy.max_buffered_bytes)",
+          absl::Seconds(1)};
+}
+
+// Whether more than the head decides the answer.
+bool NeedsBody(const Target& target, const RoutingTable& table) {
+  switch (target.endpoint) {
+    case Endpoint::kMessages:
+    case Endpoint::kCountTokens:
+    case Endpoint::kChatCompletions:
+    case Endpoint::kResponses:
+    case Endpoint::kEmbeddings:
+      return true;
+    case Endpoint::kPassthrough:
+      return table.FindProvider(target.provider) != nullptr;
+    default:
+      return false;
+  }
+}
+
 OwnAnswer ParseFault(const error_code& error) {
-  if (error == HttpError::header_limit) return {431, "the request's head is too large", std::nullopt};
+  if (error == HttpError::header_limit)
+    return {431, "the request's head, or the framing of its body, is too large", std::nullopt};
   if (error == HttpError::body_limit) return {413, "the request's body is too large", std::nullopt};
+  if (error == boost::system::errc::not_enough_memory) return NoRoomForBody();
   return {400, "the request is not well-formed HTTP/1.1", std::nullopt};
 }
 
@@ -43,11 +67,6 @@ Connection::Connection(Server& server, Socket socket)
     : server_(server), socket_(std::move(socket)), writer_([this] { ScheduleTurnEnd(); }) {
   server_.open_connections.fetch_add(1, std::memory_order_relaxed);
   server_.observer.OnConnection(ConnectionEvent::kOpened);
-}
-
-Connection::~Connection() {
-  server_.open_connections.fetch_sub(1, std::memory_order_relaxed);
-  server_.observer.OnConnection(ConnectionEvent::kClosed);
 }
 
 void Connection::Start() {
@@ -78,8 +97,9 @@ std::shared_ptr<const RoutingTable> Connection::Limits() const {
 void Connection::BeginRequest() {
   const auto limits = Limits();
   state_ = State::kHead;
-  admitted_ = false;
+  if (!IdleHook::is_linked()) server_.idle.push_back(*this);
   request_.Clear();
+  request_.charge.Use(&server_.bodies, limits->max_buffered_bytes);
   parser_.emplace(&request_, limits->max_head_bytes, limits->max_body_bytes);
   writer_.Reset({});
   Touch(in_.size() > 0 ? limits->header_timeout : limits->idle_timeout);
@@ -93,8 +113,9 @@ size_t Connection::ReadSize() const {
 
 void Connection::Read() {
   if (reading_ || state_ == State::kClosed) return;
-  if (state_ == State::kExchange && in_.size() >= kMaxReadAhead) return;
-  if (state_ == State::kExchange) in_.Trim(kKeptInput);
+  const bool ahead = state_ == State::kExchange || state_ == State::kHeld;
+  if (ahead && in_.size() >= kMaxReadAhead) return;
+  if (ahead) in_.Trim(kKeptInput);
   reading_ = true;
   socket_.async_read_some(in_.Prepare(ReadSize()), [self = shared_from_this()](const error_code& error, size_t size) {
     self->OnRead(error, size);
@@ -133,37 +154,69 @@ void Connection::Parse() {
     in_.Consume(parser_->Feed(in_.view(), error));
     if (error == HttpError::need_more) return;
     if (error) return OnParseError(error);
-    if (state_ == State::kHead && parser_->head_done()) OnHead();
-    if (state_ == State::kBody && parser_->done()) BeginExchange();
+    if (state_ == State::kHead && parser_->head_done()) {
+      OnHead();
+    } else if (state_ == State::kBody && parser_->done()) {
+      BeginExchange();
+    }
   }
 }
 
 void Connection::OnHead() {
-  const auto table = server_.leases.routing();
+  LeaveIdle();
+  target_ = ParseTarget(request_.method, request_.target);
   writer_.Reset({.http10 = request_.version == 10,
                  .head_only = request_.method == "HEAD",
                  .keep_alive = request_.keep_alive && !draining_});
-  if (table != nullptr) {
-    const Endpoint endpoint = ParseTarget(request_.method, request_.target).endpoint;
-    const auto refusal = RefuseEntry(request_, endpoint, *table, {server_.listen_host, loopback_});
-    if (refusal) return Refuse(*refusal);
-    admitted_ = true;
+  if (server_.leases.routing() != nullptr || !NeedsTable(target_.endpoint)) return Judge(*Limits());
+  state_ = State::kHeld;
+  Touch(server_.broker_wait);
+}
+
+void Connection::TickHeld(absl::Time now) {
+  if (const auto table = server_.leases.routing()) {
+    Judge(*table);
+    Parse();
+    return Read();
   }
+  if (now >= deadline_) Refuse({503, "the key broker cannot be reached now", absl::Seconds(1)});
+}
+
+void Connection::Judge(const RoutingTable& table) {
+  const auto refusal = RefuseEntry(request_, target_, table, {server_.listen_host, loopback_});
+  if (refusal) return Refuse(*refusal);
+  if (NeedsBody(target_, table)) return ExpectBody(table);
+  if (!parser_->done()) writer_.ForbidKeepAlive();
+  BeginExchange();
+}
+
+void Connection::ExpectBody(const RoutingTable& table) {
+  if (parser_->done()) return BeginExchange();
+  if (!request_.charge.Fits(parser_->declared().value_or(0))) return Refuse(NoRoomForBody());
   state_ = State::kBody;
-  Touch(Limits()->idle_timeout);
+  Touch(table.idle_timeout);
   const bool waits = absl::EqualsIgnoreCase(ToAbsl(request_.Find("expect")), "100-continue");
-  if (waits && request_.version == 11 && !parser_->done() && in_.size() == 0) writer_.Continue();
+  if (waits && request_.version == 11 && in_.size() == 0) writer_.Continue();
+}
+
+void Connection::LeaveIdle() {
+  if (IdleHook::is_linked()) IdleHook::unlink();
 }
 
 void Connection::OnParseError(const error_code& error) {
-  if (state_ == State::kHead)
+  if (state_ == State::kHead) {
+    LeaveIdle();
+    target_ = ParseTarget(request_.method, request_.target);
     writer_.Reset({.http10 = request_.version == 10, .head_only = false, .keep_alive = false});
+  }
   Refuse(ParseFault(error));
 }
 
 void Connection::Refuse(const OwnAnswer& answer) {
-  const Endpoint endpoint = ParseTarget(request_.method, request_.target).endpoint;
+  const Endpoint endpoint = target_.endpoint;
   if (!parser_->done()) writer_.ForbidKeepAlive();
+  request_.DropBody();
+  LeaveIdle();
   state_ = State::kExchange;
   deadline_ = absl::InfiniteFuture();
   server_.observer.OnRequestStarted();
@@ -177,8 +230,7 @@ void Connection::Refuse(const OwnAnswer& answer) {
 void Connection::BeginExchange() {
   state_ = State::kExchange;
   deadline_ = absl::InfiniteFuture();
-  const Exchange::Input input{request_, {server_.listen_host, loopback_}, admitted_};
-  exchange_ = std::make_unique<Exchange>(server_, writer_, input, [this] { ScheduleTurnEnd(); });
+  exchange_ = std::make_unique<Exchange>(server_, writer_, request_, target_, [this] { ScheduleTurnEnd(); });
   exchange_->Start();
 }
 
@@ -249,10 +301,12 @@ void Connection::Tick(absl::Time now) {
   if (state_ == State::kClosed) return;
   if (now >= write_deadline_) return Close();
   if (exchange_) exchange_->Tick(now);
+  if (state_ == State::kHeld) return TickHeld(now);
   if (now < deadline_) return;
   deadline_ = absl::InfiniteFuture();
   const bool expected = HeadBegun() || (state_ == State::kHead && !served_);
   if (!expected || draining_) return Close();
+  target_ = Target();
   writer_.Reset({.http10 = false, .head_only = false, .keep_alive = false});
   Refuse({408, "the request's head did not arrive in time", std::nullopt});
 }
@@ -269,9 +323,13 @@ void Connection::Close() {
   if (std::exchange(state_, State::kClosed) == State::kClosed) return;
   const auto self = std::move(self_);
   exchange_.reset();
+  request_.DropBody();
+  LeaveIdle();
   error_code ignored;
   socket_.close(ignored);
-  unlink();
+  OpenHook::unlink();
+  server_.open_connections.fetch_sub(1, std::memory_order_relaxed);
+  server_.observer.OnConnection(ConnectionEvent::kClosed);
 }
 
 }  // namespace ccr::proxy

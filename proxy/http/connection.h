@@ -27,15 +27,21 @@ using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asi
 // pending (but for a client that has sent far ahead), so that a client that goes is seen at once: its exchange is then
 // given up.
 //
-// Limits and their answers: head size 431, header time 408, body size 413, malformed 400; closed without one: a
-// keep-alive connection that is idle, a body or a reader that stalls, each for idle_timeout. An answer that goes out
-// before the body was read ends the connection, softly: it goes on reading for a moment, or the client would lose the
-// answer to a reset.
+// No body is read before the head has been judged: what it alone decides (who asks, for which endpoint, whether there
+// is a routing table) is answered then.
+//
+// Limits and their answers: size of the head or of a chunked body's framing 431, header time 408, body size 413, memory
+// of all bodies 503, malformed 400; closed without one: a keep-alive connection that is idle, a body or a reader that
+// stalls, each for idle_timeout. An answer that goes out before the body was read ends the connection, softly: it goes
+// on reading for a moment, or the client would lose the answer to a reset.
+//
+// While it waits for a request's head it stands in Server::idle and may be closed in favour of another.
 //
 // Back-pressure: the exchange fills the writer, one write at a time empties it, and the exchange is told when it is
 // low.
 class Connection final
     : public std::enable_shared_from_this<Connection>,
+      public IdleConnection,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   static constexpr absl::Duration kLinger = absl::Seconds(2);
@@ -43,7 +49,7 @@ class Connection final
   static constexpr size_t kMaxReadAhead = 64 * 1024;
 
   Connection(Server& server, Socket socket);
-  ~Connection();
+  ~Connection() = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -52,9 +58,12 @@ class Connection final
   void Tick(absl::Time now);  // deadlines; about ten times a second
   void Drain();               // no request after the present one; closes soon when there is none
   void Close();
+  void GiveUp() override { Close(); }
 
  private:
-  enum class State { kHead, kBody, kExchange, kLinger, kClosed };
+  using OpenHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  // kHeld: the head is complete, and waits for the first routing table.
+  enum class State { kHead, kHeld, kBody, kExchange, kLinger, kClosed };
 
   void BeginRequest();
   void Read();
@@ -65,9 +74,13 @@ class Connection final
   void SkipBlankLines();
   bool HeadBegun() const { return state_ == State::kHead && (parser_->started() || in_.size() > 0); }
   void OnHead();
+  void Judge(const RoutingTable& table);
+  void ExpectBody(const RoutingTable& table);
+  void LeaveIdle();
   void OnParseError(const boost::system::error_code& error);
   void Refuse(const OwnAnswer& answer);
   void BeginExchange();
+  void TickHeld(absl::Time now);
 
   void ScheduleTurnEnd();
   void OnTurnEnd();
@@ -93,8 +106,8 @@ class Connection final
   absl::Time write_deadline_ = absl::InfiniteFuture();
   ReadBuffer in_;
   Request request_;
+  Target target_;  // of request_
   std::optional<RequestParser> parser_;
-  bool admitted_ = false;
   ResponseWriter writer_;
   std::unique_ptr<Exchange> exchange_;
 };

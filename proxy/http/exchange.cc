@@ -13,11 +13,6 @@ namespace {
 // Ours is the deadline that counts; the transfer's own only keeps a stray one from living on.
 constexpr absl::Duration kTransferSlack = absl::Seconds(5);
 
-bool NeedsTable(Endpoint endpoint) {
-  return endpoint != Endpoint::kRoot && endpoint != Endpoint::kHealth && endpoint != Endpoint::kNotFound &&
-         endpoint != Endpoint::kMethodNotAllowed;
-}
-
 RetryPlan::Advice ToPlan(Advice advice) {
   switch (advice) {
     case Advice::kRotate:
@@ -58,15 +53,14 @@ std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::opti
 
 }  // namespace
 
-Exchange::Exchange(Server& server, ResponseWriter& writer, const Input& input, std::function<void()> done)
+Exchange::Exchange(Server& server, ResponseWriter& writer, const Request& request, const Target& target,
+                   std::function<void()> done)
     : server_(server),
       writer_(writer),
-      request_(input.request),
-      caller_(input.caller),
-      admitted_(input.admitted),
+      request_(request),
       done_(std::move(done)),
       started_(server.clock.Now()),
-      target_(ParseTarget(input.request.method, input.request.target)),
+      target_(target),
       client_format_(ClientFormat(target_.endpoint)),
       routed_(request_, target_) {
   server_.observer.OnRequestStarted();
@@ -84,21 +78,8 @@ Exchange::~Exchange() {
   server_.observer.OnRequestEnded(summary);
 }
 
-void Exchange::Start() {
-  table_ = server_.leases.routing();
-  waiting_for_table_ = table_ == nullptr && NeedsTable(target_.endpoint);
-  if (!waiting_for_table_) Begin();
-}
-
 void Exchange::Tick(absl::Time now) {
   if (done_called_) return;
-  if (waiting_for_table_) {
-    table_ = server_.leases.routing();
-    if (table_ == nullptr && now - started_ < server_.broker_wait) return;
-    waiting_for_table_ = false;
-    if (table_ == nullptr) return Answer({503, "the key broker cannot be reached now", absl::Seconds(1)});
-    return Begin();
-  }
   if (now >= deadline_) return Expire();
   if (backoff_until_ && now >= *backoff_until_) {
     backoff_until_.reset();
@@ -111,11 +92,8 @@ void Exchange::OnWritable() {
   if (attempt_running_) attempt_->Resume();
 }
 
-void Exchange::Begin() {
-  if (!admitted_) {
-    const auto refusal = RefuseEntry(request_, target_.endpoint, table_ ? *table_ : RoutingTable(), caller_);
-    if (refusal) return Answer(*refusal);
-  }
+void Exchange::Start() {
+  table_ = server_.leases.routing();
   switch (target_.endpoint) {
     case Endpoint::kRoot:
       WriteJson(writer_, 200, R"({"name":"ccr-proxy","version":")" CCR_VERSION R"("})");
@@ -207,23 +185,27 @@ void Exchange::StartAttempt(Lease lease) {
     return Fail(400, std::string(ToStd(url.status().message())));
   }
   UpstreamRequest request = BuildRequest(lease, *std::move(url));
-  const Attempt::Options options{
-      client_format_,  routed_.provider()->format, target_.endpoint != Endpoint::kPassthrough, routed_.translation(),
-      routed_.model(), routed_.stream_options()};
+  const Attempt::Options options{client_format_,
+                                 routed_.provider()->format,
+                                 target_.endpoint != Endpoint::kPassthrough,
+                                 routed_.translation(),
+                                 routed_.model(),
+                                 routed_.stream_options(),
+                                 table_->max_buffered_bytes};
   attempt_running_ = true;
   attempt_ = std::make_unique<Attempt>(server_, writer_, static_cast<Attempt::Owner&>(*this), options, std::move(lease),
                                        std::move(request));
 }
 
-UpstreamRequest Exchange::BuildRequest(Lease& lease, std::string url) const {
+UpstreamRequest Exchange::BuildRequest(const Lease& lease, std::string url) const {
   const Provider& provider = *routed_.provider();
   UpstreamRequest request;
   request.method = std::string(request_.method);
   request.url = std::move(url);
-  request.headers = routed_.UpstreamHeaders();
+  request.headers = routed_.UpstreamHeaders(lease.credential_header);
   request.credential_header = lease.credential_header;
   request.credential_prefix = lease.credential_prefix;
-  request.credential = std::move(lease.credential);
+  request.credential = lease.credential.Clone();
   request.body = routed_.body();
   request.has_body = request_.has_body;
   request.connect_timeout = provider.connect_timeout;
@@ -249,6 +231,8 @@ void Exchange::OnAnswer(AttemptAnswer answer) {
   if (MayRetry(answer_.evidence)) return AskBroker();
   ReportOnly(attempt_->lease().id, answer_.evidence);
   ObserveAttempt(answer_.evidence, ExpectedOutcome(answer_.evidence));
+  if (answer_.head.status == 0)
+    return Answer(NoUpstreamAnswer(answer_.evidence.transport_error, routed_.provider()->name));
   if (answer_.head.status >= 500 && BeginNextRoute()) return;
   Relay(answer_, std::nullopt);
 }

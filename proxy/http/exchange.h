@@ -11,7 +11,6 @@
 #include "proxy/core/retry_plan.h"
 #include "proxy/core/target.h"
 #include "proxy/http/attempt.h"
-#include "proxy/http/gate.h"
 #include "proxy/http/lease_source.h"
 #include "proxy/http/own_answer.h"
 #include "proxy/http/request.h"
@@ -23,23 +22,19 @@ namespace ccr::proxy {
 
 // Routes, leases, tries, relays, reports. Each lease it was granted is reported exactly once.
 //
-//   Start -> [wait for the routing table] -> own page or error
-//                                         -> lease -> attempt -> relayed -> report
-//                                               ^        v
-//                                      [backoff] <- report + next lease      (nothing relayed yet)
-//                                                        v
-//                                              the best answer there was, or the next route of the fallback list
+//   Start -> own page or error
+//         -> lease -> attempt -> relayed -> report
+//              ^         v
+//           [backoff] <- report + next lease      (nothing relayed yet)
+//                        v
+//              the best answer there was, or the next route of the fallback list
 class Exchange final : private Attempt::Owner {
  public:
-  struct Input {
-    const Request& request;  // complete; outlives the exchange
-    Caller caller;
-    bool admitted = false;  // RefuseEntry has been asked
-  };
-
-  // `done` is called once the answer is complete in `writer`, never from the constructor. It must not destroy the
-  // exchange.
-  Exchange(Server& server, ResponseWriter& writer, const Input& input, std::function<void()> done);
+  // `request` is complete, as far as its endpoint needs it, and admitted; it and `target`, which is its own, outlive
+  // the exchange. There is a routing table when the target's endpoint needs one. `done` is called once the answer is
+  // complete in `writer`, never from the constructor. It must not destroy the exchange.
+  Exchange(Server& server, ResponseWriter& writer, const Request& request, const Target& target,
+           std::function<void()> done);
   ~Exchange() override;  // the client is gone when it is not done: cancels and reports
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -53,7 +48,6 @@ class Exchange final : private Attempt::Owner {
   void OnAnswer(AttemptAnswer answer) override;
   void OnRelayed(const Evidence& evidence) override;
 
-  void Begin();
   void ServeHealth();
   void Forward();
   void BeginRoute();
@@ -63,7 +57,7 @@ class Exchange final : private Attempt::Owner {
   void Acquire(const std::vector<std::string>& exclude);
   void OnLease(LeaseAnswer answer);
   void StartAttempt(Lease lease);
-  UpstreamRequest BuildRequest(Lease& lease, std::string url) const;
+  UpstreamRequest BuildRequest(const Lease& lease, std::string url) const;
 
   void AskBroker();
   void OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next);
@@ -82,15 +76,12 @@ class Exchange final : private Attempt::Owner {
   Server& server_;
   ResponseWriter& writer_;
   const Request& request_;
-  const Caller caller_;
-  const bool admitted_;
   const std::function<void()> done_;
   const absl::Time started_;
-  const Target target_;
+  const Target& target_;
   const Format client_format_;
 
   std::shared_ptr<const RoutingTable> table_;
-  bool waiting_for_table_ = false;
   bool done_called_ = false;
 
   // Once routed; the plan and all behind it are of the present route.

@@ -1,5 +1,6 @@
 #include "proxy/http/listener.h"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <utility>
@@ -83,20 +84,28 @@ void Listener::Accept() {
 void Listener::OnAccepted(const error_code& error, Socket socket) {
   if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
   if (!error) Adopt(std::move(socket));
-  accept_paused_ = error && error != asio::error::connection_aborted;
+  accept_paused_ = error && error != asio::error::connection_aborted && !CloseOldestIdle();
   if (accept_paused_) return ScheduleTick();
   Accept();
 }
 
+bool Listener::CloseOldestIdle() {
+  if (server_.idle.empty()) return false;
+  server_.idle.front().GiveUp();
+  return true;
+}
+
 void Listener::Adopt(Socket socket) {
   const auto table = server_.leases.routing();
-  const int64_t cap = table ? table->max_connections : RoutingTable().max_connections;
+  const int64_t cap =
+      std::min<int64_t>(table ? table->max_connections : RoutingTable().max_connections, server_.clients.served);
   const int64_t open = server_.open_connections.load(std::memory_order_relaxed);
-  if (open >= cap + kMaxRejecting) return server_.observer.OnConnection(ConnectionEvent::kRejected);
+  const bool full = open >= cap && !CloseOldestIdle();
+  if (full && open >= cap + server_.clients.rejected) return server_.observer.OnConnection(ConnectionEvent::kRejected);
   const auto connection = std::make_shared<Connection>(server_, std::move(socket));
   connections_.push_back(*connection);
   ScheduleTick();
-  if (open >= cap) return connection->StartRejected();
+  if (full) return connection->StartRejected();
   connection->Start();
   if (server_.draining) connection->Drain();
 }

@@ -25,10 +25,11 @@ absl::StatusOr<std::vector<Acceptor>> Listen(const HostPort& address,
 HostPort BoundAddress(const Acceptor& acceptor);
 
 // Owns the connections of one worker. All calls on its loop.
+//
+// No more connections than the routing table and Server::clients allow: one more takes the place of the one that has
+// waited longest for a request. When none waits it is answered 503, up to so many at a time, and dropped above that.
 class Listener {
  public:
-  // Connections above the routing table's cap are answered 503; this many at a time, more are dropped unanswered.
-  static constexpr int64_t kMaxRejecting = 256;
   static constexpr std::chrono::milliseconds kTick{100};
 
   Listener(Server& server, Acceptor acceptor);
@@ -45,6 +46,7 @@ class Listener {
   void Accept();
   void OnAccepted(const boost::system::error_code& error, Socket socket);
   void Adopt(Socket socket);
+  bool CloseOldestIdle();
   void AcceptPending();
   void ScheduleTick();
   void OnTick();

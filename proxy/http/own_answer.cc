@@ -56,6 +56,9 @@ OwnAnswer NoUpstreamAnswer(TransportError error, const std::string& provider) {
     case TransportError::kFirstByteTimeout:
     case TransportError::kIdleTimeout:
       return {504, "provider '" + provider + "' did not answer in time", std::nullopt};
+    case TransportError::kLocal:
+      return {503, "the proxy has no descriptor or memory left for a connection to provider '" + provider + "'",
+              absl::Seconds(1)};
     case TransportError::kConnect:
       return {502, "provider '" + provider + "' cannot be reached", std::nullopt};
     default:
@@ -64,7 +67,8 @@ OwnAnswer NoUpstreamAnswer(TransportError error, const std::string& provider) {
 }
 
 std::string RetryAfterSeconds(absl::Duration wait) {
-  return std::to_string(std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
+  return std::to_string(
+      std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(std::min(wait, kMaxRetryAfter), absl::Seconds(1)))));
 }
 
 void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow) {

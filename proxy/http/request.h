@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/http/body_budget.h"
+
 namespace ccr::proxy {
 
 struct Request {
@@ -20,10 +22,12 @@ struct Request {
   bool has_body = false;  // Content-Length or chunked, an empty one too
   std::vector<Field> fields;
   std::string body;
-  std::string text;  // what all the views above point into
+  BodyCharge charge;  // for `body`
+  std::string text;   // what all the views above point into
 
   // The value of the first field of that name (any case); empty when there is none.
   std::string_view Find(std::string_view name) const;
+  void DropBody();
   // Forgets everything but keeps the memory of ordinary requests.
   void Clear();
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/system/errc.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -14,8 +15,9 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr size_t kKeptText = 16 * 1024;
-constexpr size_t kKeptBody = 256 * 1024;
-constexpr size_t kBodyReserve = 1024 * 1024;
+constexpr size_t kKeptBody = 16 * 1024;
+constexpr size_t kLeastBody = 1024;
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 }  // namespace
 
@@ -25,15 +27,20 @@ std::string_view Request::Find(std::string_view name) const {
   return {};
 }
 
+void Request::DropBody() {
+  body.clear();
+  if (body.capacity() > kKeptBody) body.shrink_to_fit();
+  charge.Release();
+}
+
 void Request::Clear() {
   method = target = {};
   version = 11;
   keep_alive = true;
   has_body = false;
   fields.clear();
-  body.clear();
+  DropBody();
   text.clear();
-  if (body.capacity() > kKeptBody) body.shrink_to_fit();
   if (text.capacity() > kKeptText) text.shrink_to_fit();
 }
 
@@ -44,8 +51,14 @@ RequestParser::RequestParser(Request* request, uint64_t max_head_bytes, uint64_t
 }
 
 size_t RequestParser::Feed(std::string_view bytes, boost::system::error_code& error) {
+  // Beast cannot take less of the last chunk, and no chunked body ends before so many bytes have come.
+  if (head_complete_ && chunked() && bytes.size() < kLastChunk.size()) {
+    error = http::error::need_more;
+    return 0;
+  }
   const size_t taken = put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   if (error && error != http::error::need_more && !head_complete_) MakeViews();
+  if (error == http::error::need_more && bytes.size() - taken > max_head_bytes_) error = http::error::header_limit;
   return taken;
 }
 
@@ -83,24 +96,37 @@ void RequestParser::on_field_impl(http::field field, View name, View value, Erro
   fields_.emplace_back(kept_name, Keep(value));
 }
 
-void RequestParser::on_header_impl(Error&) {
+void RequestParser::on_header_impl(Error& error) {
+  if (!has_host_ && request_->version == 11) error = http::error::bad_field;
   head_complete_ = true;
   request_->keep_alive = keep_alive();
   request_->has_body = chunked() || content_length().has_value();
   MakeViews();
 }
 
-void RequestParser::on_body_init_impl(const boost::optional<std::uint64_t>& content_length, Error&) {
-  if (content_length) request_->body.reserve(std::min<uint64_t>(*content_length, kBodyReserve));
+void RequestParser::on_chunk_header_impl(std::uint64_t, View extensions, Error& error) {
+  extension_bytes_ += extensions.size();
+  if (extension_bytes_ > max_head_bytes_) error = http::error::header_limit;
 }
 
-size_t RequestParser::on_body_impl(View bytes, Error&) {
-  request_->body.append(bytes.data(), bytes.size());
-  return bytes.size();
+std::optional<uint64_t> RequestParser::declared() const {
+  const auto length = content_length();
+  return length ? std::optional<uint64_t>(*length) : std::nullopt;
 }
 
-size_t RequestParser::on_chunk_body_impl(std::uint64_t, View bytes, Error&) {
-  request_->body.append(bytes.data(), bytes.size());
+size_t RequestParser::Append(View bytes, Error& error) {
+  std::string& body = request_->body;
+  const size_t size = body.size() + bytes.size();
+  if (size > capacity_) {
+    capacity_ = std::max({size, 2 * body.size(), kLeastBody});
+    capacity_ = std::min<uint64_t>(capacity_, std::max<uint64_t>(size, declared().value_or(capacity_)));
+    if (!request_->charge.GrowTo(capacity_)) {
+      error = boost::system::errc::make_error_code(boost::system::errc::not_enough_memory);
+      return 0;
+    }
+    body.reserve(capacity_);
+  }
+  body.append(bytes.data(), bytes.size());
   return bytes.size();
 }
 

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
+#include "proxy/core/ascii.h"
 #include "proxy/core/format.h"
 #include "proxy/formats/anthropic_openai.h"
 #include "proxy/formats/openai_anthropic.h"
@@ -180,23 +181,36 @@ std::optional<std::string> RoutedRequest::OwnPage() const {
   return CountTokensAnswer(facts_.tokens);
 }
 
-absl::StatusOr<std::string> RoutedRequest::UpstreamUrl(std::string_view base_url) const {
-  if (route_.provider->format == Format::kGemini) {
-    if (translation_ != nullptr) return GeminiUrl(base_url, route_.model, translated_.stream);
-    return GeminiPassthroughUrl(base_url, target_);
-  }
-  if (translation_ == nullptr) return proxy::UpstreamUrl(base_url, target_.endpoint, target_);
-  const bool anthropic = route_.provider->format == Format::kAnthropic;
-  return proxy::UpstreamUrl(base_url, anthropic ? Endpoint::kMessages : Endpoint::kChatCompletions, Target());
+ClientCredentials RoutedRequest::Credentials() const {
+  ClientCredentials credentials;
+  for (const auto& [name, value] : request_.fields) credentials.Add(name, value);
+  return credentials;
 }
 
-Headers RoutedRequest::UpstreamHeaders() const {
+absl::StatusOr<std::string> RoutedRequest::UpstreamUrl(std::string_view base_url) const {
+  const Format format = route_.provider->format;
+  if (translation_ != nullptr && format == Format::kGemini)
+    return GeminiUrl(base_url, route_.model, translated_.stream);
+  if (translation_ != nullptr) {
+    const bool anthropic = format == Format::kAnthropic;
+    return proxy::UpstreamUrl(base_url, anthropic ? Endpoint::kMessages : Endpoint::kChatCompletions, Target());
+  }
+  const std::string query = WithoutCredentials(target_.query, Credentials());
+  Target target = target_;
+  target.query = query;
+  return format == Format::kGemini ? GeminiPassthroughUrl(base_url, target)
+                                   : proxy::UpstreamUrl(base_url, target.endpoint, target);
+}
+
+Headers RoutedRequest::UpstreamHeaders(std::string_view credential_header) const {
   Headers headers;
   headers.reserve(request_.fields.size() + 2);
+  const ClientCredentials credentials = Credentials();
   const std::string_view connection = request_.Find("connection");
   const Format client = ClientFormat(target_.endpoint);
   for (const auto& [name, value] : request_.fields) {
     if (!ForwardRequestHeader(name) || NamedByConnection(connection, name)) continue;
+    if (SameWithoutCase(name, credential_header) || credentials.In(value)) continue;
     if (translation_ != nullptr && IsOfFormat(client, name)) continue;
     // Evidence has to be read: bodies come uncompressed.
     const bool encoding = absl::EqualsIgnoreCase(ToAbsl(name), "accept-encoding");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proxy/core/credential_rules.h"
 #include "proxy/core/header_rules.h"
 #include "proxy/core/json_scan.h"
 #include "proxy/core/request_facts.h"
@@ -49,7 +50,8 @@ class RoutedRequest {
 
   // What is sent. The pieces of the body are views that stay valid until the next route.
   absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url) const;
-  Headers UpstreamHeaders() const;
+  // Without any credential of the client's, whatever the header `credential_header` is called that ours goes into.
+  Headers UpstreamHeaders(std::string_view credential_header) const;
   const std::vector<std::string_view>& body() const { return body_; }
 
   // For good answers, and for errors; nullptr when bytes pass as they are.
@@ -66,6 +68,7 @@ class RoutedRequest {
   std::optional<OwnAnswer> UseForChat(const Route& route, bool same_format);
   // The client's, with that model and without the tag.
   std::vector<std::string_view> BodyFor(std::string_view model, std::string* splice) const;
+  ClientCredentials Credentials() const;
 
   const Request& request_;
   const Target& target_;

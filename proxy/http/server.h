@@ -3,20 +3,36 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <random>
 #include <string>
 
 #include "absl/time/time.h"
 #include "broker/base/clock.h"
+#include "proxy/core/descriptors.h"
 #include "proxy/core/session_usage.h"
+#include "proxy/http/body_budget.h"
 #include "proxy/http/lease_source.h"
 #include "proxy/http/observer.h"
 #include "proxy/upstream/client.h"
 
 namespace ccr::proxy {
 
-// Belongs to the worker and outlives its connections; used on its loop only, but for `open_connections`.
+using IdleHook = boost::intrusive::list_base_hook<boost::intrusive::tag<struct IdleTag>,
+                                                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+// A connection without a request in progress: no head of one has come whole. Unlinks itself.
+class IdleConnection : public IdleHook {
+ public:
+  virtual void GiveUp() = 0;  // closes it in favour of another
+
+ protected:
+  ~IdleConnection() = default;
+};
+using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleHook>,
+                                               boost::intrusive::constant_time_size<false>>;
+
+// Belongs to the worker and outlives its connections; used on its loop only, but for `open_connections` and `bodies`.
 struct Server {
   boost::asio::io_context& loop;
   UpstreamClient& upstream;
@@ -24,6 +40,8 @@ struct Server {
   RequestObserver& observer;
   const Clock& clock;
   std::atomic<int64_t>& open_connections;  // of all workers
+  BodyBudget& bodies;                      // of all workers
+  ClientShare clients;
   std::string listen_host;
   std::minstd_rand random;
   bool draining = false;
@@ -32,6 +50,7 @@ struct Server {
   // How long a request waits for the first routing table.
   absl::Duration broker_wait = absl::Seconds(5);
   SessionUsage sessions;
+  IdleConnections idle;  // the one that has waited longest first
 };
 
 }  // namespace ccr::proxy

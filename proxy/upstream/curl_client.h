@@ -23,6 +23,7 @@ class CurlClient {
   void Cancel(CurlTransfer* transfer);
   void Finish(CurlTransfer* transfer, const UpstreamResult& result);
   MultiLoop& multi() { return multi_; }
+  int open_error() const { return multi_.open_error(); }
 
  private:
   static CurlTransfer* Of(CURL* easy);

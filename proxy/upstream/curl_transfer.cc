@@ -11,6 +11,7 @@
 #include "broker/base/absl_text.h"
 #include "proxy/upstream/curl_client.h"
 #include "proxy/upstream/curl_error.h"
+#include "proxy/upstream/local_shortage.h"
 #include "proxy/upstream/silence.h"
 
 namespace ccr::proxy {
@@ -307,7 +308,8 @@ UpstreamResult CurlTransfer::ResultOf(CURLcode code, SteadyTime now) const {
   if (!head_.fault().empty()) return Result(TransportError::kRead, head_.fault(), now);
   if (chunks_ && chunks_->malformed()) return Result(TransportError::kRead, kBadChunks, now);
   if (chunks_ && !chunks_->done() && code == CURLE_OK) return Result(TransportError::kRead, kCut, now);
-  const TransportError error = ClassifyCurlError(code, Sent() || head_read());
+  TransportError error = ClassifyCurlError(code, Sent() || head_read());
+  if (code == CURLE_COULDNT_CONNECT && IsLocalShortage(client_.open_error())) error = TransportError::kLocal;
   if (headers_.broken()) return Result(error, kLineBreak, now);
   return Result(error, code == CURLE_OK ? "" : curl_easy_strerror(code), now);
 }

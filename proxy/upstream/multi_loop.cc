@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -155,6 +156,7 @@ int MultiLoop::OnTimer(CURLM* /*multi*/, long timeout_ms, void* self_pointer) {
 curl_socket_t MultiLoop::OnOpen(void* self_pointer, curlsocktype /*purpose*/, curl_sockaddr* address) {
   auto* self = static_cast<MultiLoop*>(self_pointer);
   const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  self->open_error_ = fd < 0 ? errno : 0;
   if (fd < 0) return CURL_SOCKET_BAD;
   ProbeSilence(fd);
   self->At(fd) = std::make_shared<Socket>(self->loop_, fd, true);

@@ -44,6 +44,8 @@ class MultiLoop {
 
   // True inside of curl's callbacks, where curl must not be called.
   bool working() const { return working_; }
+  // The errno of the latest socket that was to be opened; 0 when it was.
+  int open_error() const { return open_error_; }
 
  private:
   struct Socket;
@@ -68,6 +70,7 @@ class MultiLoop {
   SteadyTime due_ = SteadyTime::max();  // when curl wants to be called
   bool kicked_ = false;                 // a call is posted
   bool working_ = false;
+  int open_error_ = 0;
   std::vector<std::shared_ptr<Socket>> sockets_;  // by file descriptor
   std::vector<curl_socket_t> unclaimed_;
   absl::flat_hash_map<std::string, curl_socket_t> claimed_;  // by their ends

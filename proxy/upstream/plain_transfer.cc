@@ -10,6 +10,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/upstream/local_shortage.h"
 #include "proxy/upstream/plain_client.h"
 
 namespace ccr::proxy {
@@ -78,7 +79,8 @@ void PlainTransfer::Dial() {
   dialer_ = client_.NewDialer();
   dialer_->Start(host_, port_, [this](const error_code& error, Dialer::Socket socket) {
     dialer_.reset();
-    if (error) return Fail(TransportError::kConnect, error.message());
+    const bool ours = IsLocalShortage(error.value());
+    if (error) return Fail(ours ? TransportError::kLocal : TransportError::kConnect, error.message());
     Use(std::make_shared<PlainConnection>(std::move(socket), origin_), std::chrono::steady_clock::now());
   });
 }

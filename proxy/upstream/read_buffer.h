@@ -1,6 +1,7 @@
 // Bytes read and not yet parsed, contiguous.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <cstddef>
 #include <cstring>
@@ -12,7 +13,8 @@ namespace ccr::proxy {
 // Unlike Beast's buffers it may be consumed while a read into the prepared space is pending. Thread-compatible.
 class ReadBuffer {
  public:
-  // Space for `size` more bytes, until Commit. Moves what is there; not while a read is pending.
+  // Space for `size` more bytes, until Commit. Moves what is there; not while a read is pending. Grows by half at
+  // least.
   boost::asio::mutable_buffer Prepare(size_t size) {
     const size_t used = this->size();
     if (end_ + size > capacity_) MakeRoom(used + size);
@@ -38,6 +40,7 @@ class ReadBuffer {
     if (wanted <= capacity_) {
       std::memmove(data_.get(), data_.get() + begin_, used);
     } else {
+      wanted = std::max(wanted, capacity_ + capacity_ / 2);
       auto larger = std::make_unique_for_overwrite<char[]>(wanted);
       if (used > 0) std::memcpy(larger.get(), data_.get() + begin_, used);
       data_ = std::move(larger);

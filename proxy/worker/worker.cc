@@ -24,12 +24,15 @@ void Worker::Start(Acceptor acceptor, const LeaseSourceFactory& make_leases) {
                            .observer = metrics_,
                            .clock = shared_.clock,
                            .open_connections = shared_.open_connections,
+                           .bodies = shared_.bodies,
+                           .clients = shared_.clients,
                            .listen_host = shared_.listen_host,
                            .random = std::minstd_rand(std::random_device()()),
                            .draining = false,
                            .ping_interval = shared_.ping_interval,
                            .broker_wait = shared_.broker_wait,
-                           .sessions = SessionUsage()});
+                           .sessions = SessionUsage(),
+                           .idle = {}});
   listener_ = std::make_unique<Listener>(*server_, std::move(acceptor));
   listener_->Start();
   thread_ = std::thread([this] { Run(); });

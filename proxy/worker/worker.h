@@ -32,6 +32,8 @@ struct WorkerShared {
   std::string listen_host;
   UpstreamClient::Options upstream;
   std::atomic<int64_t> open_connections{0};
+  BodyBudget bodies;
+  ClientShare clients;
   absl::Duration ping_interval = absl::Seconds(15);  // see Server
   absl::Duration broker_wait = absl::Seconds(5);     // see Server
 };

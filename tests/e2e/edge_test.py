@@ -176,23 +176,47 @@ class EdgeTest(StackTest):
         self.start_two(Proxy={"header_timeout": 300})
         self.assertEqual(self.status_of(f"GET / HTTP/1.1\r\nHost: {self.address}\r\n".encode()), 408)
 
-    def test_connections_over_the_cap_are_refused_until_one_ends(self):
-        self.start_two(Proxy={"max_connections": 4})
+    def test_over_the_cap_idle_connections_make_room_and_busy_ones_do_not(self):
+        fake = self.start_two(Proxy={"max_connections": 4})
+        fake.tell({"canary-key-o": {"kind": "ok", "hold": True}})
         name, port = self.address.rsplit(":", 1)
-        begun = f"GET / HTTP/1.1\r\nHost: {self.address}\r\nConnection: close\r\n".encode()
         held = []
 
-        def refused():
-            """Whether one more is, after another one that stays without the end of its head."""
+        def hold(data):
             held.append(socket.create_connection((name, int(port)), timeout=PATIENCE))
             self.addCleanup(held[-1].close)
-            held[-1].sendall(begun)
-            return self.raw(begun + b"\r\n").startswith(b"HTTP/1.1 503")
+            held[-1].sendall(data)
+        for _ in range(50):  # each takes the place of another
+            hold(b"GET / HTTP/1.1\r\n")
+        self.assertEqual(self.get("/").status, 200)
+        body = b'{"model":"gpt-x"}'
+        request = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self.address}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+        def refused():
+            """Whether one more is, after another one that waits for its answer."""
+            hold(request)
+            return self.get("/").status == 503
         wait_for(refused, "a refusal")
-        self.assertGreaterEqual(len(held), 4)
+        fake.release()
         for connection in held:
             connection.close()
         wait_for(lambda: self.get("/").status == 200, "room again")
+
+    def test_pages_of_other_sites_are_refused(self):
+        fake = self.start_two()
+        for path in ("/p/open/models", "/v1/models", "/health"):
+            self.assertEqual(self.get(path, {"Sec-Fetch-Site": "cross-site"}).status, 403)
+        self.assertEqual(fake.requests(), [])
+        self.assertEqual(self.get("/p/open/models", {"Sec-Fetch-Site": "none"}).status, 200)
+
+    def test_a_custom_credential_header_holds_our_key_alone(self):
+        fake = self.fake({"canary-key-o": OK})
+        self.start([self.provider(fake, ["canary-key-o"], name="open", auth={"header": "Authorization-X", "prefix": "Bearer "})])
+        self.get("/p/open/models?%6bey=secret-of-the-client&a=1", {"Authorization-X": "Bearer mine", "X-Other-Api-Key": "mine"})
+        sent = fake.requests()[0]
+        self.assertEqual(sent["headers"]["authorization-x"], ["Bearer canary-key-o"])
+        self.assertNotIn("x-other-api-key", sent["headers"])
+        self.assertTrue(sent["target"].endswith("/models?a=1"), sent["target"])
 
     def test_keep_alive_serves_many_requests(self):
         self.start_two()

@@ -47,6 +47,10 @@ class FakeBroker {
     const std::lock_guard<std::mutex> lock(mutex_);
     pool_refusals_[pool] = std::move(failure);
   }
+  void SetCredentialHeader(std::string name) {  // in place of the format's own
+    const std::lock_guard<std::mutex> lock(mutex_);
+    credential_header_ = std::move(name);
+  }
   void SetSilent(bool silent) {  // leases are not answered at all
     const std::lock_guard<std::mutex> lock(mutex_);
     silent_ = silent;
@@ -108,6 +112,7 @@ class FakeBroker {
     } else {
       lease.credential_header = provider->format == Format::kAnthropic ? "x-api-key" : "x-goog-api-key";
     }
+    if (!credential_header_.empty()) lease.credential_header = credential_header_;
     lease.credential = Secret(key);
     lease.base_url = provider->base_url;
     leases_[lease.id] = key;
@@ -150,6 +155,7 @@ class FakeBroker {
   }
 
   mutable std::mutex mutex_;
+  std::string credential_header_;
   std::shared_ptr<const RoutingTable> table_;
   std::vector<std::string> keys_;
   std::set<std::string> out_;  // keys that are out of rotation

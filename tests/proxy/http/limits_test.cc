@@ -1,3 +1,4 @@
+#include "proxy/http/gate.h"
 #include "proxy_fixture.h"
 
 namespace ccr::proxy::testing {
@@ -104,7 +105,7 @@ TEST_F(LimitsTest, MalformedRequests) {
        {"nonsense\r\n\r\n", "GET /health HTTP/3.0\r\n\r\n", "GET /health HTTP/1.1\r\nbad header: x\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: gzip\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n"}) {
+        "GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", "GET / HTTP/1.1\r\naccept: x\r\n\r\n"}) {
     const Response response = Ask(request);
     EXPECT_EQ(response.status, 400) << request;
     EXPECT_TRUE(response.Has("connection: close")) << request;
@@ -127,23 +128,57 @@ TEST_F(LimitsTest, Http10) {
   EXPECT_EQ(response.body, "data: [DONE]\n\n");
 }
 
-TEST_F(LimitsTest, ConnectionCap) {
+TEST_F(LimitsTest, OverTheCapTheOneThatIsIdleForLongestGoes) {
   Prepare();
   table_.max_connections = 2;
   StartProxy();
-  TestClient first(port());
-  EXPECT_EQ(first.Ask(Get("/health")).status, 200);
+  TestClient silent(port());
+  TestClient served(port());
+  EXPECT_EQ(served.Ask(Get("/health")).status, 200);
+  TestClient third(port());
+  EXPECT_EQ(third.Ask(Get("/health")).status, 200);
+  EXPECT_TRUE(silent.IsClosed());
+  EXPECT_EQ(served.Ask(Get("/health")).status, 200);
+  TestClient fourth(port());
+  EXPECT_EQ(fourth.Ask(Get("/health")).status, 200);
+  EXPECT_TRUE(third.IsClosed());
+}
+
+TEST_F(LimitsTest, BusyConnectionsAreNotClosedForOthers) {
+  StartUpstream([this](Peer& peer, const std::string&) {
+    peer.WaitFor(release_);
+    return peer.Send(GoodAnswer());
+  });
+  table_.max_connections = 2;
+  StartProxy();
   {
+    TestClient first(port());
     TestClient second(port());
-    EXPECT_EQ(second.Ask(Get("/health")).status, 200);
-    TestClient third(port());
-    const Response response = third.Ask(Get("/health"));
+    first.Send(Post("/v1/chat/completions", kChatBody));
+    second.Send(Post("/v1/chat/completions", kChatBody));
+    ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 2; }));
+    const Response response = Ask(Get("/health"));
     EXPECT_EQ(response.status, 503);
     EXPECT_TRUE(response.Has("retry-after: 1\r\n"));
     EXPECT_NE(Metrics().find("ccr_connections_rejected_total 1"), std::string::npos);
-    EXPECT_EQ(first.Ask(Get("/health")).status, 200);
+    release_ = true;
+    EXPECT_EQ(first.Read().status, 200);
+    EXPECT_EQ(second.Read().status, 200);
   }
   EXPECT_TRUE(Eventually([&] { return Ask(Get("/health")).status == 200; }));
+}
+
+TEST_F(LimitsTest, ThousandsOfIdleConnectionsLeaveRoomForOthers) {
+  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(GoodAnswer()); });
+  shared_.clients.served = 20;
+  StartProxy();
+  std::vector<std::unique_ptr<TestClient>> idle;
+  for (int i = 0; i < 200; ++i) {
+    idle.push_back(std::make_unique<TestClient>(port()));
+    idle.back()->Send("GET / HTTP/1.1\r\nhost: localhost\r\n");
+    if (i % 50 == 49) EXPECT_EQ(Chat().status, 200);
+  }
+  EXPECT_LE(shared_.open_connections, 20);
 }
 
 class AccessTest : public LimitsTest {};
@@ -175,11 +210,13 @@ TEST_F(AccessTest, ForeignHostAndOrigin) {
 
 TEST_F(AccessTest, PeersFromElsewhereNeedAToken) {
   Request request;
-  EXPECT_EQ(RefuseEntry(request, Endpoint::kHealth, RoutingTable(), {"0.0.0.0", false})->status, 403);
-  EXPECT_FALSE(RefuseEntry(request, Endpoint::kHealth, RoutingTable(), {"0.0.0.0", true}));
+  Target health;
+  health.endpoint = Endpoint::kHealth;
+  EXPECT_EQ(RefuseEntry(request, health, RoutingTable(), {"0.0.0.0", false})->status, 403);
+  EXPECT_FALSE(RefuseEntry(request, health, RoutingTable(), {"0.0.0.0", true}));
   RoutingTable table;
   table.client_token_sha256 = Sha256("canary-client-token");
-  EXPECT_FALSE(RefuseEntry(request, Endpoint::kHealth, table, {"0.0.0.0", false}));
+  EXPECT_FALSE(RefuseEntry(request, health, table, {"0.0.0.0", false}));
 }
 
 TEST_F(AccessTest, BrokerAway) {

@@ -92,7 +92,7 @@ class ProxyFixture : public ::testing::Test {
   prometheus::Registry registry_;
   ProxyMetrics metrics_{registry_};
   SkippingClock clock_;
-  WorkerShared shared_{metrics_, clock_, "127.0.0.1", {}, {}};
+  WorkerShared shared_{metrics_, clock_, "127.0.0.1", {}, {}, {}, {}};
   RoutingTable table_;
   bool with_table_ = true;
   FakeBroker broker_;

@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Steps, RequestParserTest, ::testing::Values(1, 2, 3, 7,
 TEST(RequestParserLimits, HeadGrowsLineByLineToItsLimitOnly) {
   Request request;
   RequestParser parser(&request, 1000, 1024);
-  std::string text = "GET / HTTP/1.1\r\n";
+  std::string text = "GET / HTTP/1.1\r\nHost: a\r\n";
   for (int i = 0; i < 1000; ++i) text += "a: b\r\n";
   const error_code error = FeedAll(parser, text, 8);
   EXPECT_EQ(error, HttpError::header_limit);
@@ -66,9 +66,77 @@ TEST(RequestParserLimits, BodyLimitIsExact) {
     Request request;
     RequestParser parser(&request, 1000, 10);
     error_code error;
-    parser.Feed("POST / HTTP/1.1\r\nContent-Length: " + std::string(length) + "\r\n\r\n", error);
+    parser.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::string(length) + "\r\n\r\n", error);
     EXPECT_EQ(!error, fits) << length;
   }
+}
+
+constexpr std::string_view kChunkedHead = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+TEST(RequestParserLimits, ChunkFramingHasTheHeadsLimit) {
+  const std::string much(1100, 'a');
+  std::string many_extensions;
+  for (int i = 0; i < 5; ++i) many_extensions += "1;" + much.substr(0, 300) + "\r\nx\r\n";
+  std::string many_trailers;
+  for (int i = 0; i < 400; ++i) many_trailers += "a: b\r\n";
+  for (const std::string& framing : {"1;" + much, std::string(1100, '0'), "0\r\nT: " + much, "1\r\nx\r\n0;" + much,
+                                     many_extensions, "0\r\n" + many_trailers}) {
+    for (const size_t step : {size_t{7}, size_t{1} << 20}) {
+      Request request;
+      RequestParser parser(&request, 1000, 1 << 20);
+      EXPECT_EQ(FeedAll(parser, std::string(kChunkedHead) + framing, step), HttpError::header_limit) << framing;
+    }
+  }
+}
+
+TEST(RequestParserLimits, ABodyOfNoChunkInSingleBytes) {
+  Request request;
+  RequestParser parser(&request, 1000, 1 << 20);
+  EXPECT_FALSE(FeedAll(parser, std::string(kChunkedHead) + "0\r\n\r\n", 1));
+  EXPECT_TRUE(parser.done());
+}
+
+TEST(RequestParserLimits, HostIsThereOnce) {
+  for (const auto& [head, fine] :
+       {std::pair("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true), std::pair("GET / HTTP/1.1\r\n\r\n", false),
+        std::pair("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", false), std::pair("GET / HTTP/1.0\r\n\r\n", true)}) {
+    Request request;
+    RequestParser parser(&request, 1000, 1000);
+    EXPECT_EQ(!FeedAll(parser, head, 1 << 20), fine) << head;
+  }
+}
+
+TEST(RequestParserLimits, TheBodyTakesTheMemoryOfWhatCame) {
+  BodyBudget budget;
+  {
+    Request request;
+    request.charge.Use(&budget, 1 << 30);
+    RequestParser parser(&request, 1000, 1 << 30);
+    error_code error;
+    parser.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n", error);
+    EXPECT_EQ(budget.used(), 0U);
+    const std::string some(1000, 'x');
+    for (int i = 0; i < 1000; ++i) {
+      parser.Feed(some, error);
+      EXPECT_GE(budget.used(), request.body.size());
+      EXPECT_LE(budget.used(), std::max<size_t>(2 * request.body.size(), 1024));
+    }
+    EXPECT_LE(request.body.capacity(), 2U * 1024 * 1024);
+  }
+  EXPECT_EQ(budget.used(), 0U);
+}
+
+TEST(BodyBudget, HugeBodiesLeaveAQuarterToSmallOnes) {
+  BodyBudget budget;
+  const uint64_t limit = 4 << 20;
+  EXPECT_TRUE(budget.Grow(0, 3 << 20, limit));
+  EXPECT_FALSE(budget.Grow(0, BodyBudget::kSmall + 1, limit));
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(budget.Grow(0, BodyBudget::kSmall, limit)) << i;
+  EXPECT_FALSE(budget.Grow(0, 1, limit));
+  EXPECT_TRUE(budget.Grow(5, 5, limit));
+  budget.Return(1);
+  EXPECT_TRUE(budget.Fits(0, 1, limit));
+  EXPECT_EQ(budget.used(), limit - 1);
 }
 
 }  // namespace
