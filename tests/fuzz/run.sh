@@ -14,6 +14,7 @@ targets=("$@")
 
 seeds() {
   case $1 in
+    client_request) echo tests/fuzz/seeds/http ;;
     json5) echo tests/fuzz/seeds/config ;;
     sse | stream_opening | *_stream) echo tests/fuzz/seeds/stream ;;
     usage_scanner) echo tests/fuzz/seeds/stream tests/fuzz/seeds/response ;;
