@@ -134,7 +134,7 @@ bool Attempt::TranslatedWhole() const {
 bool Attempt::Collect(std::string_view bytes) {
   const size_t limit = IsSuccess() ? kMaxTranslatedBody : kMaxHeldBody;
   const size_t taken = std::min(bytes.size(), limit - held_body_.size());
-  const bool room = charge_.GrowTo(2 * (held_body_.size() + taken));
+  const bool room = charge_.GrowTo(held_body_.size() + taken);
   if (room) held_body_ += bytes.substr(0, taken);
   if (room && (!IsSuccess() || taken == bytes.size())) return true;
   StopTransfer();

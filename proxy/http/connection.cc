@@ -284,6 +284,7 @@ void Connection::BeginLinger() {
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   state_ = State::kLinger;
+  request_.DropBody();
   in_.Clear();
   Touch(kLinger);
   Read();

@@ -195,11 +195,15 @@ absl::StatusOr<std::string> RoutedRequest::UpstreamUrl(std::string_view base_url
     const bool anthropic = format == Format::kAnthropic;
     return proxy::UpstreamUrl(base_url, anthropic ? Endpoint::kMessages : Endpoint::kChatCompletions, Target());
   }
+  const auto url = [&](const Target& target) {
+    return format == Format::kGemini ? GeminiPassthroughUrl(base_url, target)
+                                     : proxy::UpstreamUrl(base_url, target.endpoint, target);
+  };
+  if (target_.query.empty()) return url(target_);
   const std::string query = WithoutCredentials(target_.query, Credentials());
   Target target = target_;
   target.query = query;
-  return format == Format::kGemini ? GeminiPassthroughUrl(base_url, target)
-                                   : proxy::UpstreamUrl(base_url, target.endpoint, target);
+  return url(target);
 }
 
 Headers RoutedRequest::UpstreamHeaders(std::string_view credential_header) const {

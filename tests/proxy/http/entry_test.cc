@@ -143,7 +143,7 @@ TEST_F(EntryTest, AnswersThatAreTranslatedWholeCount) {
   StartUpstream([](Peer& peer, const std::string&) {
     return peer.Send(JsonAnswer(200, R"({"choices":[{"message":{"content":")" + std::string(2 << 20, 'x') + "\"}}]}"));
   });
-  table_.max_buffered_bytes = 4 << 20;
+  table_.max_buffered_bytes = 2 << 20;
   StartProxy();
   const Response response =
       Ask(Post("/v1/messages", R"({"model":"gpt-x","max_tokens":5,"messages":[{"role":"user","content":"hi"}]})"));
