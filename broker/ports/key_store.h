@@ -1,7 +1,9 @@
-// Where the durable part of key state lives.
+// Where the durable part of the broker's state lives.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,14 +20,29 @@ struct KeyRecord {
   core::KeySnapshot state;
 };
 
-// Law: Append is ordered; the last record of (pool, fingerprint) wins. When Append returns OK, the records survive the
-// end of the process as far as the store promises (the in-memory one: not at all). Load returns one record a key.
-// Thread-safe. Errors: Unavailable (try again), DataLoss (damaged; names what).
+// What a commit may hold. Records of another kind are further alternatives.
+using Record = std::variant<KeyRecord>;
+
+// Who owns the store: each owner has a greater one than all before it.
+using Fence = uint64_t;
+
+// Law: commits are ordered, and each is taken whole or not at all; the last record of (pool, fingerprint) wins. When
+// Commit returns OK, its records survive the end of the process as far as the store promises (the in-memory one: not at
+// all). From Acquire on, commits with the fence of an earlier owner are refused. Every call returns within a bounded
+// time. Thread-safe. Errors: Unavailable (try again), DataLoss (damaged; names what), FailedPrecondition (another owner
+// has taken over: never try again).
 class KeyStore {
  public:
+  struct Loaded {
+    std::vector<KeyRecord> keys;       // one record a key
+    std::vector<std::string> damaged;  // records that were left out, named for a log: pool/fingerprint and why
+  };
+
   virtual ~KeyStore() = default;
-  virtual absl::StatusOr<std::vector<KeyRecord>> Load() = 0;
-  virtual absl::Status Append(absl::Span<const KeyRecord> records) = 0;
+  // Makes the caller the owner.
+  virtual absl::StatusOr<Fence> Acquire() = 0;
+  virtual absl::StatusOr<Loaded> Load() = 0;
+  virtual absl::Status Commit(absl::Span<const Record> batch, Fence fence) = 0;
 };
 
 }  // namespace ccr

@@ -36,9 +36,9 @@ std::shared_ptr<Routing> MakeRouting(Config config) {
 }  // namespace
 
 BrokerService::BrokerService(Options options)
-    : store_(options.store),
+    : journal_(options.store, options.observers),
       env_{options.clock,
-           &store_,
+           &journal_,
            std::move(options.observers),
            std::move(options.wake),
            NewEpoch(),
@@ -46,11 +46,17 @@ BrokerService::BrokerService(Options options)
            options.prober != nullptr ? options.prober : &no_prober_},
       fingerprinter_(std::move(options.fingerprint_salt)),
       started_at_(options.clock->Now()),
-      directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {}
+      directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {
+  journal_.Start();
+}
+
+BrokerService::~BrokerService() {
+  journal_.Stop();
+}
 
 absl::Status BrokerService::Apply(Config config) {
   MutexLock apply_lock(apply_mutex_);
-  absl::StatusOr<std::vector<KeyRecord>> records = env_.store->Load();
+  absl::StatusOr<std::vector<KeyRecord>> records = journal_.Load();
   if (!records.ok()) return records.status();
   const std::shared_ptr<const PoolDirectory> before = directory();
   const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *records));
@@ -200,7 +206,7 @@ absl::Time BrokerService::Sweep() {
 void BrokerService::BeginDrain() {
   draining_ = true;
   const auto pools = directory();
-  for (const auto& pool : pools->pools()) pool->RefuseWaiters(ShuttingDown());
+  for (const auto& pool : pools->pools()) pool->Close(ShuttingDown());
 }
 
 absl::Time BrokerService::Checkpoint() {
@@ -210,19 +216,20 @@ absl::Time BrokerService::Checkpoint() {
     MutexLock lock(mutex_);
     since = std::exchange(last_checkpoint_, now);
   }
-  Save(since).IgnoreError();  // kept and told by the queue
+  Save(since);
+  journal_.Retry();
+  journal_.Settle().IgnoreError();  // kept and told by the journal
   return now + kCheckpointInterval;
 }
 
 absl::Status BrokerService::Flush() {
-  return Save(absl::InfinitePast());
+  Save(absl::InfinitePast());
+  return journal_.Settle();
 }
 
-absl::Status BrokerService::Save(absl::Time since) {
-  std::vector<KeyRecord> records;
+void BrokerService::Save(absl::Time since) {
   const auto pools = directory();
-  for (const auto& pool : pools->pools()) pool->Save(since, &records);
-  return store_.Append(records);
+  for (const auto& pool : pools->pools()) pool->Save(since);
 }
 
 void BrokerService::RecordReload(bool ok) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,17 +20,17 @@
 #include "broker/ports/key_prober.h"
 #include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"
+#include "broker/service/journal.h"
 #include "broker/service/lease.h"
 #include "broker/service/managed_pool.h"
 #include "broker/service/pool_directory.h"
 #include "broker/service/routing.h"
-#include "broker/service/store_queue.h"
 #include "broker/service/stream_registry.h"
 
 namespace ccr {
 
-// Thread-safe. What changes a key for the worse is written to the store before the call returns; otherwise nothing of
-// it blocks but Apply, Checkpoint and Flush, which write to the store.
+// Thread-safe. What changes a key for the worse is durable before it is acknowledged, see Report. Nothing blocks but
+// Apply, Checkpoint, Flush and Settle, which wait for the store: they must not be called where answers are made.
 class BrokerService {
  public:
   struct Options {
@@ -41,6 +42,10 @@ class BrokerService {
     KeyProber* prober = nullptr;           // null: no probes. It ends before the service does
   };
   explicit BrokerService(Options options);
+  // Writes what has happened. Answers that still wait for it are released first.
+  ~BrokerService();
+  BrokerService(const BrokerService&) = delete;
+  BrokerService& operator=(const BrokerService&) = delete;
 
   // Takes a configuration into effect: pools of the same name keep their keys' state by fingerprint, new ones are added
   // with what the store remembers, missing ones removed. On an error nothing has changed. One call at a time takes
@@ -55,8 +60,14 @@ class BrokerService {
   // Gives up a wait. False when there is none: its callback was or is being called.
   bool CancelWait(const core::LeaseId& id);
 
-  // Ends a lease with evidence. Late and repeated reports are answered and change nothing.
+  // Ends a lease with evidence. Late and repeated reports are answered and change nothing. The decision is known at
+  // once, but who acknowledges it waits for its commit first: AwaitCommit.
   ReportAnswer Report(const core::Report& report);
+  // True when the store has not yet been given what `report` changed: then `done` is called once when it was, on a
+  // thread that must not be blocked. Else false, and so for every success.
+  bool AwaitCommit(const ReportAnswer& report, std::function<void()> done) {
+    return journal_.Await(report.commit, std::move(done));
+  }
 
   // The lease for another attempt after `report`: like Lease, but not of the reported key. When only that key is left
   // and the failure was the provider's (advice kRetry), that key may be granted again, if its state allows.
@@ -99,7 +110,10 @@ class BrokerService {
   absl::Time Checkpoint();
   // Writes the state of every key to the store.
   absl::Status Flush();
-  StoreQueue::Stats store_stats() const { return store_.stats(); }
+  // Waits until what has happened was written and told to observers, not longer than `at_most`. Not OK while the store
+  // refuses something.
+  absl::Status Settle(absl::Duration at_most = absl::InfiniteDuration()) { return journal_.Settle(at_most); }
+  Journal::Stats journal_stats() const { return journal_.stats(); }
 
   // Counts reloads, for those who watch. Thread-safe.
   void RecordReload(bool ok);
@@ -115,12 +129,12 @@ class BrokerService {
 
  private:
   std::shared_ptr<const PoolDirectory> directory() const;
-  absl::Status Save(absl::Time since);
+  void Save(absl::Time since);
   std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, absl::Span<const KeyRecord> records)
       CCR_REQUIRES(apply_mutex_);
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
 
-  StoreQueue store_;
+  Journal journal_;
   NoProber no_prober_;
   ManagedPool::Environment env_;
   const Fingerprinter fingerprinter_;

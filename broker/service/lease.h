@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/core/pool.h"
+#include "broker/service/journal.h"
 #include "broker/service/pool_info.h"
 
 namespace ccr {
@@ -43,9 +44,12 @@ using LeaseCallback = std::function<void(LeaseAnswer)>;
 // CancelWait. It runs under the pool's lock, so it must only make the callback.
 using WaitStart = absl::FunctionRef<LeaseCallback(const core::LeaseId& id)>;
 
+// It must not leave before `commit` is tried (BrokerService::AwaitCommit): what the report did to its key survives from
+// then on.
 struct ReportAnswer {
   core::Decision decision;
   std::shared_ptr<const PoolInfo> pool;  // null when the pool is gone
+  Journal::Position commit = Journal::kNowhere;
 };
 
 }  // namespace ccr

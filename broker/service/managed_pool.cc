@@ -44,6 +44,12 @@ absl::Status ToStatus(const std::string& pool, core::Refusal::Why why, absl::Dur
                                                  : absl::ResourceExhaustedError(message);
 }
 
+LeaseAnswer Refused(absl::Status status) {
+  LeaseAnswer answer;
+  answer.status = std::move(status);
+  return answer;
+}
+
 bool SpeaksAgainstKey(core::Outcome outcome) {
   return outcome != core::Outcome::kSuccess && outcome != core::Outcome::kCallerFault &&
          outcome != core::Outcome::kNeutral;
@@ -92,13 +98,24 @@ void ManagedPool::Announce() {
 }
 
 void ManagedPool::Retire() {
-  RefuseWaiters(absl::NotFoundError(absl::StrCat("pool '", info()->pool, "' left the configuration")));
+  End(absl::NotFoundError(absl::StrCat("pool '", info()->pool, "' left the configuration")), /*removed=*/true);
+}
+
+void ManagedPool::Close(const absl::Status& status) {
+  End(status, /*removed=*/false);
+}
+
+void ManagedPool::End(const absl::Status& status, bool removed) {
+  absl::flat_hash_map<core::LeaseId, Waiter> waiters;
   Effects effects;
   {
     MutexLock lock(mutex_);
-    retire_ = true;
-    effects = Leave();
+    closed_ = status;
+    waiters.swap(waiters_);
+    for (const auto& [id, waiter] : waiters) pool_.CancelWait(id, env_->clock->Now());
+    effects = Leave(removed);
   }
+  for (auto& [id, waiter] : waiters) effects.answers.emplace_back(std::move(waiter.done), Refused(status));
   Perform(std::move(effects));
 }
 
@@ -152,6 +169,7 @@ std::optional<LeaseAnswer> ManagedPool::Lease(const LeaseParams& params, WaitSta
 
 std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, core::SessionHash session,
                                                     WaitStart start) {
+  if (closed_.has_value()) return Refused(*closed_);
   const absl::Time now = env_->clock->Now();
   absl::InlinedVector<core::KeyIndex, 8> excluded;
   for (std::string_view fingerprint : params.exclude) {
@@ -203,6 +221,7 @@ ReportAnswer ManagedPool::Apply(const core::Report& report) {
     answer.pool = info_;
     NoteError(report, answer.decision);
     effects = Leave();
+    if (SpeaksAgainstKey(answer.decision.outcome)) answer.commit = effects.commit;
   }
   Perform(std::move(effects));
   for (Observer* observer : env_->observers) observer->OnAnswer(*answer.pool, answer.decision);
@@ -254,23 +273,6 @@ bool ManagedPool::Reassert(const core::LeaseId& id, core::OwnerId owner, std::st
   return taken;
 }
 
-void ManagedPool::RefuseWaiters(const absl::Status& status) {
-  absl::flat_hash_map<core::LeaseId, Waiter> waiters;
-  Effects effects;
-  {
-    MutexLock lock(mutex_);
-    waiters.swap(waiters_);
-    for (const auto& [id, waiter] : waiters) pool_.CancelWait(id, env_->clock->Now());
-    effects = Leave();
-  }
-  for (auto& [id, waiter] : waiters) {
-    LeaseAnswer answer;
-    answer.status = status;
-    effects.answers.emplace_back(std::move(waiter.done), std::move(answer));
-  }
-  Perform(std::move(effects));
-}
-
 absl::Time ManagedPool::Sweep() {
   Effects effects;
   {
@@ -284,12 +286,26 @@ absl::Time ManagedPool::Sweep() {
   return next_due;
 }
 
-void ManagedPool::Save(absl::Time since, std::vector<KeyRecord>* records) {
+void ManagedPool::Save(absl::Time since) {
+  core::KeyIndex next = 0;
+  while (SaveSome(since, &next)) env_->journal->Settle().IgnoreError();  // told by the journal
+}
+
+bool ManagedPool::SaveSome(absl::Time since, core::KeyIndex* next) {
+  Journal::Entry entry;
   MutexLock lock(mutex_);
-  for (const core::KeySnapshot& key : pool_.Snapshot(env_->clock->Now()).keys) {
-    if (std::max({key.last_used, key.last_failure, key.last_success}) < since) continue;
-    records->push_back({info_->pool, info_->keys[key.key].fingerprint, key});
+  const auto keys = static_cast<core::KeyIndex>(info_->keys.size());
+  const core::KeyIndex end = std::min<core::KeyIndex>(keys, *next + Journal::kMaxBatch);
+  for (; *next < end; ++*next) {
+    const std::optional<core::KeySnapshot> state = pool_.Describe(*next);
+    if (!state.has_value() || std::max({state->last_used, state->last_failure, state->last_success}) < since) continue;
+    entry.records.emplace_back(KeyRecord{info_->pool, info_->keys[*next].fingerprint, *state});
   }
+  if (!entry.records.empty()) {
+    entry.pool = info_;
+    env_->journal->Add(std::move(entry));
+  }
+  return *next < keys;
 }
 
 PoolStatus ManagedPool::Status() {
@@ -305,7 +321,7 @@ std::shared_ptr<const PoolInfo> ManagedPool::info() const {
   return info_;
 }
 
-ManagedPool::Effects ManagedPool::Leave() {
+ManagedPool::Effects ManagedPool::Leave(bool removed) {
   Effects effects;
   const absl::Time now = env_->clock->Now();
   if (!waiters_.empty()) pool_.Poll(now, Random(), &poll_answers_);
@@ -317,8 +333,7 @@ ManagedPool::Effects ManagedPool::Leave() {
   TakeProbes(now, &effects);
   effects.next_due = pool_.NextDue();
   if (probing_ < kMaxProbesAtOnce && !retired_) effects.next_due = std::min(effects.next_due, pool_.NextProbe());
-  effects.carry = !carrying_ && TakeBatch();
-  if (effects.carry) carrying_ = true;
+  effects.commit = Publish(removed);
   return effects;
 }
 
@@ -346,34 +361,35 @@ void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence&
   Perform(std::move(effects));
 }
 
-bool ManagedPool::TakeBatch() {
-  batch_.records.clear();
-  pool_.TakeTransitions(&batch_.transitions);
-  if (retired_) batch_.transitions.clear();
-  batch_.info = info_;
-  batch_.announce = std::exchange(announce_, false);
-  batch_.retire = std::exchange(retire_, false);
-  retired_ = retired_ || batch_.retire;
-  AddRecords(batch_.transitions, &batch_.records);
-  return !batch_.empty();
+Journal::Position ManagedPool::Publish(bool removed) {
+  pool_.TakeTransitions(&transitions_);
+  if (retired_) return Journal::kNowhere;
+  const bool added = std::exchange(announce_, false);
+  retired_ = removed;
+  if (transitions_.empty() && !added && !removed) return Journal::kNowhere;
+  Journal::Entry entry{info_, added, removed, transitions_, ChangedKeys()};
+  const bool durable = !entry.records.empty();
+  const Journal::Position position = env_->journal->Add(std::move(entry));
+  return durable ? position : Journal::kNowhere;
 }
 
-void ManagedPool::AddRecords(const std::vector<core::Transition>& transitions, std::vector<KeyRecord>* records) {
+std::vector<Record> ManagedPool::ChangedKeys() {
   absl::InlinedVector<core::KeyIndex, 8> changed;
-  for (const core::Transition& transition : transitions) {
+  for (const core::Transition& transition : transitions_) {
     if (IsDurable(transition.type) && transition.key != core::kNoKey) changed.push_back(transition.key);
   }
   std::sort(changed.begin(), changed.end());
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  std::vector<Record> records;
   for (const core::KeyIndex key : changed) {
     const std::optional<core::KeySnapshot> state = pool_.Describe(key);
-    if (state.has_value()) records->push_back({info_->pool, info_->keys[key].fingerprint, *state});
+    if (state.has_value()) records.emplace_back(KeyRecord{info_->pool, info_->keys[key].fingerprint, *state});
   }
+  return records;
 }
 
 void ManagedPool::Perform(Effects effects) {
   if (env_->wake != nullptr && effects.next_due != absl::InfiniteFuture()) env_->wake(effects.next_due);
-  if (effects.carry) Carry();
   for (auto& [key, probe] : effects.probes) {
     auto done = [pool = weak_from_this(), fingerprint = key](const core::Evidence& evidence) {
       if (const auto self = pool.lock()) self->OnProbed(fingerprint, evidence);
@@ -383,21 +399,6 @@ void ManagedPool::Perform(Effects effects) {
   for (auto& [done, answer] : effects.answers) {
     TellRefusal(answer);
     done(std::move(answer));
-  }
-}
-
-void ManagedPool::Carry() {
-  bool more = true;
-  while (more) {
-    if (!batch_.records.empty()) env_->store->Append(batch_.records).IgnoreError();  // kept and told by the queue
-    for (Observer* observer : env_->observers) {
-      if (batch_.announce) observer->OnPoolAdded(batch_.info);
-      if (!batch_.transitions.empty()) observer->OnTransitions(batch_.info, batch_.transitions);
-      if (batch_.retire) observer->OnPoolRemoved(batch_.info);
-    }
-    MutexLock lock(mutex_);
-    more = TakeBatch();
-    carrying_ = more;
   }
 }
 

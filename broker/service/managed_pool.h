@@ -1,4 +1,4 @@
-// One pool with its lock, its secrets, its waiters and the way of its events to the outside.
+// One pool with its lock, its secrets and its waiters.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@
 #include "broker/ports/key_prober.h"
 #include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"
+#include "broker/service/journal.h"
 #include "broker/service/lease.h"
 #include "broker/service/pool_info.h"
 #include "broker/service/session_hasher.h"
@@ -28,16 +29,16 @@ struct PoolStatus {
   std::vector<std::string> last_errors;  // in the order of snapshot.keys: the last failure's evidence in a few words
 };
 
-// Thread-safe. The lock guards the core and is held for the core's work only: observers, the store and the callbacks of
-// waiters are called after it is released, by whichever thread caused them. Events leave in the order in which they
-// happened: one thread at a time carries them, and those that happen meanwhile go out in its next batch.
+// Thread-safe. The lock guards the core and is held for the core's work only. What a step of the core brings about goes
+// into the journal under the lock, hence in order; waiters are answered after it is released, by whichever thread
+// caused that.
 class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
  public:
   // Shared by all pools of a service; outlives them.
   struct Environment {
     const Clock* clock = nullptr;
-    KeyStore* store = nullptr;
-    std::vector<Observer*> observers;
+    Journal* journal = nullptr;
+    std::vector<Observer*> observers;      // told of answers here, of all else by the journal
     std::function<void(absl::Time)> wake;  // asks for a Sweep at that time
     uint32_t epoch = 0;
     SessionHasher sessions = {};
@@ -53,14 +54,17 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void Reconfigure(PoolPlan plan, absl::Span<const KeyRecord> records);
   // Tells observers that the pool is there or was changed, once.
   void Announce();
-  // The pool left the configuration: its waiters are refused, leases that are still out are forgotten.
+  // The pool left the configuration: who waits or comes later is refused, leases that are still out are forgotten.
   void Retire();
+  // Refuses with `status` all who wait, and all who come later.
+  void Close(const absl::Status& status);
 
   // An answer, or nothing when the request waits: then the callback that `start` makes gets the answer.
   std::optional<LeaseAnswer> Lease(const LeaseParams& params, WaitStart start);
   // False when `id` does not wait: its callback was or is being called.
   bool CancelWait(const core::LeaseId& id);
 
+  // The answer must not leave before its `commit` is tried.
   ReportAnswer Apply(const core::Report& report);
   bool Renew(const core::LeaseId& id);
   bool Release(const core::LeaseId& id);
@@ -69,12 +73,11 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void Orphan(core::OwnerId owner, absl::Time deadline);
   bool Reassert(const core::LeaseId& id, core::OwnerId owner, std::string_view fingerprint);
 
-  // Refuses all who wait with `status`.
-  void RefuseWaiters(const absl::Status& status);
   // Does what is due; returns when there is more to do.
   absl::Time Sweep();
-  // Appends the state of the keys used or reported since then to `records`.
-  void Save(absl::Time since, std::vector<KeyRecord>* records);
+  // Writes the state of the keys used or reported since then, through the journal and a bounded number at a time: the
+  // lock is held shortly, and what others add stands behind one batch at most. Returns when the last was tried.
+  void Save(absl::Time since);
 
   PoolStatus Status();
   std::shared_ptr<const PoolInfo> info() const;
@@ -85,22 +88,12 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
     core::OwnerId owner;
     LeaseCallback done;
   };
-  // What observers are told in one go.
-  struct Batch {
-    std::shared_ptr<const PoolInfo> info;
-    bool announce = false;
-    bool retire = false;
-    std::vector<core::Transition> transitions;
-    std::vector<KeyRecord> records;
-
-    bool empty() const { return !announce && !retire && transitions.empty(); }
-  };
   // What a critical section leaves to be done after it.
   struct Effects {
     std::vector<std::pair<LeaseCallback, LeaseAnswer>> answers;
     absl::Time next_due;
     std::vector<std::pair<std::string, KeyProbe>> probes;  // by fingerprint
-    bool carry = false;                                    // this thread carries batch_ to the observers
+    Journal::Position commit = Journal::kNowhere;          // of the records of the step, if it has any
   };
 
   void SetInfo(PoolPlan plan) CCR_REQUIRES(mutex_);
@@ -109,14 +102,14 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, core::SessionHash session, WaitStart start)
       CCR_REQUIRES(mutex_);
   void NoteError(const core::Report& report, const core::Decision& decision) CCR_REQUIRES(mutex_);
-  Effects Leave() CCR_REQUIRES(mutex_);
+  Effects Leave(bool removed = false) CCR_REQUIRES(mutex_);
   void TakeProbes(absl::Time now, Effects* effects) CCR_REQUIRES(mutex_);
   void OnProbed(const std::string& fingerprint, const core::Evidence& evidence) CCR_EXCLUDES(mutex_);
-  bool TakeBatch() CCR_REQUIRES(mutex_);
-  void AddRecords(const std::vector<core::Transition>& transitions, std::vector<KeyRecord>* records)
-      CCR_REQUIRES(mutex_);
+  Journal::Position Publish(bool removed) CCR_REQUIRES(mutex_);
+  std::vector<Record> ChangedKeys() CCR_REQUIRES(mutex_);
+  bool SaveSome(absl::Time since, core::KeyIndex* next) CCR_EXCLUDES(mutex_);
+  void End(const absl::Status& status, bool removed) CCR_EXCLUDES(mutex_);
   void Perform(Effects effects) CCR_EXCLUDES(mutex_);
-  void Carry() CCR_EXCLUDES(mutex_);
   void TellRefusal(const LeaseAnswer& answer) CCR_EXCLUDES(mutex_);
 
   const uint32_t number_;
@@ -129,11 +122,10 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   uint32_t probing_ CCR_GUARDED_BY(mutex_) = 0;
   std::vector<core::KeyIndex> probe_keys_ CCR_GUARDED_BY(mutex_);
   std::vector<core::Pool::Answer> poll_answers_ CCR_GUARDED_BY(mutex_);
+  std::vector<core::Transition> transitions_ CCR_GUARDED_BY(mutex_);  // of the step under way
   bool announce_ CCR_GUARDED_BY(mutex_) = true;
-  bool retire_ CCR_GUARDED_BY(mutex_) = false;
-  bool retired_ CCR_GUARDED_BY(mutex_) = false;
-  bool carrying_ CCR_GUARDED_BY(mutex_) = false;
-  Batch batch_;  // of the one thread that set carrying_
+  bool retired_ CCR_GUARDED_BY(mutex_) = false;                // law: then nothing is told any more
+  std::optional<absl::Status> closed_ CCR_GUARDED_BY(mutex_);  // who comes is refused so; law: then nobody waits
 };
 
 }  // namespace ccr

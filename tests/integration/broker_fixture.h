@@ -68,6 +68,7 @@ class RunningBroker {
         service_(
             {&clock_, store, {&events_}, Secret(std::string(32, 's')), [this](absl::Time t) { sweeper_.WakeBy(t); }}) {
     EXPECT_TRUE(service_.Apply(std::move(config)).ok());
+    EXPECT_TRUE(service_.Settle().ok());  // watchers hear only of what comes
     sweeper_.Start([this] { return service_.Sweep(); });
     auto server = GrpcServer::Start({listen, "/etc/config.json"}, &service_, &events_);
     EXPECT_TRUE(server.ok()) << server.status();
@@ -177,6 +178,7 @@ class StreamClient {
 
   const v1::HelloAck& ack() const { return ack_; }
   void Send(const v1::LeaseStreamRequest& request) { EXPECT_TRUE(stream_->Write(request)); }
+  void EndWrites() { EXPECT_TRUE(stream_->WritesDone()); }
   bool Read(v1::LeaseStreamResponse* response) { return stream_->Read(response); }
   // The next `count` results, in the order of their arrival.
   std::vector<v1::Result> ReadResults(size_t count) {

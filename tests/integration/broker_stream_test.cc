@@ -1,3 +1,6 @@
+#include <future>
+
+#include "tests/broker/service/stores.h"
 #include "tests/integration/broker_fixture.h"
 
 namespace ccr {
@@ -281,6 +284,64 @@ TEST_F(BrokerStreamTest, ManyStreamsAtOnceKeepTheSums) {
   EXPECT_EQ(pool.reported(), static_cast<uint64_t>(kStreams * kRounds * 20));
   EXPECT_EQ(pool.in_flight(), 0u);
   EXPECT_EQ(pool.keys(0).uses(), pool.keys(1).uses());
+}
+
+// A broker whose store is stuck until the gate is opened.
+class StuckStoreTest : public ::testing::Test {
+ protected:
+  static v1::LeaseStreamRequest ReportsOf(const std::vector<std::pair<v1::LeaseResponse, uint32_t>>& reports) {
+    v1::LeaseStreamRequest batch;
+    for (const auto& [lease, status] : reports) {
+      v1::Operation* operation = batch.add_operations();
+      operation->set_correlation_id(status);
+      *operation->mutable_report() = ReportOf(lease.lease_id(), status);
+    }
+    return batch;
+  }
+
+  Gate gate_;
+  ScriptedStore store_{[this](absl::Span<const Record>) { return gate_.Pass(); }};
+  RunningBroker broker_{&store_, Configuration(Provider("p", {"a", "b", "c"}))};
+};
+
+TEST_F(StuckStoreTest, AReportThatChangesItsKeyIsAnsweredWhenThatIsDurable) {
+  StreamClient stream(broker_, kToken);
+  const v1::LeaseResponse bad = stream.Lease("p");
+  const v1::LeaseResponse good = stream.Lease("p");
+  v1::LeaseStreamRequest batch = ReportsOf({{bad, 401}, {good, 200}});
+  batch.mutable_operations(0)->mutable_report()->mutable_next()->set_pool("p");
+  stream.Send(batch);
+  EXPECT_EQ(stream.ReadResults(1).at(0).correlation_id(), 200u);
+  EXPECT_FALSE(stream.Lease("p").lease_id().empty());
+  EXPECT_TRUE(store_.Load()->keys.empty());
+  gate_.Open();
+  const v1::Result answer = stream.ReadResults(1).at(0);
+  EXPECT_EQ(answer.correlation_id(), 401u);
+  EXPECT_FALSE(answer.report().next().lease_id().empty());
+  EXPECT_EQ(store_.Load()->keys.size(), 1u);
+}
+
+TEST_F(StuckStoreTest, AUnaryReportTooAndOthersGoOn) {
+  const v1::LeaseResponse bad = broker_.LeaseOk("p");
+  auto answer = std::async(std::launch::async, [&] { return broker_.Report(ReportOf(bad.lease_id(), 401)); });
+  gate_.AwaitArrival();
+  const v1::LeaseResponse good = broker_.LeaseOk("p");
+  EXPECT_TRUE(broker_.Report(ReportOf(good.lease_id(), 200)).first.ok());
+  EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  gate_.Open();
+  EXPECT_TRUE(answer.get().first.ok());
+  EXPECT_EQ(store_.Load()->keys.size(), 1u);
+}
+
+TEST_F(StuckStoreTest, AClientThatWritesNoMoreStillGetsTheAnswer) {
+  StreamClient stream(broker_, kToken);
+  stream.Send(ReportsOf({{stream.Lease("p"), 401}}));
+  stream.EndWrites();
+  gate_.AwaitArrival();
+  gate_.Open();
+  EXPECT_EQ(stream.ReadResults(1).at(0).correlation_id(), 401u);
+  v1::LeaseStreamResponse more;
+  EXPECT_FALSE(stream.Read(&more));
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ std::optional<core::OwnerId> LeaseStream::LeasingOwner() {
 }
 
 void LeaseStream::ReadOn() {
-  read_paused_ = messages_[gathering_]->results_size() > kMaxGathered;
+  read_paused_ = static_cast<size_t>(messages_[gathering_]->results_size()) + held_ > kMaxGathered;
   if (!closed_ && !read_paused_) StartRead(request_.get());
 }
 
@@ -147,10 +147,7 @@ void LeaseStream::DoReport(uint64_t correlation, const v1::ReportRequest& reques
   if (auto error = Check(request)) return AddError(correlation, *error);
   const ReportAnswer report = service_->Report(ToCore(request));
   const std::optional<core::OwnerId> owner = LeasingOwner();
-  if (!owner.has_value() || !WantsNext(request, report)) {
-    MutexLock lock(mutex_);
-    return AddReport(correlation, report, nullptr);
-  }
+  if (!owner.has_value() || !WantsNext(request, report)) return AnswerReport(correlation, report, std::nullopt);
   const LeaseArgs args(request.next(), *owner);
   const auto next = service_->LeaseNext(args.params(), report, [&](const core::LeaseId& id) -> LeaseCallback {
     BeginWait(correlation, id);
@@ -158,9 +155,29 @@ void LeaseStream::DoReport(uint64_t correlation, const v1::ReportRequest& reques
       self->EndWait(correlation, &report, later);
     };
   });
-  if (!next.has_value()) return;
+  if (next.has_value()) AnswerReport(correlation, report, next);
+}
+
+void LeaseStream::AnswerReport(uint64_t correlation, const ReportAnswer& report, std::optional<LeaseAnswer> next) {
+  if (report.commit == Journal::kNowhere) return EndReport(correlation, report, next, /*held=*/false);
+  {
+    MutexLock lock(mutex_);
+    ++held_;
+    if (next.has_value() && next->status.ok()) Remember(correlation, next->grant.id);  // a Cancel finds it already
+  }
+  const bool waits = service_->AwaitCommit(report, [self = shared_from_this(), correlation, report, next] {
+    self->EndReport(correlation, report, next, /*held=*/true);
+  });
+  if (!waits) EndReport(correlation, report, next, /*held=*/true);
+}
+
+void LeaseStream::EndReport(uint64_t correlation, const ReportAnswer& report, const std::optional<LeaseAnswer>& next,
+                            bool held) {
   MutexLock lock(mutex_);
-  AddReport(correlation, report, &*next);
+  if (held) --held_;
+  AddReport(correlation, report, next.has_value() ? &*next : nullptr);
+  if (closed_) return MaybeFinish(/*with_output=*/true);
+  if (!executing_) MaybeWrite();
 }
 
 void LeaseStream::DoRenew(uint64_t correlation, const v1::RenewRequest& request) {
@@ -200,18 +217,20 @@ void LeaseStream::BeginWait(uint64_t correlation, const core::LeaseId& id) {
 }
 
 void LeaseStream::EndWait(uint64_t correlation, const ReportAnswer* report, const LeaseAnswer& answer) {
+  bool wanted = false;
   {
     MutexLock lock(mutex_);
-    if (waits_.erase(correlation) > 0 && !closed_) {
-      if (report != nullptr) {
-        AddReport(correlation, *report, &answer);
-      } else {
-        AddLease(correlation, answer);
-      }
-      return MaybeWrite();
+    wanted = waits_.erase(correlation) > 0 && !closed_;
+    if (wanted && report == nullptr) {
+      AddLease(correlation, answer);
+      MaybeWrite();
     }
   }
-  if (answer.status.ok()) service_->Release(answer.grant.id);
+  if (!wanted) {
+    if (answer.status.ok()) service_->Release(answer.grant.id);
+  } else if (report != nullptr) {
+    AnswerReport(correlation, *report, answer);
+  }
 }
 
 void LeaseStream::AddLease(uint64_t correlation, const LeaseAnswer& answer) {
@@ -221,6 +240,7 @@ void LeaseStream::AddLease(uint64_t correlation, const LeaseAnswer& answer) {
     return;
   }
   Fill(answer, result->mutable_lease());
+  unsent_[gathering_].push_back(answer.grant.id);
   Remember(correlation, answer.grant.id);
 }
 
@@ -233,6 +253,7 @@ void LeaseStream::AddReport(uint64_t correlation, const ReportAnswer& report, co
     return;
   }
   Fill(*next, response->mutable_next());
+  unsent_[gathering_].push_back(next->grant.id);
   Remember(correlation, next->grant.id);
 }
 
@@ -249,7 +270,6 @@ LeaseStream::Result* LeaseStream::AddResult(uint64_t correlation) {
 }
 
 void LeaseStream::Remember(uint64_t correlation, const core::LeaseId& id) {
-  unsent_[gathering_].push_back(id);
   if (grants_.size() < kRememberedGrants) {
     grants_.emplace_back(correlation, id);
     return;
@@ -271,18 +291,20 @@ void LeaseStream::OnWriteDone(bool ok) {
   writing_ = false;
   messages_[1 - gathering_].Reset();
   if (ok) unsent_[1 - gathering_].clear();
-  if (closed_) {
-    if (ok && has_output_ && final_status_.error_code() != grpc::StatusCode::CANCELLED) {
-      unsent_[gathering_].clear();
-      StartWriteAndFinish(messages_[gathering_].get(), grpc::WriteOptions(), final_status_);
-      gathering_ = 1 - gathering_;
-    } else {
-      Finish(final_status_);
-    }
-    return;
-  }
+  if (closed_) return MaybeFinish(ok);
   MaybeWrite();
   if (read_paused_) ReadOn();
+}
+
+void LeaseStream::MaybeFinish(bool with_output) {
+  if (finished_ || writing_ || held_ > 0) return;
+  finished_ = true;
+  if (!with_output || !has_output_ || final_status_.error_code() == grpc::StatusCode::CANCELLED) {
+    return Finish(final_status_);
+  }
+  unsent_[gathering_].clear();
+  StartWriteAndFinish(messages_[gathering_].get(), grpc::WriteOptions(), final_status_);
+  gathering_ = 1 - gathering_;
 }
 
 void LeaseStream::OnCancel() {
@@ -297,7 +319,7 @@ void LeaseStream::Close(const grpc::Status& status) {
     closed_ = true;
     final_status_ = status;
     if (!executing_) owner = std::exchange(owner_, core::kNobody);
-    if (!writing_) Finish(status);
+    MaybeFinish(/*with_output=*/false);
   }
   if (owner != core::kNobody) service_->CloseStream(owner);
 }

@@ -33,8 +33,9 @@ class LeaseStreamSet {
 };
 
 // Executes the operations of one message in order and answers them in one message, in order; a lease that waits is
-// answered later. One write is under way at a time, results gather meanwhile. Back-pressure: while more than
-// kMaxGathered results wait for the client to read, no further operation is read from it.
+// answered later, and so is a report that changed its key: when that is durable. One write is under way at a time,
+// results gather meanwhile. Back-pressure: while more than kMaxGathered results wait for their commit or for the client
+// to read, no further operation is read from it.
 //
 // Leases that were granted and not sent when the stream ended are given back at once; those that were sent have the
 // grace time. Reports of a stream that was cancelled still count.
@@ -44,7 +45,7 @@ class LeaseStream final
     : public grpc::ServerBidiReactor<ccr::broker::v1::LeaseStreamRequest, ccr::broker::v1::LeaseStreamResponse>,
       public std::enable_shared_from_this<LeaseStream> {
  public:
-  static constexpr int kMaxGathered = 65536;
+  static constexpr size_t kMaxGathered = 65536;
 
   // Begins to read. The reactor keeps itself alive; both arguments outlive it.
   static LeaseStream* Start(BrokerService* service, LeaseStreamSet* streams);
@@ -78,12 +79,20 @@ class LeaseStream final
   // The answer of a wait: `report` is set when it belongs to a report's next lease.
   void EndWait(uint64_t correlation, const ReportAnswer* report, const LeaseAnswer& answer);
 
+  // Answers a report, with its next lease if there is one, as soon as the report is durable.
+  void AnswerReport(uint64_t correlation, const ReportAnswer& report, std::optional<LeaseAnswer> next)
+      CCR_EXCLUDES(mutex_);
+  void EndReport(uint64_t correlation, const ReportAnswer& report, const std::optional<LeaseAnswer>& next, bool held)
+      CCR_EXCLUDES(mutex_);
+
   void AddLease(uint64_t correlation, const LeaseAnswer& answer) CCR_REQUIRES(mutex_);
   void AddReport(uint64_t correlation, const ReportAnswer& report, const LeaseAnswer* next) CCR_REQUIRES(mutex_);
   void AddError(uint64_t correlation, const google::rpc::Status& error) CCR_EXCLUDES(mutex_);
   Result* AddResult(uint64_t correlation) CCR_REQUIRES(mutex_);
   void Remember(uint64_t correlation, const core::LeaseId& id) CCR_REQUIRES(mutex_);
   void MaybeWrite() CCR_REQUIRES(mutex_);
+  // Ends the closed stream when nothing is being written and no answer is held any more.
+  void MaybeFinish(bool with_output) CCR_REQUIRES(mutex_);
   void ReadOn() CCR_REQUIRES(mutex_);
   void Close(const grpc::Status& status) CCR_EXCLUDES(mutex_);
   void EndReading() CCR_EXCLUDES(mutex_);
@@ -106,7 +115,9 @@ class LeaseStream final
   bool writing_ CCR_GUARDED_BY(mutex_) = false;
   bool read_paused_ CCR_GUARDED_BY(mutex_) = false;
   bool executing_ CCR_GUARDED_BY(mutex_) = false;  // operations are under way: who closes leaves owner_ to them
+  size_t held_ CCR_GUARDED_BY(mutex_) = 0;         // answers of reports that wait for their commit
   bool closed_ CCR_GUARDED_BY(mutex_) = false;
+  bool finished_ CCR_GUARDED_BY(mutex_) = false;
   grpc::Status final_status_ CCR_GUARDED_BY(mutex_);
   core::OwnerId owner_ CCR_GUARDED_BY(mutex_) = core::kNobody;
   absl::flat_hash_map<uint64_t, core::LeaseId> waits_ CCR_GUARDED_BY(mutex_);

@@ -34,10 +34,10 @@ grpc::ServerUnaryReactor* UnaryLease::Report(BrokerService* service, const v1::R
     call->Finish(ToGrpcStatus(*error));
     return call.get();
   }
-  const ReportAnswer report = service->Report(ToCore(request));
+  const ReportAnswer report = call->reported_ = service->Report(ToCore(request));
   Fill(report, response);
   if (!WantsNext(request, report)) {
-    call->Finish(grpc::Status::OK);
+    call->FinishReport();
     return call.get();
   }
   const LeaseArgs args(request.next(), core::kNobody);
@@ -72,11 +72,16 @@ void UnaryLease::Answer(const LeaseAnswer& answer) {
     } else {
       *report_->mutable_next_error() = ToRpcStatus(answer);
     }
-    return Finish(grpc::Status::OK);
+    return FinishReport();
   }
   if (!answer.status.ok()) return Finish(ToGrpcStatus(ToRpcStatus(answer)));
   Fill(answer, lease_);
   Finish(grpc::Status::OK);
+}
+
+void UnaryLease::FinishReport() {
+  const bool waits = service_->AwaitCommit(reported_, [self = shared_from_this()] { self->Finish(grpc::Status::OK); });
+  if (!waits) Finish(grpc::Status::OK);
 }
 
 void UnaryLease::OnCancel() {

@@ -29,10 +29,12 @@ class UnaryLease final : public grpc::ServerUnaryReactor, public std::enable_sha
   LeaseCallback BeginWait(const core::LeaseId& id);
   void EndWait(const LeaseAnswer& answer);
   void Answer(const LeaseAnswer& answer);
+  void FinishReport();
 
   BrokerService* const service_;
   ccr::broker::v1::LeaseResponse* lease_ = nullptr;  // one of the two is set
   ccr::broker::v1::ReportResponse* report_ = nullptr;
+  ReportAnswer reported_;             // its call ends when that is durable
   std::shared_ptr<UnaryLease> self_;  // until OnDone
   Mutex mutex_;
   std::optional<core::LeaseId> waiting_ CCR_GUARDED_BY(mutex_);

@@ -11,6 +11,9 @@ namespace {
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
 
+// How long a scrape waits for events that happened before it: they wait for the store.
+constexpr absl::Duration kPatience = absl::Milliseconds(100);
+
 constexpr core::KeyState kStates[] = {core::KeyState::kActive, core::KeyState::kCooling, core::KeyState::kDisabled};
 
 prometheus::MetricFamily Family(const char* name, const char* help, prometheus::MetricType type) {
@@ -106,7 +109,7 @@ prometheus::MetricFamily Single(const char* name, const char* help, Labels label
   return family;
 }
 
-prometheus::MetricFamily StoreWrites(const StoreQueue::Stats& stats) {
+prometheus::MetricFamily StoreWrites(const Journal::Stats& stats) {
   auto family =
       Family("ccr_store_writes_total", "Writes to the state store, by result.", prometheus::MetricType::Counter);
   Add(&family, {{"result", "success"}}, static_cast<double>(stats.writes));
@@ -114,7 +117,7 @@ prometheus::MetricFamily StoreWrites(const StoreQueue::Stats& stats) {
   return family;
 }
 
-prometheus::MetricFamily StoreSeconds(const StoreQueue::Stats& stats) {
+prometheus::MetricFamily StoreSeconds(const Journal::Stats& stats) {
   auto family = Family("ccr_store_write_seconds_total", "Time spent in writes to the state store.",
                        prometheus::MetricType::Counter);
   Add(&family, {}, absl::ToDoubleSeconds(stats.busy));
@@ -124,8 +127,9 @@ prometheus::MetricFamily StoreSeconds(const StoreQueue::Stats& stats) {
 }  // namespace
 
 std::vector<prometheus::MetricFamily> StateRegistry::Collect() const {
-  std::vector<prometheus::MetricFamily> families = Registry::Collect();
   BrokerService* service = service_;
+  if (service != nullptr) service->Settle(kPatience).IgnoreError();
+  std::vector<prometheus::MetricFamily> families = Registry::Collect();
   families.push_back(
       Single("ccr_broker_build_info", "Always 1; the labels say what runs.", {{"version", CCR_VERSION}}, 1));
   if (service == nullptr) return families;
@@ -136,7 +140,7 @@ std::vector<prometheus::MetricFamily> StateRegistry::Collect() const {
   families.push_back(Reloads(reloads));
   families.push_back(Single("ccr_config_last_reload_successful", "1 when the last reload took effect.", {},
                             reloads.last_succeeded ? 1 : 0));
-  const StoreQueue::Stats store = service->store_stats();
+  const Journal::Stats store = service->journal_stats();
   families.push_back(StoreWrites(store));
   families.push_back(StoreSeconds(store));
   families.push_back(Single("ccr_store_queue_records", "Records that the state store has refused and that wait.", {},

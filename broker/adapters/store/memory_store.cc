@@ -2,17 +2,26 @@
 
 namespace ccr {
 
-absl::StatusOr<std::vector<KeyRecord>> MemoryStore::Load() {
+absl::StatusOr<Fence> MemoryStore::Acquire() {
   MutexLock lock(mutex_);
-  std::vector<KeyRecord> records;
-  records.reserve(states_.size());
-  for (const auto& [key, state] : states_) records.push_back({key.first, key.second, state});
-  return records;
+  return ++fence_;
 }
 
-absl::Status MemoryStore::Append(absl::Span<const KeyRecord> records) {
+absl::StatusOr<KeyStore::Loaded> MemoryStore::Load() {
   MutexLock lock(mutex_);
-  for (const KeyRecord& record : records) states_[{record.pool, record.fingerprint}] = record.state;
+  Loaded loaded;
+  loaded.keys.reserve(states_.size());
+  for (const auto& [key, state] : states_) loaded.keys.push_back({key.first, key.second, state});
+  return loaded;
+}
+
+absl::Status MemoryStore::Commit(absl::Span<const Record> batch, Fence fence) {
+  MutexLock lock(mutex_);
+  if (fence < fence_) return absl::FailedPreconditionError("another broker has taken over this state");
+  for (const Record& record : batch) {
+    const auto& key = std::get<KeyRecord>(record);
+    states_[{key.pool, key.fingerprint}] = key.state;
+  }
   return absl::OkStatus();
 }
 

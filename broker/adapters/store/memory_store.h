@@ -11,14 +11,16 @@
 
 namespace ccr {
 
-// Promises durability over services, not over the end of the process. Never fails.
+// Promises durability over services, not over the end of the process. Fails for those who are fenced off, never else.
 class MemoryStore final : public KeyStore {
  public:
-  absl::StatusOr<std::vector<KeyRecord>> Load() override;
-  absl::Status Append(absl::Span<const KeyRecord> records) override;
+  absl::StatusOr<Fence> Acquire() override;
+  absl::StatusOr<Loaded> Load() override;
+  absl::Status Commit(absl::Span<const Record> batch, Fence fence) override;
 
  private:
   Mutex mutex_;
+  Fence fence_ CCR_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::pair<std::string, std::string>, core::KeySnapshot> states_ CCR_GUARDED_BY(mutex_);
 };
 

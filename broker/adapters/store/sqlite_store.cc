@@ -11,12 +11,14 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/secret.h"
 #include "broker/core/outcome.h"
 
 namespace ccr {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int64_t kVersion = 2;
 constexpr int kBusyMillis = 2000;
 
 // Moments are nanoseconds since 1970, NULL = never.
@@ -28,15 +30,20 @@ constexpr char kSchema[] = R"(
     uses INTEGER NOT NULL, successes INTEGER NOT NULL, failures INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
     last_used INTEGER, last_failure INTEGER, last_success INTEGER, latency_ns INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (pool, fingerprint)
-  ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = 1;)";
+  ) STRICT, WITHOUT ROWID;)";
+
+constexpr char kOwner[] = R"(
+  CREATE TABLE owner (fence INTEGER NOT NULL) STRICT;
+  INSERT INTO owner VALUES (0);
+  PRAGMA user_version = 2;)";
 
 constexpr char kSelect[] = R"(SELECT pool, fingerprint, state, reason, available_at, consecutive_failures, rpm_used,
-  uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, last_success, latency_ns
+  uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, last_success, latency_ns, checksum
   FROM key_state)";
 
-constexpr char kPut[] = "INSERT OR REPLACE INTO key_state VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr char kPut[] = "INSERT OR REPLACE INTO key_state VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 std::optional<core::KeyState> StateOf(std::string_view text) {
   for (const core::KeyState state : {core::KeyState::kActive, core::KeyState::kCooling, core::KeyState::kDisabled}) {
@@ -45,6 +52,22 @@ std::optional<core::KeyState> StateOf(std::string_view text) {
   return std::nullopt;
 }
 
+// The checksum of a row: 64 bits of SHA-256 over its values, each with its type and length.
+class RowChecksum {
+ public:
+  void Add(std::string_view text) { absl::StrAppend(&values_, "t", text.size(), ":", ToAbsl(text)); }
+  void Add(int64_t number) { absl::StrAppend(&values_, "i", number, ";"); }
+  void AddNull() { values_ += 'n'; }
+  int64_t Sum() const {
+    int64_t sum = 0;
+    std::memcpy(&sum, Sha256(values_).data(), sizeof(sum));
+    return sum;
+  }
+
+ private:
+  std::string values_;
+};
+
 // Binds values of one row from left to right.
 class Row {
  public:
@@ -52,28 +75,34 @@ class Row {
   Row& operator<<(std::string_view text) {
     const char* begin = text.empty() ? "" : text.data();
     sqlite3_bind_text(statement_, ++column_, begin, static_cast<int>(text.size()), SQLITE_STATIC);
+    checksum_.Add(text);
     return *this;
   }
   Row& operator<<(uint64_t number) {
     const auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-    sqlite3_bind_int64(statement_, ++column_, static_cast<int64_t>(std::min(number, most)));
-    return *this;
+    return Bind(static_cast<int64_t>(std::min(number, most)));
   }
   Row& operator<<(absl::Time time) {
-    if (time == absl::InfinitePast()) {
-      sqlite3_bind_null(statement_, ++column_);
-    } else {
-      sqlite3_bind_int64(statement_, ++column_, absl::ToUnixNanos(time));
-    }
+    if (time != absl::InfinitePast()) return Bind(absl::ToUnixNanos(time));
+    sqlite3_bind_null(statement_, ++column_);
+    checksum_.AddNull();
     return *this;
   }
   Row& operator<<(absl::Duration duration) {
     return *this << static_cast<uint64_t>(absl::ToInt64Nanoseconds(duration));
   }
+  void End() { Bind(checksum_.Sum()); }
 
  private:
+  Row& Bind(int64_t number) {
+    sqlite3_bind_int64(statement_, ++column_, number);
+    checksum_.Add(number);
+    return *this;
+  }
+
   sqlite3_stmt* const statement_;
   int column_ = 0;
+  RowChecksum checksum_;
 };
 
 // Reads values of one row from left to right.
@@ -82,31 +111,49 @@ class RowReader {
   explicit RowReader(sqlite3_stmt* statement) : statement_(statement) {}
   std::string Text() {
     const int column = column_++;
-    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-    return text == nullptr ? "" : std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
+    const auto* begin = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+    if (begin == nullptr) return "";
+    std::string text(begin, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
+    checksum_.Add(text);
+    return text;
   }
-  uint64_t Number() { return static_cast<uint64_t>(sqlite3_column_int64(statement_, column_++)); }
+  uint64_t Number() { return static_cast<uint64_t>(Integer()); }
   absl::Time Moment() {
-    const int column = column_++;
-    if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return absl::InfinitePast();
-    const int64_t nanos = sqlite3_column_int64(statement_, column);
+    if (sqlite3_column_type(statement_, column_) == SQLITE_NULL) {
+      ++column_;
+      checksum_.AddNull();
+      return absl::InfinitePast();
+    }
+    const int64_t nanos = Integer();
     return nanos == std::numeric_limits<int64_t>::max() ? absl::InfiniteFuture() : absl::FromUnixNanos(nanos);
+  }
+  // Whether the checksum, which is next, is that of what was read.
+  bool IsSound() {
+    const int64_t sum = checksum_.Sum();
+    return Integer() == sum;
   }
 
  private:
+  int64_t Integer() {
+    const int64_t number = sqlite3_column_int64(statement_, column_++);
+    checksum_.Add(number);
+    return number;
+  }
+
   sqlite3_stmt* const statement_;
   int column_ = 0;
+  RowChecksum checksum_;
 };
 
-// False for a state that this version does not know.
-bool Read(sqlite3_stmt* statement, KeyRecord* record) {
+enum class Reading : uint8_t { kOk, kDamaged, kUnknown };
+
+Reading Read(sqlite3_stmt* statement, KeyRecord* record) {
   RowReader row(statement);
   record->pool = row.Text();
   record->fingerprint = row.Text();
   core::KeySnapshot& key = record->state;
   const std::optional<core::KeyState> state = StateOf(row.Text());
-  if (!state.has_value()) return false;
-  key.state = *state;
+  key.state = state.value_or(core::KeyState::kActive);
   key.reason = core::StaticReason(row.Text());
   key.available_at = row.Moment();
   key.consecutive_failures = static_cast<uint32_t>(row.Number());
@@ -116,7 +163,8 @@ bool Read(sqlite3_stmt* statement, KeyRecord* record) {
   }
   for (absl::Time* time : {&key.last_used, &key.last_failure, &key.last_success}) *time = row.Moment();
   key.latency = absl::Nanoseconds(row.Number());
-  return true;
+  if (!row.IsSound()) return Reading::kDamaged;
+  return state.has_value() ? Reading::kOk : Reading::kUnknown;
 }
 
 // SQLite gives its log files the mode of the database.
@@ -155,64 +203,141 @@ absl::Status SqliteStore::Prepare() {
   sqlite3_busy_timeout(database_.get(), kBusyMillis);
   if (const absl::Status set = Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"); !set.ok())
     return set;
-  const absl::StatusOr<int> version = Version();
+  const absl::StatusOr<int64_t> version = Number("PRAGMA user_version");
   if (!version.ok()) return version.status();
   if (*version > kVersion) {
     return absl::FailedPreconditionError(absl::StrCat(path_, " was written by a later version of ccr-broker (format ",
                                                       *version, "): use that one, or move the file away"));
   }
-  if (*version == 0) {
-    if (const absl::Status made = Execute(absl::StrCat("BEGIN IMMEDIATE;", kSchema, "COMMIT;").c_str()); !made.ok()) {
-      return made;
-    }
+  if (const absl::Status whole = CheckWhole(); !whole.ok()) return whole;
+  if (*version < kVersion) {
+    if (const absl::Status made = Transact([&]() CCR_REQUIRES(mutex_) { return Migrate(*version); }); !made.ok()) return made;
   }
   absl::StatusOr<Statement> put = Compile(kPut);
   if (!put.ok()) return put.status();
   put_ = *std::move(put);
+  absl::StatusOr<Statement> fence = Compile("SELECT fence FROM owner");
+  if (!fence.ok()) return fence.status();
+  fence_ = *std::move(fence);
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> SqliteStore::Version() {
-  absl::StatusOr<Statement> query = Compile("PRAGMA user_version");
+// Checksums say that rows are right; this says that none is missing.
+absl::Status SqliteStore::CheckWhole() {
+  absl::StatusOr<Statement> query = Compile("PRAGMA quick_check(1)");
   if (!query.ok()) return query.status();
   const int code = sqlite3_step(query->get());
   if (code != SQLITE_ROW) return Failure(code);
-  return sqlite3_column_int(query->get(), 0);
+  const auto* answer = reinterpret_cast<const char*>(sqlite3_column_text(query->get(), 0));
+  return answer != nullptr && std::string_view(answer) == "ok" ? absl::OkStatus() : Failure(SQLITE_CORRUPT);
 }
 
-absl::StatusOr<std::vector<KeyRecord>> SqliteStore::Load() {
-  MutexLock lock(mutex_);
+absl::Status SqliteStore::Migrate(int64_t version) {
+  const absl::Status made = version == 0 ? Execute(kSchema) : AddChecksums();
+  return made.ok() ? Execute(kOwner) : made;
+}
+
+absl::Status SqliteStore::AddChecksums() {
+  if (const absl::Status added = Execute("ALTER TABLE key_state ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0");
+      !added.ok()) {
+    return added;
+  }
   absl::StatusOr<Statement> query = Compile(kSelect);
   if (!query.ok()) return query.status();
   std::vector<KeyRecord> records;
   int code = SQLITE_OK;
   while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
-    KeyRecord record;
-    if (Read(query->get(), &record)) records.push_back(std::move(record));
+    if (Read(query->get(), &records.emplace_back()) == Reading::kUnknown) records.pop_back();
   }
   if (code != SQLITE_DONE) return Failure(code);
-  return records;
+  absl::StatusOr<Statement> put = Compile(kPut);
+  if (!put.ok()) return put.status();
+  put_ = *std::move(put);
+  for (const KeyRecord& record : records) {
+    if (const absl::Status written = Put(record); !written.ok()) return written;
+  }
+  return absl::OkStatus();
 }
 
-absl::Status SqliteStore::Append(absl::Span<const KeyRecord> records) {
+absl::StatusOr<int64_t> SqliteStore::Number(const char* sql) {
+  absl::StatusOr<Statement> query = Compile(sql);
+  if (!query.ok()) return query.status();
+  const int code = sqlite3_step(query->get());
+  if (code != SQLITE_ROW) return Failure(code == SQLITE_DONE ? SQLITE_CORRUPT : code);
+  return sqlite3_column_int64(query->get(), 0);
+}
+
+absl::StatusOr<Fence> SqliteStore::Acquire() {
   MutexLock lock(mutex_);
+  int64_t fence = 0;
+  const absl::Status taken = Transact([&]() CCR_REQUIRES(mutex_) -> absl::Status {
+    if (const absl::Status raised = Execute("UPDATE owner SET fence = fence + 1"); !raised.ok()) return raised;
+    const absl::StatusOr<int64_t> now = Number("SELECT fence FROM owner");
+    if (!now.ok()) return now.status();
+    fence = *now;
+    return fence > 0 ? absl::OkStatus() : Failure(SQLITE_CORRUPT);
+  });
+  if (!taken.ok()) return taken;
+  return static_cast<Fence>(fence);
+}
+
+absl::StatusOr<KeyStore::Loaded> SqliteStore::Load() {
+  MutexLock lock(mutex_);
+  absl::StatusOr<Statement> query = Compile(kSelect);
+  if (!query.ok()) return query.status();
+  Loaded loaded;
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
+    KeyRecord record;
+    const Reading read = Read(query->get(), &record);
+    if (read == Reading::kOk) {
+      loaded.keys.push_back(std::move(record));
+    } else {
+      loaded.damaged.push_back(
+          absl::StrCat(record.pool, "/", record.fingerprint, " in ", path_,
+                       read == Reading::kDamaged ? ": its checksum is wrong" : ": its state is unknown"));
+    }
+  }
+  if (code != SQLITE_DONE) return Failure(code);
+  return loaded;
+}
+
+absl::Status SqliteStore::Commit(absl::Span<const Record> batch, Fence fence) {
+  MutexLock lock(mutex_);
+  return Transact([&]() CCR_REQUIRES(mutex_) {
+    absl::Status status = CheckFence(fence);
+    for (auto record = batch.begin(); status.ok() && record != batch.end(); ++record) {
+      status = Put(std::get<KeyRecord>(*record));
+    }
+    return status;
+  });
+}
+
+absl::Status SqliteStore::Transact(absl::FunctionRef<absl::Status()> body) {
   absl::Status status = Execute("BEGIN IMMEDIATE");
   if (!status.ok()) return status;
-  for (const KeyRecord& record : records) {
-    status = Put(record);
-    if (!status.ok()) break;
-  }
+  status = body();
   if (status.ok()) status = Execute("COMMIT");
   if (!status.ok()) Execute("ROLLBACK").IgnoreError();
   return status;
 }
 
+absl::Status SqliteStore::CheckFence(Fence fence) {
+  const int code = sqlite3_step(fence_.get());
+  const auto owner = static_cast<Fence>(sqlite3_column_int64(fence_.get(), 0));
+  sqlite3_reset(fence_.get());
+  if (code != SQLITE_ROW) return Failure(code == SQLITE_DONE ? SQLITE_CORRUPT : code);
+  if (fence >= owner) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(path_, ": another broker has taken over this state"));
+}
+
 absl::Status SqliteStore::Put(const KeyRecord& record) {
   const core::KeySnapshot& key = record.state;
-  Row(put_.get()) << record.pool << record.fingerprint << core::ToString(key.state) << key.reason << key.available_at
-                  << uint64_t{key.consecutive_failures} << uint64_t{key.rpm_used} << key.uses << key.successes
-                  << key.failures << key.input_tokens << key.output_tokens << key.last_used << key.last_failure
-                  << key.last_success << key.latency;
+  Row row(put_.get());
+  row << record.pool << record.fingerprint << core::ToString(key.state) << key.reason << key.available_at
+      << uint64_t{key.consecutive_failures} << uint64_t{key.rpm_used} << key.uses << key.successes << key.failures
+      << key.input_tokens << key.output_tokens << key.last_used << key.last_failure << key.last_success << key.latency;
+  row.End();
   const int code = sqlite3_step(put_.get());
   const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failure(code);
   sqlite3_reset(put_.get());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "broker/base/mutex.h"
 #include "broker/ports/key_store.h"
 
@@ -13,9 +14,10 @@ struct sqlite3_stmt;
 
 namespace ccr {
 
-// One row a key, in SQLite's write-ahead log: a record that Append has taken survives kill -9 of the process; a power
-// failure may take the last ones. One Append is one transaction. Holds no key, only fingerprints. Other programs may
-// read the file at any time (`sqlite3 FILE .backup COPY`). Thread-safe.
+// One row a key, in SQLite's write-ahead log: a record that Commit has taken survives kill -9 of the process; a power
+// failure may take the last ones. One Commit is one transaction. Every row has a checksum: one that does not hold, or
+// that this version does not understand, is left out and named by Load. Holds no key, only fingerprints. Other programs
+// may read the file at any time (`sqlite3 FILE .backup COPY`). A call waits up to 2 s for another's lock. Thread-safe.
 class SqliteStore final : public KeyStore {
  public:
   // Opens or makes the database, readable by its owner only. Unavailable when it cannot be opened or written; DataLoss
@@ -25,8 +27,9 @@ class SqliteStore final : public KeyStore {
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
 
-  absl::StatusOr<std::vector<KeyRecord>> Load() override;
-  absl::Status Append(absl::Span<const KeyRecord> records) override;
+  absl::StatusOr<Fence> Acquire() override;
+  absl::StatusOr<Loaded> Load() override;
+  absl::Status Commit(absl::Span<const Record> batch, Fence fence) override;
 
  private:
   struct CloseDatabase {
@@ -43,14 +46,22 @@ class SqliteStore final : public KeyStore {
   absl::Status Prepare();
   absl::Status Execute(const char* sql) CCR_REQUIRES(mutex_);
   absl::StatusOr<Statement> Compile(const char* sql) CCR_REQUIRES(mutex_);
-  absl::StatusOr<int> Version() CCR_REQUIRES(mutex_);
+  // The first row's first column, a number.
+  absl::StatusOr<int64_t> Number(const char* sql) CCR_REQUIRES(mutex_);
+  absl::Status CheckWhole() CCR_REQUIRES(mutex_);
+  absl::Status Migrate(int64_t version) CCR_REQUIRES(mutex_);
+  absl::Status AddChecksums() CCR_REQUIRES(mutex_);
+  // All of `body` in one transaction, or nothing.
+  absl::Status Transact(absl::FunctionRef<absl::Status()> body) CCR_REQUIRES(mutex_);
+  absl::Status CheckFence(Fence fence) CCR_REQUIRES(mutex_);
   absl::Status Put(const KeyRecord& record) CCR_REQUIRES(mutex_);
   absl::Status Failure(int code) const CCR_REQUIRES(mutex_);
 
   const std::string path_;
   Mutex mutex_;
   Database database_ CCR_GUARDED_BY(mutex_);
-  Statement put_ CCR_GUARDED_BY(mutex_);  // ends before the database
+  Statement put_ CCR_GUARDED_BY(mutex_);  // ends before the database, as the next one
+  Statement fence_ CCR_GUARDED_BY(mutex_);
 };
 
 }  // namespace ccr

@@ -15,8 +15,9 @@ using Type = core::Transition::Type;
 
 class NoStore final : public KeyStore {
  public:
-  absl::StatusOr<std::vector<KeyRecord>> Load() override { return std::vector<KeyRecord>(); }
-  absl::Status Append(absl::Span<const KeyRecord> /*records*/) override { return absl::OkStatus(); }
+  absl::StatusOr<Fence> Acquire() override { return Fence{1}; }
+  absl::StatusOr<Loaded> Load() override { return Loaded(); }
+  absl::Status Commit(absl::Span<const Record> /*batch*/, Fence /*fence*/) override { return absl::OkStatus(); }
 };
 
 class BrokerMetricsTest : public ::testing::Test {

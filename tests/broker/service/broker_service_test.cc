@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <set>
+#include <thread>
 
 #include "tests/broker/service/fixture.h"
+#include "tests/broker/service/stores.h"
 
 namespace ccr {
 namespace {
@@ -46,8 +49,11 @@ class BrokerServiceTest : public ::testing::Test {
   }
   void Apply(Config config) { ASSERT_TRUE(service_->Apply(std::move(config)).ok()); }
   PoolStatus Pool(std::string_view name) { return *service_->GetPool(name); }
+  // And waits until it is written and told.
   ReportAnswer Report(const LeaseAnswer& lease, int status) {
-    return service_->Report(MakeReport(lease.grant.id, status));
+    const ReportAnswer answer = service_->Report(MakeReport(lease.grant.id, status));
+    EXPECT_TRUE(service_->Settle().ok());
+    return answer;
   }
 
   ManualClock clock_;
@@ -163,6 +169,7 @@ TEST_F(BrokerServiceTest, ReloadKeepsTheStateOfKeysAndSwapsTheRest) {
   EXPECT_EQ(Report(held, 200).decision.disposition, core::Disposition::kApplied);
   EXPECT_EQ(service_->GetPool("gone"), std::nullopt);
   EXPECT_EQ(Report(removed, 200).decision.disposition, core::Disposition::kLate);
+  ASSERT_TRUE(service_->Settle().ok());
   EXPECT_THAT(observer_.pools, ElementsAre("+p", "+gone", "+p", "-gone", "+new"));
 }
 
@@ -211,30 +218,24 @@ TEST_F(BrokerServiceTest, StateSurvivesInTheStore) {
   EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-b");
 }
 
-class CountingStore final : public KeyStore {
- public:
-  absl::StatusOr<std::vector<KeyRecord>> Load() override { return std::vector<KeyRecord>(); }
-  absl::Status Append(absl::Span<const KeyRecord> records) override {
-    for (const KeyRecord& record : records) fingerprints.push_back(record.fingerprint);
-    return absl::OkStatus();
-  }
-
-  std::vector<std::string> fingerprints;
-};
-
 TEST_F(BrokerServiceTest, OnlyKeysThatChangedAreWrittenAndEachOnce) {
-  CountingStore store;
+  std::vector<std::string> written;
+  ScriptedStore store([&](absl::Span<const Record> batch) {
+    for (const Record& record : batch) written.push_back(std::get<KeyRecord>(record).fingerprint);
+    return absl::OkStatus();
+  });
   service_ = std::make_unique<BrokerService>(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr});
   Apply(MakeConfig(MakeProvider("p", {"a", "b", "c"})));
   Report(LeaseNow(*service_, "p"), 200);
-  EXPECT_THAT(store.fingerprints, ElementsAre());
+  EXPECT_THAT(written, ElementsAre());
   const LeaseAnswer lease = LeaseNow(*service_, "p");
   Report(lease, 401);  // a failure and a disable
-  EXPECT_THAT(store.fingerprints, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint));
+  EXPECT_THAT(written, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint));
   const LeaseAnswer removed = LeaseNow(*service_, "p");
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   Report(removed, 429);
-  EXPECT_THAT(store.fingerprints, SizeIs(1));
+  EXPECT_THAT(written, SizeIs(1));
+  service_.reset();  // before the store
 }
 
 TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
@@ -247,34 +248,22 @@ TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
   EXPECT_EQ(Pool("p").snapshot.keys[0].successes, 1u);
 }
 
-// Remembers how many records came with each Append.
-class AppendSizes final : public KeyStore {
- public:
-  absl::StatusOr<std::vector<KeyRecord>> Load() override { return std::vector<KeyRecord>(); }
-  absl::Status Append(absl::Span<const KeyRecord> records) override {
-    appends.push_back(records.size());
-    return absl::OkStatus();
-  }
-
-  std::vector<size_t> appends;
-};
-
 TEST_F(BrokerServiceTest, ACheckpointWritesTheKeysUsedSinceTheLastOne) {
-  AppendSizes store;
+  ScriptedStore store;
   BrokerService service(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr, nullptr});
   ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a", "b"}))).ok());
   EXPECT_EQ(service.Checkpoint(), clock_.Now() + absl::Seconds(10));
-  EXPECT_THAT(store.appends, ::testing::ElementsAre(2));  // the first one writes all
+  EXPECT_THAT(store.sizes(), ::testing::ElementsAre(2));  // the first one writes all
   service.Checkpoint();
-  EXPECT_EQ(store.appends.size(), 1u);
+  EXPECT_EQ(store.sizes().size(), 1u);
   service.Report(MakeReport(LeaseNow(service, "p").grant.id, 200));  // at the very moment of the last one
   service.Checkpoint();
-  EXPECT_THAT(store.appends, ::testing::ElementsAre(2, 1));
+  EXPECT_THAT(store.sizes(), ::testing::ElementsAre(2, 1));
   clock_.Advance(absl::Nanoseconds(1));
   service.Checkpoint();
-  EXPECT_THAT(store.appends, ::testing::ElementsAre(2, 1, 1));
+  EXPECT_THAT(store.sizes(), ::testing::ElementsAre(2, 1, 1));
   service.Checkpoint();
-  EXPECT_EQ(store.appends.size(), 3u);
+  EXPECT_EQ(store.sizes().size(), 3u);
 }
 
 TEST_F(BrokerServiceTest, LeasesOfABrokenStreamEndAfterTheGraceTime) {
@@ -423,6 +412,49 @@ TEST_F(BrokerServiceTest, ObserversHearOfEventsInOrder) {
   Report(LeaseNow(*service_, "p"), 401);
   EXPECT_THAT(observer_.types, ElementsAre(Type::kLeased, Type::kFailure, Type::kDisabled));
   EXPECT_THAT(observer_.keys, ElementsAre("name-of-a", "name-of-a", "name-of-a"));
+}
+
+// While the store is stuck: a report of a 401 is not acknowledged, everything else goes on.
+TEST_F(BrokerServiceTest, OnlyWhatMustBeDurableWaitsForTheStore) {
+  Gate gate;
+  ScriptedStore store([&](absl::Span<const Record>) { return gate.Pass(); });
+  BrokerService service({&clock_, &store, {&observer_}, TestSalt(), nullptr});
+  ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a", "b"}))).ok());
+  const LeaseAnswer good = LeaseNow(service, "p");
+  const LeaseAnswer bad = LeaseNow(service, "p");
+  const ReportAnswer refused = service.Report(MakeReport(bad.grant.id, 401));
+  std::atomic<bool> acknowledged{false};
+  std::promise<bool> stored;
+  ASSERT_TRUE(service.AwaitCommit(refused, [&] {
+    acknowledged = true;
+    stored.set_value(store.Load()->keys.size() == 1);
+  }));
+  gate.AwaitArrival();
+  const ReportAnswer success = service.Report(MakeReport(good.grant.id, 200));
+  EXPECT_FALSE(service.AwaitCommit(success, [] { FAIL(); }));
+  EXPECT_TRUE(LeaseNow(service, "p").status.ok());
+  EXPECT_FALSE(service.AwaitCommit(service.Report(MakeReport(bad.grant.id, 401)), [] { FAIL(); })) << "a duplicate";
+  EXPECT_FALSE(acknowledged);
+  EXPECT_FALSE(service.Settle(absl::ZeroDuration()).ok() && acknowledged);
+  gate.Open();
+  EXPECT_TRUE(stored.get_future().get());
+  EXPECT_FALSE(service.AwaitCommit(refused, [] { FAIL(); }));
+}
+
+// A checkpoint that began before a key was disabled is written before it, not over it.
+TEST_F(BrokerServiceTest, ACheckpointNeverOverwritesANewerRecord) {
+  Gate gate;
+  ScriptedStore store([&](absl::Span<const Record>) { return gate.Pass(); });
+  BrokerService service({&clock_, &store, {}, TestSalt(), nullptr});
+  ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a"}))).ok());
+  const LeaseAnswer lease = LeaseNow(service, "p");
+  std::thread checkpoint([&] { service.Checkpoint(); });
+  gate.AwaitArrival();
+  service.Report(MakeReport(lease.grant.id, 401));
+  gate.Open();
+  checkpoint.join();
+  ASSERT_TRUE(service.Settle().ok());
+  EXPECT_EQ(store.Load()->keys.at(0).state.state, core::KeyState::kDisabled);
 }
 
 TEST_F(BrokerServiceTest, RoutingIsToldAtOnceAndOnEveryChangeWithoutSecrets) {

@@ -80,7 +80,8 @@ TEST_F(ProbeTest, AKeyThatIsGoodAgainComesBack) {
   EXPECT_THAT(probe.headers, ElementsAre(std::pair<std::string, std::string>("anthropic-version", "2023-06-01")));
   prober_.Answer(0, 200);
   EXPECT_EQ(State(0), core::KeyState::kActive);
-  EXPECT_EQ((*store_.Load())[0].state.state, core::KeyState::kActive);
+  ASSERT_TRUE(service_.Settle().ok());
+  EXPECT_EQ(store_.Load()->keys[0].state.state, core::KeyState::kActive);
 }
 
 TEST_F(ProbeTest, ARefusedKeyStaysOutAndIsAskedForAgainLater) {

@@ -16,7 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-KeyRecord Record(const std::string& pool, const std::string& fingerprint, uint64_t uses) {
+constexpr Fence kFence = 1;  // of the first owner
+
+KeyRecord RecordOf(const std::string& pool, const std::string& fingerprint, uint64_t uses) {
   core::KeySnapshot state;
   state.available_at = state.last_used = state.last_failure = state.last_success = absl::InfinitePast();
   state.uses = uses;
@@ -24,7 +26,7 @@ KeyRecord Record(const std::string& pool, const std::string& fingerprint, uint64
 }
 
 KeyRecord FullRecord() {
-  KeyRecord record = Record("pool, \"quoted\"", "f'1", 41);
+  KeyRecord record = RecordOf("pool, \"quoted\"", "f'1", 41);
   core::KeySnapshot& key = record.state;
   key.state = core::KeyState::kDisabled;
   key.reason = "auth";
@@ -41,7 +43,8 @@ KeyRecord FullRecord() {
   return record;
 }
 
-void ExpectSame(const KeyRecord& got, const KeyRecord& wanted) {
+void ExpectSame(const KeyRecord& got, const Record& record) {
+  const auto& wanted = std::get<KeyRecord>(record);
   EXPECT_EQ(got.pool, wanted.pool);
   EXPECT_EQ(got.fingerprint, wanted.fingerprint);
   EXPECT_EQ(got.state.state, wanted.state.state);
@@ -85,37 +88,54 @@ class KeyStoreContract : public testing::TestWithParam<Backend> {
 };
 
 TEST_P(KeyStoreContract, IsEmptyAtFirst) {
-  EXPECT_TRUE(store_->Load()->empty());
+  EXPECT_TRUE(store_->Load()->keys.empty());
 }
 
 TEST_P(KeyStoreContract, TheLastRecordOfAKeyWins) {
-  const KeyRecord records[] = {Record("p", "f", 1), Record("p", "f", 2)};
-  ASSERT_TRUE(store_->Append(records).ok());
-  const KeyRecord later[] = {Record("p", "f", 3)};
-  ASSERT_TRUE(store_->Append(later).ok());
-  ASSERT_EQ(store_->Load()->size(), 1u);
-  EXPECT_EQ(store_->Load()->at(0).state.uses, 3u);
+  const Record records[] = {RecordOf("p", "f", 1), RecordOf("p", "f", 2)};
+  ASSERT_TRUE(store_->Commit(records, kFence).ok());
+  const Record later[] = {RecordOf("p", "f", 3)};
+  ASSERT_TRUE(store_->Commit(later, kFence).ok());
+  ASSERT_EQ(store_->Load()->keys.size(), 1u);
+  EXPECT_EQ(store_->Load()->keys.at(0).state.uses, 3u);
 }
 
 TEST_P(KeyStoreContract, KeysAreOfTheirPool) {
-  const KeyRecord records[] = {Record("p", "f", 1), Record("q", "f", 2), Record("p", "g", 3)};
-  ASSERT_TRUE(store_->Append(records).ok());
-  EXPECT_EQ(store_->Load()->size(), 3u);
+  const Record records[] = {RecordOf("p", "f", 1), RecordOf("q", "f", 2), RecordOf("p", "g", 3)};
+  ASSERT_TRUE(store_->Commit(records, kFence).ok());
+  EXPECT_EQ(store_->Load()->keys.size(), 3u);
 }
 
 TEST_P(KeyStoreContract, GivesBackEveryField) {
-  const KeyRecord records[] = {FullRecord()};
-  ASSERT_TRUE(store_->Append(records).ok());
-  ExpectSame(store_->Load()->at(0), records[0]);
+  const Record records[] = {FullRecord()};
+  ASSERT_TRUE(store_->Commit(records, kFence).ok());
+  ExpectSame(store_->Load()->keys.at(0), records[0]);
 }
 
 TEST_P(KeyStoreContract, KeepsMomentsWithoutEnd) {
-  KeyRecord records[] = {Record("p", "f", 1)};
-  records[0].state.state = core::KeyState::kCooling;
-  records[0].state.reason = "rate_limited";
-  records[0].state.available_at = absl::InfiniteFuture();
-  ASSERT_TRUE(store_->Append(records).ok());
-  ExpectSame(store_->Load()->at(0), records[0]);
+  KeyRecord record = RecordOf("p", "f", 1);
+  record.state.state = core::KeyState::kCooling;
+  record.state.reason = "rate_limited";
+  record.state.available_at = absl::InfiniteFuture();
+  const Record records[] = {record};
+  ASSERT_TRUE(store_->Commit(records, kFence).ok());
+  ExpectSame(store_->Load()->keys.at(0), records[0]);
+}
+
+TEST_P(KeyStoreContract, CommitsOfAnEarlierOwnerAreRefused) {
+  const absl::StatusOr<Fence> first = store_->Acquire();
+  ASSERT_TRUE(first.ok()) << first.status();
+  const Record records[] = {RecordOf("p", "f", 1)};
+  ASSERT_TRUE(store_->Commit(records, *first).ok());
+  const absl::StatusOr<Fence> second = store_->Acquire();
+  ASSERT_GT(*second, *first);
+  const Record later[] = {RecordOf("p", "f", 2), RecordOf("p", "g", 2)};
+  EXPECT_EQ(store_->Commit(later, *first).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(store_->Commit({}, *first).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_EQ(store_->Load()->keys.size(), 1u);
+  EXPECT_EQ(store_->Load()->keys.at(0).state.uses, 1u);
+  EXPECT_TRUE(store_->Commit(later, *second).ok());
+  EXPECT_EQ(store_->Load()->keys.size(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, KeyStoreContract,
@@ -130,19 +150,19 @@ INSTANTIATE_TEST_SUITE_P(Stores, KeyStoreContract,
 TEST(SqliteStoreTest, RemembersWithoutBeingClosed) {
   Folder folder;
   const auto crashed = SqliteStore::Open(folder.File());
-  const KeyRecord records[] = {FullRecord()};
-  ASSERT_TRUE((*crashed)->Append(records).ok());
+  const Record records[] = {FullRecord()};
+  ASSERT_TRUE((*crashed)->Commit(records, kFence).ok());
   const auto next = SqliteStore::Open(folder.File());
   ASSERT_TRUE(next.ok()) << next.status();
-  ASSERT_EQ((*next)->Load()->size(), 1u);
-  ExpectSame((*next)->Load()->at(0), records[0]);
+  ASSERT_EQ((*next)->Load()->keys.size(), 1u);
+  ExpectSame((*next)->Load()->keys.at(0), records[0]);
 }
 
 TEST(SqliteStoreTest, IsReadableByItsOwnerOnly) {
   Folder folder;
   const auto store = SqliteStore::Open(folder.File());
-  const KeyRecord records[] = {FullRecord()};
-  ASSERT_TRUE((*store)->Append(records).ok());
+  const Record records[] = {FullRecord()};
+  ASSERT_TRUE((*store)->Commit(records, kFence).ok());
   for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(folder.File()).parent_path())) {
     struct stat info = {};
     ASSERT_EQ(stat(entry.path().c_str(), &info), 0);
@@ -164,7 +184,7 @@ TEST(SqliteStoreTest, LeavesTheFileOfALaterVersionAlone) {
   ASSERT_TRUE(SqliteStore::Open(folder.File()).ok());
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 2", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 3", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_EQ(SqliteStore::Open(folder.File()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -175,8 +195,89 @@ TEST(SqliteStoreTest, AMissingFolderIsNamed) {
   EXPECT_NE(store.status().ToString().find("/nonexistent/state.db"), std::string::npos);
 }
 
+TEST(SqliteStoreTest, OwnersFollowEachOtherOverOpens) {
+  Folder folder;
+  const auto before = SqliteStore::Open(folder.File());
+  const Fence old = *(*before)->Acquire();
+  const auto after = SqliteStore::Open(folder.File());
+  EXPECT_GT(*(*after)->Acquire(), old);
+  EXPECT_EQ((*before)->Commit({}, old).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+std::string Slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Every bit of one record is flipped in turn: it is left out and named, or the file is, and the others are as they
+// were.
+TEST(SqliteStoreTest, ADamagedRecordIsNamedAndLeftOut) {
+  Folder folder;
+  KeyRecord middle = FullRecord();
+  middle.pool = "pool-m";
+  middle.fingerprint = "0123456789abcdef";
+  KeyRecord first = middle;
+  first.pool = "pool-a";
+  KeyRecord last = middle;
+  last.pool = "pool-z";
+  const Record records[] = {first, middle, last};
+  ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(records, kFence).ok());
+  const std::string whole = Slurp(folder.File());
+  const size_t at = whole.find("pool-m0123456789abcdef");
+  ASSERT_NE(at, std::string::npos);
+  const size_t begin = at - 20;  // the record's header lies before its values
+  const size_t end = at + 120;
+  int left_out = 0;
+  int refused = 0;
+  for (size_t bit = begin * 8; bit < end * 8; ++bit) {
+    SCOPED_TRACE(bit - begin * 8);
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    std::ofstream(folder.File(), std::ios::binary) << damaged;
+    const auto store = SqliteStore::Open(folder.File());
+    const absl::StatusOr<KeyStore::Loaded> loaded =
+        store.ok() ? (*store)->Load() : absl::StatusOr<KeyStore::Loaded>(store.status());
+    if (!loaded.ok()) {
+      ++refused;
+      EXPECT_NE(loaded.status().message().find(folder.File()), std::string::npos) << loaded.status();
+      continue;
+    }
+    EXPECT_EQ(loaded->keys.size() + loaded->damaged.size(), 3u);
+    left_out += !loaded->damaged.empty();
+    for (const KeyRecord& key : loaded->keys) {
+      const Record* wanted = std::find_if(std::begin(records), std::end(records), [&](const Record& record) {
+        return std::get<KeyRecord>(record).pool == key.pool;
+      });
+      ASSERT_NE(wanted, std::end(records)) << key.pool;
+      ExpectSame(key, *wanted);
+    }
+  }
+  EXPECT_GT(left_out, 600) << refused << " times the whole file was refused";
+}
+
+TEST(SqliteStoreTest, TakesOverAFileWithoutChecksums) {
+  Folder folder;
+  const Record records[] = {FullRecord()};
+  {
+    const auto store = SqliteStore::Open(folder.File());
+    ASSERT_TRUE((*store)->Commit(records, kFence).ok());
+  }
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(
+      sqlite3_exec(database, "ALTER TABLE key_state DROP COLUMN checksum; DROP TABLE owner; PRAGMA user_version = 1",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
+  sqlite3_close(database);
+  const auto store = SqliteStore::Open(folder.File());
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_EQ((*store)->Load()->keys.size(), 1u);
+  ExpectSame((*store)->Load()->keys.at(0), records[0]);
+  EXPECT_EQ(*(*store)->Acquire(), 1u);
+}
+
 // One record is refused: nothing of the others is there either.
-TEST(SqliteStoreTest, AnAppendIsOneTransaction) {
+TEST(SqliteStoreTest, ACommitIsOneTransaction) {
   Folder folder;
   const auto store = SqliteStore::Open(folder.File());
   sqlite3* other = nullptr;
@@ -187,13 +288,13 @@ TEST(SqliteStoreTest, AnAppendIsOneTransaction) {
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(other);
-  const KeyRecord records[] = {Record("p", "good", 1), Record("p", "bad", 1)};
-  const absl::Status refused = (*store)->Append(records);
+  const Record records[] = {RecordOf("p", "good", 1), RecordOf("p", "bad", 1)};
+  const absl::Status refused = (*store)->Commit(records, kFence);
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
-  EXPECT_TRUE((*store)->Load()->empty());
-  const KeyRecord good[] = {Record("p", "good", 1)};
-  EXPECT_TRUE((*store)->Append(good).ok());
-  EXPECT_EQ((*store)->Load()->size(), 1u);
+  EXPECT_TRUE((*store)->Load()->keys.empty());
+  const Record good[] = {RecordOf("p", "good", 1)};
+  EXPECT_TRUE((*store)->Commit(good, kFence).ok());
+  EXPECT_EQ((*store)->Load()->keys.size(), 1u);
 }
 
 }  // namespace

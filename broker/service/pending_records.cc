@@ -1,0 +1,23 @@
+#include "broker/service/pending_records.h"
+
+namespace ccr {
+
+void PendingRecords::Add(Record record) {
+  const auto& key = std::get<KeyRecord>(record);
+  const auto [known, is_new] = index_.try_emplace(KeyId(key.pool, key.fingerprint), records_.size());
+  if (is_new) {
+    records_.push_back(std::move(record));
+  } else {
+    records_[known->second] = std::move(record);
+  }
+}
+
+void PendingRecords::RemoveFirst(size_t count) {
+  std::vector<Record> rest(std::make_move_iterator(records_.begin() + static_cast<ptrdiff_t>(count)),
+                           std::make_move_iterator(records_.end()));
+  records_.clear();
+  index_.clear();
+  for (Record& record : rest) Add(std::move(record));
+}
+
+}  // namespace ccr
