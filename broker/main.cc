@@ -2,10 +2,12 @@
 #include <future>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/server.h"
@@ -33,13 +35,15 @@ constexpr absl::Duration kStatePatience = absl::Seconds(3);  // for a broker tha
 
 struct Flags {
   std::string config = ccr::DefaultConfigPath();
-  std::string listen, metrics_listen, state_dir, log_format, log_level;
+  std::vector<std::string> listen;
+  std::string metrics_listen, state_dir, log_format, log_level;
   ccr::TlsFiles tls;
   bool check = false;
 
   // Flags win over the file.
   void Override(ccr::Config* file) const {
     if (!listen.empty()) file->broker.listen = listen;
+    if (file->broker.listen.empty()) file->broker.listen = {ccr::kDefaultBrokerListen};
     if (!metrics_listen.empty()) file->broker.metrics_listen = metrics_listen;
     if (!state_dir.empty()) file->broker.state_dir = state_dir;
     if (!tls.cert.empty()) file->broker.tls.cert = tls.cert;
@@ -53,7 +57,8 @@ struct Flags {
 void Declare(CLI::App* app, Flags* flags) {
   app->set_version_flag("--version", std::string("ccr-broker " CCR_VERSION));
   app->add_option("--config", flags->config, "config.json (JSON5) or .yaml")->capture_default_str();
-  app->add_option("--listen", flags->listen, "gRPC: HOST:PORT or unix:PATH (default 127.0.0.1:50061)");
+  app->add_option("--listen", flags->listen, "gRPC: HOST:PORT or unix:PATH; may be repeated (default 127.0.0.1:50061)")
+      ->allow_extra_args(false);
   app->add_option("--metrics-listen", flags->metrics_listen, "Prometheus: HOST:PORT (default 127.0.0.1:9461)");
   app->add_option("--state-dir", flags->state_dir, "durable state (default state/ beside the configuration)");
   app->add_option("--tls-cert", flags->tls.cert, "gRPC over TLS: the broker's certificate (PEM)");
@@ -80,6 +85,16 @@ absl::Status CheckTls(const ccr::TlsFiles& files) {
   return ccr::CheckTlsFiles(files);
 }
 
+absl::Status CheckIdentities(const ccr::BrokerConfig& config) {
+  for (const ccr::IdentityConfig& identity : config.identities) {
+    if (identity.certificate.empty() || !config.tls.ca.empty()) continue;
+    return absl::InvalidArgumentError(absl::StrCat("Broker.identities: ", identity.name,
+                                                   " is known by a certificate, which nobody checks: set "
+                                                   "Broker.tls.client_ca or --tls-client-ca"));
+  }
+  return absl::OkStatus();
+}
+
 int Fail(const absl::Status& status) {
   std::cerr << "ccr-broker: " << status.message() << "\n";
   return status.code() == absl::StatusCode::kInvalidArgument ? kBadUsage : 1;
@@ -91,12 +106,15 @@ absl::Status CannotServe(const std::string& address, const absl::Status& status)
 
 int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
-  const ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls};
+  const ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls, config.broker.identities};
+  const std::string addresses = absl::StrJoin(listen.listen, ", ");
   const auto metrics_listen = ccr::ParseHostPort(config.broker.metrics_listen);
   if (!metrics_listen.ok()) return Fail(metrics_listen.status());
   if (const absl::Status tls = CheckTls(listen.tls); !tls.ok()) return Fail(tls);
+  if (const absl::Status known = CheckIdentities(config.broker); !known.ok()) return Fail(known);
+  const std::string warning = ccr::OpenListenersWarning(ccr::OpenListeners(config.broker));
   const auto state = ccr::StateDir::Open(config.broker.state_dir, kStatePatience);
-  if (!state.ok()) return Fail(CannotServe(listen.listen, state.status()));
+  if (!state.ok()) return Fail(CannotServe(addresses, state.status()));
 
   const ccr::MonotonicWallClock clock;
   const auto store = ccr::SqliteStore::Open(config.broker.state_dir + "/state.db");
@@ -133,8 +151,9 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
 
   std::promise<void> drain;
   signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });
+  if (!warning.empty()) std::cerr << "ccr-broker: " + warning + "\n";
   // In one write: others wait for the whole line.
-  std::cerr << "ccr-broker ready: grpc=" + (*server)->address() +
+  std::cerr << "ccr-broker ready: grpc=" + absl::StrJoin((*server)->addresses(), ",") +
                    " metrics=" + (*metrics_server)->address().ToString() + "\n";
   drain.get_future().wait();
   service.BeginDrain();

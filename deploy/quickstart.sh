@@ -84,7 +84,7 @@ cat >"$demo/config.json" <<JSON
     "models": ["demo-model"]
   }],
   "Router": {"default": "demo,demo-model"},
-  "Broker": {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"},
+  "Broker": {"metrics_listen": "127.0.0.1:0"},
   "Proxy": {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"}
 }
 JSON

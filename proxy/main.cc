@@ -32,8 +32,7 @@ constexpr int kExitUndrained = 1;
 constexpr int kExitUsage = 2;
 
 struct Flags {
-  std::string broker = "127.0.0.1:50061";
-  TlsFiles broker_tls;
+  client::BrokerTarget broker{"127.0.0.1:50061"};
   std::string listen = "127.0.0.1:3456";
   std::string metrics_listen = "127.0.0.1:9462";
   unsigned workers = 0;
@@ -50,10 +49,11 @@ void Declare(CLI::App& app, Flags& flags) {
                                                   {"warn", LogLevel::kWarn},
                                                   {"error", LogLevel::kError},
                                                   {"off", LogLevel::kOff}};
-  app.add_option("--broker", flags.broker, "The broker: HOST:PORT or unix:PATH")->capture_default_str();
-  app.add_option("--broker-tls-ca", flags.broker_tls.ca, "TLS to the broker: who signed its certificate (PEM)");
-  app.add_option("--broker-tls-cert", flags.broker_tls.cert, "TLS to the broker: the proxy's certificate (PEM)");
-  app.add_option("--broker-tls-key", flags.broker_tls.key, "TLS to the broker: the key of that certificate (PEM)");
+  app.add_option("--broker", flags.broker.address, "The broker: HOST:PORT or unix:PATH")->capture_default_str();
+  app.add_option("--broker-tls-ca", flags.broker.tls.ca, "TLS to the broker: who signed its certificate (PEM)");
+  app.add_option("--broker-tls-cert", flags.broker.tls.cert, "TLS to the broker: the proxy's certificate (PEM)");
+  app.add_option("--broker-tls-key", flags.broker.tls.key, "TLS to the broker: the key of that certificate (PEM)");
+  app.add_option("--broker-token-file", flags.broker.token_file, "What the broker knows the proxy by: a file");
   app.add_option("--listen", flags.listen, "HTTP: HOST:PORT, port 0 = any")->capture_default_str();
   app.add_option("--metrics-listen", flags.metrics_listen, "Prometheus: HOST:PORT")->capture_default_str();
   app.add_option("--workers", flags.workers, "Event loops; 0 = one per core")->check(CLI::Range(0, 256));
@@ -80,14 +80,6 @@ std::string WhoAmI() {
   return std::string("ccr-proxy/" CCR_VERSION " ") + host + " " + std::to_string(getpid());
 }
 
-absl::Status CheckBroker(const std::string& address, const TlsFiles& tls) {
-  if (tls.used() && tls.ca.empty()) {
-    return absl::InvalidArgumentError("--broker-tls-cert needs --broker-tls-ca: who signed the broker's certificate");
-  }
-  if (const absl::Status files = CheckTlsFiles(tls); !files.ok()) return files;
-  return address.starts_with("unix:") ? absl::OkStatus() : ParseHostPort(address).status();
-}
-
 ClientShare ClientsByDescriptors(size_t workers) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
@@ -97,7 +89,7 @@ ClientShare ClientsByDescriptors(size_t workers) {
 }
 
 int Run(const Flags& flags, SignalWatcher& signals) {
-  if (const absl::Status status = CheckBroker(flags.broker, flags.broker_tls); !status.ok()) return Fail(status);
+  if (const absl::Status status = client::CheckBrokerTarget(flags.broker); !status.ok()) return Fail(status);
   const absl::StatusOr<HostPort> listen = ParseHostPort(flags.listen);
   if (!listen.ok()) return Fail(listen.status());
   const absl::StatusOr<HostPort> metrics_listen = ParseHostPort(flags.metrics_listen);
@@ -111,9 +103,9 @@ int Run(const Flags& flags, SignalWatcher& signals) {
   shared.broker_wait = absl::Seconds(flags.broker_wait);
   shared.clients = ClientsByDescriptors(workers);
   shared.upstream.max_idle_connections = shared.clients.idle_upstream;
-  std::optional<RoutingFeed> feed(std::in_place, flags.broker, flags.broker_tls, WhoAmI());
+  std::optional<RoutingFeed> feed(std::in_place, flags.broker, WhoAmI());
   const auto make_leases = [&](boost::asio::io_context& loop) -> std::unique_ptr<LeaseSource> {
-    const BrokerBridge::Options options{flags.broker, flags.broker_tls, WhoAmI(),
+    const BrokerBridge::Options options{flags.broker, WhoAmI(),
                                         [&metrics](bool connected) { metrics.OnBrokerConnection(connected); },
                                         shared.broker_wait};
     return std::make_unique<BrokerBridge>(loop, options, feed->Subscribe(loop));
@@ -126,7 +118,7 @@ int Run(const Flags& flags, SignalWatcher& signals) {
     return Fail(metrics_server.status());
   }
 
-  if (flags.broker_tls.used()) (*metrics_server)->Add(std::make_shared<CertificateMetrics>(flags.broker_tls));
+  if (flags.broker.tls.used()) (*metrics_server)->Add(std::make_shared<CertificateMetrics>(flags.broker.tls));
 
   std::promise<void> stop;
   signals.Run([&stop] { stop.set_value(); }, [] {});

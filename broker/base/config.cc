@@ -2,13 +2,17 @@
 
 #include <arpa/inet.h>
 
+#include <filesystem>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/address.h"
 #include "broker/base/config_file.h"
+#include "broker/base/config_identities.h"
 #include "broker/base/config_keys.h"
 #include "broker/base/config_limits.h"
 #include "broker/base/config_parse.h"
@@ -16,6 +20,7 @@
 #include "broker/base/config_reader.h"
 #include "broker/base/config_router.h"
 #include "broker/base/config_url.h"
+#include "broker/base/private_path.h"
 
 namespace ccr {
 namespace {
@@ -37,13 +42,18 @@ void ReadProxyUrl(MapReader* top, std::string* out) {
 }
 
 // The address itself is shown by ParseHostPort; "unix:PATH" passes where the section allows it.
+std::optional<HostPort> CheckAddress(const std::string& text, const Place& place, bool allow_unix,
+                                     ProblemList* problems) {
+  if (allow_unix && !UnixPath(text).empty()) return std::nullopt;
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(text);
+  if (parsed.ok()) return *parsed;
+  problems->Error(place, std::string(parsed.status().message()));
+  return std::nullopt;
+}
+
 std::optional<HostPort> ReadAddress(MapReader* fields, FieldName name, bool allow_unix, std::string* out) {
   fields->Text(name, out);
-  if (allow_unix && out->starts_with("unix:") && out->size() > 5) return std::nullopt;
-  const absl::StatusOr<HostPort> parsed = ParseHostPort(*out);
-  if (parsed.ok()) return *parsed;
-  fields->Problems().Error(fields->At(name), std::string(parsed.status().message()));
-  return std::nullopt;
+  return CheckAddress(*out, fields->At(name), allow_unix, &fields->Problems());
 }
 
 // A name or an IP address; with a colon only as IPv6.
@@ -90,19 +100,39 @@ void ReadTls(MapReader* section, const char* name, const char* ca, const KeyFile
   tls->Done();
 }
 
-void ReadBroker(MapReader* top, const KeyFiles& files, BrokerConfig* out) {
+// One address, or a list of them.
+void ReadBrokerListen(MapReader* broker, BrokerConfig* out) {
+  const Node* node = broker->Find("listen");
+  if (node == nullptr) return;
+  const Place place = broker->At("listen");
+  if (node->kind == Node::Kind::kList) {
+    broker->TextList("listen", &out->listen);
+    if (node->items.empty()) broker->Problems().Error(place, "is empty: name an address, or leave it out");
+  } else if (std::string one; broker->Text("listen", &one)) {
+    out->listen.push_back(std::move(one));
+  }
+  bool foreign = false;
+  for (const std::string& address : out->listen) {
+    const std::optional<HostPort> parsed = CheckAddress(address, place, true, &broker->Problems());
+    foreign |= parsed && !IsLoopback(parsed->host);
+  }
+  if (foreign && out->tls.ca.empty() && out->identities.empty()) {
+    broker->Problems().Warn(place,
+                            "whoever reaches this address can take keys: use unix:PATH, a network of your own, "
+                            "identities with tokens, or tls with client_ca");
+  }
+}
+
+void ReadBroker(MapReader* top, const KeyFiles& files, const std::vector<ProviderConfig>& providers,
+                BrokerConfig* out) {
   std::string state_dir = "state";
   if (std::optional<MapReader> broker = top->Map("Broker")) {
-    const std::optional<HostPort> listen = ReadAddress(&*broker, "listen", true, &out->listen);
     ReadTls(&*broker, "tls", "client_ca", files, &out->tls);
     if (out->tls.used() && out->tls.cert.empty()) {
       top->Problems().Error(broker->At("tls"), "a server needs its certificate: name cert and key");
     }
-    if (listen && !IsLoopback(listen->host) && out->tls.ca.empty()) {
-      top->Problems().Warn(broker->At("listen"),
-                           "whoever reaches this address can take keys: use 127.0.0.1 or unix:PATH, a network of your "
-                           "own, or tls with client_ca");
-    }
+    out->identities = ReadIdentities(&*broker, files, providers);
+    ReadBrokerListen(&*broker, out);
     ReadAddress(&*broker, "metrics_listen", false, &out->metrics_listen);
     broker->Text("state_dir", &state_dir);
     broker->Millis("stream_grace", kMillisOrNone, &out->stream_grace);
@@ -114,11 +144,26 @@ void ReadBroker(MapReader* top, const KeyFiles& files, BrokerConfig* out) {
   out->state_dir = ResolvePath(state_dir, files.config_path, files.home);
 }
 
+void ReadBrokerToken(MapReader* proxy, const KeyFiles& files, std::string* out) {
+  const Node* node = proxy->Find("broker_token");
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kMap) {
+    return proxy->Problems().Error(proxy->At("broker_token"),
+                                   "must be {file: PATH}: the proxy reads the token from the file by itself");
+  }
+  MapReader fields(*node, proxy->At("broker_token"), &proxy->Problems());
+  fields.Text("file", out);
+  if (out->empty()) fields.Problems().Error(fields.Here(), "must be {file: PATH}");
+  if (!out->empty()) *out = ResolvePath(*out, files.config_path, files.home);
+  fields.Done();
+}
+
 void ReadProxy(MapReader* top, const KeyFiles& files, ProxyConfig* out) {
   std::optional<MapReader> proxy = top->Map("Proxy");
   if (!proxy) return;
   ReadAddress(&*proxy, "broker", true, &out->broker);
   ReadTls(&*proxy, "broker_tls", "ca", files, &out->broker_tls);
+  ReadBrokerToken(&*proxy, files, &out->broker_token_file);
   const std::optional<HostPort> listen = ReadAddress(&*proxy, "listen", false, &out->listen);
   if (listen && !IsLoopback(listen->host) && IsNothing(top->Find("APIKEY"))) {
     top->Problems().Error(proxy->At("listen"), "others could use your keys: set APIKEY, or listen on 127.0.0.1");
@@ -166,7 +211,7 @@ void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
   out->providers = ReadProviders(top, files);
   ReadRoutes(top, out);
   out->broker.lease_ttl = out->api_timeout;
-  ReadBroker(top, files, &out->broker);
+  ReadBroker(top, files, out->providers, &out->broker);
   out->proxy.listen = HostPort{out->host, out->port}.ToString();
   ReadProxy(top, files, &out->proxy);
   ReadForeign(top);
@@ -174,6 +219,26 @@ void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
 }
 
 }  // namespace
+
+std::string ServiceSocket(const BrokerConfig& config) {
+  return "unix:" + (std::filesystem::absolute(config.state_dir).lexically_normal() / "broker.sock").string();
+}
+
+std::vector<std::string> OpenListeners(const BrokerConfig& config) {
+  std::vector<std::string> open;
+  if (!config.tls.ca.empty() || !config.identities.empty()) return open;
+  for (const std::string& address : config.listen) {
+    if (UnixPath(address).empty()) open.push_back(address);
+  }
+  return open;
+}
+
+std::string OpenListenersWarning(const std::vector<std::string>& open) {
+  if (open.empty()) return "";
+  return absl::StrCat("WARNING: ANYBODY WHO REACHES ", absl::AsciiStrToUpper(absl::StrJoin(open, ", ")),
+                      " CAN TAKE YOUR KEYS, EVERY USER OF THIS MACHINE AND ITS CONTAINERS TOO. "
+                      "USE A UNIX SOCKET, Broker.identities WITH A TOKEN, OR Broker.tls WITH client_ca.");
+}
 
 std::string ConfigProblem::ToString() const {
   std::string text = file;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/base/identity.h"
 #include "broker/base/secret.h"
 #include "broker/base/tls_files.h"
 
@@ -96,19 +97,33 @@ struct RouterConfig {  // each "provider,model" or empty
   uint64_t long_context_threshold = 60000;
 };
 
+inline constexpr char kDefaultBrokerListen[] = "127.0.0.1:50061";
+
 struct BrokerConfig {  // "Broker:"
-  std::string listen = "127.0.0.1:50061";
+  // One address or several. Empty: not said; ccr-broker takes kDefaultBrokerListen, `ccr start` ServiceSocket().
+  std::vector<std::string> listen;
   std::string metrics_listen = "127.0.0.1:9461";
   std::string state_dir;                           // default: state/ beside the file
   absl::Duration stream_grace = absl::Seconds(5);  // "stream_grace" (ms): leases outlive their stream
   std::optional<absl::Duration> lease_ttl;         // "lease_ttl" (ms), default API_TIMEOUT_MS
   TlsFiles tls;                                    // "tls: {cert, key, client_ca}"
+  std::vector<IdentityConfig> identities;          // who else may come, and for what
 };
 
+// "unix:STATE_DIR/broker.sock"
+std::string ServiceSocket(const BrokerConfig& config);
+
+// The addresses at which everybody who reaches them can take keys: TCP that asks for neither token nor certificate.
+std::vector<std::string> OpenListeners(const BrokerConfig& config);
+
+// What to tell of `open` addresses, loudly; empty when there are none.
+std::string OpenListenersWarning(const std::vector<std::string>& open);
+
 struct ProxyConfig {  // "Proxy:", times in ms
-  std::string broker = "127.0.0.1:50061";
-  TlsFiles broker_tls;  // "broker_tls: {ca, cert, key}": how the proxy and ccr reach the broker
-  std::string listen;   // default HOST:PORT
+  std::string broker = kDefaultBrokerListen;
+  TlsFiles broker_tls;            // "broker_tls: {ca, cert, key}": how the proxy and ccr reach the broker
+  std::string broker_token_file;  // "broker_token: {file}": what they show it
+  std::string listen;             // default HOST:PORT
   std::string metrics_listen = "127.0.0.1:9462";
   uint32_t workers = 0;  // 0 = one per core
   absl::Duration drain_timeout = absl::Seconds(30);

@@ -144,18 +144,37 @@ void DescribeTls(const TlsFiles& files, const char* name, const char* ca, Block 
   if (!files.ca.empty()) tls.Text(ca, files.ca);
 }
 
+std::string DescribeIdentity(const IdentityConfig& identity) {
+  std::string known_by = absl::StrCat("token: ", ToAbsl(kHidden));
+  if (identity.uid) known_by = absl::StrCat("uid: ", *identity.uid);
+  if (!identity.certificate.empty()) known_by = absl::StrCat("certificate: ", Quote(identity.certificate));
+  return absl::StrCat("{name: ", Quote(identity.name), ", role: ", ToAbsl(RoleName(identity.role)), ", ",
+                      identity.pools.empty() ? "" : absl::StrCat("pools: ", QuoteList(identity.pools), ", "), known_by,
+                      "}");
+}
+
 void DescribeBroker(const BrokerConfig& config, Block broker) {
-  broker.Text("listen", config.listen);
+  const std::vector<std::string> listen =
+      config.listen.empty() ? std::vector<std::string>{kDefaultBrokerListen} : config.listen;
+  if (listen.size() == 1) {
+    broker.Text("listen", listen[0]);
+  } else {
+    broker.Raw("listen", QuoteList(listen));
+  }
   broker.Text("metrics_listen", config.metrics_listen);
   broker.Text("state_dir", config.state_dir);
   broker.Millis("stream_grace", config.stream_grace);
   if (config.lease_ttl) broker.Millis("lease_ttl", *config.lease_ttl);
   DescribeTls(config.tls, "tls", "client_ca", broker);
+  if (config.identities.empty()) return;
+  Block identities = broker.Open("identities");
+  for (const IdentityConfig& identity : config.identities) identities.Item(DescribeIdentity(identity));
 }
 
 void DescribeProxy(const ProxyConfig& config, Block proxy) {
   proxy.Text("broker", config.broker);
   DescribeTls(config.broker_tls, "broker_tls", "ca", proxy);
+  if (!config.broker_token_file.empty()) proxy.Open("broker_token").Text("file", config.broker_token_file);
   proxy.Text("listen", config.listen);
   proxy.Text("metrics_listen", config.metrics_listen);
   proxy.Number("workers", config.workers);

@@ -47,6 +47,10 @@ bool Pool::Renew(const LeaseId& id, absl::Time now) {
   return impl_->Renew(id, now);
 }
 
+bool Pool::Holds(const LeaseId& id) const {
+  return impl_->Holds(id);
+}
+
 bool Pool::Release(const LeaseId& id, absl::Time now) {
   return impl_->Release(id, now);
 }

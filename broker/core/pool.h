@@ -184,6 +184,7 @@ class Pool {
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
   // Extends a lease to ttl from now. False when it has ended.
   bool Renew(const LeaseId& id, absl::Time now);
+  bool Holds(const LeaseId& id) const;  // it is in flight here
   // Ends a lease without evidence (its client gave up, its stream ended). False when it had ended before.
   bool Release(const LeaseId& id, absl::Time now);
 

@@ -41,6 +41,7 @@ class Pool::Impl {
   absl::Time NextDue() const;
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
   bool Renew(const LeaseId& id, absl::Time now);
+  bool Holds(const LeaseId& id) const { return leases_.Find(id) != nullptr; }
   bool Release(const LeaseId& id, absl::Time now);
   void Orphan(OwnerId owner, absl::Time deadline, absl::Time now);
   bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);

@@ -150,6 +150,14 @@ std::optional<absl::Duration> BrokerService::Renew(const core::LeaseId& id) {
   return std::nullopt;
 }
 
+std::optional<std::string> BrokerService::PoolOf(const core::LeaseId& id) const {
+  const auto pools = directory();
+  for (ManagedPool* pool : Candidates(*pools, id)) {
+    if (id.epoch == env_.epoch || pool->Holds(id)) return pool->info()->pool;
+  }
+  return std::nullopt;
+}
+
 bool BrokerService::Release(const core::LeaseId& id) {
   const auto pools = directory();
   for (ManagedPool* pool : Candidates(*pools, id)) {

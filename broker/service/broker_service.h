@@ -75,6 +75,8 @@ class BrokerService {
 
   // Extends a lease; returns its ttl from now on, or nothing when it has ended.
   std::optional<absl::Duration> Renew(const core::LeaseId& id);
+  // The pool that granted the lease, or that took it over from an earlier run; nothing when no pool knows it.
+  std::optional<std::string> PoolOf(const core::LeaseId& id) const;
   // Ends a lease without evidence. False when it had ended before.
   bool Release(const core::LeaseId& id);
 

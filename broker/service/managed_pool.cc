@@ -238,6 +238,11 @@ bool ManagedPool::Renew(const core::LeaseId& id) {
   return pool_.Renew(id, env_->clock->Now());
 }
 
+bool ManagedPool::Holds(const core::LeaseId& id) {
+  MutexLock lock(mutex_);
+  return pool_.Holds(id);
+}
+
 bool ManagedPool::Release(const core::LeaseId& id) {
   bool released = false;
   Effects effects;

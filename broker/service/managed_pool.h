@@ -67,6 +67,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   // The answer must not leave before its `commit` is tried.
   ReportAnswer Apply(const core::Report& report);
   bool Renew(const core::LeaseId& id);
+  bool Holds(const core::LeaseId& id);  // it is in flight here
   bool Release(const core::LeaseId& id);
 
   // The stream of `owner` ended: its waiters are dropped, its leases end at `deadline` unless reasserted.

@@ -12,6 +12,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "broker/base/private_path.h"
 
 namespace ccr {
 namespace {
@@ -47,6 +48,7 @@ absl::Status Lock(int fd, const std::string& path, absl::Duration patience) {
 
 absl::StatusOr<StateDir> StateDir::Open(const std::string& path, absl::Duration patience) {
   if (const absl::Status made = MakePrivate(path); !made.ok()) return made;
+  if (const absl::Status kept = CheckPrivateFolder(path); !kept.ok()) return kept;
   const int fd = open((fs::path(path) / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   absl::Cleanup close_it = [fd] { close(fd); };
   if (const absl::Status locked = Lock(fd, path, patience); !locked.ok()) return locked;

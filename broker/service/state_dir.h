@@ -15,8 +15,9 @@ namespace ccr {
 class StateDir {
  public:
   // Makes the folder (mode 0700, parents too) when it is missing and takes it. Who holds it may be a broker that is
-  // about to end: waits up to `patience` for that, blocking. FailedPrecondition when it is still held then; Unavailable
-  // or what the salt file says; each names the path.
+  // about to end: waits up to `patience` for that, blocking. FailedPrecondition when it is still held then;
+  // PermissionDenied when other users can write to the folder; Unavailable or what the salt file says; each names the
+  // path.
   static absl::StatusOr<StateDir> Open(const std::string& path, absl::Duration patience);
   ~StateDir();
   StateDir(StateDir&& other) noexcept : lock_(std::exchange(other.lock_, -1)), salt_(std::move(other.salt_)) {}

@@ -12,13 +12,17 @@ constexpr absl::Duration kDeadline = absl::Seconds(5);
 }  // namespace
 
 BrokerCall::BrokerCall(const BrokerTarget& broker)
-    : address_(broker.address), client_(client::MakeBrokerChannel(broker.address, broker.tls)) {}
+    : address_(broker.address),
+      target_(client::CheckBrokerTarget(broker)),
+      client_(client::MakeBrokerChannel(broker)) {}
 
 absl::StatusOr<broker::v1::ListPoolsResponse> BrokerCall::ListPools(const std::string& provider) {
+  if (!target_.ok()) return target_;
   return client_.ListPools(provider, absl::Now() + kDeadline);
 }
 
 std::string BrokerCall::Explain(const absl::Status& status) const {
+  if (!target_.ok()) return std::string(target_.message());
   if (absl::IsUnavailable(status)) {
     return absl::StrCat("no broker answers at ", address_, "; start it with: ccr start");
   }

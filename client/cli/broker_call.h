@@ -5,20 +5,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "broker/base/tls_files.h"
 #include "ccr/broker/v1/key_admin.pb.h"
 #include "client/lib/admin_client.h"
+#include "client/lib/broker_target.h"
 
 namespace ccr::cli {
 
-// Where the broker is, and how to speak with it.
-struct BrokerTarget {
-  std::string address;  // "HOST:PORT" or "unix:PATH"
-  TlsFiles tls;
-};
+using client::BrokerTarget;
 
 class BrokerCall {
  public:
+  // A target that cannot be used fails every call.
   explicit BrokerCall(const BrokerTarget& broker);
 
   // Within 5 s. `provider` empty: all.
@@ -29,6 +26,7 @@ class BrokerCall {
 
  private:
   const std::string address_;
+  const absl::Status target_;
   client::AdminClient client_;
 };
 

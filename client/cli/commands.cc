@@ -170,6 +170,8 @@ void AddGlobalOptions(CLI::App& app, Arguments& arguments) {
       ->envname("CCR_BROKER_TLS_CERT");
   app.add_option("--broker-tls-key", arguments.service.broker_tls.key, "TLS to it: the key of that certificate (PEM)")
       ->envname("CCR_BROKER_TLS_KEY");
+  app.add_option("--broker-token-file", arguments.service.broker_token_file, "What it knows you by: a file")
+      ->envname("CCR_BROKER_TOKEN_FILE");
   app.add_option("--config", arguments.service.config_path, "Configuration [~/.claude-code-router/config.json]")
       ->type_name(kFileKind);
   app.add_flag("--json", arguments.service.json, "Answer in JSON, for scripts");

@@ -72,8 +72,8 @@ struct Part {
 
 ServiceAddresses ConfiguredAddresses(const ServiceOptions& options) {
   const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
-  if (!result.config) return {BrokerConfig{}.listen, "", "127.0.0.1:3456", ""};
-  return {Connectable(result.config->broker.listen), "", Connectable(result.config->proxy.listen), ""};
+  if (!result.config) return {kDefaultBrokerListen, "", "127.0.0.1:3456", ""};
+  return {ConfiguredBroker(result.config->broker), "", Connectable(result.config->proxy.listen), ""};
 }
 
 // At once, so that all of it takes no longer than one.
@@ -90,7 +90,7 @@ std::vector<Part> AskBoth(const ServiceOptions& options) {
   const ServiceFiles files(options.config_path);
   const std::optional<ServiceAddresses> running = FindRunning(files) ? files.ReadAddresses() : std::nullopt;
   const ServiceAddresses addresses = running ? *running : ConfiguredAddresses(options);
-  return Ask({addresses.broker, BrokerTls(options)}, addresses.http);
+  return Ask(BrokerAt(addresses.broker, options), addresses.http);
 }
 
 }  // namespace
@@ -109,12 +109,13 @@ bool IsProxy(const std::string& address) {
 }
 
 absl::Status BrokerHealth(const BrokerTarget& broker) {
-  return client::CheckHealth(client::MakeBrokerChannel(broker.address, broker.tls), absl::Now() + kAnswerTime);
+  if (const absl::Status usable = client::CheckBrokerTarget(broker); !usable.ok()) return usable;
+  return client::CheckHealth(client::MakeBrokerChannel(broker), absl::Now() + kAnswerTime);
 }
 
 int Health(const ServiceOptions& options, const std::string& proxy, const Terminal& terminal) {
   const bool named = !options.broker.empty() || !proxy.empty();
-  const std::vector<Part> parts = named ? Ask({options.broker, BrokerTls(options)}, proxy) : AskBoth(options);
+  const std::vector<Part> parts = named ? Ask(BrokerAt(options.broker, options), proxy) : AskBoth(options);
   bool healthy = true;
   std::vector<std::string> texts;
   boost::json::object json;

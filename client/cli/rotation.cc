@@ -125,7 +125,7 @@ int ShowRotation(const RotationOptions& options, const Terminal& terminal) {
     return 1;
   }
   if (options.watch) {
-    EventFollower follower(client::MakeBrokerChannel(options.broker.address, options.broker.tls), options.provider);
+    EventFollower follower(client::MakeBrokerChannel(options.broker), options.provider);
     if (terminal.interactive() && !options.json) return WatchTable(options, terminal, broker, *interrupt, follower);
     return WatchLines(options, terminal, *interrupt, follower);
   }

@@ -48,6 +48,11 @@ void PrintReady(const ServiceAddresses& addresses, const ServiceFiles& files, bo
                << std::flush;
 }
 
+void WarnOfOpenListeners(const Config& config, const Terminal& terminal) {
+  const std::string warning = OpenListenersWarning(OpenListeners(config.broker));
+  if (!warning.empty()) terminal.err << "\n" << warning << "\n";
+}
+
 // A line about the daemon that is not where it belongs; empty when both are.
 std::string MissingDaemon(const std::string& bin_folder) {
   for (const char* daemon : {"/ccr-broker", "/ccr-proxy"}) {
@@ -57,8 +62,14 @@ std::string MissingDaemon(const std::string& bin_folder) {
   return "";
 }
 
+// As the broker of the service runs: on a socket for this user alone, unless the configuration names addresses.
+BrokerConfig OfService(BrokerConfig broker) {
+  if (broker.listen.empty()) broker.listen = {ServiceSocket(broker)};
+  return broker;
+}
+
 SupervisorOptions Supervision(const ServiceOptions& options, const Config& config) {
-  return {ServiceFiles(options.config_path), options.bin_folder, config.broker, config.proxy};
+  return {ServiceFiles(options.config_path), options.bin_folder, OfService(config.broker), config.proxy};
 }
 
 int StartWith(const Config& config, const ServiceOptions& options, bool foreground, const Terminal& terminal) {
@@ -76,6 +87,7 @@ int StartWith(const Config& config, const ServiceOptions& options, bool foregrou
       terminal.out << EncodeAddresses(report.addresses) << std::endl;
     } else if (report.ok()) {
       PrintReady(report.addresses, files, !config.client_token.empty(), terminal);
+      WarnOfOpenListeners(config, terminal);
     } else {
       terminal.err << report.error << "ccr: not started\n";
     }
@@ -149,17 +161,22 @@ void PrintRunning(const ServiceOptions& options, const RunningService& service, 
   BrokerCall broker(FindBroker(options));
   const absl::StatusOr<broker::v1::ListPoolsResponse> response = broker.ListPools("");
   const absl::Duration uptime = std::max(absl::Now() - service.since, absl::ZeroDuration());
+  const bool away = absl::IsUnavailable(response.status()) || absl::IsDeadlineExceeded(response.status());
   const std::string silent =
-      "the broker does not answer; see " + ServiceFiles(options.config_path).log_path("ccr-broker");
+      away ? "the broker does not answer; see " + ServiceFiles(options.config_path).log_path("ccr-broker")
+           : broker.Explain(response.status());
+  const ConfigResult loaded = LoadConfig(options.config_path, ProcessEnv());
+  const std::string warning = loaded.config ? OpenListenersWarning(OpenListeners(loaded.config->broker)) : "";
   if (options.json) {
-    terminal.out << boost::json::serialize(
-                        boost::json::object{{"running", true},
-                                            {"pid", service.pid},
-                                            {"uptime_seconds", absl::ToInt64Seconds(uptime)},
-                                            {"endpoint", Url(addresses.http)},
-                                            {"broker", addresses.broker},
-                                            {"pools", response.ok() ? boost::json::value(PoolsArray(*response))
-                                                                    : boost::json::value(nullptr)}})
+    terminal.out << boost::json::serialize(boost::json::object{
+                        {"running", true},
+                        {"pid", service.pid},
+                        {"uptime_seconds", absl::ToInt64Seconds(uptime)},
+                        {"endpoint", Url(addresses.http)},
+                        {"broker", addresses.broker},
+                        {"warning", warning.empty() ? boost::json::value(nullptr) : boost::json::value(warning)},
+                        {"pools",
+                         response.ok() ? boost::json::value(PoolsArray(*response)) : boost::json::value(nullptr)}})
                  << "\n";
     return;
   }
@@ -168,6 +185,7 @@ void PrintRunning(const ServiceOptions& options, const RunningService& service, 
                << "  endpoint  " << Url(addresses.http) << "\n"
                << "  broker    " << addresses.broker << "\n"
                << "  pools     " << (response.ok() ? PoolsText(*response) : silent) << "\n";
+  if (!warning.empty()) terminal.out << "\n" << warning << "\n";
 }
 
 }  // namespace
@@ -273,20 +291,28 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
 }
 
 BrokerTarget FindBroker(const ServiceOptions& options) {
-  if (!options.broker.empty()) return {options.broker, BrokerTls(options)};
+  if (!options.broker.empty()) return BrokerAt(options.broker, options);
   const ServiceFiles files(options.config_path);
   if (FindRunning(files)) {
     const std::optional<ServiceAddresses> addresses = files.ReadAddresses();
-    if (addresses && !addresses->broker.empty()) return {addresses->broker, BrokerTls(options)};
+    if (addresses && !addresses->broker.empty()) return BrokerAt(addresses->broker, options);
   }
   const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
-  return {Connectable(result.config ? result.config->broker.listen : BrokerConfig{}.listen), BrokerTls(options)};
+  return BrokerAt(result.config ? ConfiguredBroker(result.config->broker) : kDefaultBrokerListen, options);
 }
 
-TlsFiles BrokerTls(const ServiceOptions& options) {
-  if (options.broker_tls.used()) return options.broker_tls;
+BrokerTarget BrokerAt(const std::string& address, const ServiceOptions& options) {
+  BrokerTarget target{address, options.broker_tls, options.broker_token_file};
+  if (target.tls.used() && !target.token_file.empty()) return target;
   const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
-  return result.config ? result.config->proxy.broker_tls : TlsFiles();
+  if (!result.config) return target;
+  if (!target.tls.used()) target.tls = result.config->proxy.broker_tls;
+  if (target.token_file.empty()) target.token_file = result.config->proxy.broker_token_file;
+  return target;
+}
+
+std::string ConfiguredBroker(const BrokerConfig& config) {
+  return Connectable(config.listen.empty() ? kDefaultBrokerListen : config.listen.front());
 }
 
 }  // namespace ccr::cli

@@ -20,7 +20,8 @@ struct ServiceOptions {
   std::string bin_folder;  // where ccr-broker and ccr-proxy are
   std::string broker;      // --broker; empty = the running service's, else the configuration's
   bool json = false;
-  TlsFiles broker_tls = {};  // --broker-tls-*; none = the configuration's
+  TlsFiles broker_tls = {};            // --broker-tls-*; none = the configuration's
+  std::string broker_token_file = {};  // --broker-token-file; empty = the configuration's
 };
 
 // 0: broker and proxy are ready. 1: they are not, or already were. 2: the configuration is wrong. In the foreground it
@@ -52,6 +53,9 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files);
 
 // Where to find the broker: --broker, the running service, the configuration, the default.
 BrokerTarget FindBroker(const ServiceOptions& options);
-TlsFiles BrokerTls(const ServiceOptions& options);
+// A broker at `address`, reached as the options or the configuration say.
+BrokerTarget BrokerAt(const std::string& address, const ServiceOptions& options);
+// Where a broker that runs on its own listens, the first address.
+std::string ConfiguredBroker(const BrokerConfig& config);
 
 }  // namespace ccr::cli

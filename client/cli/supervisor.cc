@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "broker/base/clock.h"
 #include "client/cli/daemon.h"
 
@@ -64,6 +65,7 @@ class Supervisor {
   void Stop();
   void Fail(int exit_code, const std::string& what, const Daemon& daemon);
   std::vector<std::string> Arguments(const Member& member) const;
+  std::string BrokerAddress() const;
   ServiceAddresses Addresses() const;
   absl::Time NextDeadline() const;
   std::array<Member*, 2> members() { return {&proxy_, &broker_}; }
@@ -270,15 +272,18 @@ void Supervisor::AwaitStop(Member& member, Phase next) {
 std::vector<std::string> Supervisor::Arguments(const Member& member) const {
   if (&member == &broker_) {
     std::vector<std::string> arguments{"--config", options_.files.config_path()};
-    const std::string listen = KeepPort(options_.broker.listen, broker_.daemon.address("grpc"));
     const std::string metrics = KeepPort(options_.broker.metrics_listen, broker_.daemon.address("metrics"));
-    if (listen != options_.broker.listen) arguments.insert(arguments.end(), {"--listen", listen});
+    const std::vector<std::string> bound = absl::StrSplit(broker_.daemon.address("grpc"), ',');
+    for (size_t i = 0; i < options_.broker.listen.size(); ++i) {
+      arguments.insert(arguments.end(),
+                       {"--listen", KeepPort(options_.broker.listen[i], i < bound.size() ? bound[i] : "")});
+    }
     if (metrics != options_.broker.metrics_listen) arguments.insert(arguments.end(), {"--metrics-listen", metrics});
     return arguments;
   }
   std::vector<std::string> arguments{
       "--broker",
-      Connectable(broker_.daemon.address("grpc")),
+      BrokerAddress(),
       "--listen",
       KeepPort(options_.proxy.listen, proxy_.daemon.address("http")),
       "--metrics-listen",
@@ -290,15 +295,28 @@ std::vector<std::string> Supervisor::Arguments(const Member& member) const {
   if (!tls.cert.empty()) {
     arguments.insert(arguments.end(), {"--broker-tls-cert", tls.cert, "--broker-tls-key", tls.key});
   }
+  if (const std::string& token = options_.proxy.broker_token_file; !token.empty()) {
+    arguments.insert(arguments.end(), {"--broker-token-file", token});
+  }
   if (options_.proxy.workers > 0) {
     arguments.insert(arguments.end(), {"--workers", absl::StrCat(options_.proxy.workers)});
   }
   return arguments;
 }
 
+// A socket where there is one: it needs neither token nor certificate. Its path is not read from the ready line, where
+// a space would end it.
+std::string Supervisor::BrokerAddress() const {
+  for (const std::string& address : options_.broker.listen) {
+    if (address.starts_with("unix:")) return address;
+  }
+  const std::string& bound = broker_.daemon.address("grpc");
+  return Connectable(bound.substr(0, bound.find(',')));
+}
+
 ServiceAddresses Supervisor::Addresses() const {
-  return {Connectable(broker_.daemon.address("grpc")), Connectable(broker_.daemon.address("metrics")),
-          Connectable(proxy_.daemon.address("http")), Connectable(proxy_.daemon.address("metrics"))};
+  return {BrokerAddress(), Connectable(broker_.daemon.address("metrics")), Connectable(proxy_.daemon.address("http")),
+          Connectable(proxy_.daemon.address("metrics"))};
 }
 
 bool WriteReport(int fd, const StartReport& report) {

@@ -25,11 +25,13 @@ CALL_SECONDS = 10
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Lease a key, renew the lease, report an outcome.")
-    parser.add_argument("--broker", default="127.0.0.1:50061", metavar="HOST:PORT")
+    parser.add_argument("--broker", default="127.0.0.1:50061", metavar="ADDR", help="HOST:PORT or unix:PATH")
+    parser.add_argument("--token-file", type=argparse.FileType(), help="what the broker knows this service by")
     parser.add_argument("--pool", required=True, help="the provider's name")
     parser.add_argument("--outcome", nargs="+", default=["success"], metavar=("OUTCOME", "STATUS"),
                         help="success, failure, or http STATUS")
     arguments = parser.parse_args()
+    arguments.metadata = [("authorization", f"Bearer {arguments.token_file.read().strip()}")] if arguments.token_file else None
     try:
         arguments.evidence = make_evidence(*arguments.outcome)
     except (TypeError, ValueError):
@@ -52,16 +54,16 @@ def use_key(lease):
     print(f"  it goes into the header {lease.credential.header}; {lease.candidates_left} other keys are available")
 
 
-def run(broker, pool, evidence):
-    lease = broker.Lease(key_broker_pb2.LeaseRequest(pool=pool, session="python-example"), timeout=CALL_SECONDS)
+def run(broker, pool, evidence, metadata):
+    lease = broker.Lease(key_broker_pb2.LeaseRequest(pool=pool, session="python-example"), timeout=CALL_SECONDS, metadata=metadata)
     report = key_broker_pb2.ReportRequest(lease_id=lease.lease_id, evidence=types_pb2.Evidence(caller_fault=True))
     try:
         use_key(lease)
-        renewed = broker.Renew(key_broker_pb2.RenewRequest(lease_id=lease.lease_id), timeout=CALL_SECONDS)
+        renewed = broker.Renew(key_broker_pb2.RenewRequest(lease_id=lease.lease_id), timeout=CALL_SECONDS, metadata=metadata)
         print(f"renewed for {renewed.ttl_ms / 1000:g} s")
         report.evidence.CopyFrom(evidence)
     finally:  # Whatever happens here, the key is given back; a fault of ours does not count against it.
-        answer = broker.Report(report, timeout=CALL_SECONDS)
+        answer = broker.Report(report, timeout=CALL_SECONDS, metadata=metadata)
     print_answer(answer)
 
 
@@ -99,7 +101,7 @@ def main():
         except grpc.FutureTimeoutError:
             sys.exit(f"broker not reachable at {arguments.broker}")
         try:
-            run(key_broker_pb2_grpc.KeyBrokerStub(channel), arguments.pool, arguments.evidence)
+            run(key_broker_pb2_grpc.KeyBrokerStub(channel), arguments.pool, arguments.evidence, arguments.metadata)
         except grpc.RpcError as error:
             sys.exit(explain(error))
 

@@ -31,7 +31,7 @@ BrokerBridge::BrokerBridge(boost::asio::io_context& loop, const Options& options
     : loop_(loop),
       routing_(std::move(routing)),
       report_timer_(loop),
-      stream_(std::make_unique<client::LeaseStream>(client::MakeBrokerChannel(options.broker_address, options.tls),
+      stream_(std::make_unique<client::LeaseStream>(client::MakeBrokerChannel(options.broker),
                                                     StreamOptions(loop, options))) {
   stream_->Start();
 }

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "broker/base/tls_files.h"
+#include "client/lib/broker_target.h"
 #include "proxy/bridge/routing_feed.h"
 #include "proxy/http/lease_source.h"
 
@@ -27,8 +27,7 @@ class BrokerBridge final : public LeaseSource {
   static constexpr std::chrono::milliseconds kReportDelay{2};
 
   struct Options {
-    std::string broker_address;
-    TlsFiles tls;
+    client::BrokerTarget broker;                    // checked
     std::string client;                             // who this is, for the broker's logs
     std::function<void(bool connected)> on_change;  // of the connection, on the loop; may be empty
     absl::Duration broker_wait = absl::Seconds(5);  // how long calls wait for a broker that is away

@@ -8,9 +8,9 @@
 
 namespace ccr::proxy {
 
-RoutingFeed::RoutingFeed(const std::string& broker_address, const TlsFiles& tls, std::string client) {
+RoutingFeed::RoutingFeed(const client::BrokerTarget& broker, std::string client) {
   watch_ =
-      std::make_unique<client::RoutingWatch>(client::MakeBrokerChannel(broker_address, tls), std::move(client),
+      std::make_unique<client::RoutingWatch>(client::MakeBrokerChannel(broker), std::move(client),
                                              [this](const v1::RoutingTable& table) { Publish(ToRoutingTable(table)); });
 }
 

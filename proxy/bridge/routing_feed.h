@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "broker/base/mutex.h"
-#include "broker/base/tls_files.h"
+#include "client/lib/broker_target.h"
 #include "proxy/core/routing_table.h"
 
 namespace ccr::client {
@@ -25,7 +25,7 @@ struct RoutingSlot {
 // Follows the broker's table and hands it to every subscribed loop. Thread-safe. End it before the loops.
 class RoutingFeed {
  public:
-  RoutingFeed(const std::string& broker_address, const TlsFiles& tls, std::string client);
+  RoutingFeed(const client::BrokerTarget& broker, std::string client);  // `broker` is a checked one
   ~RoutingFeed();
 
   std::shared_ptr<const RoutingSlot> Subscribe(boost::asio::io_context& loop);

@@ -131,6 +131,7 @@ TEST_F(AppTest, UnknownProviderIsTheBrokersWord) {
 }
 
 TEST_F(AppTest, StatusSummarisesThePools) {
+  Configure("Broker: {listen: '127.0.0.1:0'}");
   FakeAdmin admin;
   WriteBroker(Serving("broker", "ccr-broker ready: grpc=" + admin.address() + " metrics=127.0.0.1:1"));
   ASSERT_EQ(Run({"start"}), 0) << err_.str();

@@ -84,6 +84,12 @@ class ServiceTest : public ::testing::Test {
            "while :; do sleep 0.02; done\n";
   }
 
+  // Adds sections to the configuration.
+  void Configure(const std::string& more) const {
+    const std::string config = ReadFile(folder_ + "/config.json");
+    std::ofstream(folder_ + "/config.json") << config.substr(0, config.rfind('}')) << more << "}";
+  }
+
   void WriteBroker(const std::string& script) const { WriteScript("ccr-broker", script); }
   void WriteProxy(const std::string& script) const { WriteScript("ccr-proxy", script); }
 

@@ -22,11 +22,11 @@ TEST_F(ServiceTest, StartReturnsWhenBothAreReady) {
                                 HasSubstr("ANTHROPIC_BASE_URL=http://127.0.0.1:3999"), Not(HasSubstr("canary"))));
   ASSERT_TRUE(FindRunning(files()));
   EXPECT_EQ(FileLines(files().pid_path())[0], std::to_string(FindRunning(files())->pid));
-  EXPECT_EQ(files().ReadAddresses(),
-            (ServiceAddresses{"127.0.0.1:50999", "127.0.0.1:9999", "127.0.0.1:3999", "127.0.0.1:9998"}));
-  EXPECT_EQ(FileLines(folder_ + "/broker.args")[0], "--config " + folder_ + "/config.json");
+  const std::string socket = "unix:" + folder_ + "/state/broker.sock";
+  EXPECT_EQ(files().ReadAddresses(), (ServiceAddresses{socket, "127.0.0.1:9999", "127.0.0.1:3999", "127.0.0.1:9998"}));
+  EXPECT_EQ(FileLines(folder_ + "/broker.args")[0], "--config " + folder_ + "/config.json --listen " + socket);
   EXPECT_THAT(FileLines(folder_ + "/proxy.args")[0],
-              AllOf(HasSubstr("--broker 127.0.0.1:50999"), HasSubstr("--listen 127.0.0.1:3456"),
+              AllOf(HasSubstr("--broker " + socket), HasSubstr("--listen 127.0.0.1:3456"),
                     HasSubstr("--metrics-listen 127.0.0.1:9462"), HasSubstr("--drain-timeout 30")));
 }
 
@@ -164,7 +164,7 @@ TEST_F(ServiceTest, TheBrokersAddressPrefersFlagThenServiceThenConfiguration) {
   ServiceOptions given = options();
   EXPECT_EQ(FindBroker(given).address, "127.0.0.1:50061");
   ASSERT_EQ(Start(given, false, terminal_), 0) << err_.str();
-  EXPECT_EQ(FindBroker(given).address, "127.0.0.1:50999");
+  EXPECT_EQ(FindBroker(given).address, "unix:" + folder_ + "/state/broker.sock");
   given.broker = "unix:/run/other.sock";
   EXPECT_EQ(FindBroker(given).address, "unix:/run/other.sock");
 }
@@ -183,6 +183,16 @@ TEST_F(ServiceTest, ForegroundStaysUntilTold) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_THAT(FileLines(folder_ + "/order"), ElementsAre("proxy", "broker"));
+}
+
+TEST_F(ServiceTest, ABrokerThatEverybodyMayUseIsToldLoudly) {
+  Configure("Broker: {listen: '127.0.0.1:0'}");
+  ASSERT_EQ(Start(options(), false, terminal_), 0) << err_.str();
+  EXPECT_EQ(files().ReadAddresses()->broker, "127.0.0.1:50999");
+  EXPECT_THAT(err_.str(), HasSubstr("WARNING: ANYBODY WHO REACHES 127.0.0.1:0 CAN TAKE YOUR KEYS"));
+  out_.str("");
+  EXPECT_EQ(Status(options(), terminal_), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("WARNING: ANYBODY"));
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ class SupervisorTest : public ServiceTest {
     SupervisorOptions options{files(), folder_, {}, {}};
     options.proxy.listen = "127.0.0.1:0";
     options.proxy.metrics_listen = "127.0.0.1:0";
-    options.broker.listen = "127.0.0.1:0";
+    options.broker.listen = {"127.0.0.1:0"};
     return options;
   }
 };

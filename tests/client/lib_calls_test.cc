@@ -92,7 +92,7 @@ class CallsTest : public ::testing::Test {
     builder.RegisterService(&broker_);
     builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
-    channel_ = MakeBrokerChannel("127.0.0.1:" + std::to_string(port));
+    channel_ = MakeBrokerChannel({"127.0.0.1:" + std::to_string(port)});
   }
 
   static absl::Time Soon() { return absl::Now() + absl::Minutes(1); }
@@ -130,7 +130,7 @@ TEST_F(CallsTest, GuardReportsThroughTheClient) {
 }
 
 TEST_F(CallsTest, DeadlineEndsACallWithoutABroker) {
-  KeyBrokerClient client(MakeBrokerChannel("unix:/nonexistent/broker"));
+  KeyBrokerClient client(MakeBrokerChannel({"unix:/nonexistent/broker"}));
   const auto lease = client.Lease({}, absl::Now() + absl::Milliseconds(50));
   EXPECT_TRUE(absl::IsUnavailable(lease.status()) || absl::IsDeadlineExceeded(lease.status())) << lease.status();
 }
@@ -153,7 +153,7 @@ TEST_F(CallsTest, RoutingWatchFollowsAcrossStreams) {
 }
 
 TEST_F(CallsTest, RoutingWatchEndsWithoutABroker) {
-  RoutingWatch watch(MakeBrokerChannel("unix:/nonexistent/broker"), "test", [](const v1::RoutingTable&) { FAIL(); });
+  RoutingWatch watch(MakeBrokerChannel({"unix:/nonexistent/broker"}), "test", [](const v1::RoutingTable&) { FAIL(); });
 }
 
 TEST_F(CallsTest, AdminListsAndWatches) {

@@ -64,7 +64,7 @@ class LeaseStreamTest : public ::testing::Test {
     options_.executor = [this](std::function<void()> task) { loop_.Post(std::move(task)); };
     options_.on_state = [this](bool connected) { states_.push_back(connected); };
     options_.min_backoff = absl::Milliseconds(5);
-    stream_ = std::make_unique<LeaseStream>(MakeBrokerChannel(address), options_);
+    stream_ = std::make_unique<LeaseStream>(MakeBrokerChannel({address}), options_);
     stream_->Start();
   }
 

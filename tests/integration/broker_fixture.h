@@ -63,14 +63,15 @@ Config Configuration(Providers... providers) {
 // One run of a broker. The store outlives it, as a disk would.
 class RunningBroker {
  public:
-  RunningBroker(KeyStore* store, Config config, const std::string& listen = "127.0.0.1:0")
+  RunningBroker(KeyStore* store, Config config, const std::string& listen = "127.0.0.1:0",
+                std::vector<IdentityConfig> identities = {})
       : sweeper_(&clock_),
         service_(
             {&clock_, store, {&events_}, Secret(std::string(32, 's')), [this](absl::Time t) { sweeper_.WakeBy(t); }}) {
     EXPECT_TRUE(service_.Apply(std::move(config)).ok());
     EXPECT_TRUE(service_.Settle().ok());  // watchers hear only of what comes
     sweeper_.Start([this] { return service_.Sweep(); });
-    auto server = GrpcServer::Start({listen, "/etc/config.json"}, &service_, &events_);
+    auto server = GrpcServer::Start({{listen}, "/etc/config.json", {}, std::move(identities)}, &service_, &events_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());

@@ -262,7 +262,7 @@ TEST(BrokerAddressTest, UnixSocketsArePrivateAndStaleOnesReplaced) {
     struct stat info = {};
     ASSERT_EQ(stat((dir + "/broker.sock").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0600u);
-    EXPECT_EQ(GrpcServer::Start({listen, ""}, &broker.service(), nullptr).status().code(),
+    EXPECT_EQ(GrpcServer::Start({{listen}, ""}, &broker.service(), nullptr).status().code(),
               absl::StatusCode::kUnavailable);
   }
   RunningBroker again(&store, Configuration(Provider("p", {"a"})), listen);
@@ -271,9 +271,9 @@ TEST(BrokerAddressTest, UnixSocketsArePrivateAndStaleOnesReplaced) {
 }
 
 TEST_F(BrokerUnaryTest, ATakenPortIsAnError) {
-  EXPECT_EQ(GrpcServer::Start({broker_->server().address(), ""}, &broker_->service(), nullptr).status().code(),
+  EXPECT_EQ(GrpcServer::Start({{broker_->server().address()}, ""}, &broker_->service(), nullptr).status().code(),
             absl::StatusCode::kUnavailable);
-  EXPECT_EQ(GrpcServer::Start({"nonsense", ""}, &broker_->service(), nullptr).status().code(),
+  EXPECT_EQ(GrpcServer::Start({{"nonsense"}, ""}, &broker_->service(), nullptr).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 

@@ -7,6 +7,10 @@
 namespace ccr {
 namespace {
 
+std::shared_ptr<const Caller> Anybody() {
+  return std::make_shared<const Caller>("anybody", Role::kAdmin, std::vector<std::string>());
+}
+
 class CancelledCallTest : public ::testing::Test {
  protected:
   CancelledCallTest() {
@@ -31,7 +35,7 @@ class CancelledCallTest : public ::testing::Test {
     return request;
   }
   std::unique_ptr<FakeStreamCall> Open(bool greet = true) {
-    auto call = std::make_unique<FakeStreamCall>(LeaseStream::Start(&broker_->service(), &streams_));
+    auto call = std::make_unique<FakeStreamCall>(LeaseStream::Start(&broker_->service(), &streams_, Anybody()));
     if (!greet) return call;
     call->Deliver(Hello());
     call->EndWrite(true);
@@ -111,7 +115,7 @@ TEST_F(CancelledCallTest, AUnaryLeaseThatIsCancelledIsGivenBack) {
   v1::LeaseRequest request;
   request.set_pool("p");
   v1::LeaseResponse response;
-  FakeUnaryCall call(UnaryLease::Lease(&broker_->service(), request, &response));
+  FakeUnaryCall call(UnaryLease::Lease(&broker_->service(), *Anybody(), request, &response));
   EXPECT_EQ(InFlight("p"), 1U);
   call.Cancel();
   call.End();
@@ -124,7 +128,7 @@ TEST_F(CancelledCallTest, AUnaryWaitThatIsCancelledIsGivenUp) {
   request.set_pool("queued");
   request.set_max_wait_ms(20000);
   v1::LeaseResponse response;
-  FakeUnaryCall call(UnaryLease::Lease(&broker_->service(), request, &response));
+  FakeUnaryCall call(UnaryLease::Lease(&broker_->service(), *Anybody(), request, &response));
   EXPECT_EQ(broker_->Pool("queued").waiting(), 1U);
   call.Cancel();
   call.End();

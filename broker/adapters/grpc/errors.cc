@@ -63,6 +63,10 @@ google::rpc::Status Exhausted(std::string_view message) {
   return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED, message);
 }
 
+google::rpc::Status PermissionDenied(std::string_view message) {
+  return MakeStatus(grpc::StatusCode::PERMISSION_DENIED, message);
+}
+
 google::rpc::Status ToRpcStatus(const LeaseAnswer& answer) {
   google::rpc::Status status =
       MakeStatus(static_cast<grpc::StatusCode>(answer.status.code()), ToStd(answer.status.message()));

@@ -15,6 +15,7 @@ namespace ccr {
 google::rpc::Status BadField(std::string_view field, std::string_view problem);
 google::rpc::Status NotFound(std::string_view message);
 google::rpc::Status Exhausted(std::string_view message);  // a limit of the broker's own is reached
+google::rpc::Status PermissionDenied(std::string_view message);
 
 // `answer` is a refusal. RetryInfo is rounded up to the next millisecond, so that who obeys it is not too early.
 google::rpc::Status ToRpcStatus(const LeaseAnswer& answer);

@@ -7,6 +7,7 @@
 #include "broker/adapters/grpc/convert.h"
 #include "broker/adapters/grpc/errors.h"
 #include "broker/adapters/grpc/requests.h"
+#include "broker/adapters/grpc/scope.h"
 #include "broker/base/log.h"
 
 namespace ccr {
@@ -28,8 +29,8 @@ void LeaseStreamSet::GoAway() {
   for (const auto& stream : streams_) stream->GoAway();
 }
 
-LeaseStream* LeaseStream::Start(BrokerService* service, LeaseStreamSet* streams) {
-  std::shared_ptr<LeaseStream> stream(new LeaseStream(service, streams));
+LeaseStream* LeaseStream::Start(BrokerService* service, LeaseStreamSet* streams, std::shared_ptr<const Caller> caller) {
+  std::shared_ptr<LeaseStream> stream(new LeaseStream(service, streams, std::move(caller)));
   stream->self_ = stream;
   stream->StartRead(stream->request_.get());
   streams->Add(stream);
@@ -85,6 +86,7 @@ bool LeaseStream::Greet() {
   std::optional<google::rpc::Status> error;
   if (!request_->has_hello()) error = BadField("hello", "must be in the first message");
   if (!error.has_value()) error = Check(request_->hello());
+  if (!error.has_value()) error = OutOfScope(*caller_, *service_, request_->hello());
   if (error.has_value()) {
     Close(ToGrpcStatus(*error));
     return false;
@@ -129,6 +131,7 @@ void LeaseStream::Execute(const Operation& operation) {
 
 void LeaseStream::DoLease(uint64_t correlation, const v1::LeaseRequest& request) {
   if (auto error = Check(request)) return AddError(correlation, *error);
+  if (auto error = OutOfScope(*caller_, *service_, request)) return AddError(correlation, *error);
   const std::optional<core::OwnerId> owner = LeasingOwner();
   if (!owner.has_value()) return;
   const LeaseArgs args(request, *owner);
@@ -145,6 +148,7 @@ void LeaseStream::DoLease(uint64_t correlation, const v1::LeaseRequest& request)
 
 void LeaseStream::DoReport(uint64_t correlation, const v1::ReportRequest& request) {
   if (auto error = Check(request)) return AddError(correlation, *error);
+  if (auto error = OutOfScope(*caller_, *service_, request)) return AddError(correlation, *error);
   const ReportAnswer report = service_->Report(ToCore(request));
   const std::optional<core::OwnerId> owner = LeasingOwner();
   if (!owner.has_value() || !WantsNext(request, report)) return AnswerReport(correlation, report, std::nullopt);
@@ -183,6 +187,7 @@ void LeaseStream::EndReport(uint64_t correlation, const ReportAnswer& report, co
 void LeaseStream::DoRenew(uint64_t correlation, const v1::RenewRequest& request) {
   const std::optional<core::LeaseId> id = ParseLeaseId(request.lease_id());
   if (!id.has_value()) return AddError(correlation, BadField("lease_id", "not an id of a lease"));
+  if (auto error = OutOfScope(*caller_, *service_, request.lease_id())) return AddError(correlation, *error);
   const std::optional<absl::Duration> ttl = service_->Renew(*id);
   if (!ttl.has_value()) return AddError(correlation, NotFound("the lease has ended"));
   MutexLock lock(mutex_);

@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "broker/adapters/grpc/access.h"
 #include "broker/adapters/grpc/arena_message.h"
 #include "broker/base/mutex.h"
 #include "broker/service/broker_service.h"
@@ -47,8 +48,9 @@ class LeaseStream final
  public:
   static constexpr size_t kMaxGathered = 65536;
 
-  // Begins to read. The reactor keeps itself alive; both arguments outlive it.
-  static LeaseStream* Start(BrokerService* service, LeaseStreamSet* streams);
+  // Begins to read. The reactor keeps itself alive; the first two arguments outlive it. Operations beyond what `caller`
+  // may do are refused one by one.
+  static LeaseStream* Start(BrokerService* service, LeaseStreamSet* streams, std::shared_ptr<const Caller> caller);
 
   void GoAway();
 
@@ -66,7 +68,8 @@ class LeaseStream final
   // Grants that were answered lately, so that a Cancel that crossed its answer still finds the lease.
   static constexpr size_t kRememberedGrants = 8192;
 
-  LeaseStream(BrokerService* service, LeaseStreamSet* streams) : service_(service), streams_(streams) {}
+  LeaseStream(BrokerService* service, LeaseStreamSet* streams, std::shared_ptr<const Caller> caller)
+      : service_(service), streams_(streams), caller_(std::move(caller)) {}
 
   bool Greet();
   void TakeOver(const ccr::broker::v1::Hello& hello);
@@ -101,6 +104,7 @@ class LeaseStream final
 
   BrokerService* const service_;
   LeaseStreamSet* const streams_;
+  const std::shared_ptr<const Caller> caller_;
   std::shared_ptr<LeaseStream> self_;  // until OnDone
 
   // Of the one reaction that reads.

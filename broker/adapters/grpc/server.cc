@@ -1,53 +1,43 @@
 #include "broker/adapters/grpc/server.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "broker/adapters/grpc/acceptor.h"
+#include "broker/adapters/grpc/access.h"
+#include "broker/adapters/grpc/connections.h"
+#include "broker/adapters/grpc/gate.h"
+#include "broker/adapters/grpc/refusal_log.h"
 #include "broker/adapters/grpc/services.h"
-#include "broker/base/address.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/mutex.h"
+#include "broker/base/private_path.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
+#include "grpcpp/server_posix.h"
 
 namespace ccr {
 namespace {
 
-constexpr char kUnixPrefix[] = "unix:";
+using grpc::experimental::ExternalConnectionAcceptor;
+
 constexpr int kMaxMessageBytes = 16 * 1024 * 1024;
 constexpr unsigned kCertificateRefreshSeconds = 30;
 // A fixed window, wide enough that neither probes nor window updates go between the messages of a lease stream.
 constexpr int kWindowBytes = 4 * 1024 * 1024;
-
-bool IsUnix(const std::string& address) {
-  return address.rfind(kUnixPrefix, 0) == 0;
-}
-
-// Removes the socket file of a server that is gone. False when somebody listens on it.
-bool RemoveStaleSocket(const std::string& path) {
-  struct stat info = {};
-  if (lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return true;
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof(address.sun_path) - 1));
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool alive = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  close(fd);
-  return !alive && unlink(path.c_str()) == 0;
-}
+constexpr mode_t kOwnersSocket = 0600;
+constexpr mode_t kSharedSocket = 0666;
 
 // Clients may ping often, also while they hold no call; a client whose machine is gone is noticed within 15 s.
 void SetChannelArguments(grpc::ServerBuilder* builder) {
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
@@ -59,8 +49,7 @@ void SetChannelArguments(grpc::ServerBuilder* builder) {
   builder->SetMaxSendMessageSize(kMaxMessageBytes);
 }
 
-std::shared_ptr<grpc::ServerCredentials> Credentials(const TlsFiles& tls) {
-  if (!tls.used()) return grpc::InsecureServerCredentials();
+std::shared_ptr<grpc::ServerCredentials> TlsCredentials(const TlsFiles& tls) {
   using grpc::experimental::FileWatcherCertificateProvider;
   grpc::experimental::TlsServerCredentialsOptions options(
       std::make_shared<FileWatcherCertificateProvider>(tls.key, tls.cert, tls.ca, kCertificateRefreshSeconds));
@@ -72,77 +61,175 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const TlsFiles& tls) {
   return grpc::experimental::TlsServerCredentials(options);
 }
 
+// The user at the other end of a unix socket; nothing when the kernel does not tell.
+std::optional<uid_t> PeerUser(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  return peer.uid;
+}
+
 }  // namespace
 
 class GrpcServer::Impl {
  public:
   Impl(const Options& options, BrokerService* service, EventHub* events)
-      : key_broker(service), key_admin(service, events, options.config_path) {}
-
-  void SetServing(bool serving) {
-    grpc::HealthCheckServiceInterface* health = server->GetHealthCheckService();
-    health->SetServingStatus(serving);
-    for (const char* name : {"", "ccr.broker.v1.KeyBroker", "ccr.broker.v1.KeyAdmin"}) {
-      health->SetServingStatus(name, serving);
-    }
+      : access_(options.identities),
+        connections_(access_.foreign_uids() + 3),  // this user, root, the network
+        gate_(&access_, &connections_),
+        key_broker_(service, &gate_),
+        key_admin_(service, &gate_, events, options.config_path) {}
+  ~Impl() {
+    acceptor_.reset();
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Wait();
   }
 
-  KeyBrokerService key_broker;
-  KeyAdminService key_admin;
-  std::string address;
-  std::unique_ptr<grpc::Server> server;
+  absl::Status Start(const Options& options);
+  void Drain(absl::Duration deadline);
+  const std::vector<std::string>& addresses() const { return addresses_; }
+
+ private:
+  absl::Status Listen(const Options& options, std::vector<Acceptor::Listener>* listeners);
+  void TakeUnix(int fd);
+  void TakeTcp(int fd);
+  void TakeTls(int fd);
+  void Give(int fd, Connections::Origin origin);
+  void SetDraining();
+  void SetShortage(bool shortage);
+  void TellHealth() CCR_REQUIRES(mutex_);
+
+  const Access access_;
+  Connections connections_;
+  const Gate gate_;
+  KeyBrokerService key_broker_;
+  KeyAdminService key_admin_;
+  std::vector<std::string> addresses_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<ExternalConnectionAcceptor> tls_;  // set when TCP speaks TLS
+  Mutex mutex_;
+  bool draining_ CCR_GUARDED_BY(mutex_) = false;
+  bool shortage_ CCR_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<Acceptor> acceptor_;
 };
+
+absl::Status GrpcServer::Impl::Start(const Options& options) {
+  std::vector<Acceptor::Listener> listeners;
+  if (const absl::Status listening = Listen(options, &listeners); !listening.ok()) return listening;
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetChannelArguments(&builder);
+  if (options.tls.used()) {
+    using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+    tls_ = builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, TlsCredentials(options.tls));
+  }
+  builder.RegisterService(&key_broker_);
+  builder.RegisterService(&key_admin_);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(gate_.Interceptor());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("gRPC does not start");
+  {
+    MutexLock lock(mutex_);
+    TellHealth();
+  }
+  acceptor_ = std::make_unique<Acceptor>(std::move(listeners), [this](bool shortage) { SetShortage(shortage); });
+  return absl::OkStatus();
+}
+
+absl::Status GrpcServer::Impl::Listen(const Options& options, std::vector<Acceptor::Listener>* listeners) {
+  const mode_t mode = access_.foreign_uids() > 0 ? kSharedSocket : kOwnersSocket;
+  for (const std::string& address : options.listen) {
+    if (address.starts_with("unix:")) {
+      absl::StatusOr<ListeningSocket> socket = ListeningSocket::Unix(UnixPath(address), mode);
+      if (!socket.ok()) return socket.status();
+      addresses_.push_back(socket->address());
+      listeners->push_back({*std::move(socket), [this](int fd) { TakeUnix(fd); }});
+      continue;
+    }
+    absl::StatusOr<std::vector<ListeningSocket>> sockets = ListeningSocket::Tcp(address);
+    if (!sockets.ok()) return sockets.status();
+    addresses_.push_back(sockets->front().address());
+    for (ListeningSocket& socket : *sockets) {
+      listeners->push_back({std::move(socket), [this](int fd) { tls_ == nullptr ? TakeTcp(fd) : TakeTls(fd); }});
+    }
+  }
+  return absl::OkStatus();
+}
+
+void GrpcServer::Impl::TakeUnix(int fd) {
+  const std::optional<uid_t> user = PeerUser(fd);
+  if (user && access_.Admits(*user)) return Give(fd, *user);
+  LogRefusal("connection_refused", {{"uid", user ? static_cast<int64_t>(*user) : -1}});
+  close(fd);
+}
+
+void GrpcServer::Impl::TakeTcp(int fd) {
+  Give(fd, Connections::kNetwork);
+}
+
+void GrpcServer::Impl::TakeTls(int fd) {
+  const absl::StatusOr<int> admitted = connections_.Admit(fd, Connections::kNetwork);
+  if (!admitted.ok()) return;
+  ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = *admitted;
+  tls_->HandleNewConnection(&connection);
+}
+
+void GrpcServer::Impl::Give(int fd, Connections::Origin origin) {
+  const absl::StatusOr<int> admitted = connections_.Admit(fd, origin);
+  if (admitted.ok()) return grpc::AddInsecureChannelFromFd(server_.get(), *admitted);
+  LogRefusal("connection_refused", {{"why", ToStd(admitted.status().message())}});
+}
+
+void GrpcServer::Impl::SetShortage(bool shortage) {
+  MutexLock lock(mutex_);
+  shortage_ = shortage;
+  TellHealth();
+}
+
+void GrpcServer::Impl::SetDraining() {
+  MutexLock lock(mutex_);
+  draining_ = true;
+  TellHealth();
+}
+
+void GrpcServer::Impl::TellHealth() {
+  const bool serving = !draining_ && !shortage_;
+  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+  health->SetServingStatus(serving);
+  for (const char* name : {"", "ccr.broker.v1.KeyBroker", "ccr.broker.v1.KeyAdmin"}) {
+    health->SetServingStatus(name, serving);
+  }
+}
+
+void GrpcServer::Impl::Drain(absl::Duration deadline) {
+  SetDraining();
+  key_broker_.streams().GoAway();
+  acceptor_.reset();  // before the server ends: nothing is given to it afterwards
+  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(deadline));
+}
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, BrokerService* service,
                                                               EventHub* events) {
-  const std::string path = IsUnix(options.listen) ? options.listen.substr(std::strlen(kUnixPrefix)) : "";
-  if (!IsUnix(options.listen)) {
-    const absl::StatusOr<HostPort> parsed = ParseHostPort(options.listen);
-    if (!parsed.ok()) return parsed.status();
-  } else if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("'", options.listen, "': the socket's path is empty or too long"));
-  } else if (!RemoveStaleSocket(path)) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen, ": somebody else does"));
-  }
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(options, service, events);
-  grpc::ServerBuilder builder;
-  SetChannelArguments(&builder);
-  int port = 0;
-  builder.AddListeningPort(options.listen, Credentials(options.tls), &port);
-  builder.RegisterService(&impl->key_broker);
-  builder.RegisterService(&impl->key_admin);
-  const mode_t mask = umask(0177);
-  impl->server = builder.BuildAndStart();
-  umask(mask);
-  if (impl->server == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.listen, ": the address is taken or not ours"));
-  }
-  impl->address = options.listen;
-  if (!IsUnix(options.listen)) {
-    impl->address = HostPort{ParseHostPort(options.listen)->host, static_cast<uint16_t>(port)}.ToString();
-  }
-  impl->SetServing(true);
+  if (const absl::Status started = impl->Start(options); !started.ok()) return started;
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }
 
 GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-GrpcServer::~GrpcServer() {
-  impl_->server->Shutdown(std::chrono::system_clock::now());
-  impl_->server->Wait();
-}
+GrpcServer::~GrpcServer() = default;
 
-const std::string& GrpcServer::address() const {
-  return impl_->address;
+const std::vector<std::string>& GrpcServer::addresses() const {
+  return impl_->addresses();
 }
 
 void GrpcServer::Drain(absl::Duration deadline) {
-  impl_->SetServing(false);
-  impl_->key_broker.streams().GoAway();
-  impl_->server->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(deadline));
+  impl_->Drain(deadline);
 }
 
 }  // namespace ccr

@@ -3,32 +3,40 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "broker/adapters/grpc/event_hub.h"
+#include "broker/base/identity.h"
 #include "broker/base/tls_files.h"
 #include "broker/service/broker_service.h"
 
 namespace ccr {
 
-// KeyBroker, KeyAdmin, grpc.health.v1 and reflection on one address. Thread-safe.
+// KeyBroker, KeyAdmin, grpc.health.v1 and reflection. Who may call what is Access's (access.h). Connections are
+// bounded: Connections::kMaxPerOrigin of each user over unix sockets, and as many over TCP in all. Thread-safe.
 class GrpcServer {
  public:
   struct Options {
-    std::string listen;       // "HOST:PORT" (port 0 = any) or "unix:PATH"; a socket file nobody listens on is replaced
+    // Each "HOST:PORT" (port 0 = any) or "unix:PATH". A socket is for this user and root, mode 0600, or, where
+    // identities name other users, mode 0666: each connection's peer is looked at in any case.
+    std::vector<std::string> listen;
     std::string config_path;  // told by ListPools
-    TlsFiles tls = {};        // checked ones; a file that is replaced is in use within a minute
+    TlsFiles tls = {};        // of TCP; checked ones; a file that is replaced is in use within a minute
+    std::vector<IdentityConfig> identities = {};
   };
   // Serves until Drain or destruction. `service` and `events` outlive it. InvalidArgument for a bad address,
-  // Unavailable when it is taken.
+  // Unavailable when it is taken, PermissionDenied when others can write to a socket's folder.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options, BrokerService* service,
                                                            EventHub* events);
   ~GrpcServer();
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;
 
-  const std::string& address() const;  // the one really bound, in the form of Options::listen
+  // Those really bound, in the form and order of Options::listen.
+  const std::vector<std::string>& addresses() const;
+  const std::string& address() const { return addresses().front(); }
 
   // Health turns to NOT_SERVING, streams are told to come back later, calls under way have until `deadline` from now.
   void Drain(absl::Duration deadline);

@@ -7,6 +7,7 @@
 #include "broker/adapters/grpc/convert.h"
 #include "broker/adapters/grpc/errors.h"
 #include "broker/adapters/grpc/requests.h"
+#include "broker/adapters/grpc/scope.h"
 #include "broker/adapters/grpc/unary_lease.h"
 #include "broker/base/log.h"
 
@@ -25,20 +26,29 @@ grpc::Status TooMany(int watches) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* KeyBrokerService::Lease(grpc::CallbackServerContext* /*context*/,
-                                                  const v1::LeaseRequest* request, v1::LeaseResponse* response) {
-  return UnaryLease::Lease(service_, *request, response);
+grpc::ServerUnaryReactor* KeyBrokerService::Lease(grpc::CallbackServerContext* context, const v1::LeaseRequest* request,
+                                                  v1::LeaseResponse* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/Lease");
+  if (!admission.status.ok()) return Finish(context, admission.status);
+  return UnaryLease::Lease(service_, *admission.caller, *request, response);
 }
 
-grpc::ServerUnaryReactor* KeyBrokerService::Report(grpc::CallbackServerContext* /*context*/,
+grpc::ServerUnaryReactor* KeyBrokerService::Report(grpc::CallbackServerContext* context,
                                                    const v1::ReportRequest* request, v1::ReportResponse* response) {
-  return UnaryLease::Report(service_, *request, response);
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/Report");
+  if (!admission.status.ok()) return Finish(context, admission.status);
+  return UnaryLease::Report(service_, *admission.caller, *request, response);
 }
 
 grpc::ServerUnaryReactor* KeyBrokerService::Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                                   v1::RenewResponse* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/Renew");
+  if (!admission.status.ok()) return Finish(context, admission.status);
   const std::optional<core::LeaseId> id = ParseLeaseId(request->lease_id());
   if (!id.has_value()) return Finish(context, ToGrpcStatus(BadField("lease_id", "not an id of a lease")));
+  if (const auto foreign = OutOfScope(*admission.caller, *service_, request->lease_id())) {
+    return Finish(context, ToGrpcStatus(*foreign));
+  }
   const std::optional<absl::Duration> ttl = service_->Renew(*id);
   if (!ttl.has_value()) return Finish(context, ToGrpcStatus(NotFound("the lease has ended")));
   response->set_ttl_ms(absl::ToInt64Milliseconds(*ttl));
@@ -46,23 +56,31 @@ grpc::ServerUnaryReactor* KeyBrokerService::Renew(grpc::CallbackServerContext* c
 }
 
 grpc::ServerBidiReactor<v1::LeaseStreamRequest, v1::LeaseStreamResponse>* KeyBrokerService::LeaseStream(
-    grpc::CallbackServerContext* /*context*/) {
-  return ccr::LeaseStream::Start(service_, &streams_);
+    grpc::CallbackServerContext* context) {
+  Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/LeaseStream");
+  if (!admission.status.ok()) {
+    return new Refused<grpc::ServerBidiReactor<v1::LeaseStreamRequest, v1::LeaseStreamResponse>>(admission.status);
+  }
+  return ccr::LeaseStream::Start(service_, &streams_, std::move(admission.caller));
 }
 
-grpc::ServerWriteReactor<v1::RoutingTable>* KeyBrokerService::WatchRouting(grpc::CallbackServerContext* /*context*/,
+grpc::ServerWriteReactor<v1::RoutingTable>* KeyBrokerService::WatchRouting(grpc::CallbackServerContext* context,
                                                                            const v1::WatchRoutingRequest* request) {
-  using Refused = RefusedWatch<v1::RoutingTable>;
-  if (const auto error = Check(*request)) return new Refused(ToGrpcStatus(*error));
+  using Refusal = Refused<grpc::ServerWriteReactor<v1::RoutingTable>>;
+  Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/WatchRouting");
+  if (!admission.status.ok()) return new Refusal(admission.status);
+  if (const auto error = Check(*request)) return new Refusal(ToGrpcStatus(*error));
   WatchSlots::Slot slot = watches_.Take();
-  if (slot == nullptr) return new Refused(TooMany(kMaxWatches));
+  if (slot == nullptr) return new Refusal(TooMany(kMaxWatches));
   Log(LogLevel::kDebug, "routing_watched", {{"client", request->client()}});
-  return new RoutingWatch(std::move(slot), &service_->routing());
+  return new RoutingWatch(std::move(slot), &service_->routing(), std::move(admission.caller));
 }
 
 grpc::ServerUnaryReactor* KeyAdminService::ListPools(grpc::CallbackServerContext* context,
                                                      const v1::ListPoolsRequest* request,
                                                      v1::ListPoolsResponse* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyAdmin/ListPools");
+  if (!admission.status.ok()) return Finish(context, admission.status);
   if (request->pool().empty()) {
     for (const PoolStatus& pool : service_->ListPools()) Fill(pool, response->add_pools());
   } else {
@@ -79,12 +97,14 @@ grpc::ServerUnaryReactor* KeyAdminService::ListPools(grpc::CallbackServerContext
   return Finish(context, grpc::Status::OK);
 }
 
-grpc::ServerWriteReactor<v1::Event>* KeyAdminService::WatchEvents(grpc::CallbackServerContext* /*context*/,
+grpc::ServerWriteReactor<v1::Event>* KeyAdminService::WatchEvents(grpc::CallbackServerContext* context,
                                                                   const v1::WatchEventsRequest* request) {
-  using Refused = RefusedWatch<v1::Event>;
-  if (const auto error = Check(*request)) return new Refused(ToGrpcStatus(*error));
+  using Refusal = Refused<grpc::ServerWriteReactor<v1::Event>>;
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyAdmin/WatchEvents");
+  if (!admission.status.ok()) return new Refusal(admission.status);
+  if (const auto error = Check(*request)) return new Refusal(ToGrpcStatus(*error));
   WatchSlots::Slot slot = watches_.Take();
-  if (slot == nullptr) return new Refused(TooMany(kMaxWatches));
+  if (slot == nullptr) return new Refusal(TooMany(kMaxWatches));
   return new EventWatch(std::move(slot), *request, events_);
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "broker/adapters/grpc/event_hub.h"
+#include "broker/adapters/grpc/gate.h"
 #include "broker/adapters/grpc/lease_stream.h"
 #include "broker/adapters/grpc/watches.h"
 #include "broker/service/broker_service.h"
@@ -14,7 +15,7 @@ namespace ccr {
 
 class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackService {
  public:
-  explicit KeyBrokerService(BrokerService* service) : service_(service) {}
+  KeyBrokerService(BrokerService* service, const Gate* gate) : service_(service), gate_(gate) {}
 
   grpc::ServerUnaryReactor* Lease(grpc::CallbackServerContext* context, const ccr::broker::v1::LeaseRequest* request,
                                   ccr::broker::v1::LeaseResponse* response) override;
@@ -33,14 +34,15 @@ class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackServic
   static constexpr int kMaxWatches = 1024;
 
   BrokerService* const service_;
+  const Gate* const gate_;
   LeaseStreamSet streams_;
   WatchSlots watches_{kMaxWatches};
 };
 
 class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService {
  public:
-  KeyAdminService(BrokerService* service, EventHub* events, std::string config_path)
-      : service_(service), events_(events), config_path_(std::move(config_path)) {}
+  KeyAdminService(BrokerService* service, const Gate* gate, EventHub* events, std::string config_path)
+      : service_(service), gate_(gate), events_(events), config_path_(std::move(config_path)) {}
 
   static constexpr int kMaxWatches = 64;
 
@@ -52,6 +54,7 @@ class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService 
 
  private:
   BrokerService* const service_;
+  const Gate* const gate_;
   EventHub* const events_;
   const std::string config_path_;
   WatchSlots watches_{kMaxWatches};

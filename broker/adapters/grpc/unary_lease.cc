@@ -3,6 +3,7 @@
 #include "broker/adapters/grpc/convert.h"
 #include "broker/adapters/grpc/errors.h"
 #include "broker/adapters/grpc/requests.h"
+#include "broker/adapters/grpc/scope.h"
 
 namespace ccr {
 
@@ -12,11 +13,13 @@ std::shared_ptr<UnaryLease> UnaryLease::Make(BrokerService* service) {
   return call;
 }
 
-grpc::ServerUnaryReactor* UnaryLease::Lease(BrokerService* service, const v1::LeaseRequest& request,
-                                            v1::LeaseResponse* response) {
+grpc::ServerUnaryReactor* UnaryLease::Lease(BrokerService* service, const Caller& caller,
+                                            const v1::LeaseRequest& request, v1::LeaseResponse* response) {
   const std::shared_ptr<UnaryLease> call = Make(service);
   call->lease_ = response;
-  if (const auto error = Check(request)) {
+  auto error = Check(request);
+  if (!error) error = OutOfScope(caller, *service, request);
+  if (error) {
     call->Finish(ToGrpcStatus(*error));
     return call.get();
   }
@@ -26,11 +29,13 @@ grpc::ServerUnaryReactor* UnaryLease::Lease(BrokerService* service, const v1::Le
   return call.get();
 }
 
-grpc::ServerUnaryReactor* UnaryLease::Report(BrokerService* service, const v1::ReportRequest& request,
-                                             v1::ReportResponse* response) {
+grpc::ServerUnaryReactor* UnaryLease::Report(BrokerService* service, const Caller& caller,
+                                             const v1::ReportRequest& request, v1::ReportResponse* response) {
   const std::shared_ptr<UnaryLease> call = Make(service);
   call->report_ = response;
-  if (const auto error = Check(request)) {
+  auto error = Check(request);
+  if (!error) error = OutOfScope(caller, *service, request);
+  if (error) {
     call->Finish(ToGrpcStatus(*error));
     return call.get();
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "broker/adapters/grpc/access.h"
 #include "broker/base/mutex.h"
 #include "broker/service/broker_service.h"
 #include "ccr/broker/v1/key_broker.grpc.pb.h"
@@ -14,9 +15,11 @@ namespace ccr {
 // lease whose answer did not reach it is given back at once. Lives until OnDone and until its wait has ended.
 class UnaryLease final : public grpc::ServerUnaryReactor, public std::enable_shared_from_this<UnaryLease> {
  public:
-  static grpc::ServerUnaryReactor* Lease(BrokerService* service, const ccr::broker::v1::LeaseRequest& request,
+  static grpc::ServerUnaryReactor* Lease(BrokerService* service, const Caller& caller,
+                                         const ccr::broker::v1::LeaseRequest& request,
                                          ccr::broker::v1::LeaseResponse* response);
-  static grpc::ServerUnaryReactor* Report(BrokerService* service, const ccr::broker::v1::ReportRequest& request,
+  static grpc::ServerUnaryReactor* Report(BrokerService* service, const Caller& caller,
+                                          const ccr::broker::v1::ReportRequest& request,
                                           ccr::broker::v1::ReportResponse* response);
 
   void OnCancel() override;

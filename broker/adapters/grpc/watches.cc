@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "broker/adapters/grpc/convert.h"
+#include "broker/adapters/grpc/scope.h"
 
 namespace ccr {
 
@@ -15,7 +16,8 @@ WatchSlots::Slot WatchSlots::Take() {
   return nullptr;
 }
 
-RoutingWatch::RoutingWatch(WatchSlots::Slot slot, RoutingHub* hub) : slot_(std::move(slot)) {
+RoutingWatch::RoutingWatch(WatchSlots::Slot slot, RoutingHub* hub, std::shared_ptr<const Caller> caller)
+    : slot_(std::move(slot)), caller_(std::move(caller)) {
   subscription_ = hub->Follow([this](std::shared_ptr<const Routing> routing) { Push(std::move(routing)); });
 }
 
@@ -30,6 +32,7 @@ void RoutingWatch::MaybeWrite() {
   writing_ = true;
   table_.Clear();
   Fill(*std::exchange(latest_, nullptr), &table_);
+  Narrow(*caller_, &table_);
   StartWrite(&table_);
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/adapters/grpc/access.h"
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/base/mutex.h"
 #include "broker/service/broker_service.h"
@@ -29,18 +30,11 @@ class WatchSlots {
   std::atomic<int> free_;
 };
 
-// Ends its call with an error. Deletes itself.
-template <typename Message>
-class RefusedWatch final : public grpc::ServerWriteReactor<Message> {
- public:
-  explicit RefusedWatch(const grpc::Status& status) { this->Finish(status); }
-  void OnDone() override { delete this; }
-};
-
-// Sends the routing table and every later one; a client that is slow skips to the latest. Deletes itself.
+// Sends the routing table, what of it is the caller's, and every later one; a client that is slow skips to the latest.
+// Deletes itself.
 class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::RoutingTable> {
  public:
-  RoutingWatch(WatchSlots::Slot slot, RoutingHub* hub);
+  RoutingWatch(WatchSlots::Slot slot, RoutingHub* hub, std::shared_ptr<const Caller> caller);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -52,6 +46,7 @@ class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Rout
   void Close() CCR_REQUIRES(mutex_);
 
   const WatchSlots::Slot slot_;
+  const std::shared_ptr<const Caller> caller_;
   Mutex mutex_;
   std::shared_ptr<const Routing> latest_ CCR_GUARDED_BY(mutex_);
   ccr::broker::v1::RoutingTable table_ CCR_GUARDED_BY(mutex_);

@@ -399,5 +399,39 @@ TEST(Config, SecretsOfUrlsAreHidden) {
   EXPECT_THAT(DescribeConfig(config), Not(HasSubstr("canary")));
 }
 
+TEST(ConfigTest, IdentitiesAndListeners) {
+  const Config config = Good(
+      OneProvider(
+          std::string(kUrl) + "api_key: 'canary-key-1'",
+          "Broker: {listen: ['unix:/run/x.sock', '127.0.0.1:0'], identities: [{name: 'proxies', role: 'lease', pools: "
+          "['P'], token: '$T'}, {role: 'observe', uid: 1001}, {role: 'admin', certificate: 'ops.internal'}]}, "
+          "Proxy: "
+          "{broker_token: {file: 'token'}}"),
+      "/cfg/config.json", {{"T", "canary-token-0123456789"}});
+  EXPECT_THAT(config.broker.listen, ElementsAre("unix:/run/x.sock", "127.0.0.1:0"));
+  ASSERT_EQ(config.broker.identities.size(), 3u);
+  EXPECT_EQ(config.broker.identities[0].token_sha256, Sha256("canary-token-0123456789"));
+  EXPECT_EQ(config.broker.identities[1].uid, 1001u);
+  EXPECT_EQ(config.broker.identities[1].name, "identity-2");
+  EXPECT_EQ(config.broker.identities[2].certificate, "ops.internal");
+  EXPECT_EQ(config.proxy.broker_token_file, "/cfg/token");
+  EXPECT_THAT(OpenListeners(config.broker), IsEmpty());
+  const std::string text = DescribeConfig(config);
+  EXPECT_THAT(text, HasSubstr("{name: proxies, role: lease, pools: [P], token: \"(hidden)\"}"));
+  EXPECT_THAT(text, HasSubstr("{name: identity-2, role: observe, uid: 1001}"));
+  EXPECT_THAT(text, Not(HasSubstr("canary")));
+}
+
+TEST(ConfigTest, OpenListenersAreToldLoudly) {
+  BrokerConfig broker;
+  broker.state_dir = "/home/me/.claude-code-router/state";
+  EXPECT_EQ(ServiceSocket(broker), "unix:/home/me/.claude-code-router/state/broker.sock");
+  broker.listen = {ServiceSocket(broker), "127.0.0.1:50061"};
+  EXPECT_THAT(OpenListeners(broker), ElementsAre("127.0.0.1:50061"));
+  EXPECT_THAT(OpenListenersWarning(OpenListeners(broker)), HasSubstr("ANYBODY WHO REACHES 127.0.0.1:50061"));
+  broker.tls.ca = "ca.crt";
+  EXPECT_EQ(OpenListenersWarning(OpenListeners(broker)), "");
+}
+
 }  // namespace
 }  // namespace ccr

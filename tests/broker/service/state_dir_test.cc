@@ -82,5 +82,16 @@ TEST_F(StateDirTest, IsFreeAgainAfterAFailedOpen) {
   EXPECT_TRUE(Open(folder_).ok());
 }
 
+TEST_F(StateDirTest, IsRefusedWhenOthersMayWriteToIt) {
+  for (const fs::perms more : {fs::perms::others_write, fs::perms::group_write}) {
+    fs::permissions(folder_, fs::perms::owner_all | more);
+    const auto open_to_others = Open(folder_);
+    EXPECT_EQ(open_to_others.status().code(), absl::StatusCode::kPermissionDenied);
+    EXPECT_NE(open_to_others.status().message().find("chmod go-w"), absl::string_view::npos);
+  }
+  fs::permissions(folder_, fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
+  EXPECT_TRUE(Open(folder_).ok());
+}
+
 }  // namespace
 }  // namespace ccr

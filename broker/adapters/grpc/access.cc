@@ -1,0 +1,137 @@
+#include "broker/adapters/grpc/access.h"
+
+#include <openssl/crypto.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/secret.h"
+
+namespace ccr {
+namespace {
+
+enum class Right { kOpen, kLease, kObserve, kAdmin };
+
+struct Rule {
+  std::string_view call;
+  Right right;
+};
+
+// Every call of the server has a rule; one without is refused. A name that ends in '/' stands for a whole service.
+constexpr Rule kRules[] = {
+    {"/ccr.broker.v1.KeyBroker/Lease", Right::kLease},
+    {"/ccr.broker.v1.KeyBroker/Report", Right::kLease},
+    {"/ccr.broker.v1.KeyBroker/Renew", Right::kLease},
+    {"/ccr.broker.v1.KeyBroker/Progress", Right::kLease},
+    {"/ccr.broker.v1.KeyBroker/LeaseStream", Right::kLease},
+    {"/ccr.broker.v1.KeyBroker/WatchRouting", Right::kLease},
+    {"/ccr.broker.v1.KeyAdmin/ListPools", Right::kObserve},
+    {"/ccr.broker.v1.KeyAdmin/WatchEvents", Right::kObserve},
+    {"/grpc.health.v1.Health/", Right::kOpen},
+    {"/grpc.reflection.v1alpha.ServerReflection/", Right::kObserve},
+};
+
+const Rule* FindRule(std::string_view call) {
+  for (const Rule& rule : kRules) {
+    if (rule.call.back() == '/' ? call.starts_with(rule.call) : call == rule.call) return &rule;
+  }
+  return nullptr;
+}
+
+bool Grants(Role role, Right right) {
+  return role == Role::kAdmin || right == Right::kOpen || (role == Role::kLease && right == Right::kLease) ||
+         (role == Role::kObserve && right == Right::kObserve);
+}
+
+const char* RolesFor(Right right) {
+  if (right == Right::kLease) return "lease or admin";
+  return right == Right::kObserve ? "observe or admin" : "admin";
+}
+
+std::shared_ptr<const Caller> Everything(std::string name) {
+  return std::make_shared<Caller>(std::move(name), Role::kAdmin, std::vector<std::string>());
+}
+
+}  // namespace
+
+Caller::Caller(std::string name, Role role, const std::vector<std::string>& pools)
+    : name_(std::move(name)), role_(role) {
+  for (const std::string& pool : pools) pools_.insert(absl::AsciiStrToLower(pool));
+}
+
+bool Caller::MayUse(std::string_view pool) const {
+  return pools_.empty() || pools_.contains(absl::AsciiStrToLower(ToAbsl(pool)));
+}
+
+Access::Access(const std::vector<IdentityConfig>& identities) : any_identity_(!identities.empty()) {
+  for (const IdentityConfig& identity : identities) {
+    auto caller = std::make_shared<const Caller>(identity.name, identity.role, identity.pools);
+    if (!identity.token_sha256.empty()) tokens_.emplace_back(identity.token_sha256, caller);
+    if (!identity.certificate.empty()) certificates_[identity.certificate] = caller;
+    if (identity.uid && *identity.uid != 0 && *identity.uid != geteuid()) uids_[*identity.uid] = caller;
+  }
+}
+
+bool Access::Admits(uid_t uid) const {
+  return uid == 0 || uid == geteuid() || uids_.contains(uid);
+}
+
+std::shared_ptr<const Caller> Access::FindToken(const std::string& token) const {
+  const std::string hash = Sha256(token);
+  std::shared_ptr<const Caller> found;
+  for (const auto& [known, caller] : tokens_) {
+    if (CRYPTO_memcmp(hash.data(), known.data(), hash.size()) == 0) found = caller;
+  }
+  return found;
+}
+
+absl::StatusOr<std::shared_ptr<const Caller>> Access::Identify(const Proof& proof) const {
+  if (proof.token && !tokens_.empty()) {
+    std::shared_ptr<const Caller> caller = FindToken(*proof.token);
+    if (caller != nullptr) return caller;
+    return absl::UnauthenticatedError("the token is not one of Broker.identities");
+  }
+  if (proof.verified) {
+    for (const std::string& name : proof.certificate_names) {
+      const auto known = certificates_.find(name);
+      if (known != certificates_.end()) return known->second;
+    }
+    if (certificates_.empty()) return Everything("a certificate of client_ca");
+    return absl::UnauthenticatedError(absl::StrCat("no entry of Broker.identities is for a certificate of ",
+                                                   absl::StrJoin(proof.certificate_names, ", ")));
+  }
+  if (proof.uid) {
+    const auto known = uids_.find(*proof.uid);
+    if (known != uids_.end()) return known->second;
+    if (Admits(*proof.uid)) return Everything(absl::StrCat("uid ", *proof.uid));
+    return absl::UnauthenticatedError(absl::StrCat("no entry of Broker.identities is for uid ", *proof.uid));
+  }
+  if (!any_identity_) return Everything("anybody");
+  return absl::UnauthenticatedError(
+      "a token is needed: name its file with --broker-token-file, or send it as "
+      "authorization: Bearer TOKEN");
+}
+
+absl::Status Access::Authorize(const Caller& caller, std::string_view call) {
+  const Rule* rule = FindRule(call);
+  const Right right = rule == nullptr ? Right::kAdmin : rule->right;
+  if (rule != nullptr && Grants(caller.role(), right)) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(caller.name(), " has the role ", ToAbsl(RoleName(caller.role())),
+                                                  ", and ", ToAbsl(call), " takes ", RolesFor(right)));
+}
+
+bool Access::IsOpen(std::string_view call) {
+  const Rule* rule = FindRule(call);
+  return rule != nullptr && rule->right == Right::kOpen;
+}
+
+bool Access::HasRule(std::string_view call) {
+  return FindRule(call) != nullptr;
+}
+
+}  // namespace ccr
