@@ -20,9 +20,9 @@ bool Holds(std::string_view text, std::string_view word) {
   return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
 }
 
-// Whether a document that begins with `text` may still be an error.
-bool MayBeError(std::string_view text) {
-  std::string begin;
+// Appends `text` without white space to the beginning of a document; whether that may still be an error's.
+bool MayBeError(std::string_view text, std::string* begin_of_document) {
+  std::string& begin = *begin_of_document;
   for (size_t i = 0; i < text.size() && begin.size() < 16; ++i) {
     if (std::string_view(" \t\r\n").find(text[i]) == std::string_view::npos) begin += text[i];
   }
@@ -104,7 +104,7 @@ void StreamOpening::DocumentLine(std::string_view line) {
   if (has_data_) data_ += '\n';
   has_data_ = true;
   data_ += line;
-  if (!MayBeError(data_)) kind_ = Kind::kAnswer;
+  if (!MayBeError(line, &document_begin_)) kind_ = Kind::kAnswer;
 }
 
 void StreamOpening::Dispatch() {
@@ -133,7 +133,8 @@ void StreamOpening::Judge(std::string_view name, std::string_view data) {
 }
 
 std::optional<std::string> FindErrorDocument(std::string_view body) {
-  if (!MayBeError(body)) return std::nullopt;
+  std::string begin;
+  if (!MayBeError(body, &begin)) return std::nullopt;
   body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n"), body.size()));
   StreamOpening opening;
   opening.Feed(body);

@@ -40,7 +40,8 @@ class StreamOpening {
   std::string data_;
   bool has_data_ = false;
   bool first_line_ = true;
-  bool document_ = false;  // data_ is the beginning of a JSON document
+  bool document_ = false;       // data_ is the beginning of a JSON document
+  std::string document_begin_;  // without white space
   std::string error_;
 };
 

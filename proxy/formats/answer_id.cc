@@ -19,12 +19,12 @@ uint64_t StableHash(std::string_view text) {
   return hash;
 }
 
-std::string MadeUpId(std::string_view prefix, std::string_view seed, size_t number) {
-  const uint64_t hash = (StableHash(seed) ^ number) * kFnvPrime;
+std::string MadeUpId(std::string_view prefix, uint64_t seed, size_t number) {
+  const uint64_t hash = (seed ^ number) * kFnvPrime;
   return absl::StrCat(ToAbsl(prefix), absl::Hex(hash, absl::kZeroPad16));
 }
 
-std::string UniqueId(std::string_view prefix, std::string_view id, std::string_view seed, size_t number) {
+std::string UniqueId(std::string_view prefix, std::string_view id, uint64_t seed, size_t number) {
   std::string made_up = MadeUpId(prefix, seed, number);
   if (id.empty()) return made_up;
   return std::string(id).append(kIdMark).append(made_up, made_up.size() - kIdMarkDigits);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
 #include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/tool_names.h"
@@ -12,19 +13,6 @@ namespace ccr::proxy {
 namespace {
 
 constexpr std::string_view kBillingBlock = "x-anthropic-billing-header:";
-
-void AppendParagraph(std::string_view paragraph, std::string* text) {
-  if (paragraph.empty()) return;
-  if (!text->empty()) text->append("\n\n");
-  text->append(paragraph);
-}
-
-void AppendDocument(std::string_view title, std::string_view content, std::string* text) {
-  std::string document = "<document";
-  if (!title.empty()) document.append(" title=\"").append(title).append("\"");
-  document.append(">\n").append(content).append("\n</document>");
-  AppendParagraph(document, text);
-}
 
 std::string DataUrlOf(const json::object& source) {
   std::string url = "data:";
@@ -41,6 +29,34 @@ absl::Status Invalid(std::string_view message) {
 }
 
 }  // namespace
+
+class OpenAiConversation::Paragraphs {
+ public:
+  explicit Paragraphs(std::string* text) : text_(text), begin_(text->size()) {}
+
+  void Add(std::string_view paragraph) {
+    if (paragraph.empty()) return;
+    Separate();
+    text_->append(paragraph);
+  }
+  // What is added to the result until CloseDocument is the document's.
+  Paragraphs OpenDocument(std::string_view title) {
+    Separate();
+    text_->append("<document");
+    if (!title.empty()) text_->append(" title=\"").append(title).append("\"");
+    text_->append(">\n");
+    return Paragraphs(text_);
+  }
+  void CloseDocument() { text_->append("\n</document>"); }
+
+ private:
+  void Separate() {
+    if (text_->size() > begin_) text_->append("\n\n");
+  }
+
+  std::string* const text_;
+  const size_t begin_;
+};
 
 OpenAiConversation::OpenAiConversation(const AnthropicToOpenAiOptions& options, json::storage_ptr storage, Notes* notes,
                                        ToolNames* names)
@@ -123,10 +139,13 @@ void OpenAiConversation::CloseAssistant() {
 }
 
 void OpenAiConversation::AnswerOpenCalls() {
-  for (const OpenCall& call : std::exchange(open_calls_, {})) {
+  for (const OpenCall& call : std::exchange(calls_, {})) {
+    if (call.answered) continue;
     AddNote(notes_, "tool_use without a result: answered");
     AddToolMessage(call.upstream_id, json::value("Error: no result", storage_));
   }
+  calls_by_id_.Clear();
+  upstream_ids_.clear();
 }
 
 absl::Status OpenAiConversation::AddBlocks(const json::value& content) {
@@ -150,7 +169,8 @@ absl::Status OpenAiConversation::AddUserBlock(const json::object& block) {
   if (FindText(block, "type") == "tool_result") return AddToolResult(block);
   std::string text;
   json::array media(storage_);
-  FlattenBlock(block, &text, &media);
+  Paragraphs paragraphs(&text);
+  FlattenBlock(block, &paragraphs, &media);
   PushText(text, block);
   for (json::value& part : media) parts_.push_back(std::move(part));
   if (!media.empty()) KeepCacheControl(block, &parts_.back());
@@ -180,18 +200,16 @@ absl::Status OpenAiConversation::AddToolResult(const json::object& block) {
   std::string text = FindBool(block, "is_error") ? "Error: " : "";
   json::array media(storage_);
   if (const json::value* content = Find(block, "content"); content != nullptr) {
-    std::string result;
+    Paragraphs result(&text);
     Flatten(*content, &result, &media);
-    text += result;
   }
-  const auto call =
-      std::find_if(open_calls_.begin(), open_calls_.end(), [id](const OpenCall& open) { return open.id == id; });
-  if (call == open_calls_.end()) {
+  const size_t found = calls_by_id_.Find(id, [this](size_t call) { return !calls_[call].answered; });
+  if (found == CallIndex::kNone) {
     AddNote(notes_, "tool_result of no call: now text");
     PushText(text, block);
   } else {
-    const std::string upstream_id = std::move(call->upstream_id);
-    open_calls_.erase(call);
+    calls_[found].answered = true;
+    const std::string& upstream_id = calls_[found].upstream_id;
     if (!media.empty()) PushText("In the result of tool call " + upstream_id + ":", {});
     if (!media.empty() && text.empty()) text = "[see the next message of the user]";
     AddToolMessage(upstream_id, ToolContent(text, block));
@@ -221,10 +239,10 @@ absl::Status OpenAiConversation::AddToolUse(const json::object& block) {
   const std::string arguments = input == nullptr ? "{}" : ToJson(*input);
   json::object function({{"name", ToolName(name)}, {"arguments", arguments}}, storage_);
   std::string_view upstream_id = UpstreamId(id);
-  for (const OpenCall& call : open_calls_) {
-    if (call.upstream_id == upstream_id) upstream_id = id;
-  }
-  open_calls_.push_back({std::string(id), std::string(upstream_id)});
+  if (upstream_ids_.contains(ToAbsl(upstream_id))) upstream_id = id;
+  upstream_ids_.insert(std::string(upstream_id));
+  calls_by_id_.Add(id, calls_.size());
+  calls_.push_back({.upstream_id = std::string(upstream_id)});
   tool_calls_.push_back(
       json::object({{"id", upstream_id}, {"type", "function"}, {"function", std::move(function)}}, storage_));
   return absl::OkStatus();
@@ -247,59 +265,66 @@ void OpenAiConversation::AddAssistantText(const json::object& block) {
 
 void OpenAiConversation::AddThinking(const json::object& block) {
   if (!options_.keep_reasoning) return Drop("thinking");
-  AppendParagraph(FindText(block, "thinking"), &reasoning_);
+  const std::string_view thinking = FindText(block, "thinking");
+  if (thinking.empty()) return;
+  if (!reasoning_.empty()) reasoning_ += "\n\n";
+  reasoning_ += thinking;
 }
 
-void OpenAiConversation::Flatten(const json::value& content, std::string* text, json::array* media) {
-  if (content.is_string()) return AppendParagraph(View(content.get_string()), text);
+void OpenAiConversation::Flatten(const json::value& content, Paragraphs* text, json::array* media) {
+  if (content.is_string()) return text->Add(View(content.get_string()));
   if (!content.is_array()) return;
   for (const json::value& block : content.get_array()) {
     if (block.is_object()) FlattenBlock(block.get_object(), text, media);
   }
 }
 
-void OpenAiConversation::FlattenBlock(const json::object& block, std::string* text, json::array* media) {
+void OpenAiConversation::FlattenBlock(const json::object& block, Paragraphs* text, json::array* media) {
   const std::string_view type = FindText(block, "type");
   if (type == "text") {
-    AppendParagraph(FindText(block, "text"), text);
+    text->Add(FindText(block, "text"));
   } else if (type == "image") {
     media->push_back(ImagePart(block));
   } else if (type == "document") {
     FlattenDocument(block, text, media);
   } else if (type == "search_result") {
-    std::string content(FindText(block, "source"));
+    Paragraphs content = text->OpenDocument(FindText(block, "title"));
+    content.Add(FindText(block, "source"));
     if (const json::value* blocks = Find(block, "content"); blocks != nullptr) Flatten(*blocks, &content, media);
-    AppendDocument(FindText(block, "title"), content, text);
+    content.CloseDocument();
   } else if (type == "tool_reference") {
-    loaded_tools_.emplace_back(FindText(block, "tool_name"));
-    AppendParagraph("Tool available: " + loaded_tools_.back(), text);
+    const std::string_view name = FindText(block, "tool_name");
+    loaded_tools_.insert(std::string(name));
+    text->Add(std::string("Tool available: ").append(name));
   } else {
     Drop(type);
   }
 }
 
-void OpenAiConversation::FlattenDocument(const json::object& block, std::string* text, json::array* media) {
+void OpenAiConversation::FlattenDocument(const json::object& block, Paragraphs* text, json::array* media) {
   const json::object* source = FindObject(block, "source");
   const std::string_view kind = source == nullptr ? std::string_view() : FindText(*source, "type");
   const std::string_view title = FindText(block, "title");
-  std::string content(FindText(block, "context"));
-  if (kind == "text") {
-    AppendParagraph(FindText(*source, "data"), &content);
-  } else if (kind == "content") {
-    if (const json::value* blocks = Find(*source, "content"); blocks != nullptr) Flatten(*blocks, &content, media);
-  } else if (kind == "base64") {
+  if (kind == "base64") {
     json::object file({{"filename", title.empty() ? "document.pdf" : title}, {"file_data", DataUrlOf(*source)}},
                       storage_);
     media->push_back(json::object({{"type", "file"}, {"file", std::move(file)}}, storage_));
-    return AppendParagraph(content, text);
+    return text->Add(FindText(block, "context"));
+  }
+  Paragraphs content = text->OpenDocument(title);
+  content.Add(FindText(block, "context"));
+  if (kind == "text") {
+    content.Add(FindText(*source, "data"));
+  } else if (kind == "content") {
+    if (const json::value* blocks = Find(*source, "content"); blocks != nullptr) Flatten(*blocks, &content, media);
   } else if (kind == "url") {
     AddNote(notes_, "document: by url, only the address is passed");
-    AppendParagraph(FindText(*source, "url"), &content);
+    content.Add(FindText(*source, "url"));
   } else {
     AddNote(notes_, "document: of a kind the upstream cannot read, omitted");
-    AppendParagraph("[document omitted]", &content);
+    content.Add("[document omitted]");
   }
-  AppendDocument(title, content, text);
+  content.CloseDocument();
 }
 
 json::value OpenAiConversation::ImagePart(const json::object& block) {
@@ -327,9 +352,10 @@ void OpenAiConversation::KeepCacheControl(const json::object& block, json::value
 
 json::value OpenAiConversation::JoinParts(json::array parts) {
   std::string text;
+  Paragraphs joined(&text);
   for (const json::value& part : parts) {
     if (!IsPlainText(part)) return json::value(std::move(parts));
-    AppendParagraph(FindText(part.get_object(), "text"), &text);
+    joined.Add(FindText(part.get_object(), "text"));
   }
   return json::value(text, storage_);
 }

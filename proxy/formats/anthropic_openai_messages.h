@@ -5,8 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/call_index.h"
 #include "proxy/formats/json_util.h"
 
 namespace ccr::proxy {
@@ -26,14 +28,17 @@ class OpenAiConversation {
   absl::Status AddMessage(const json::value& message);
   json::array Take();
   // Names of the deferred tools that results of tools refer to: from there on the model may call them.
-  const std::vector<std::string>& loaded_tools() const { return loaded_tools_; }
+  const absl::flat_hash_set<std::string>& loaded_tools() const { return loaded_tools_; }
 
  private:
   enum class Turn { kNone, kUser, kAssistant };
   struct OpenCall {
-    std::string id;
     std::string upstream_id;  // without our mark, unless calls of one turn would be alike
+    bool answered = false;
   };
+  // Texts apart by a blank line. Where texts nest, the inner ones go to the same string, which is longer by all that
+  // stands around them.
+  class Paragraphs;
 
   void Open(Turn turn);
   void Close();
@@ -50,9 +55,9 @@ class OpenAiConversation {
   void AddThinking(const json::object& block);
 
   // What a block of the user is made of: text, its paragraphs apart by a blank line, and parts that are no text.
-  void Flatten(const json::value& content, std::string* text, json::array* media);
-  void FlattenBlock(const json::object& block, std::string* text, json::array* media);
-  void FlattenDocument(const json::object& block, std::string* text, json::array* media);
+  void Flatten(const json::value& content, Paragraphs* text, json::array* media);
+  void FlattenBlock(const json::object& block, Paragraphs* text, json::array* media);
+  void FlattenDocument(const json::object& block, Paragraphs* text, json::array* media);
   json::value ImagePart(const json::object& block);
 
   json::value ToolContent(std::string_view text, const json::object& block);
@@ -68,14 +73,16 @@ class OpenAiConversation {
   Notes* const notes_;
   ToolNames* const names_;
   json::array messages_;
-  std::vector<std::string> loaded_tools_;
+  absl::flat_hash_set<std::string> loaded_tools_;
   // The open turn.
   Turn turn_ = Turn::kNone;
   json::array parts_;
   json::array tool_calls_;
   std::string reasoning_;
-  std::vector<OpenCall> open_calls_;  // of the last assistant's turn, without a result so far
-  bool after_text_ = false;           // the assistant's last block was text: the next one continues it
+  std::vector<OpenCall> calls_;  // of the last assistant's turn
+  CallIndex calls_by_id_;
+  absl::flat_hash_set<std::string> upstream_ids_;  // of the same
+  bool after_text_ = false;                        // the assistant's last block was text: the next one continues it
 };
 
 }  // namespace ccr::proxy

@@ -7,9 +7,10 @@
 #include <functional>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
 #include "proxy/formats/anthropic_openai_messages.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/tool_names.h"
@@ -60,7 +61,7 @@ class OpenAiRequestBuilder {
   const json::storage_ptr storage_;
   Notes* const notes_;
   json::object target_;
-  std::vector<std::string> loaded_tools_;
+  absl::flat_hash_set<std::string> loaded_tools_;
   bool searches_tools_ = false;  // with a server tool, which is dropped
   ToolNames names_;
 };
@@ -84,7 +85,7 @@ absl::StatusOr<TranslatedRequest> OpenAiRequestBuilder::Run(std::string_view mod
     target_["stream_options"] = json::object({{"include_usage", true}}, storage_);
   }
   AppendJson(target_, &request.body);
-  if (!names_.empty()) notes_->push_back("tools: names longer than 64 bytes shortened");
+  if (!names_.empty()) AddNote(notes_, "tools: names longer than 64 bytes shortened");
   request.tool_names = std::move(names_);
   return request;
 }
@@ -122,14 +123,14 @@ void OpenAiRequestBuilder::Stops() {
   if (sequences == nullptr || sequences->empty()) return;
   json::array stop(storage_);
   for (size_t i = 0; i < std::min(sequences->size(), kMaxOpenAiStops); ++i) stop.push_back((*sequences)[i]);
-  if (sequences->size() > kMaxOpenAiStops) notes_->push_back("stop_sequences: all behind the fourth dropped");
+  if (sequences->size() > kMaxOpenAiStops) AddNote(notes_, "stop_sequences: all behind the fourth dropped");
   target_["stop"] = std::move(stop);
 }
 
 void OpenAiRequestBuilder::User() {
   const json::object* metadata = FindObject(source_, "metadata");
   const std::string_view user = metadata == nullptr ? std::string_view() : FindText(*metadata, "user_id");
-  if (user.size() > kMaxUser) notes_->push_back("metadata.user_id: cut to 64 bytes");
+  if (user.size() > kMaxUser) AddNote(notes_, "metadata.user_id: cut to 64 bytes");
   if (!user.empty()) target_["user"] = Utf8Prefix(user, kMaxUser);
 }
 
@@ -139,7 +140,7 @@ void OpenAiRequestBuilder::Reasoning() {
   const json::object* thinking = FindObject(source_, "thinking");
   const std::string_view type = thinking == nullptr ? std::string_view() : FindText(*thinking, "type");
   if (effort == "xhigh" || effort == "max") {
-    notes_->push_back("output_config.effort: lowered to high");
+    AddNote(notes_, "output_config.effort: lowered to high");
     effort = "high";
   } else if (effort.empty() && type == "adaptive") {
     effort = "medium";
@@ -175,7 +176,7 @@ void OpenAiRequestBuilder::Tools() {
     } else if (type.empty() || type == "custom") {
       functions.push_back(json::object({{"type", "function"}, {"function", Function(tool.get_object())}}, storage_));
     } else {
-      notes_->push_back("tools: " + Utf8Prefix(type, kMaxUser) + " dropped");
+      AddNote(notes_, "tools: " + Utf8Prefix(type, kMaxUser) + " dropped");
     }
   }
   if (functions.empty()) return;
@@ -189,8 +190,8 @@ std::string OpenAiRequestBuilder::ToolName(std::string_view name) {
 
 bool OpenAiRequestBuilder::IsOffered(const json::object& tool) const {
   if (!FindBool(tool, "defer_loading") || searches_tools_) return true;
-  if (std::find(loaded_tools_.begin(), loaded_tools_.end(), FindText(tool, "name")) != loaded_tools_.end()) return true;
-  notes_->push_back("tools: a deferred one left out");
+  if (loaded_tools_.contains(ToAbsl(FindText(tool, "name")))) return true;
+  AddNote(notes_, "tools: a deferred one left out");
   return false;
 }
 
@@ -204,7 +205,7 @@ json::object OpenAiRequestBuilder::Function(const json::object& tool) {
   parameters.emplace("type", "object");
   parameters.emplace("properties", json::object(storage_));
   function["parameters"] = std::move(parameters);
-  if (FindBool(tool, "strict")) notes_->push_back("tools.strict: dropped");
+  if (FindBool(tool, "strict")) AddNote(notes_, "tools.strict: dropped");
   return function;
 }
 
@@ -221,7 +222,7 @@ void OpenAiRequestBuilder::ToolChoice() {
     json::object function({{"name", name}}, storage_);
     target_["tool_choice"] = json::object({{"type", "function"}, {"function", std::move(function)}}, storage_);
   } else {
-    if (type == "tool") notes_->push_back("tool_choice: its tool was dropped, now auto");
+    if (type == "tool") AddNote(notes_, "tool_choice: its tool was dropped, now auto");
     target_["tool_choice"] = "auto";
   }
   if (FindBool(*choice, "disable_parallel_tool_use")) target_["parallel_tool_calls"] = false;
@@ -239,7 +240,7 @@ void OpenAiRequestBuilder::NoteDropped() {
     const std::string_view field(member.key().data(), member.key().size());
     const bool known = std::find(kAnthropicFields.begin(), kAnthropicFields.end(), field) != kAnthropicFields.end();
     if (!known && !(field == "top_k" && options_.for_gemini)) {
-      notes_->push_back(Utf8Prefix(field, kMaxUser) + ": dropped");
+      AddNote(notes_, Utf8Prefix(field, kMaxUser) + ": dropped");
     }
   }
 }

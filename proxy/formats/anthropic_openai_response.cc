@@ -40,7 +40,7 @@ std::string_view StopReason(const AnswerEnd& end) {
 // One complete answer's content.
 class ContentBuilder {
  public:
-  ContentBuilder(std::string_view seed, json::storage_ptr storage, Notes* notes)
+  ContentBuilder(uint64_t seed, json::storage_ptr storage, Notes* notes)
       : seed_(seed), storage_(std::move(storage)), notes_(notes), blocks_(storage_) {}
 
   void Add(ContentKind kind, std::string_view text) {
@@ -86,7 +86,7 @@ class ContentBuilder {
   }
 
  private:
-  const std::string_view seed_;
+  const uint64_t seed_;
   const json::storage_ptr storage_;
   Notes* const notes_;
   json::array blocks_;
@@ -95,7 +95,7 @@ class ContentBuilder {
 };
 
 std::string WriteMessage(const json::object& response, const ContentBuilder& content, const AnswerEnd& end,
-                         std::string_view seed) {
+                         uint64_t seed) {
   std::string out = R"({"id":)";
   AppendJsonString(UniqueId("msg_", FindText(response, "id"), seed, 0), &out);
   out += R"(,"type":"message","role":"assistant","model":)";
@@ -209,9 +209,10 @@ absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Not
   const json::object* message = choice == nullptr ? nullptr : FindObject(*choice, "message");
   if (message == nullptr) return absl::InternalError("the upstream's answer has no message");
   if (const auto error = ReadChoiceError(*choice)) return absl::InternalError(error->message);
-  if (choices->size() > 1) notes->push_back("choices: all behind the first dropped");
+  if (choices->size() > 1) AddNote(notes, "choices: all behind the first dropped");
   NoteUnread(*message, notes);
-  ContentBuilder content(body, &memory, notes);
+  const uint64_t seed = StableHash(body);
+  ContentBuilder content(seed, &memory, notes);
   ReadContent(*message, [&content](ContentKind kind, std::string_view text) { content.Add(kind, text); });
   content.AddTools(*message);
   if (content.HasNamelessTool()) return absl::InternalError("the upstream sent a tool call without a name");
@@ -219,7 +220,7 @@ absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Not
   end.has_tools = content.has_tools();
   end.refused = content.refused();
   ReadChoiceEnd(*choice, &end);
-  return WriteMessage(response, content, end, body);
+  return WriteMessage(response, content, end, seed);
 }
 
 }  // namespace ccr::proxy

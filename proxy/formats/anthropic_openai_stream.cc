@@ -4,6 +4,7 @@
 #include <boost/json/monotonic_resource.hpp>
 #include <utility>
 
+#include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
 
 namespace ccr::proxy {
@@ -46,9 +47,9 @@ void OpenAiToAnthropicStream::OnEvent(const SseEvent& event) {
 void OpenAiToAnthropicStream::OnChunk(const json::object& chunk, std::string_view data) {
   if (const json::object* usage = FindObject(chunk, "usage"); usage != nullptr) usage_ = ReadOpenAiUsage(*usage);
   if (!writer_.started()) {
-    id_seed_ += data.substr(0, kMaxSeedBytes);
-    writer_.Start(UniqueId("msg_", FindText(chunk, "id"), id_seed_, 0),
-                  model_.empty() ? FindText(chunk, "model") : model_, usage_);
+    seed_ = StableHash(std::to_string(request_seed_).append(data.substr(0, kMaxSeedBytes)));
+    writer_.Start(UniqueId("msg_", FindText(chunk, "id"), seed_, 0), model_.empty() ? FindText(chunk, "model") : model_,
+                  usage_);
   }
   const json::array* choices = FindArray(chunk, "choices");
   if (choices == nullptr) return;
@@ -83,6 +84,7 @@ void OpenAiToAnthropicStream::OnContent(Block kind, std::string_view text) {
 }
 
 void OpenAiToAnthropicStream::OnToolCalls(const json::object& delta) {
+  static const json::object& none = *new json::object();
   if (const json::array* calls = FindArray(delta, "tool_calls"); calls != nullptr) {
     for (const json::value& element : *calls) {
       const json::object* call = element.if_object();
@@ -90,7 +92,7 @@ void OpenAiToAnthropicStream::OnToolCalls(const json::object& delta) {
       std::optional<uint64_t> index;
       if (Find(*call, "index") != nullptr) index = FindUint(*call, "index");
       const json::object* function = FindObject(*call, "function");
-      OnToolCall(index, FindText(*call, "id"), function == nullptr ? json::object() : *function);
+      OnToolCall(index, FindText(*call, "id"), function == nullptr ? none : *function);
     }
   }
   if (const json::object* function = FindObject(delta, "function_call"); function != nullptr) {
@@ -106,48 +108,74 @@ void OpenAiToAnthropicStream::OnToolCall(std::optional<uint64_t> index, std::str
   if (call == nullptr) {
     if (id.empty() && name.empty() && arguments.empty()) return;
     if (tools_.size() == kMaxToolCalls) return Fail(500, "the upstream sent too many tool calls");
-    segments_.push_back({.kind = Block::kTool, .tool = tools_.size(), .held = {}});
-    call = &tools_.emplace_back();
-    call->index = index;
+    call = AddCall(index);
   }
-  if (call->id.empty()) call->id = id;
-  if (call->name.empty()) call->name = name;
-  AddArguments(static_cast<size_t>(call - tools_.data()), arguments);
+  const auto tool = static_cast<size_t>(call - tools_.data());
+  NameCall(id, name, tool);
+  AddArguments(tool, arguments);
+}
+
+OpenAiToAnthropicStream::ToolCall* OpenAiToAnthropicStream::AddCall(std::optional<uint64_t> index) {
+  const size_t tool = tools_.size();
+  ToolCall& call = tools_.emplace_back();
+  call.index = index;
+  call.segment = segments_written_ + segments_.size();
+  segments_.push_back({.kind = Block::kTool, .tool = tool, .held = {}});
+  if (index) last_tool_by_index_[*index] = tool;
+  return &call;
+}
+
+void OpenAiToAnthropicStream::NameCall(std::string_view id, std::string_view name, size_t tool) {
+  ToolCall& call = tools_[tool];
+  if (call.id.empty() && !id.empty()) {
+    call.id = id;
+    held_bytes_ += 2 * id.size();
+    size_t& last = last_tool_by_id_.try_emplace(call.id, tool).first->second;
+    last = std::max(last, tool);
+  }
+  if (call.name.empty()) {
+    call.name = name;
+    held_bytes_ += name.size();
+  }
 }
 
 // Some upstreams give every call the index 0, or none: then a new id with a name, or a name with arguments behind
 // complete ones, begins a call.
 OpenAiToAnthropicStream::ToolCall* OpenAiToAnthropicStream::FindCall(std::optional<uint64_t> index, std::string_view id,
                                                                      std::string_view name, bool has_arguments) {
-  const auto matches = [&](const ToolCall& call) {
-    if (index.has_value()) return call.index == index;
-    return id.empty() ? name.empty() : call.id == id;
-  };
-  const auto found = std::find_if(tools_.rbegin(), tools_.rend(), matches);
-  if (found == tools_.rend()) return nullptr;
+  ToolCall* const found = LastCall(index, id, name);
+  if (found == nullptr) return nullptr;
   const bool other_id = !id.empty() && !found->id.empty() && id != found->id && !name.empty();
   const bool begins_anew =
       id.empty() && found->id.empty() && found->arguments.closed() && !name.empty() && has_arguments;
-  return other_id || begins_anew ? nullptr : &*found;
+  return other_id || begins_anew ? nullptr : found;
+}
+
+OpenAiToAnthropicStream::ToolCall* OpenAiToAnthropicStream::LastCall(std::optional<uint64_t> index, std::string_view id,
+                                                                     std::string_view name) {
+  if (index) {
+    const auto last = last_tool_by_index_.find(*index);
+    return last == last_tool_by_index_.end() ? nullptr : &tools_[last->second];
+  }
+  if (id.empty()) return name.empty() && !tools_.empty() ? &tools_.back() : nullptr;
+  const auto last = last_tool_by_id_.find(ToAbsl(id));
+  return last == last_tool_by_id_.end() ? nullptr : &tools_[last->second];
 }
 
 void OpenAiToAnthropicStream::AddArguments(size_t tool, std::string_view arguments) {
   const size_t used = tools_[tool].arguments.Feed(arguments);
   if (used < arguments.size()) AddNote(&notes_, "tool_calls.arguments: what follows complete ones dropped");
   arguments = arguments.substr(0, used);
-  const auto segment = std::find_if(segments_.begin(), segments_.end(), [tool](const Segment& candidate) {
-    return candidate.kind == Block::kTool && candidate.tool == tool;
-  });
-  if (segment != segments_.end()) Hold(arguments, &*segment);
+  const size_t segment = tools_[tool].segment;
+  if (segment >= segments_written_) Hold(arguments, &segments_[segment - segments_written_]);
 }
 
 void OpenAiToAnthropicStream::Hold(std::string_view text, Segment* segment) {
   segment->held += text;
   held_bytes_ += text.size();
   Pump();
-  if (held_bytes_ + segments_.size() * sizeof(Segment) > kMaxHeldBytes) {
-    Fail(500, "the upstream interleaves more than can be held");
-  }
+  if (held_bytes_ + segments_.size() * sizeof(Segment) <= kMaxHeldBytes) return;
+  Fail(500, "the upstream interleaves more than can be held");
 }
 
 void OpenAiToAnthropicStream::Pump() {
@@ -159,6 +187,7 @@ void OpenAiToAnthropicStream::Pump() {
     if (!IsComplete(segment)) return;
     writer_.Close();
     segments_.pop_front();
+    ++segments_written_;
   }
 }
 
@@ -170,7 +199,7 @@ bool OpenAiToAnthropicStream::Open(Segment* segment) {
     const ToolCall& call = tools_[segment->tool];
     if (call.name.empty()) return false;
     if (call.id.empty() && !IsComplete(*segment)) return false;
-    writer_.OpenTool(UniqueId("toolu_", call.id, id_seed_, segment->tool), call.name);
+    writer_.OpenTool(UniqueId("toolu_", call.id, seed_, segment->tool), call.name);
   }
   return segment->open = true;
 }

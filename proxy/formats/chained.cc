@@ -22,7 +22,7 @@ class ChainedStream final : public StreamTranslator {
     outer_->Feed(between_, out);
     outer_->Finish(cut, out);
     notes_ = inner_->notes();
-    for (const std::string& note : outer_->notes()) AddNote(&notes_, note);
+    notes_.Add(outer_->notes());
   }
   bool failed() const override { return outer_->failed(); }
   const Notes& notes() const override { return notes_; }  // all of them once it has ended

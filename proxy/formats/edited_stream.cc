@@ -19,11 +19,8 @@ bool IsChunk(const json::object& event) {
 void EditedStream::Feed(std::string_view bytes, std::string* out) {
   if (failed()) return;
   const bool fits = parser_.Feed(bytes, [this](const SseEvent& event) { OnEvent(event); });
+  if (!fits) Fail("an event of the provider's stream is too large");
   Pass(out);
-  if (fits) return;
-  failed_ = true;
-  if (inner_ != nullptr) return inner_->Finish(true, out);
-  out->append(SseErrorEvent(Format::kOpenAi, "an event of the provider's stream is too large"));
 }
 
 void EditedStream::Finish(bool cut, std::string* out) {
@@ -32,12 +29,14 @@ void EditedStream::Finish(bool cut, std::string* out) {
     parser_.Finish([this](const SseEvent& event) { OnEvent(event); });
     EndEdits();
     Pass(out);
+    if (failed()) return;
   }
   if (inner_ != nullptr) return inner_->Finish(cut, out);
   if (cut) out->append(SseErrorEvent(Format::kOpenAi, "the provider's stream broke off"));
 }
 
 void EditedStream::OnEvent(const SseEvent& event) {
+  if (failed_) return;
   if (event.data == kDone) EndEdits();
   absl::StatusOr<json::value> chunk = ParseJson(event.data);
   if (chunk.ok() && chunk->is_object() && IsChunk(chunk->get_object())) {
@@ -50,10 +49,20 @@ void EditedStream::OnEvent(const SseEvent& event) {
 }
 
 void EditedStream::Push(json::object chunk, size_t edit) {
+  if (failed_) return;
   if (edit == edits_.size()) return AppendSseEvent({}, ToJson(json::value(std::move(chunk))), &edited_);
   std::vector<json::object> edited;
-  edits_[edit]->OnChunk(std::move(chunk), &edited);
+  if (const absl::Status status = edits_[edit]->OnChunk(std::move(chunk), &edited); !status.ok()) {
+    return Fail({status.message().data(), status.message().size()});
+  }
   for (json::object& next : edited) Push(std::move(next), edit + 1);
+}
+
+// `inner` makes its own event of it.
+void EditedStream::Fail(std::string_view message) {
+  if (failed_) return;
+  edited_ += SseErrorEvent(Format::kOpenAi, message);
+  failed_ = true;
 }
 
 void EditedStream::EndEdits() {

@@ -13,7 +13,8 @@
 namespace ccr::proxy {
 
 // Hands the chunks through `edits`, one after another, and then to `inner`, or to the client where that is null. What
-// is no chunk passes as it is. Without `inner` a cut stream ends with an error event.
+// is no chunk passes as it is. Where an edit fails the stream ends with an error event, and without `inner` a cut one
+// too.
 class EditedStream final : public StreamTranslator {
  public:
   EditedStream(std::vector<std::unique_ptr<ChunkEdit>> edits, std::unique_ptr<StreamTranslator> inner)
@@ -28,6 +29,7 @@ class EditedStream final : public StreamTranslator {
  private:
   void OnEvent(const SseEvent& event);
   void Push(json::object chunk, size_t edit);
+  void Fail(std::string_view message);
   void EndEdits();
   void Pass(std::string* out);
 

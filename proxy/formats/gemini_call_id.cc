@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
 
 namespace ccr::proxy {
@@ -39,7 +40,7 @@ std::string ToBase64(std::string_view url_alphabet) {
 
 }  // namespace
 
-std::string MakeGeminiCallId(const json::object& part, std::string_view seed, size_t number) {
+std::string MakeGeminiCallId(const json::object& part, uint64_t seed, size_t number) {
   const json::object* call = FindObject(part, "functionCall");
   const std::string_view own = call == nullptr ? std::string_view() : FindText(*call, "id");
   const bool usable = FitsIntoId(own) && own.size() <= kMaxOwnId && own.find(kSignatureMark) == own.npos;
@@ -49,13 +50,12 @@ std::string MakeGeminiCallId(const json::object& part, std::string_view seed, si
   return id;
 }
 
-std::string GeminiCallIds::Next(const json::object& part, std::string_view seed) {
-  std::string id = MakeGeminiCallId(part, seed, used_.size());
+std::string GeminiCallIds::Next(const json::object& part, uint64_t seed) {
+  std::string id = MakeGeminiCallId(part, seed, given_);
   const std::string_view name = WithoutSignature(id);
-  if (std::find(used_.begin(), used_.end(), name) != used_.end()) {
-    id.replace(0, name.size(), MadeUpId("call_", seed, used_.size()));
-  }
-  used_.emplace_back(WithoutSignature(id));
+  if (used_.contains(ToAbsl(name))) id.replace(0, name.size(), MadeUpId("call_", seed, given_));
+  used_.insert(std::string(WithoutSignature(id)));
+  ++given_;
   return id;
 }
 

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "proxy/formats/json_util.h"
 
 namespace ccr::proxy {
@@ -27,17 +28,19 @@ struct GeminiCallId {
   std::string signature;  // for thoughtSignature, in base64; empty where the call had none
 };
 
-// The id of a part that holds a functionCall, the `number`th call of its answer. `seed` is text that no other answer
-// has, such as its JSON: the same seed and number give the same id. A signature that is no base64 is left out.
-std::string MakeGeminiCallId(const json::object& part, std::string_view seed, size_t number);
+// The id of a part that holds a functionCall, the `number`th call of its answer. `seed` as in answer_id.h: the
+// same seed and number give the same id. A signature that is no base64 is left out.
+std::string MakeGeminiCallId(const json::object& part, uint64_t seed, size_t number);
 
 // The ids of one answer's calls, each once: where an upstream gives two calls one id, the second gets a made up one.
 class GeminiCallIds {
  public:
-  std::string Next(const json::object& part, std::string_view seed);
+  std::string Next(const json::object& part, uint64_t seed);
+  size_t given() const { return given_; }
 
  private:
-  std::vector<std::string> used_;  // without signatures
+  size_t given_ = 0;
+  absl::flat_hash_set<std::string> used_;  // without signatures
 };
 
 // What an id carries: nothing when it is none of ours.

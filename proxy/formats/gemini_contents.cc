@@ -122,7 +122,7 @@ void GeminiContents::Switch(Role role) {
   if (role == role_) return;
   CloseTurn();
   role_ = role;
-  if (role == Role::kModel) calls_.clear();
+  if (role == Role::kModel) ForgetCalls();
 }
 
 void GeminiContents::CloseTurn() {
@@ -141,8 +141,14 @@ void GeminiContents::AnswerCalls() {
     if (!call.id.empty()) answer["id"] = call.id;
     responses.emplace_back(json::object({{"functionResponse", std::move(answer)}}, storage_));
   }
-  calls_.clear();
+  ForgetCalls();
   if (!responses.empty()) Push("user", std::move(responses));
+}
+
+void GeminiContents::ForgetCalls() {
+  calls_.clear();
+  calls_by_id_.Clear();
+  calls_by_name_.Clear();
 }
 
 void GeminiContents::Push(std::string_view role, json::array parts) {
@@ -203,7 +209,9 @@ void GeminiContents::AddCall(std::string_view given_id, const json::object& func
     part["thoughtSignature"] = signature;
   }
   parts_.emplace_back(std::move(part));
-  calls_.push_back({std::string(WithoutSignature(given_id)), name, carried.id, std::nullopt});
+  calls_by_id_.Add(WithoutSignature(given_id), calls_.size());
+  calls_by_name_.Add(name, calls_.size());
+  calls_.push_back({name, carried.id, std::nullopt});
 }
 
 void GeminiContents::AddResult(const json::object& message, bool by_name) {
@@ -226,11 +234,10 @@ void GeminiContents::AddResult(const json::object& message, bool by_name) {
 }
 
 GeminiContents::Call* GeminiContents::FindOpenCall(std::string_view key, bool by_name) {
-  const std::string wanted = by_name ? GeminiToolName(key, names_) : std::string(WithoutSignature(key));
-  const auto it = std::find_if(calls_.begin(), calls_.end(), [&](const Call& call) {
-    return !call.answer && (by_name ? call.name : call.given_id) == wanted;
-  });
-  return it == calls_.end() ? nullptr : &*it;
+  const auto open = [this](size_t call) { return !calls_[call].answer; };
+  const size_t found =
+      by_name ? calls_by_name_.Find(GeminiToolName(key, names_), open) : calls_by_id_.Find(WithoutSignature(key), open);
+  return found == CallIndex::kNone ? nullptr : &calls_[found];
 }
 
 void GeminiContents::AppendContent(const json::object& message, bool media, json::array* parts) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proxy/formats/call_index.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/translation.h"
 
@@ -35,7 +36,6 @@ class GeminiContents {
  private:
   enum class Role { kNone, kUser, kModel };
   struct Call {
-    std::string given_id;  // the client's, without the signature
     std::string name;
     std::string id;                     // Gemini's own, may be empty
     std::optional<std::string> answer;  // the text of the tool's message
@@ -44,6 +44,7 @@ class GeminiContents {
   void Switch(Role role);
   void CloseTurn();
   void AnswerCalls();
+  void ForgetCalls();
   void Push(std::string_view role, json::array parts);
 
   void AddSystem(const json::object& message);
@@ -69,6 +70,8 @@ class GeminiContents {
   Role role_ = Role::kNone;
   json::array parts_;
   std::vector<Call> calls_;  // of the model's last turn
+  CallIndex calls_by_id_;    // the client's, without the signature
+  CallIndex calls_by_name_;
 };
 
 }  // namespace ccr::proxy

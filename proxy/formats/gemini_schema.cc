@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 
@@ -17,20 +19,23 @@ namespace {
 
 constexpr int kMaxMerges = 16;
 constexpr int kMaxSchemaDepth = 32;
-constexpr size_t kMaxNodes = 20'000;
+constexpr size_t kBytesPerStep = 64;
 constexpr size_t kMaxNamedValues = 32;
 
 // A schema with all that is merged into it, as views of the source.
 struct Flat {
-  std::vector<std::pair<std::string_view, const json::value*>> members;  // the first of each name
+  std::vector<const json::object*> objects;  // of members with one name the first counts
   std::vector<std::pair<std::string_view, const json::value*>> properties;
+  absl::flat_hash_set<absl::string_view> property_names;  // the same, once something was merged in
   std::vector<std::string_view> required;
   std::vector<const json::value*> targets;  // of the references
   bool circular = false;                    // a reference to what it stands in was left out
 
   const json::value* Find(std::string_view name) const {
-    const auto it = std::find_if(members.begin(), members.end(), [name](const auto& m) { return m.first == name; });
-    return it == members.end() ? nullptr : it->second;
+    for (const json::object* object : objects) {
+      if (const json::value* value = proxy::Find(*object, name); value != nullptr) return value;
+    }
+    return nullptr;
   }
   std::string_view Text(std::string_view name) const {
     const json::value* value = Find(name);
@@ -41,6 +46,7 @@ struct Flat {
     return value == nullptr ? nullptr : value->if_array();
   }
   const json::array* Alternatives() const { return List("anyOf") != nullptr ? List("anyOf") : List("oneOf"); }
+  void AddProperties(const json::object& added, bool merged);
 };
 
 std::string_view Key(const json::key_value_pair& member) {
@@ -50,14 +56,24 @@ std::string_view Key(const json::key_value_pair& member) {
 // Gemini's name of a type; nothing for "null" and unknown ones.
 std::string_view TypeName(const json::value& type) {
   constexpr std::array<std::string_view, 6> kNames = {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"};
-  if (!type.is_string()) return {};
+  if (!type.is_string() || type.get_string().size() > kNames[2].size()) return {};
   const std::string name = absl::AsciiStrToUpper(ToAbsl(View(type.get_string())));
   const auto it = std::find(kNames.begin(), kNames.end(), name);
   return it == kNames.end() ? std::string_view() : *it;
 }
 
 bool IsNullType(const json::value& type) {
-  return type.is_string() && absl::AsciiStrToLower(ToAbsl(View(type.get_string()))) == "null";
+  return type.is_string() && absl::EqualsIgnoreCase(ToAbsl(View(type.get_string())), "null");
+}
+
+void Flat::AddProperties(const json::object& added, bool merged) {
+  if (merged && property_names.empty()) {
+    for (const auto& [name, schema] : properties) property_names.insert(ToAbsl(name));
+  }
+  for (const json::key_value_pair& property : added) {
+    if (!merged || property_names.insert(ToAbsl(Key(property))).second)
+      properties.emplace_back(Key(property), &property.value());
+  }
 }
 
 std::string_view TypeOfValue(const json::value& value) {
@@ -68,8 +84,8 @@ std::string_view TypeOfValue(const json::value& value) {
 
 class Reducer {
  public:
-  Reducer(const json::value& root, json::storage_ptr storage)
-      : root_(root), storage_(std::move(storage)), open_({&root}) {}
+  Reducer(const json::value& root, json::storage_ptr storage, SchemaBudget* budget)
+      : root_(root), storage_(std::move(storage)), budget_(*budget), open_({&root}) {}
 
   json::object Reduce(const json::value& schema, int depth);
   json::object Parameters();
@@ -77,59 +93,55 @@ class Reducer {
  private:
   json::object ByType(const Flat& flat, int depth);
   void Collect(const json::value& schema, int merges, Flat* flat);
+  void CollectTarget(std::string_view reference, int merges, Flat* flat);
   const json::value* Resolve(std::string_view reference) const;
+  std::vector<const json::value*> OpenTargets(const Flat& flat);
+  std::vector<std::string_view> Types(const json::array& given, bool* nullable);
+  void Complete(const Flat& flat, bool nullable, json::object* member);
   json::object Union(const Flat& flat, const json::array& alternatives, bool nullable, int depth);
   json::object Typed(const Flat& flat, std::string_view type, bool nullable, int depth);
   void Object(const Flat& flat, int depth, json::object* out);
   void Array(const Flat& flat, int depth, json::object* out);
   void String(const Flat& flat, json::object* out);
   void Number(const Flat& flat, bool integer, json::object* out);
-  void Texts(const Flat& flat, std::string_view type, json::object* out) const;
+  void Texts(const Flat& flat, std::string_view type, json::object* out);
+  bool SpendBytes(size_t bytes) { return budget_.Spend(bytes / kBytesPerStep); }
   json::object OfType(std::string_view type) const { return json::object({{"type", type}}, storage_); }
 
   const json::value& root_;
   const json::storage_ptr storage_;
-  std::vector<const json::value*> open_;  // targets of references around the present schema
-  size_t nodes_ = 0;
+  SchemaBudget& budget_;
+  absl::flat_hash_set<const json::value*> open_;  // targets of references around the present schema
 };
 
-void AddFirst(std::string_view name, const json::value& value,
-              std::vector<std::pair<std::string_view, const json::value*>>* to) {
-  const bool known = std::any_of(to->begin(), to->end(), [name](const auto& one) { return one.first == name; });
-  if (!known) to->emplace_back(name, &value);
-}
-
 void Reducer::Collect(const json::value& schema, int merges, Flat* flat) {
-  if (!schema.is_object() || merges > kMaxMerges || ++nodes_ > kMaxNodes) return;
+  if (!schema.is_object() || merges > kMaxMerges || !budget_.Spend(1)) return;
   const json::object& object = schema.get_object();
-  for (const json::key_value_pair& member : object) {
-    if (Key(member) == "properties" || Key(member) == "required" || member.value().is_null()) continue;
-    AddFirst(Key(member), member.value(), &flat->members);
-  }
-  if (const json::object* properties = FindObject(object, "properties"); properties != nullptr) {
-    for (const json::key_value_pair& property : *properties) {
-      if (merges == 0) {
-        flat->properties.emplace_back(Key(property), &property.value());
-      } else {
-        AddFirst(Key(property), property.value(), &flat->properties);
-      }
-    }
-  }
-  if (const json::array* required = FindArray(object, "required"); required != nullptr) {
+  flat->objects.push_back(&object);
+  const json::object* properties = FindObject(object, "properties");
+  if (properties != nullptr && budget_.Spend(properties->size())) flat->AddProperties(*properties, merges > 0);
+  const json::array* required = FindArray(object, "required");
+  if (required != nullptr && budget_.Spend(required->size())) {
     for (const json::value& name : *required) {
       if (name.is_string()) flat->required.push_back(View(name.get_string()));
     }
   }
-  if (const json::value* target = Resolve(FindText(object, "$ref")); target != nullptr) {
-    if (std::find(open_.begin(), open_.end(), target) != open_.end()) {
-      flat->circular = true;
-    } else {
-      flat->targets.push_back(target);
-      Collect(*target, merges + 1, flat);
-    }
-  }
+  CollectTarget(FindText(object, "$ref"), merges, flat);
   const json::array* all = FindArray(object, "allOf");
-  for (size_t i = 0; all != nullptr && i < all->size(); ++i) Collect((*all)[i], merges + 1, flat);
+  for (size_t i = 0; all != nullptr && i < all->size() && !budget_.exhausted(); ++i) {
+    Collect((*all)[i], merges + 1, flat);
+  }
+}
+
+void Reducer::CollectTarget(std::string_view reference, int merges, Flat* flat) {
+  const json::value* target = SpendBytes(reference.size()) ? Resolve(reference) : nullptr;
+  if (target == nullptr) return;
+  if (open_.contains(target)) {
+    flat->circular = true;
+    return;
+  }
+  flat->targets.push_back(target);
+  Collect(*target, merges + 1, flat);
 }
 
 // "#/$defs/Name", a JSON pointer into the root.
@@ -142,14 +154,33 @@ const json::value* Reducer::Resolve(std::string_view reference) const {
 
 json::object Reducer::Reduce(const json::value& schema, int depth) {
   if (!schema.is_object()) return OfType("STRING");
-  if (depth > kMaxSchemaDepth || nodes_ > kMaxNodes) return OfType("OBJECT");
+  if (depth > kMaxSchemaDepth || budget_.exhausted()) return OfType("OBJECT");
   Flat flat;
   Collect(schema, 0, &flat);
-  const size_t around = open_.size();
-  open_.insert(open_.end(), flat.targets.begin(), flat.targets.end());
+  const std::vector<const json::value*> opened = OpenTargets(flat);
   json::object reduced = ByType(flat, depth);
-  open_.resize(around);
+  for (const json::value* target : opened) open_.erase(target);
   return reduced;
+}
+
+// Those that were not open before.
+std::vector<const json::value*> Reducer::OpenTargets(const Flat& flat) {
+  std::vector<const json::value*> opened;
+  for (const json::value* target : flat.targets) {
+    if (open_.insert(target).second) opened.push_back(target);
+  }
+  return opened;
+}
+
+// Gemini's names, each once.
+std::vector<std::string_view> Reducer::Types(const json::array& given, bool* nullable) {
+  std::vector<std::string_view> types;
+  for (size_t i = 0; i < given.size() && budget_.Spend(1); ++i) {
+    *nullable |= IsNullType(given[i]);
+    const std::string_view name = TypeName(given[i]);
+    if (!name.empty() && std::find(types.begin(), types.end(), name) == types.end()) types.push_back(name);
+  }
+  return types;
 }
 
 json::object Reducer::ByType(const Flat& flat, int depth) {
@@ -157,11 +188,7 @@ json::object Reducer::ByType(const Flat& flat, int depth) {
   const json::value* flag = flat.Find("nullable");
   bool nullable = flag != nullptr && flag->is_bool() && flag->get_bool();
   if (type != nullptr && type->is_array()) {
-    std::vector<std::string_view> types;
-    for (const json::value& one : type->get_array()) {
-      nullable |= IsNullType(one);
-      if (!TypeName(one).empty()) types.push_back(TypeName(one));
-    }
+    const std::vector<std::string_view> types = Types(type->get_array(), &nullable);
     if (types.size() == 1) return Typed(flat, types.front(), nullable, depth);
     json::array members(storage_);
     for (const std::string_view one : types) members.emplace_back(Typed(flat, one, nullable, depth + 1));
@@ -186,7 +213,8 @@ json::object Reducer::ByType(const Flat& flat, int depth) {
 
 json::object Reducer::Union(const Flat& flat, const json::array& alternatives, bool nullable, int depth) {
   json::array members(storage_);
-  for (const json::value& alternative : alternatives) {
+  for (size_t i = 0; i < alternatives.size() && budget_.Spend(1); ++i) {
+    const json::value& alternative = alternatives[i];
     const json::value* type = alternative.is_object() ? Find(alternative.get_object(), "type") : nullptr;
     if (type != nullptr && IsNullType(*type)) {
       nullable = true;
@@ -198,17 +226,23 @@ json::object Reducer::Union(const Flat& flat, const json::array& alternatives, b
   for (json::value& value : members) {
     json::object& member = value.get_object();
     json::array* nested = FindArray(member, "anyOf");
-    const auto complete = [&](json::object* one) {
-      if (nullable) (*one)["nullable"] = true;
-      for (const std::string_view text : {"title", "description"}) {
-        if (!flat.Text(text).empty()) one->emplace(text, flat.Text(text));
-      }
-    };
-    if (nested == nullptr) complete(&member);
-    for (size_t i = 0; nested != nullptr && i < nested->size(); ++i) complete(&(*nested)[i].get_object());
+    if (nested == nullptr) Complete(flat, nullable, &member);
+    for (size_t i = 0; nested != nullptr && i < nested->size(); ++i) {
+      Complete(flat, nullable, &(*nested)[i].get_object());
+    }
   }
   if (members.size() == 1) return std::move(members.front().get_object());
   return json::object({{"anyOf", std::move(members)}}, storage_);
+}
+
+// Gives a member of a union what stands beside the union.
+void Reducer::Complete(const Flat& flat, bool nullable, json::object* member) {
+  if (nullable) (*member)["nullable"] = true;
+  for (const std::string_view name : {"title", "description"}) {
+    const std::string_view text = flat.Text(name);
+    if (!text.empty() && !member->contains(name) && SpendBytes(text.size() + kBytesPerStep))
+      member->emplace(name, text);
+  }
 }
 
 json::object Reducer::Typed(const Flat& flat, std::string_view type, bool nullable, int depth) {
@@ -223,13 +257,17 @@ json::object Reducer::Typed(const Flat& flat, std::string_view type, bool nullab
 }
 
 // Title and description; values that Gemini's enum cannot hold are named in the latter.
-void Reducer::Texts(const Flat& flat, std::string_view type, json::object* out) const {
-  if (!flat.Text("title").empty()) (*out)["title"] = flat.Text("title");
-  std::string description(flat.Text("description"));
+void Reducer::Texts(const Flat& flat, std::string_view type, json::object* out) {
+  const std::string_view title = flat.Text("title");
+  const std::string_view given = flat.Text("description");
+  if (!SpendBytes(title.size() + given.size())) return;
+  if (!title.empty()) (*out)["title"] = title;
+  std::string description(given);
   const json::value* only = flat.Find("const");
   const json::array* values = flat.List("enum");
   if (type != "STRING" && (only != nullptr || (values != nullptr && !values->empty()))) {
     absl::StrAppend(&description, description.empty() ? "" : " ", "One of: ");
+    const size_t begin = description.size();
     if (only != nullptr) {
       AppendJson(*only, &description);
     } else {
@@ -239,6 +277,7 @@ void Reducer::Texts(const Flat& flat, std::string_view type, json::object* out) 
         AppendJson((*values)[i], &description);
       }
     }
+    SpendBytes(description.size() - begin);
     description += '.';
   }
   if (!description.empty()) (*out)["description"] = description;
@@ -256,15 +295,15 @@ void CopyFormat(const Flat& flat, std::string_view one, std::string_view other, 
 
 void Reducer::Object(const Flat& flat, int depth, json::object* out) {
   if (flat.properties.empty() || depth >= kMaxSchemaDepth) return;
+  if (!budget_.Spend(flat.properties.size() + flat.required.size())) return;
   json::object properties(storage_);
   for (const auto& [name, schema] : flat.properties) {
-    if (nodes_ <= kMaxNodes && !name.empty()) properties[name] = Reduce(*schema, depth + 1);
+    if (!name.empty() && SpendBytes(name.size())) properties[name] = Reduce(*schema, depth + 1);
   }
   json::array required(storage_);
+  absl::flat_hash_set<absl::string_view> seen;
   for (const std::string_view name : flat.required) {
-    const bool twice = std::any_of(required.begin(), required.end(),
-                                   [name](const json::value& one) { return View(one.get_string()) == name; });
-    if (properties.contains({name.data(), name.size()}) && !twice) required.emplace_back(name);
+    if (properties.contains(name) && seen.insert(ToAbsl(name)).second) required.emplace_back(name);
   }
   if (!properties.empty()) (*out)["properties"] = std::move(properties);
   if (!required.empty()) (*out)["required"] = std::move(required);
@@ -287,13 +326,14 @@ void Reducer::String(const Flat& flat, json::object* out) {
   CopyCount(flat, "maxLength", out);
   CopyFormat(flat, "date-time", "enum", out);
   json::array texts(storage_);
-  const auto add = [&texts](const json::value& value) {
-    if (value.is_string() && !value.get_string().empty()) texts.push_back(value);
+  const auto add = [&](const json::value& value) {
+    if (!value.is_string() || value.get_string().empty()) return;
+    if (SpendBytes(value.get_string().size() + kBytesPerStep)) texts.push_back(value);
   };
   if (const json::value* only = flat.Find("const"); only != nullptr) {
     add(*only);
   } else if (const json::array* values = flat.List("enum"); values != nullptr) {
-    for (const json::value& value : *values) add(value);
+    for (size_t i = 0; i < values->size() && budget_.Spend(1); ++i) add((*values)[i]);
   }
   if (!texts.empty()) (*out)["enum"] = std::move(texts);
 }
@@ -325,21 +365,21 @@ json::object Reducer::Parameters() {
   Flat flat;
   Collect(root_, 0, &flat);
   if (const json::array* alternatives = flat.Alternatives(); alternatives != nullptr && flat.properties.empty()) {
-    for (const json::value& alternative : *alternatives) Collect(alternative, 1, &flat);
+    for (size_t i = 0; i < alternatives->size() && !budget_.exhausted(); ++i) Collect((*alternatives)[i], 1, &flat);
     flat.required.clear();
   }
-  open_.insert(open_.end(), flat.targets.begin(), flat.targets.end());
+  OpenTargets(flat);
   return Typed(flat, "OBJECT", false, 0);
 }
 
 }  // namespace
 
-json::object GeminiSchema(const json::value& schema, const json::storage_ptr& storage) {
-  return Reducer(schema, storage).Reduce(schema, 0);
+json::object GeminiSchema(const json::value& schema, const json::storage_ptr& storage, SchemaBudget* budget) {
+  return Reducer(schema, storage, budget).Reduce(schema, 0);
 }
 
-json::object GeminiParameters(const json::value& schema, const json::storage_ptr& storage) {
-  return Reducer(schema, storage).Parameters();
+json::object GeminiParameters(const json::value& schema, const json::storage_ptr& storage, SchemaBudget* budget) {
+  return Reducer(schema, storage, budget).Parameters();
 }
 
 }  // namespace ccr::proxy

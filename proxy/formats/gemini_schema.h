@@ -10,7 +10,8 @@
 // | anyOf, oneOf                                 | anyOf alone, with title and description in its members; "null" is |
 // |                                              | nullable; one member takes the schema's place; dropped beside a   |
 // |                                              | type, properties or enum of the schema's own                      |
-// | allOf, $ref into the schema                  | merged in, to a depth of 16; what refers to itself ends as OBJECT |
+// | allOf, $ref into the schema                  | merged in, to a depth of 16; what refers to itself ends as OBJECT,|
+// |                                              | and so does what is beyond 100,000 steps (SchemaBudget)           |
 // | properties, required                         | the same; required names only what is in properties               |
 // | items, prefixItems, a list of items          | items; anyOf of a list's. STRING where ARRAY has none             |
 // | enum, const of texts                         | enum, without empty ones                                          |
@@ -33,14 +34,35 @@
 // models.
 #pragma once
 
+#include <cstddef>
+
 #include "proxy/formats/json_util.h"
 
 namespace ccr::proxy {
 
-// Always a valid Schema. What is nested too deep or refers to itself for ever is cut, so the result is bounded.
-json::object GeminiSchema(const json::value& schema, const json::storage_ptr& storage);
+// What all schemas of a request may cost: a step for each schema, property, name, value and 64 bytes of text, as often
+// as it is referred to. A few lines of references can stand for more than any memory holds.
+class SchemaBudget {
+ public:
+  static constexpr size_t kSteps = 100'000;
+
+  // False when no more than that is left; then it is exhausted, and stays so.
+  bool Spend(size_t steps) {
+    exhausted_ |= steps >= left_;
+    if (!exhausted_) left_ -= steps;
+    return !exhausted_;
+  }
+  bool exhausted() const { return exhausted_; }
+
+ private:
+  size_t left_ = kSteps;
+  bool exhausted_ = false;
+};
+
+// Always a valid Schema. What is nested too deep, refers to itself for ever or is beyond the budget is cut.
+json::object GeminiSchema(const json::value& schema, const json::storage_ptr& storage, SchemaBudget* budget);
 
 // The same for the parameters of a function: always of type OBJECT; properties may be missing.
-json::object GeminiParameters(const json::value& schema, const json::storage_ptr& storage);
+json::object GeminiParameters(const json::value& schema, const json::storage_ptr& storage, SchemaBudget* budget);
 
 }  // namespace ccr::proxy

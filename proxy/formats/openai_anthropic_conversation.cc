@@ -1,6 +1,5 @@
 #include "proxy/formats/openai_anthropic_conversation.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -117,10 +116,12 @@ void Conversation::AddAssistant(const json::object& message) {
 void Conversation::AddCall(const GivenCall& given) {
   const std::string_view given_name = FindText(*given.function, "name");
   const std::string name = ToolName(given_name);
-  const Call& call = calls_.emplace_back(Call{std::string(given.id), UniqueId(given.id), std::string(given_name)});
+  calls_by_id_.Add(given.id, calls_.size());
+  calls_by_name_.Add(given_name, calls_.size());
+  const Call& call = calls_.emplace_back(Call{.id = UniqueId(given.id)});
   if (call.id != given.id) AddNote(notes_, "tool_calls.id: changed to a valid and unique one");
   ids_.insert(call.id);
-  if (std::find(called_.begin(), called_.end(), name) == called_.end()) called_.push_back(name);
+  if (called_names_.insert(name).second) called_.push_back(name);
   const json::value* arguments = Find(*given.function, "arguments");
   if (arguments == nullptr) arguments = Find(*given.function, "input");
   content_.emplace_back(json::object(
@@ -147,16 +148,17 @@ void Conversation::AddResult(const json::object& message, bool by_name) {
 }
 
 Conversation::Call* Conversation::FindOpenCall(std::string_view key, bool by_name) {
-  const auto found = std::find_if(calls_.begin(), calls_.end(), [&](const Call& call) {
-    return !call.answered && (by_name ? call.name : call.given_id) == key;
-  });
-  return found == calls_.end() ? nullptr : &*found;
+  CallIndex& index = by_name ? calls_by_name_ : calls_by_id_;
+  const size_t found = index.Find(key, [this](size_t call) { return !calls_[call].answered; });
+  return found == CallIndex::kNone ? nullptr : &calls_[found];
 }
 
-std::string Conversation::UniqueId(std::string_view given_id) const {
+std::string Conversation::UniqueId(std::string_view given_id) {
   const std::string base = given_id.empty() ? "call" : ValidId(given_id);
-  std::string id = base;
-  for (int n = 2; ids_.contains(id); ++n) id = absl::StrCat(base, "_", n);
+  if (!ids_.contains(base)) return base;
+  int& next = next_numbers_.try_emplace(base, 2).first->second;
+  std::string id = absl::StrCat(base, "_", next);
+  while (ids_.contains(id)) id = absl::StrCat(base, "_", ++next);
   return id;
 }
 
@@ -193,6 +195,8 @@ void Conversation::AnswerOpenCalls() {
                                        storage_));
   }
   calls_.clear();
+  calls_by_id_.Clear();
+  calls_by_name_.Clear();
 }
 
 void Conversation::TrimLastAssistant() {

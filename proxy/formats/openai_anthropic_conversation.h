@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "proxy/formats/call_index.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/translation.h"
 
@@ -42,9 +44,7 @@ class Conversation {
  private:
   enum class Role { kNone, kUser, kAssistant };
   struct Call {
-    std::string given_id;
     std::string id;
-    std::string name;
     bool answered = false;
   };
 
@@ -53,7 +53,7 @@ class Conversation {
   void AddCall(const GivenCall& given);
   void AddResult(const json::object& message, bool by_name);
   Call* FindOpenCall(std::string_view key, bool by_name);
-  std::string UniqueId(std::string_view given_id) const;
+  std::string UniqueId(std::string_view given_id);
 
   void Switch(Role role);
   void CloseTurn();
@@ -65,7 +65,9 @@ class Conversation {
   json::array system_;
   json::array messages_;
   std::vector<std::string> called_;
-  absl::flat_hash_set<std::string> ids_;  // of all calls
+  absl::flat_hash_set<std::string> called_names_;       // the same
+  absl::flat_hash_set<std::string> ids_;                // of all calls
+  absl::flat_hash_map<std::string, int> next_numbers_;  // by id: the first that may be free behind it
   bool allows_thinking_ = true;
 
   // The turn that is being built.
@@ -73,6 +75,8 @@ class Conversation {
   json::array results_;      // a user's tool_results; they go first
   json::array content_;      // the rest
   std::vector<Call> calls_;  // of the assistant's last turn
+  CallIndex calls_by_id_;    // the client's
+  CallIndex calls_by_name_;
 };
 
 }  // namespace ccr::proxy

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -48,11 +49,6 @@ bool TakesOneSampler(std::string_view model) {
   return absl::StrContains(name, "claude") && !absl::StrContains(name, "claude-3");
 }
 
-bool HasTool(const json::array& tools, std::string_view name) {
-  return std::any_of(tools.begin(), tools.end(),
-                     [&](const json::value& tool) { return FindText(tool.get_object(), "name") == name; });
-}
-
 class AnthropicRequestBuilder {
  public:
   AnthropicRequestBuilder(const json::object& in, std::string_view model, Notes* notes)
@@ -84,6 +80,7 @@ class AnthropicRequestBuilder {
   Notes* const notes_;
   Conversation conversation_;
   json::object out_;
+  absl::flat_hash_set<std::string> tool_names_;
 };
 
 absl::Status AnthropicRequestBuilder::Build() {
@@ -170,7 +167,7 @@ void AnthropicRequestBuilder::AddTool(const json::value& value, json::array* too
   if (given_name.empty()) return AddNote(notes_, "tools: one that is no function was dropped");
   const std::string name = ToolName(given_name);
   if (name != given_name) AddNote(notes_, "tools.name: changed to a valid one");
-  if (HasTool(*tools, name)) return AddNote(notes_, "tools: a second one of the same name was dropped");
+  if (!tool_names_.insert(name).second) return AddNote(notes_, "tools: a second one of the same name was dropped");
   if (Find(*function, "strict") != nullptr) AddNote(notes_, "tools.strict: dropped");
   json::object out({{"name", name}}, out_.storage());
   const std::string_view description = FindText(*function, "description");
@@ -187,6 +184,7 @@ void AnthropicRequestBuilder::DeclareCalledTools(json::array* tools) {
   for (const std::string& name : conversation_.called()) {
     AddNote(notes_, "tools: those of the history were declared, none may be called");
     json::object schema({{"type", "object"}}, out_.storage());
+    tool_names_.insert(name);
     tools->emplace_back(json::object({{"name", name}, {"input_schema", std::move(schema)}}, out_.storage()));
   }
 }
@@ -216,7 +214,7 @@ std::optional<json::object> AnthropicRequestBuilder::ToolChoice(const json::valu
   const json::object* function = object == nullptr ? nullptr : FindObject(*object, "function");
   if (object != nullptr && function == nullptr) function = object;
   const std::string name = function == nullptr ? std::string() : ToolName(FindText(*function, "name"));
-  if (HasTool(out_["tools"].get_array(), name)) {
+  if (tool_names_.contains(name)) {
     return json::object({{"type", "tool"}, {"name", name}}, out_.storage());
   }
   AddNote(notes_, "tool_choice: dropped, it names none of the tools");

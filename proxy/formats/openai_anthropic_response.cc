@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <utility>
-#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -107,19 +107,21 @@ class BlockReader {
  private:
   void ReadCall(const json::object& block) {
     std::string id(FindText(block, "id"));
-    if (id.empty() || std::find(ids_.begin(), ids_.end(), id) != ids_.end()) id = absl::StrCat("call_", ids_.size());
+    if (id.empty() || ids_.contains(id)) id = absl::StrCat("call_", calls_);
     const std::string_view name = FindText(block, "name");
     if (name.empty()) has_nameless_call_ = true;
     std::string arguments;
     const json::object* input = FindObject(block, "input");
     AppendJson(input != nullptr ? *input : ToolInput(Find(block, "input"), block.storage(), notes_), &arguments);
     answer_.AddCall(id, name, arguments);
-    ids_.push_back(std::move(id));
+    ids_.insert(std::move(id));
+    ++calls_;
   }
 
   Notes* const notes_;
   OpenAiCompletion answer_;
-  std::vector<std::string> ids_;
+  absl::flat_hash_set<std::string> ids_;
+  size_t calls_ = 0;
   bool has_nameless_call_ = false;
 };
 

@@ -1,8 +1,9 @@
 #include "proxy/formats/openai_anthropic_stream.h"
 
+#include <cstddef>
+#include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
@@ -17,8 +18,7 @@ namespace {
 
 // A tool_use block that has not stopped.
 struct OpenCall {
-  uint64_t block;     // Anthropic's index
-  size_t call;        // OpenAI's index
+  size_t call = 0;    // OpenAI's index
   std::string input;  // stands for the arguments until the first of them came
 };
 
@@ -49,7 +49,6 @@ class AnthropicStream final : public StreamTranslator {
   void OpenTool(uint64_t index, const json::object& block, std::string* out);
   void AppendArguments(uint64_t index, std::string_view json, std::string* out);
   void CloseTool(OpenCall* call, std::string* out);
-  OpenCall* FindCall(uint64_t index);
 
   bool Answering(std::string* out);
   void EndAnswer(std::string_view stop_reason, std::string* out);
@@ -59,7 +58,8 @@ class AnthropicStream final : public StreamTranslator {
   SseParser parser_;
   Notes notes_;
   State state_ = State::kBefore;
-  std::vector<OpenCall> open_calls_;
+  std::map<uint64_t, OpenCall> open_calls_;  // by Anthropic's index
+  size_t held_bytes_ = 0;                    // their inputs
   size_t calls_ = 0;
   AnthropicUsage usage_;
 };
@@ -128,10 +128,10 @@ void AnthropicStream::OnBlockDelta(const json::object& event, std::string* out) 
 }
 
 void AnthropicStream::OnBlockStop(const json::object& event, std::string* out) {
-  OpenCall* call = FindCall(FindUint(event, "index"));
-  if (call == nullptr || !Answering(out)) return;
-  CloseTool(call, out);
-  open_calls_.erase(open_calls_.begin() + (call - open_calls_.data()));
+  const auto open = open_calls_.find(FindUint(event, "index"));
+  if (open == open_calls_.end() || !Answering(out)) return;
+  CloseTool(&open->second, out);
+  open_calls_.erase(open);
 }
 
 void AnthropicStream::OnMessageDelta(const json::object& event, std::string* out) {
@@ -152,28 +152,29 @@ void AnthropicStream::OnMessageStop(std::string* out) {
 void AnthropicStream::OpenTool(uint64_t index, const json::object& block, std::string* out) {
   const json::object* input = FindObject(block, "input");
   const std::string_view id = FindText(block, "id");
-  open_calls_.push_back({index, calls_, input == nullptr ? "{}" : ToJson(*input)});
+  OpenCall& call = open_calls_[index];
+  CloseTool(&call, out);
+  call = {calls_, input == nullptr ? "{}" : ToJson(*input)};
+  held_bytes_ += call.input.size();
+  if (calls_ == kMaxToolCalls || held_bytes_ > SseParser::kMaxEventBytes) {
+    return Fail(ErrorBody(Format::kOpenAi, 502, "the upstream sent more tool calls than can be held"), out);
+  }
   writer_.Call(calls_, id.empty() ? absl::StrCat("call_", calls_) : std::string(id), FindText(block, "name"), "", out);
   ++calls_;
 }
 
 void AnthropicStream::AppendArguments(uint64_t index, std::string_view json, std::string* out) {
-  OpenCall* call = FindCall(index);
-  if (call == nullptr || json.empty()) return;
-  call->input.clear();
-  writer_.Arguments(call->call, json, out);
+  const auto open = open_calls_.find(index);
+  if (open == open_calls_.end() || json.empty()) return;
+  held_bytes_ -= open->second.input.size();
+  open->second.input.clear();
+  writer_.Arguments(open->second.call, json, out);
 }
 
 void AnthropicStream::CloseTool(OpenCall* call, std::string* out) {
   if (!call->input.empty()) writer_.Arguments(call->call, call->input, out);
+  held_bytes_ -= call->input.size();
   call->input.clear();
-}
-
-OpenCall* AnthropicStream::FindCall(uint64_t index) {
-  for (OpenCall& call : open_calls_) {
-    if (call.block == index) return &call;
-  }
-  return nullptr;
 }
 
 // Whether parts of the answer may still come; sends the role chunk before the first of them.
@@ -186,7 +187,7 @@ bool AnthropicStream::Answering(std::string* out) {
 }
 
 void AnthropicStream::EndAnswer(std::string_view stop_reason, std::string* out) {
-  for (OpenCall& call : open_calls_) CloseTool(&call, out);
+  for (auto& [block, call] : open_calls_) CloseTool(&call, out);
   open_calls_.clear();
   writer_.Finish(FinishReason(stop_reason, calls_ > 0), out);
   state_ = State::kFinished;

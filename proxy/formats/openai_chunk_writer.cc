@@ -2,15 +2,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "proxy/core/json_text.h"
+#include "proxy/formats/json_util.h"
 #include "proxy/formats/sse.h"
 
 namespace ccr::proxy {
+namespace {
+
+constexpr size_t kMaxName = 256;
+
+}  // namespace
 
 void OpenAiChunkWriter::Begin(std::string_view id, std::string_view model) {
   head_ = R"(data: {"id":)";
-  head_ += JsonString(id.empty() ? "chatcmpl-0" : id);
+  head_ += JsonString(id.empty() ? "chatcmpl-0" : Utf8Prefix(id, kMaxName));
   absl::StrAppend(&head_, R"(,"object":"chat.completion.chunk","created":)", created_, R"(,"model":)");
-  head_ += JsonString(model_.empty() ? model : std::string_view(model_));
+  head_ += JsonString(Utf8Prefix(model_.empty() ? model : std::string_view(model_), kMaxName));
   head_ += R"(,"choices":)";
   tail_ = options_.include_usage ? "}],\"usage\":null}\n\n" : "}]}\n\n";
 }

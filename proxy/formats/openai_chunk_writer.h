@@ -18,7 +18,8 @@ class OpenAiChunkWriter {
   OpenAiChunkWriter(std::string_view model, int64_t created, const StreamOptions& options)
       : model_(model), created_(created), options_(options) {}
 
-  // What the upstream calls its answer and itself. Without it Role makes up an id.
+  // What the upstream calls its answer and itself, which each chunk repeats: the first 256 bytes of either. Without it
+  // Role makes up an id.
   void Begin(std::string_view id, std::string_view model);
   void Role(std::string* out);
   // `member` of the delta: content, reasoning_content or refusal. Nothing for an empty text.

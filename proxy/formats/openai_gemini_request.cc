@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -103,7 +104,7 @@ class GeminiRequestBuilder {
   void ToolChoice();
   void AllowedTools(const json::object& choice);
   void Call(std::string_view mode, json::array names);
-  bool HasFunction(std::string_view name) const;
+  bool HasFunction(std::string_view name) const { return function_names_.contains(ToAbsl(name)); }
   std::string ForcedName(const json::object& choice);
   void Limits();
   void Number(std::string_view from, std::string_view to, double least, double most);
@@ -118,8 +119,10 @@ class GeminiRequestBuilder {
   Notes* const notes_;
   json::object target_;
   json::array functions_;
+  absl::flat_hash_set<std::string> function_names_;
   json::object config_;
   ToolNames names_;
+  SchemaBudget schema_budget_;
 };
 
 absl::StatusOr<TranslatedRequest> GeminiRequestBuilder::Run() {
@@ -130,6 +133,7 @@ absl::StatusOr<TranslatedRequest> GeminiRequestBuilder::Run() {
   Stops();
   Thinking();
   ResponseFormat();
+  if (schema_budget_.exhausted()) AddNote(notes_, "tools, response_format: schemas too large, cut");
   NoteDropped();
   if (!config_.empty()) target_["generationConfig"] = std::move(config_);
   TranslatedRequest request;
@@ -193,19 +197,15 @@ void GeminiRequestBuilder::AddFunction(const json::object& function) {
   const std::string name = GeminiToolName(given, &names_);
   if (given.empty() || HasFunction(name)) return AddNote(notes_, "tools: one without a name of its own was dropped");
   if (FindBool(function, "strict")) AddNote(notes_, "tools.strict: dropped");
+  function_names_.insert(name);
   json::object declaration({{"name", name}}, storage_);
   const std::string_view description = FindText(function, "description");
   if (!description.empty()) declaration["description"] = description;
   if (const json::value* schema = Find(function, "parameters"); schema != nullptr) {
-    json::object parameters = GeminiParameters(*schema, storage_);
+    json::object parameters = GeminiParameters(*schema, storage_, &schema_budget_);
     if (parameters.contains("properties")) declaration["parameters"] = std::move(parameters);
   }
   functions_.emplace_back(std::move(declaration));
-}
-
-bool GeminiRequestBuilder::HasFunction(std::string_view name) const {
-  return std::any_of(functions_.begin(), functions_.end(),
-                     [name](const json::value& one) { return FindText(one.get_object(), "name") == name; });
 }
 
 std::string GeminiRequestBuilder::ForcedName(const json::object& choice) {
@@ -315,7 +315,7 @@ void GeminiRequestBuilder::ResponseFormat() {
   config_["responseMimeType"] = "application/json";
   const json::object* wrapped = FindObject(*format, "json_schema");
   const json::value* schema = wrapped == nullptr ? nullptr : Find(*wrapped, "schema");
-  if (schema != nullptr) config_["responseSchema"] = GeminiSchema(*schema, storage_);
+  if (schema != nullptr) config_["responseSchema"] = GeminiSchema(*schema, storage_, &schema_budget_);
 }
 
 void GeminiRequestBuilder::NoteDropped() {

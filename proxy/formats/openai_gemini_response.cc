@@ -131,11 +131,12 @@ absl::StatusOr<std::string> GeminiResponseToOpenAi(std::string_view body, int64_
 
   OpenAiCompletion answer;
   GeminiCallIds ids;
+  const uint64_t seed = StableHash(body);
   ReadGeminiParts(*response, notes, [&](GeminiPart kind, const json::object& part) {
     if (kind == GeminiPart::kThought) answer.reasoning += FindText(part, "text");
     if (kind == GeminiPart::kText) answer.text += FindText(part, "text");
     if (kind == GeminiPart::kCall) {
-      answer.AddCall(ids.Next(part, body), GeminiCallName(part), GeminiCallArguments(part));
+      answer.AddCall(ids.Next(part, seed), GeminiCallName(part), GeminiCallArguments(part));
     }
   });
   if (answer.text.empty() && !answer.has_calls()) (end.refused() ? answer.refusal : answer.text) = end.Explanation();
@@ -144,7 +145,7 @@ absl::StatusOr<std::string> GeminiResponseToOpenAi(std::string_view body, int64_
   std::string usage_json;
   usage.AppendOpenAi(&usage_json);
   const std::string_view id = FindText(*response, "responseId");
-  return answer.Write(id.empty() ? MadeUpId("chatcmpl-", body, 0) : id, FindText(*response, "modelVersion"), created,
+  return answer.Write(id.empty() ? MadeUpId("chatcmpl-", seed, 0) : id, FindText(*response, "modelVersion"), created,
                       end.OpenAi(answer.has_calls()), usage_json);
 }
 

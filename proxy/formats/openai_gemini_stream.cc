@@ -1,6 +1,8 @@
 #include "proxy/formats/openai_gemini_stream.h"
 
 #include <boost/json/monotonic_resource.hpp>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -32,7 +34,7 @@ class GeminiStream final : public StreamTranslator {
   enum class State { kBefore, kAnswer, kDone, kFailed };
 
   void OnEvent(const SseEvent& event, std::string* out);
-  void OnPart(GeminiPart kind, const json::object& part, std::string_view data, std::string* out);
+  void OnPart(GeminiPart kind, const json::object& part, uint64_t seed, std::string* out);
   void End(std::string* out);
   void Fail(int status, std::string_view message, std::string* out);
   bool over() const { return state_ == State::kDone || state_ == State::kFailed; }
@@ -41,7 +43,6 @@ class GeminiStream final : public StreamTranslator {
   SseParser parser_;
   State state_ = State::kBefore;
   bool answered_ = false;  // text or a call was written
-  size_t calls_ = 0;
   GeminiCallIds ids_;
   GeminiUsage usage_;
   GeminiEnd end_;
@@ -75,27 +76,33 @@ void GeminiStream::OnEvent(const SseEvent& event, std::string* out) {
   }
   if (state_ == State::kBefore) {
     const std::string_view id = FindText(*response, "responseId");
-    writer_.Begin(id.empty() ? MadeUpId("chatcmpl-", event.data, 0) : id, FindText(*response, "modelVersion"));
+    writer_.Begin(id.empty() ? MadeUpId("chatcmpl-", StableHash(event.data), 0) : id,
+                  FindText(*response, "modelVersion"));
     writer_.Role(out);
     state_ = State::kAnswer;
   }
   usage_.Read(*response);
   end_.Read(*response);
-  ReadGeminiParts(*response, nullptr,
-                  [&](GeminiPart kind, const json::object& part) { OnPart(kind, part, event.data, out); });
+  std::optional<uint64_t> seed;
+  ReadGeminiParts(*response, nullptr, [&](GeminiPart kind, const json::object& part) {
+    if (kind == GeminiPart::kCall && !seed) seed = StableHash(event.data);
+    OnPart(kind, part, seed.value_or(0), out);
+  });
 }
 
-void GeminiStream::OnPart(GeminiPart kind, const json::object& part, std::string_view data, std::string* out) {
+void GeminiStream::OnPart(GeminiPart kind, const json::object& part, uint64_t seed, std::string* out) {
+  if (over()) return;
   if (kind == GeminiPart::kThought) return writer_.Text("reasoning_content", FindText(part, "text"), out);
   answered_ = true;
   if (kind == GeminiPart::kText) return writer_.Text("content", FindText(part, "text"), out);
-  writer_.Call(calls_, ids_.Next(part, data), GeminiCallName(part), GeminiCallArguments(part), out);
-  ++calls_;
+  const size_t call = ids_.given();
+  if (call == kMaxToolCalls) return Fail(502, "the upstream sent too many tool calls", out);
+  writer_.Call(call, ids_.Next(part, seed), GeminiCallName(part), GeminiCallArguments(part), out);
 }
 
 void GeminiStream::End(std::string* out) {
   if (!answered_) writer_.Text(end_.refused() ? "refusal" : "content", end_.Explanation(), out);
-  writer_.Finish(end_.OpenAi(calls_ > 0), out);
+  writer_.Finish(end_.OpenAi(ids_.given() > 0), out);
   std::string usage;
   usage_.AppendOpenAi(&usage);
   writer_.End(usage, out);

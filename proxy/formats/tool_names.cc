@@ -48,9 +48,10 @@ void RestoreGemini(const ToolNames& names, json::object* candidate) {
 class ToolNameEdit : public ChunkEdit {
  public:
   explicit ToolNameEdit(ToolNames names) : names_(std::move(names)) {}
-  void OnChunk(json::object chunk, std::vector<json::object>* out) override {
+  absl::Status OnChunk(json::object chunk, std::vector<json::object>* out) override {
     RestoreToolNames(names_, &chunk);
     out->push_back(std::move(chunk));
+    return absl::OkStatus();
   }
 
  private:

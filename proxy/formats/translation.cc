@@ -1,12 +1,26 @@
 #include "proxy/formats/translation.h"
 
-#include <algorithm>
+#include "broker/base/absl_text.h"
 
 namespace ccr::proxy {
 
+void Notes::Add(std::string_view note) {
+  if (known_.contains(ToAbsl(note))) return;
+  if (notes_.size() == kMost) {
+    ++more_;
+    return;
+  }
+  known_.insert(std::string(note));
+  notes_.emplace_back(note);
+}
+
+void Notes::Add(const Notes& others) {
+  for (const std::string& note : others) Add(note);
+  more_ += others.more_;
+}
+
 void AddNote(Notes* notes, std::string_view note) {
-  if (notes == nullptr || std::find(notes->begin(), notes->end(), note) != notes->end()) return;
-  notes->emplace_back(note);
+  if (notes != nullptr) notes->Add(note);
 }
 
 const Notes& StreamTranslator::notes() const {

@@ -1,25 +1,59 @@
 // The seam between the proxy and the formats it translates.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 
 namespace ccr::proxy {
 
 // What a translation dropped or adapted, for the debug log: "field: what happened". Never holds content of the user.
-using Notes = std::vector<std::string>;
+// Each once, the first kMost of them; what would be more is counted. Not thread-safe.
+class Notes {
+ public:
+  static constexpr size_t kMost = 64;
+  using value_type = std::string;
+  using const_iterator = std::vector<std::string>::const_iterator;
+
+  Notes() = default;
+  Notes(std::initializer_list<std::string_view> notes) {
+    for (const std::string_view note : notes) Add(note);
+  }
+
+  void Add(std::string_view note);
+  void Add(const Notes& others);
+  void clear() { *this = Notes(); }
+
+  // In the order they were added.
+  const_iterator begin() const { return notes_.begin(); }
+  const_iterator end() const { return notes_.end(); }
+  size_t size() const { return notes_.size(); }
+  bool empty() const { return notes_.empty(); }
+  const std::string& operator[](size_t i) const { return notes_[i]; }
+  // How often something else was to be noted.
+  uint64_t more() const { return more_; }
+
+  bool operator==(const Notes& other) const { return notes_ == other.notes_ && more_ == other.more_; }
+
+ private:
+  std::vector<std::string> notes_;
+  absl::flat_hash_set<std::string> known_;  // the same
+  uint64_t more_ = 0;
+};
 
 // Seconds since the Unix epoch, for OpenAI's "created", which no other format has. Thread-safe.
 using UnixSeconds = std::function<int64_t()>;
 
-// Adds a note unless it is there already. `notes` may be null.
+// Adds a note. `notes` may be null.
 void AddNote(Notes* notes, std::string_view note);
 
 // Tools that have another name upstream: that one, and the client's.
@@ -38,9 +72,12 @@ struct TranslatedRequest {
 };
 
 // Turns the bytes of an upstream's SSE stream into the client's. Bytes may be split anywhere.
-// Cannot emit an invalid order of events, whatever comes in. Holds at most one event.
+// Cannot emit an invalid order of events, whatever comes in. Holds at most one event, and of an answer at most
+// kMaxToolCalls calls: a stream with more fails.
 class StreamTranslator {
  public:
+  static constexpr size_t kMaxToolCalls = 1024;
+
   virtual ~StreamTranslator() = default;
   // Appends to `out` what the bytes complete.
   virtual void Feed(std::string_view bytes, std::string* out) = 0;

@@ -48,6 +48,7 @@ void WriteHead(ResponseWriter& writer, const UpstreamHead& head, std::optional<a
 
 void LogNotes(const Notes& notes) {
   for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_answer", {{"note", note}});
+  if (notes.more() > 0) Log(LogLevel::kDebug, "translated_answer", {{"more_notes", std::to_string(notes.more())}});
 }
 
 }  // namespace

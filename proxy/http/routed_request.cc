@@ -168,6 +168,7 @@ absl::StatusOr<TranslatedRequest> RoutedRequest::Translate(const Translation& tr
   Notes notes;
   auto translated = translation.Request(body, model, &notes);
   for (const std::string& note : notes) Log(LogLevel::kDebug, "translated_request", {{"note", note}});
+  if (notes.more() > 0) Log(LogLevel::kDebug, "translated_request", {{"more_notes", std::to_string(notes.more())}});
   return translated;
 }
 

@@ -10,7 +10,9 @@
 namespace ccr::proxy {
 namespace {
 
+constexpr size_t kMaxCallBytes = size_t{4} << 20;
 constexpr size_t kMaxHeldBytes = size_t{16} << 20;
+constexpr size_t kMaxHeldCalls = StreamTranslator::kMaxToolCalls;
 
 void EditEnhanceToolResponse(const EditContext& context, json::object* body) {
   ForEachCall(body, [&context](json::object& call) {
@@ -24,17 +26,20 @@ void EditEnhanceToolResponse(const EditContext& context, json::object* body) {
   });
 }
 
-// Holds the arguments of each call until they are complete, which the finish_reason tells. Beyond kMaxHeldBytes
-// they pass as they are.
+// Holds the arguments of each call until they are complete, which the finish_reason tells.
 class RepairEdit : public ChunkEdit {
  public:
-  void OnChunk(json::object chunk, std::vector<json::object>* out) override {
+  absl::Status OnChunk(json::object chunk, std::vector<json::object>* out) override {
     json::array* choices = FindArray(chunk, "choices");
     for (size_t i = 0; choices != nullptr && i < choices->size(); ++i) {
       if (json::object* choice = (*choices)[i].if_object(); choice != nullptr) EditChoice(choice);
     }
-    last_ = chunk;
+    if (too_much_) {
+      return absl::ResourceExhaustedError("the provider's tool calls are longer than enhancetool holds to repair them");
+    }
+    if (!held_.empty()) last_ = chunk;
     out->push_back(std::move(chunk));
+    return absl::OkStatus();
   }
 
   void OnEnd(std::vector<json::object>* out) override {
@@ -76,13 +81,17 @@ class RepairEdit : public ChunkEdit {
   // Takes the arguments out. True when nothing is left of the call that the client needs.
   bool Hold(uint64_t choice, json::object* call) {
     json::object* function = FindObject(*call, "function");
-    if (function == nullptr || held_bytes_ > kMaxHeldBytes) return false;
+    if (function == nullptr) return false;
     const bool has_index = Find(*call, "index") != nullptr;
     const uint64_t index = has_index ? FindUint(*call, "index") : last_call_;
     last_call_ = index;
     const std::string_view piece = FindText(*function, "arguments");
+    std::string& held = held_[{choice, index}];
     held_bytes_ += piece.size();
-    held_[{choice, index}].append(piece);
+    too_much_ |=
+        held.size() + piece.size() > kMaxCallBytes || held_bytes_ > kMaxHeldBytes || held_.size() > kMaxHeldCalls;
+    if (too_much_) return false;
+    held += piece;
     if (FindText(*function, "name").empty() && FindText(*call, "id").empty()) return true;
     (*function)["arguments"] = "";
     return false;
@@ -101,6 +110,7 @@ class RepairEdit : public ChunkEdit {
 
   std::map<Key, std::string> held_;
   size_t held_bytes_ = 0;
+  bool too_much_ = false;
   uint64_t last_call_ = 0;
   json::object last_;  // the chunk that tells how others look
 };

@@ -1,6 +1,7 @@
 #include "proxy/formats/transformers/exit_text.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "proxy/formats/json_util.h"
@@ -9,7 +10,7 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr std::string_view kMember = "\"response\"";
+constexpr std::array<std::string_view, 4> kBeforeText = {"{", "\"response\"", ":", "\""};
 
 // Whether an escape is the first half of a surrogate pair.
 bool BeginsPair(std::string_view escape) {
@@ -44,18 +45,18 @@ std::string ExitText::Feed(std::string_view piece) {
 
 std::string ExitText::Finish() {
   const State state = std::exchange(state_, State::kOver);
-  return state == State::kBefore ? Whole(arguments_) : std::string();
+  return state == State::kBefore || state == State::kOther ? Whole(arguments_) : std::string();
 }
 
 void ExitText::SeekText() {
-  size_t pos = 0;
-  for (const std::string_view expected :
-       {std::string_view("{"), kMember, std::string_view(":"), std::string_view("\"")}) {
-    pos = arguments_.find_first_not_of(" \t\r\n", pos);
-    if (pos == std::string::npos || arguments_.compare(pos, expected.size(), expected) != 0) return;
-    pos += expected.size();
+  for (; expected_ < kBeforeText.size(); ++expected_) {
+    const std::string_view expected = kBeforeText[expected_];
+    decoded_ = std::min(arguments_.find_first_not_of(" \t\r\n", decoded_), arguments_.size());
+    const std::string_view found = std::string_view(arguments_).substr(decoded_, expected.size());
+    if (!expected.starts_with(found)) state_ = State::kOther;
+    if (found != expected) return;
+    decoded_ += expected.size();
   }
-  decoded_ = pos;
   state_ = State::kInText;
 }
 

@@ -18,16 +18,19 @@ class ExitText {
   std::string Feed(std::string_view piece);
   // No more pieces: what is left.
   std::string Finish();
+  // Bytes of the arguments that are kept: all while they may look otherwise.
+  size_t held() const { return arguments_.size(); }
 
  private:
-  enum class State { kBefore, kInText, kOver };
+  enum class State { kBefore, kOther, kInText, kOver };
 
   void SeekText();
   std::string Decode();
 
   State state_ = State::kBefore;
   std::string arguments_;
-  size_t decoded_ = 0;  // bytes of arguments_ that are done with
+  size_t decoded_ = 0;   // bytes of arguments_ that are done with
+  size_t expected_ = 0;  // which part of what stands before the text comes next, at decoded_
 };
 
 }  // namespace ccr::proxy

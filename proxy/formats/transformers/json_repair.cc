@@ -175,8 +175,11 @@ class LenientReader {
   }
 
   std::string_view BareText(std::string_view ends) {
-    const size_t end =
-        std::min({text_.find_first_of(ends, pos_), text_.find('\n', pos_), text_.find("/*", pos_), text_.size()});
+    size_t end = pos_;
+    while (end < text_.size() && text_[end] != '\n' && ends.find(text_[end]) == std::string_view::npos &&
+           text_.substr(end, 2) != "/*") {
+      ++end;
+    }
     const std::string_view text = Trim(text_.substr(pos_, end - pos_));
     pos_ = end;
     return text;

@@ -20,8 +20,8 @@ void EditOpenRouterRequest(const EditContext& context, json::object* body) {
 // An error in mid-stream comes as the finish_reason of a chunk.
 class ErrorEdit : public ChunkEdit {
  public:
-  void OnChunk(json::object chunk, std::vector<json::object>* out) override {
-    ids_->OnChunk(IsError(chunk) ? AsError(chunk) : std::move(chunk), out);
+  absl::Status OnChunk(json::object chunk, std::vector<json::object>* out) override {
+    return ids_->OnChunk(IsError(chunk) ? AsError(chunk) : std::move(chunk), out);
   }
 
  private:

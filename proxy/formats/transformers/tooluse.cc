@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kExitTool = "ExitTool";
 constexpr size_t kMaxTools = 128;
+constexpr size_t kMaxExits = 64;
+constexpr size_t kMaxExitBytes = size_t{4} << 20;
 constexpr std::string_view kReminder =
     "<system-reminder>Tool mode is on: go on with the task by calling the tool that fits it best. Where no tool fits, "
     "or nothing is left to do, call ExitTool with your answer to the user; there is no other way to answer in plain "
@@ -89,10 +91,12 @@ void EditToolUseResponse(const EditContext&, json::object* body) {
 // The first choice alone: no stream of a model that calls tools has more.
 class ExitEdit : public ChunkEdit {
  public:
-  void OnChunk(json::object chunk, std::vector<json::object>* out) override {
+  absl::Status OnChunk(json::object chunk, std::vector<json::object>* out) override {
     json::array* choices = FindArray(chunk, "choices");
     json::object* choice = choices == nullptr || choices->empty() ? nullptr : (*choices)[0].if_object();
     if (choice == nullptr || EditChoice(choice)) out->push_back(std::move(chunk));
+    if (!too_much_) return absl::OkStatus();
+    return absl::ResourceExhaustedError("the provider calls ExitTool more often, or longer, than tooluse holds");
   }
 
  private:
@@ -104,7 +108,9 @@ class ExitEdit : public ChunkEdit {
     if (!exits_.empty()) {
       json::value& last = (*choice)["delta"];
       if (!last.is_object()) last = json::object();
-      for (Exit& exit : exits_) AppendContent(exit.text.Finish(), &last.get_object());
+      std::string text;
+      for (Exit& exit : exits_) text += exit.text.Finish();
+      AppendContent(text, &last.get_object());
       if (!has_others_) EndAsText(choice);
     }
     return true;
@@ -119,6 +125,7 @@ class ExitEdit : public ChunkEdit {
     for (json::value& call : *calls) {
       if (Exit* exit = ExitOf(call); exit != nullptr) {
         text += exit->text.Feed(ArgumentsOf(call));
+        too_much_ |= exit->text.held() > kMaxExitBytes;
       } else {
         Renumber(&call);
         others.push_back(std::move(call));
@@ -145,7 +152,11 @@ class ExitEdit : public ChunkEdit {
     const bool has_index = Find(call.get_object(), "index") != nullptr;
     const uint64_t index = has_index ? FindUint(call.get_object(), "index") : last_index_;
     last_index_ = index;
-    if (NameOf(call) == kExitTool) exits_.push_back({index, {}});
+    if (NameOf(call) == kExitTool) {
+      too_much_ |= exits_.size() == kMaxExits;
+      if (too_much_) return nullptr;
+      exits_.push_back({index, {}});
+    }
     if (!NameOf(call).empty() && NameOf(call) != kExitTool) return nullptr;
     const auto exit = std::find_if(exits_.rbegin(), exits_.rend(), [index](const Exit& e) { return e.index == index; });
     return exit == exits_.rend() ? nullptr : &*exit;
@@ -163,6 +174,7 @@ class ExitEdit : public ChunkEdit {
   std::vector<Exit> exits_;
   uint64_t last_index_ = 0;
   bool has_others_ = false;
+  bool too_much_ = false;
 };
 
 std::unique_ptr<ChunkEdit> MakeToolUseEdit() {

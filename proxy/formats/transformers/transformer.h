@@ -11,8 +11,14 @@
 // | groq                | no cache_control, no $schema in tools; reasoning_effort for    | as openrouter                        |
 // |                     | gpt-oss models only                                            |                                      |
 // | cerebras            | as groq; texts in one piece; no penalties, no logit_bias       |                                      |
-// | tooluse             | with tools: a reminder, ExitTool, tool_choice required         | the call of ExitTool becomes text    |
-// | enhancetool         |                                                                | arguments of calls are repaired JSON |
+// | tooluse             | with tools: a reminder, ExitTool, tool_choice required         | the call of ExitTool becomes text; a |
+// |                     |                                                                | stream with more than 64 of them, or |
+// |                     |                                                                | 4 MiB of one to hold, ends with an   |
+// |                     |                                                                | error                                |
+// | enhancetool         |                                                                | arguments of calls are repaired JSON;|
+// |                     |                                                                | a stream holds them: 4 MiB of a call,|
+// |                     |                                                                | 16 MiB and 1024 calls in all, beyond |
+// |                     |                                                                | them it ends with an error           |
 // | reasoning           | reasoning_effort -> thinking and enable_thinking as well;      |                                      |
 // |                     | {enable: false} turns it off; reasoning goes back as deepseek  |                                      |
 // | maxtoken *+         | max_tokens at most {max_tokens}                                |                                      |
@@ -34,6 +40,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "proxy/core/routing_table.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/translation.h"
@@ -52,8 +59,9 @@ struct EditContext {
 class ChunkEdit {
  public:
   virtual ~ChunkEdit() = default;
-  // Appends what takes the chunk's place.
-  virtual void OnChunk(json::object chunk, std::vector<json::object>* out) = 0;
+  // Appends what takes the chunk's place. ResourceExhausted where that would need more than may be held: the stream
+  // then ends with an error.
+  virtual absl::Status OnChunk(json::object chunk, std::vector<json::object>* out) = 0;
   // No more chunks come: appends what was held.
   virtual void OnEnd(std::vector<json::object>* /*out*/) {}
 };

@@ -12,7 +12,8 @@ namespace {
 
 // Both as JSON; the result must be valid too.
 std::string Reduced(std::string_view schema) {
-  const json::object reduced = GeminiSchema(json::parse({schema.data(), schema.size()}), {});
+  SchemaBudget budget;
+  const json::object reduced = GeminiSchema(json::parse({schema.data(), schema.size()}), {}, &budget);
   EXPECT_EQ(CheckGeminiSchema(ToJson(reduced)), "");
   return ToJson(reduced);
 }
@@ -74,7 +75,8 @@ TEST(GeminiSchema, WhatRefersToItselfIsCut) {
 
 TEST(GeminiSchema, ParametersAreAnObject) {
   const auto parameters = [](std::string_view schema) {
-    return ToJson(GeminiParameters(json::parse({schema.data(), schema.size()}), {}));
+    SchemaBudget budget;
+    return ToJson(GeminiParameters(json::parse({schema.data(), schema.size()}), {}, &budget));
   };
   EXPECT_EQ(parameters(R"({"type":"string"})"), R"({"type":"OBJECT"})");
   EXPECT_EQ(parameters(R"({"type":"object","properties":{}})"), R"({"type":"OBJECT"})");
@@ -116,9 +118,10 @@ TEST(GeminiSchema, AnythingBecomesAValidSchema) {
   for (uint64_t seed = first; seed < first + Rounds(2000); ++seed) {
     Dice dice(seed);
     const std::string schema = json::serialize(RandomSchema(dice));
-    const json::object reduced = GeminiSchema(json::parse(schema), {});
+    SchemaBudget budget;
+    const json::object reduced = GeminiSchema(json::parse(schema), {}, &budget);
     ASSERT_EQ(CheckGeminiSchema(ToJson(reduced)), "") << "seed " << seed << " " << schema;
-    const json::object parameters = GeminiParameters(json::parse(schema), {});
+    const json::object parameters = GeminiParameters(json::parse(schema), {}, &budget);
     ASSERT_EQ(CheckGeminiSchema(ToJson(parameters)), "") << "seed " << seed << " " << schema;
   }
 }

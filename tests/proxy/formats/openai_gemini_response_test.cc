@@ -159,17 +159,15 @@ TEST(GeminiErrors, KeepTheirWording) {
 TEST(GeminiCallIds, AreUniqueWhateverTheUpstreamSays) {
   const json::value part = ParseJson(R"({"functionCall":{"name":"f","id":"a"},"thoughtSignature":"QQ=="})").value();
   GeminiCallIds ids;
-  EXPECT_EQ(ids.Next(part.as_object(), "seed"), "gid_a__sig_QQ");
-  const std::string second = ids.Next(part.as_object(), "seed");
+  EXPECT_EQ(ids.Next(part.as_object(), 1), "gid_a__sig_QQ");
+  const std::string second = ids.Next(part.as_object(), 1);
   EXPECT_TRUE(second.starts_with("call_"));
   EXPECT_EQ(ReadGeminiCallId(second).signature, "QQ==");
-  EXPECT_NE(ids.Next(part.as_object(), "seed"), second);
+  EXPECT_NE(ids.Next(part.as_object(), 1), second);
 }
 
 TEST(GeminiCallId, CarriesIdAndSignature) {
-  const auto id_of = [](std::string_view part) {
-    return MakeGeminiCallId(ParseJson(part).value().as_object(), "seed", 0);
-  };
+  const auto id_of = [](std::string_view part) { return MakeGeminiCallId(ParseJson(part).value().as_object(), 1, 0); };
   const std::string plain = id_of(R"({"functionCall":{"name":"f"}})");
   EXPECT_TRUE(plain.starts_with("call_"));
   EXPECT_EQ(ReadGeminiCallId(plain).id, "");
@@ -184,8 +182,8 @@ TEST(GeminiCallId, CarriesIdAndSignature) {
   EXPECT_TRUE(id_of(R"({"functionCall":{"name":"f","id":"a__sig_b"}})").starts_with("call_"));
   EXPECT_EQ(id_of(R"({"functionCall":{"name":"f","id":"a"},"thoughtSignature":"not base64"})"), "gid_a");
   EXPECT_EQ(ReadGeminiCallId("toolu_01").id, "");
-  EXPECT_NE(MakeGeminiCallId({}, "seed", 0), MakeGeminiCallId({}, "seed", 1));
-  EXPECT_NE(MakeGeminiCallId({}, "seed", 0), MakeGeminiCallId({}, "other", 0));
+  EXPECT_NE(MakeGeminiCallId({}, 1, 0), MakeGeminiCallId({}, 1, 1));
+  EXPECT_NE(MakeGeminiCallId({}, 1, 0), MakeGeminiCallId({}, 2, 0));
 }
 
 }  // namespace
