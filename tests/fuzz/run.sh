@@ -16,6 +16,7 @@ seeds() {
   case $1 in
     client_request) echo tests/fuzz/seeds/http ;;
     json5) echo tests/fuzz/seeds/config ;;
+    provider_answer) echo tests/fuzz/seeds/answer ;;
     sse | stream_opening | *_stream) echo tests/fuzz/seeds/stream ;;
     usage_scanner) echo tests/fuzz/seeds/stream tests/fuzz/seeds/response ;;
     *) echo tests/fuzz/seeds/request tests/fuzz/seeds/response ;;
