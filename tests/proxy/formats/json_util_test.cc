@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/monotonic_resource.hpp>
+#include <cstddef>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace ccr::proxy {
 namespace {
@@ -89,6 +93,22 @@ TEST(JsonEndFinder, CannotTellTheEndOfAScalar) {
   JsonEndFinder finder;
   EXPECT_EQ(finder.Feed("\"{}\""), 4u);
   EXPECT_FALSE(finder.closed());
+}
+
+// The address of an object is what its hashes differ by.
+TEST(ParseJson, PlacesObjectsWhereNobodyCanTell) {
+  std::vector<unsigned char> buffer(size_t{1} << 20);
+  std::set<std::ptrdiff_t> places;
+  constexpr int kTexts = 20;
+  for (int i = 0; i < kTexts; ++i) {
+    json::monotonic_resource memory(buffer.data(), buffer.size());
+    const std::string text = R"({"a":")" + std::string(20'000, static_cast<char>('a' + i)) + "\"}";
+    const absl::StatusOr<json::value> value = ParseJson(text, &memory);
+    ASSERT_TRUE(value.ok());
+    const void* const object = &*value->get_object().begin();
+    places.insert(static_cast<const unsigned char*>(object) - buffer.data());
+  }
+  EXPECT_GT(places.size(), size_t{kTexts} / 2);
 }
 
 }  // namespace
