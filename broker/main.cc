@@ -21,6 +21,8 @@
 #include "broker/base/config.h"
 #include "broker/base/log.h"
 #include "broker/base/metrics_server.h"
+#include "broker/base/process_limits.h"
+#include "broker/base/secret_memory.h"
 #include "broker/base/shutdown.h"
 #include "broker/service/broker_service.h"
 #include "broker/service/config_watcher.h"
@@ -106,6 +108,10 @@ absl::Status CannotServe(const std::string& address, const absl::Status& status)
 
 int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
+  if (!ccr::SecretsAreLocked()) {
+    ccr::Log(ccr::LogLevel::kInfo, "keys_not_locked",
+             {{"why", "the limit of locked memory (ulimit -l) is too low for all keys: they may be swapped out"}});
+  }
   const ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls, config.broker.identities};
   const std::string addresses = absl::StrJoin(listen.listen, ", ");
   const auto metrics_listen = ccr::ParseHostPort(config.broker.metrics_listen);
@@ -168,6 +174,8 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
 int main(int argc, char** argv) {
   // Debian's Abseil would look for deadlocks at every lock that gRPC takes.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  ccr::ProtectProcess();
+  ccr::RaiseOpenFiles();
   ccr::SignalWatcher signals;
   Flags flags;
   CLI::App app("Owns the keys of LLM providers and leases them: one to each request.", "ccr-broker");

@@ -19,6 +19,7 @@
 #include "broker/base/clock.h"
 #include "broker/base/log.h"
 #include "broker/base/metrics_server.h"
+#include "broker/base/process_limits.h"
 #include "broker/base/shutdown.h"
 #include "proxy/bridge/broker_bridge.h"
 #include "proxy/bridge/routing_feed.h"
@@ -141,6 +142,8 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Each thread that waits for the broker then watches its own connection; by default gRPC's threads hand that around.
   setenv("GRPC_POLL_STRATEGY", "poll", 0);
+  ccr::ProtectProcess();
+  ccr::RaiseOpenFiles();
   ccr::SignalWatcher signals;
   ccr::proxy::Flags flags;
   CLI::App app("The HTTP edge: leases a key from ccr-broker for each request and streams the provider's answer.",

@@ -21,15 +21,19 @@ absl::Status SystemError(int code) {
   return absl::UnavailableError(absl::StrCat("cannot be read: ", std::strerror(code)));
 }
 
-// Everything up to the end, or one byte more than allowed.
+constexpr size_t kReadBytes = 65536;
+
+// Everything up to the end, or one byte more than allowed. Without a buffer of its own, which would keep secrets.
 absl::Status ReadAll(int fd, size_t max_bytes, std::string* out) {
   while (out->size() <= max_bytes) {
-    char buffer[65536];
-    const ssize_t got = read(fd, buffer, std::min(sizeof(buffer), max_bytes + 1 - out->size()));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SystemError(errno);
+    const size_t had = out->size();
+    out->resize(std::min(max_bytes + 1, had + kReadBytes));
+    const ssize_t got = read(fd, out->data() + had, out->size() - had);
+    const int error = errno;
+    out->resize(had + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && error == EINTR) continue;
+    if (got < 0) return SystemError(error);
     if (got == 0) return absl::OkStatus();
-    out->append(buffer, static_cast<size_t>(got));
   }
   return absl::InvalidArgumentError(absl::StrCat("is larger than ", max_bytes, " bytes"));
 }
@@ -43,6 +47,7 @@ absl::StatusOr<FileContent> ReadFileContent(const std::string& path, size_t max_
   std::string text;
   absl::Status status = fstat(fd, &info) == 0 ? absl::OkStatus() : SystemError(errno);
   if (status.ok() && S_ISDIR(info.st_mode)) status = absl::InvalidArgumentError("is a folder: name the file in it");
+  text.reserve(std::min(static_cast<size_t>(info.st_size), max_bytes) + 2 * kReadBytes);  // not moved while it grows
   if (status.ok()) status = ReadAll(fd, max_bytes, &text);
   close(fd);
   Secret content(std::move(text));

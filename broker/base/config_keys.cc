@@ -58,7 +58,7 @@ std::optional<Secret> ReadKeyFile(MapReader* fields, const Place& place, const K
     problems.Warn(place, absl::StrCat("every user can read the key file: run chmod 600 ", path));
   }
   const std::string_view text = content->text.Reveal();
-  return Checked(Secret(std::string(text.substr(0, text.find_last_not_of("\r\n") + 1))), place, &problems);
+  return Checked(Secret(text.substr(0, text.find_last_not_of("\r\n") + 1)), place, &problems);
 }
 
 void CheckKeyName(const KeyConfig& key, const Place& place, ProblemList* problems) {

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "broker/base/secret_memory.h"
+
 namespace ccr {
 namespace {
 
@@ -29,14 +31,29 @@ std::string Hex(const unsigned char* bytes, size_t size) {
 
 }  // namespace
 
+Secret::Secret(std::string_view text) : size_(text.size()) {
+  if (text.empty()) return;
+  data_ = AllocateSecret(size_);
+  std::memcpy(data_, text.data(), size_);
+}
+
+Secret::Secret(std::string&& text) : Secret(std::string_view(text)) {
+  WipeText(&text);
+}
+
 void Secret::Wipe() {
-  // Up to the capacity: the string may have been longer before.
-  if (value_.capacity() > 0) explicit_bzero(value_.data(), value_.capacity());
-  value_.clear();
+  if (data_ != nullptr) FreeSecret(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }
 
 bool Secret::EqualsConstantTime(std::string_view other) const {
-  return value_.size() == other.size() && sodium_memcmp(value_.data(), other.data(), other.size()) == 0;
+  return size_ == other.size() && sodium_memcmp(data_, other.data(), size_) == 0;
+}
+
+void WipeText(std::string* text) {
+  // Up to the capacity: it may have been longer before.
+  text->resize(text->capacity());
+  explicit_bzero(text->data(), text->size());
+  text->clear();
 }
 
 Fingerprinter::Fingerprinter(Secret salt) : salt_(std::move(salt)) {

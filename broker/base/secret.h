@@ -10,12 +10,16 @@
 
 namespace ccr {
 
-// Owns the characters of a secret and wipes them when it ends. It cannot be printed, streamed or formatted; the one way
-// to the characters is Reveal(), which is easy to find in a review. Copying is explicit: Clone(). Thread-compatible.
+// Owns the characters of a secret, in memory made for it (secret_memory.h), and wipes them when it ends; what it was
+// moved from keeps none. It cannot be printed, streamed or formatted; the one way to the characters is Reveal(), which
+// is easy to find in a review. Copying is explicit: Clone(). Thread-compatible.
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string value) : value_(std::move(value)) {}
+  explicit Secret(std::string_view text);
+  explicit Secret(const char* text) : Secret(std::string_view(text)) {}
+  explicit Secret(const std::string& text) : Secret(std::string_view(text)) {}
+  explicit Secret(std::string&& text);  // wipes `text`
   ~Secret() { Wipe(); }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
@@ -28,20 +32,27 @@ class Secret {
     return *this;
   }
 
-  Secret Clone() const { return Secret(value_); }
-  std::string_view Reveal() const { return value_; }
-  bool empty() const { return value_.empty(); }
+  Secret Clone() const { return Secret(Reveal()); }
+  std::string_view Reveal() const { return {data_, size_}; }
+  bool empty() const { return size_ == 0; }
 
   // Takes time that does not depend on where the two differ.
   bool EqualsConstantTime(std::string_view other) const;
 
-  void swap(Secret& other) noexcept { value_.swap(other.value_); }
+  void swap(Secret& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
 
  private:
   void Wipe();
 
-  std::string value_;
+  char* data_ = nullptr;
+  size_t size_ = 0;
 };
+
+// Overwrites all that `text` holds, its spare capacity too, and empties it.
+void WipeText(std::string* text);
 
 std::ostream& operator<<(std::ostream&, const Secret&) = delete;
 

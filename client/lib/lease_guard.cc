@@ -1,17 +1,11 @@
 #include "client/lib/lease_guard.h"
 
-#include <string.h>
-
 #include <utility>
 
 namespace ccr::client {
 
 Secret TakeSecret(v1::LeaseResponse& lease) {
-  std::string& key = *lease.mutable_credential()->mutable_secret();
-  Secret secret(key);
-  explicit_bzero(key.data(), key.size());
-  key.clear();
-  return secret;
+  return Secret(std::move(*lease.mutable_credential()->mutable_secret()));
 }
 
 LeaseGuard::LeaseGuard(v1::LeaseResponse lease, Reporter reporter)

@@ -1,11 +1,17 @@
 #include "broker/base/secret.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <type_traits>
+#include <vector>
+
+#include "broker/base/secret_memory.h"
 
 namespace ccr {
 namespace {
@@ -26,6 +32,57 @@ TEST(SecretTest, MovesEmptyTheSource) {
   EXPECT_EQ(b.Reveal(), "canary-key-a1");
   EXPECT_TRUE(a.empty());  // NOLINT(bugprone-use-after-move)
   EXPECT_EQ(b.Clone().Reveal(), b.Reveal());
+}
+
+TEST(SecretTest, WhatItWasMadeFromAndWhereItWasKeepNothing) {
+  const std::string pattern = "key-a1";  // short: kept inside std::string
+  std::string text = pattern;
+  const char* const characters = text.data();
+  const char* place = nullptr;
+  {
+    Secret secret(std::move(text));
+    EXPECT_EQ(std::string(characters, pattern.size()), std::string(pattern.size(), '\0'));
+    alignas(Secret) char box[sizeof(Secret)];
+    auto* moved = new (box) Secret(std::move(secret));
+    place = moved->Reveal().data();
+    EXPECT_EQ(moved->Reveal(), pattern);
+    moved->~Secret();
+    EXPECT_EQ(std::string_view(box, sizeof(box)).find(pattern), std::string_view::npos);
+  }
+  EXPECT_NE(std::string_view(place, pattern.size()), pattern);
+}
+
+TEST(SecretTest, IsNotSwappedNorDumped) {
+  const Secret secret("canary-key-a1");
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  std::string flags;
+  for (std::string line; flags.empty() && std::getline(maps, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    const auto at = reinterpret_cast<uintptr_t>(secret.Reveal().data());
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) inside = begin <= at && at < end;
+    if (inside && line.starts_with("VmFlags:")) flags = line;
+  }
+  EXPECT_NE(flags.find(" lo"), std::string::npos) << flags;
+  EXPECT_NE(flags.find(" dd"), std::string::npos) << flags;
+}
+
+void ExitWithManySecrets() {
+  const rlimit low{128 * 1024, 128 * 1024};
+  if (setrlimit(RLIMIT_MEMLOCK, &low) != 0 || (getuid() == 0 && setuid(65534) != 0)) _exit(1);
+  std::vector<Secret> few;
+  for (int i = 0; i < 300; ++i) few.emplace_back("canary-key-of-some-length-" + std::to_string(i));
+  const bool locked = SecretsAreLocked();
+  std::vector<Secret> many;
+  for (int i = 0; i < 20000; ++i) many.emplace_back("canary-key-of-some-length-" + std::to_string(i));
+  _exit(locked && !SecretsAreLocked() && many.back().Reveal() == "canary-key-of-some-length-19999" ? 7 : 1);
+}
+
+// In a process of its own: the limit is not raised again.
+TEST(SecretDeathTest, ThousandsAreKeptWhateverTheLimitOfLockedMemory) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(ExitWithManySecrets(), testing::ExitedWithCode(7), "");
 }
 
 TEST(SecretTest, ComparesWhole) {
