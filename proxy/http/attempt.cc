@@ -112,6 +112,7 @@ bool Attempt::OnData(std::string_view bytes) {
     }
     BeginRelay();
   }
+  LeaveBody();
   Relay(bytes);
   if (stream_ != nullptr && stream_->failed()) {
     StopTransfer();
@@ -121,6 +122,13 @@ bool Attempt::OnData(std::string_view bytes) {
   }
   paused_ = writer_.full();
   return !paused_;
+}
+
+// What is relayed is not tried again.
+void Attempt::LeaveBody() {
+  if (!body_needed_ || transfer_ == nullptr || !UpstreamClient::Uploaded(transfer_)) return;
+  body_needed_ = false;
+  owner_.OnBodyUnneeded();
 }
 
 bool Attempt::HoldsBody() const {

@@ -50,10 +50,11 @@ class Attempt final : public UpstreamHandler {
   static constexpr size_t kMaxTranslatedBody = 50 * 1024 * 1024;
   static constexpr absl::Duration kHeadHold = absl::Seconds(10);
 
-  // Called at most once, as the last thing an attempt does.
+  // Each is called at most once, the last two as the last thing an attempt does.
   class Owner {
    public:
     virtual ~Owner() = default;
+    virtual void OnBodyUnneeded() = 0;                     // nothing reads the request's body any more
     virtual void OnAnswer(AttemptAnswer answer) = 0;       // nothing was relayed
     virtual void OnRelayed(const Evidence& evidence) = 0;  // relayed to its end, or as far as it came
   };
@@ -104,6 +105,7 @@ class Attempt final : public UpstreamHandler {
   void BeginRelay();
   void RelayTranslated(const UpstreamResult& result);
   void Relay(std::string_view bytes);
+  void LeaveBody();
   void EndStream(bool cut);
   void BreakOff(std::string_view message);
   void RefuseAnswer(std::string_view message);
@@ -121,6 +123,7 @@ class Attempt final : public UpstreamHandler {
   const absl::Time started_;
   UpstreamClient::Transfer* transfer_ = nullptr;
   State state_ = State::kWaiting;
+  bool body_needed_ = true;
   bool paused_ = false;
   UpstreamHead head_;
   absl::Time head_at_;

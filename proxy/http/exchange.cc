@@ -53,7 +53,7 @@ std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::opti
 
 }  // namespace
 
-Exchange::Exchange(Server& server, ResponseWriter& writer, const Request& request, const Target& target,
+Exchange::Exchange(Server& server, ResponseWriter& writer, Request& request, const Target& target,
                    std::function<void()> done)
     : server_(server),
       writer_(writer),
@@ -214,6 +214,11 @@ UpstreamRequest Exchange::BuildRequest(const Lease& lease, std::string url) cons
   request.total_timeout = deadline_ - server_.clock.Now() + kTransferSlack;
   request.proxy_url = table_->proxy_url;
   return request;
+}
+
+void Exchange::OnBodyUnneeded() {
+  routed_.DropBody();
+  request_.DropBody();
 }
 
 void Exchange::OnRelayed(const Evidence& evidence) {

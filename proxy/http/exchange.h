@@ -20,7 +20,8 @@
 
 namespace ccr::proxy {
 
-// Routes, leases, tries, relays, reports. Each lease it was granted is reported exactly once.
+// Routes, leases, tries, relays, reports. The request's body is dropped as soon as it cannot be needed again. Each
+// lease it was granted is reported exactly once.
 //
 //   Start -> own page or error
 //         -> lease -> attempt -> relayed -> report
@@ -33,8 +34,7 @@ class Exchange final : private Attempt::Owner {
   // `request` is complete, as far as its endpoint needs it, and admitted; it and `target`, which is its own, outlive
   // the exchange. There is a routing table when the target's endpoint needs one. `done` is called once the answer is
   // complete in `writer`, never from the constructor. It must not destroy the exchange.
-  Exchange(Server& server, ResponseWriter& writer, const Request& request, const Target& target,
-           std::function<void()> done);
+  Exchange(Server& server, ResponseWriter& writer, Request& request, const Target& target, std::function<void()> done);
   ~Exchange() override;  // the client is gone when it is not done: cancels and reports
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -45,6 +45,7 @@ class Exchange final : private Attempt::Owner {
   bool done() const { return done_called_; }
 
  private:
+  void OnBodyUnneeded() override;
   void OnAnswer(AttemptAnswer answer) override;
   void OnRelayed(const Evidence& evidence) override;
 
@@ -75,7 +76,7 @@ class Exchange final : private Attempt::Owner {
 
   Server& server_;
   ResponseWriter& writer_;
-  const Request& request_;
+  Request& request_;
   const std::function<void()> done_;
   const absl::Time started_;
   const Target& target_;

@@ -172,6 +172,11 @@ absl::StatusOr<TranslatedRequest> RoutedRequest::Translate(const Translation& tr
   return translated;
 }
 
+void RoutedRequest::DropBody() {
+  body_.clear();
+  translated_.body = std::string();
+}
+
 const Translation* RoutedRequest::translation() const {
   if (edited_ && (translation_ != nullptr || edited_->EditsAnswers())) return &*edited_;
   return translation_;

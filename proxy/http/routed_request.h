@@ -53,6 +53,8 @@ class RoutedRequest {
   // Without any credential of the client's, whatever the header `credential_header` is called that ours goes into.
   Headers UpstreamHeaders(std::string_view credential_header) const;
   const std::vector<std::string_view>& body() const { return body_; }
+  // There will be no other try: neither the request's body is needed, nor what was made of it.
+  void DropBody();
 
   // For good answers, and for errors; nullptr when bytes pass as they are.
   const Translation* translation() const;

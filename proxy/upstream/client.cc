@@ -57,6 +57,10 @@ void UpstreamClient::Resume(Transfer* transfer) {
 void UpstreamClient::Cancel(Transfer* transfer) {
   transfer->Cancel();
 }
+bool UpstreamClient::Uploaded(const Transfer* transfer) {
+  return transfer->Uploaded();
+}
+
 size_t UpstreamClient::active() const {
   return impl_->running.size();
 }

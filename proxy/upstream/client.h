@@ -27,7 +27,8 @@ struct UpstreamRequest {
   std::string credential_header;
   std::string credential_prefix;
   Secret credential;
-  // Sent with Content-Length. Pieces are views that stay valid until OnDone or Cancel: a big body is never copied.
+  // Sent with Content-Length. Pieces are views that stay valid until OnDone, Cancel or Uploaded: a big body is never
+  // copied.
   std::vector<std::string_view> body;
   bool has_body = false;
   // Zero = no bound (for connecting with TLS or a proxy: 300 s).
@@ -84,6 +85,9 @@ class UpstreamClient {
   Transfer* Start(UpstreamRequest request, UpstreamHandler* handler);
   void Resume(Transfer* transfer);
   void Cancel(Transfer* transfer);  // closes the connection to the provider; the handler is not called again
+
+  // Whether the transfer reads its request's body no more.
+  static bool Uploaded(const Transfer* transfer);
 
   size_t active() const;
 

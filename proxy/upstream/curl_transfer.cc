@@ -303,6 +303,12 @@ bool CurlTransfer::Sent() const {
   return request_size > 0;
 }
 
+bool CurlTransfer::AllSent() const {
+  curl_off_t uploaded = 0;
+  curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+  return static_cast<size_t>(uploaded) >= BodySize();
+}
+
 UpstreamResult CurlTransfer::ResultOf(CURLcode code, SteadyTime now) const {
   if (complete_ || received_ == expected_) code = CURLE_OK;  // however the connection has ended then
   if (!head_.fault().empty()) return Result(TransportError::kRead, head_.fault(), now);

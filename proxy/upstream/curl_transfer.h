@@ -51,6 +51,7 @@ class CurlTransfer : public UpstreamClient::Transfer {
 
   SteadyTime ConnectedAt() const override { return connected_at_; }
   SteadyTime ConnectDeadline(SteadyTime now) const override;
+  bool AllSent() const override;
   bool Sent() const override;
 
   void SetUrl();

@@ -35,6 +35,7 @@ class PlainTransfer : public UpstreamClient::Transfer, private PlainConnection::
 
   SteadyTime ConnectedAt() const override { return connected_at_; }
   SteadyTime ConnectDeadline(SteadyTime now) const override;
+  bool AllSent() const override { return sent_ == size_; }
   bool Sent() const override { return sent_ > 0 || sent_before_; }
 
   void OnRead(PlainConnection& connection, const boost::system::error_code& error) override;

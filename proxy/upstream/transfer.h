@@ -27,6 +27,9 @@ class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
   // Ends it because a deadline has passed.
   virtual void TimeOut(TransportError error, SteadyTime now) = 0;
 
+  // Whether the request's body is needed no more: all of it has left, and an answer has begun.
+  bool Uploaded() const { return head_read() && AllSent(); }
+
   UpstreamHandler* handler() const { return handler_; }
 
   // The next moment to call CheckDeadlines; max() = never. No deadline can pass before it, whatever happens until then,
@@ -46,6 +49,8 @@ class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
   // When to look again, or give up, while connecting.
   virtual SteadyTime ConnectDeadline(SteadyTime now) const = 0;
   virtual bool Sent() const = 0;  // whether any byte of the request has left
+
+  virtual bool AllSent() const = 0;
 
   void NoteHead(SteadyTime now) { read_at_ = now; }
   // Hands bytes of the body over.

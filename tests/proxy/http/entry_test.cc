@@ -139,6 +139,33 @@ TEST_F(EntryTest, BodiesAreAccountedForInEveryEnd) {
   EXPECT_TRUE(Eventually([&] { return shared_.bodies.used() == 0; }));
 }
 
+TEST_F(EntryTest, ABodyIsKeptUntilItsAnswerIsRelayed) {
+  for (const bool curl : {false, true}) {
+    for (const size_t size : {1000, 2000000}) {
+      release_ = false;
+      shared_.upstream.all_with_curl = curl;
+      StartUpstream([this](Peer& peer, const std::string&) {
+        peer.WaitFor(release_);
+        peer.Send(std::string(kStreamHead) + Chunk("data: {\"a\":1}\n\n"));
+        return peer.WaitClosed();
+      });
+      StartProxy();
+      {
+        TestClient client(port());
+        client.Send(
+            Post("/v1/chat/completions", R"({"model":"gpt-x","stream":true,"x":")" + std::string(size, 'x') + "\"}"));
+        ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
+        EXPECT_GE(shared_.bodies.used(), size);
+        release_ = true;
+        EXPECT_TRUE(client.ReceiveUntil("data: "));
+        EXPECT_TRUE(Eventually([&] { return shared_.bodies.used() == 0; })) << curl << size;
+      }
+      pool_.reset();
+      upstream_.reset();
+    }
+  }
+}
+
 TEST_F(EntryTest, AnswersThatAreTranslatedWholeCount) {
   StartUpstream([](Peer& peer, const std::string&) {
     return peer.Send(JsonAnswer(200, R"({"choices":[{"message":{"content":")" + std::string(2 << 20, 'x') + "\"}}]}"));

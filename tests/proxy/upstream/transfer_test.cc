@@ -24,6 +24,7 @@ class TestTransfer final : public UpstreamClient::Transfer {
   SteadyTime ConnectedAt() const override { return connected_at; }
   SteadyTime ConnectDeadline(SteadyTime) const override { return After(started_, request_.connect_timeout); }
   bool Sent() const override { return false; }
+  bool AllSent() const override { return true; }
 };
 
 TEST(TransferTest, TheFirstByteOfASlowConnectionHasItsDeadlineToo) {
