@@ -80,10 +80,6 @@ bool RelayResponseHeader(std::string_view name) {
   }
 }
 
-bool HoldsControl(std::string_view value) {
-  return std::any_of(value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
-}
-
 bool NamedByConnection(std::string_view connection, std::string_view name) {
   for (size_t begin = 0; begin < connection.size();) {
     const size_t end = std::min(connection.find(',', begin), connection.size());

@@ -20,9 +20,6 @@ bool ForwardRequestHeader(std::string_view name);
 // for ours.
 bool RelayResponseHeader(std::string_view name);
 
-// Whether a header's value holds what ends a line to some reader: such a header passes in neither direction.
-bool HoldsControl(std::string_view value);
-
 // Whether `connection`, the value of a Connection header, names `name`: such a header is hop-by-hop as well.
 bool NamedByConnection(std::string_view connection, std::string_view name);
 

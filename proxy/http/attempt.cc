@@ -28,10 +28,6 @@ bool IsEventStream(const UpstreamHead& head) {
   return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), ToAbsl(kEventStream));
 }
 
-bool HasControl(const UpstreamHead& head) {
-  return std::any_of(head.headers.begin(), head.headers.end(), [](const auto& h) { return HoldsControl(h.second); });
-}
-
 // `content_type` takes the place of the provider's own, unless it is empty.
 void WriteHead(ResponseWriter& writer, const UpstreamHead& head, std::optional<absl::Duration> retry_after,
                std::string_view content_type) {
@@ -76,7 +72,6 @@ void Attempt::StopTransfer() {
 void Attempt::OnHead(UpstreamHead head) {
   head_ = std::move(head);
   head_at_ = server_.clock.Now();
-  if (HasControl(head_)) return GiveUpHead();
   BoundRetryAfter(&head_.headers, head_at_);
   if (!IsSuccess())
     for (auto& header : head_.headers) Mask(lease_.credential.Reveal(), &header.second);
@@ -88,16 +83,6 @@ void Attempt::OnHead(UpstreamHead head) {
   const bool gemini = options_.provider_format == Format::kGemini;
   scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson,
                    gemini ? UsageScanner::Names::kGemini : UsageScanner::Names::kSnakeCase);
-}
-
-// As if the connection had ended before the answer.
-void Attempt::GiveUpHead() {
-  StopTransfer();
-  state_ = State::kDone;
-  Evidence evidence;
-  evidence.transport_error = TransportError::kRead;
-  evidence.total = head_at_ - started_;
-  owner_.OnAnswer({UpstreamHead(), "", std::move(evidence)});
 }
 
 bool Attempt::OnData(std::string_view bytes) {

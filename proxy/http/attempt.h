@@ -100,7 +100,6 @@ class Attempt final : public UpstreamHandler {
   bool Collect(std::string_view bytes);
   bool HoldsBody() const;
   std::optional<std::string> HeldError();
-  void GiveUpHead();
   void FailWith(std::string error);
   void BeginRelay();
   void RelayTranslated(const UpstreamResult& result);

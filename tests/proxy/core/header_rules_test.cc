@@ -68,12 +68,6 @@ TEST(RelayResponseHeader, WhatDoesNot) {
   }
 }
 
-TEST(HoldsControl, WhatEndsALineToSomeReader) {
-  using std::string_view_literals::operator""sv;
-  for (const std::string_view value : {"a\rb"sv, "a\r"sv, "\nb"sv, "a\0b"sv}) EXPECT_TRUE(HoldsControl(value));
-  for (const std::string_view value : {""sv, "a\tb"sv, "\xC3\xA9"sv}) EXPECT_FALSE(HoldsControl(value));
-}
-
 TEST(NamedByConnection, ComparesWholeNames) {
   EXPECT_TRUE(NamedByConnection("close, X-Secret ,te", "x-secret"));
   EXPECT_TRUE(NamedByConnection("x-a", "X-A"));
