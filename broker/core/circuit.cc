@@ -14,13 +14,14 @@ bool Circuit::OnTime(absl::Time now) {
   return true;
 }
 
-bool Circuit::OnSuccess(bool trial) {
+bool Circuit::OnSuccess(uint64_t lease_sequence) {
   if (state_ == CircuitState::kClosed) {
     ClearWindow();
     return false;
   }
-  if (!trial) return false;
+  if (!IsTrial(lease_sequence)) return false;
   state_ = CircuitState::kClosed;
+  trial_ = false;
   retry_at_ = absl::InfinitePast();
   openings_ = 0;
   ClearWindow();

@@ -17,16 +17,19 @@
 
 namespace ccr::core {
 
-// CLOSED -> OPEN(until) -> HALF-OPEN -> CLOSED by a trial's success, -> OPEN again by its failure.
+// CLOSED -> OPEN(until) -> HALF-OPEN -> CLOSED by a trial's success, -> OPEN again by its failure. A success counts
+// from its first byte on.
 //
 // It opens when, with no success of the pool in between,
 // - upstream failures of one reason come, within 30 s, from more than half of the usable keys and from two at least; or
 // - three upstream failures in a row hit the last available key; or
-// - three overloads in a row come, of whatever keys.
+// - three overloads in a row come, of whatever keys, and more of them than good answers are under way: who serves
+//   forty streams is not down when it turns three requests away.
 // The n-th opening in a row lasts 1 s * 2^(n-1) +-10 %, cap 30 s, or the provider's Retry-After, cap 30 min.
 //
 // Laws:
-// - OPEN admits nobody. HALF-OPEN admits one lease at a time.
+// - OPEN admits nobody. HALF-OPEN admits one lease at a time; one whose time for a verdict is over makes room for the
+//   next. Whichever of them has a verdict first decides.
 // - Evidence of leases granted before the last opening is stale: it belongs to an outage that is already known.
 // - The failures that led to an opening are given back to their keys: the circuit holds back the whole pool instead.
 //
@@ -51,14 +54,20 @@ class Circuit {
   // OPEN becomes HALF-OPEN when its time is over. True when it did.
   bool OnTime(absl::Time now);
 
+  // Whether a lease is a trial whose verdict is still wanted, be it over time or not.
+  bool IsTrial(uint64_t lease_sequence) const { return state_ == CircuitState::kHalfOpen && !IsStale(lease_sequence); }
   void OnTrialGranted() { trial_ = true; }
-  void OnTrialEnded() { trial_ = false; }
+  // A lease that was granted as a trial has ended, or has no more time for a verdict.
+  void OnTrialOver(uint64_t lease_sequence) {
+    if (!IsStale(lease_sequence)) trial_ = false;
+  }
 
-  // True when the circuit closes: the success was its trial's.
-  bool OnSuccess(bool trial);
+  // True when the circuit closes: the success was a trial's.
+  bool OnSuccess(uint64_t lease_sequence);
   // True when it must open now (the caller then calls Open). Precondition: closed.
   bool OnFailure(const Failure& failure, uint32_t usable_keys);
-  bool OnOverload() { return ++overloads_ >= kInARow; }
+  // The same. `flowing`: leases whose good answer has begun and goes on.
+  bool OnOverload(uint32_t flowing) { return ++overloads_ >= kInARow && overloads_ > flowing; }
 
   // Opens, or opens again, and forgets what has led to it.
   void Open(std::optional<absl::Duration> retry_after, const Moment& now, absl::BitGenRef random);

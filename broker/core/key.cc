@@ -100,15 +100,19 @@ void Key::OnEnded(bool trial) {
   if (trial) trial_in_flight_ = false;
 }
 
-Key::Event Key::OnSuccess(const Ticket& ticket, const Evidence& evidence, absl::Time now) {
+void Key::CountSuccess(const Evidence& evidence, absl::Time now) {
   ++successes_;
   last_success_ = now;
-  vain_probes_ = 0;
   input_tokens_ += evidence.input_tokens;
   output_tokens_ += evidence.output_tokens;
-  if (evidence.first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, evidence.first_byte);
+}
+
+Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl::Time now) {
+  last_success_ = now;
+  vain_probes_ = 0;
+  if (first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, first_byte);
   if (state_ == KeyState::kDisabled) {
-    if (!ticket.trial || IsStale(ticket)) return Event::kNone;
+    if (IsStale(ticket)) return Event::kNone;
     Recover();
     return Event::kRecovered;
   }

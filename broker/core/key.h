@@ -19,10 +19,9 @@ struct Moment {
   uint64_t sequence = 0;
 };
 
-// What a key must know of the lease that a report ends.
+// What a key must know of the lease that a report is about.
 struct Ticket {
   uint64_t sequence = 0;  // the lease's number; 0 = granted by an earlier run of the broker
-  bool trial = false;     // the half-open trial of the key
 };
 
 // ACTIVE -> COOLING(until) -> ACTIVE, and -> DISABLED("failures" | "auth") -> ACTIVE by a trial lease or a probe.
@@ -35,7 +34,9 @@ struct Ticket {
 // no
 //   failure is counted and no deadline moves, but for a longer explicit Retry-After. An auth failure disables all the
 //   same.
-// - DISABLED("failures") admits one trial at a time once its deadline is over; DISABLED("auth") admits none.
+// - DISABLED("failures") admits one trial at a time once its deadline is over; DISABLED("auth") admits none. So
+// whatever
+//   lease of a disabled key is not stale is a trial, and its verdict counts, be the trial over time or not.
 //
 // Knows nothing of its pool. Not thread-safe; no clock.
 class Key {
@@ -68,9 +69,13 @@ class Key {
   void OnGranted(bool trial, absl::Time now);
   void OnReasserted() { ++in_flight_; }
   void OnEnded(bool trial);
+  void OnTrialOver() { trial_in_flight_ = false; }  // it has its verdict, or no more time for one; its lease goes on
 
+  // A good answer has begun, or is there whole: once for a lease. `first_byte` is 0 when not known.
+  Event OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl::Time now);
+  // For the statistics alone: a good answer is complete.
+  void CountSuccess(const Evidence& evidence, absl::Time now);
   // What a report does, after OnEnded.
-  Event OnSuccess(const Ticket& ticket, const Evidence& evidence, absl::Time now);
   // failures += 1; cools cooldown * 2^(failures-1) +-10 %, cap 30 min; from max_failures on, or as a trial:
   // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random);

@@ -20,6 +20,7 @@ void LeaseTable::Add(const LeaseRecord& lease, OwnerId owner, absl::Time expires
   slots_[slot].lease = lease;
   slots_by_id_[lease.id] = slot;
   Expire(slot, expires);
+  if (lease.key_trial || lease.circuit_trial) trials_.Set(slot, lease.trial_until);
   Link(slot, owner);
 }
 
@@ -46,6 +47,15 @@ bool LeaseTable::Adopt(const LeaseId& id, OwnerId owner, absl::Time expires) {
   return true;
 }
 
+bool LeaseTable::MarkProgressed(const LeaseId& id) {
+  const uint32_t slot = SlotOf(id);
+  if (slot == kNone) return false;
+  slots_[slot].lease.progressed = true;
+  ++flowing_;
+  EndTrial(slot);
+  return true;
+}
+
 void LeaseTable::Orphan(OwnerId owner, absl::Time deadline) {
   const auto it = first_of_.find(owner);
   if (it == first_of_.end()) return;
@@ -65,6 +75,15 @@ std::optional<LeaseRecord> LeaseTable::PopExpired(absl::Time now) {
   return lease;
 }
 
+std::optional<LeaseRecord> LeaseTable::PopOverdueTrial(absl::Time now) {
+  if (trials_.NextTime() > now) return std::nullopt;
+  const uint32_t slot = trials_.Next();
+  if (slot == kNone) return std::nullopt;
+  const LeaseRecord lease = slots_[slot].lease;
+  EndTrial(slot);
+  return lease;
+}
+
 uint32_t LeaseTable::SlotOf(const LeaseId& id) const {
   const auto it = slots_by_id_.find(id);
   return it == slots_by_id_.end() ? kNone : it->second;
@@ -76,6 +95,7 @@ uint32_t LeaseTable::NewSlot() {
     const uint32_t room = static_cast<uint32_t>(slots_.capacity());
     free_.reserve(room);
     expiries_.Reserve(room);
+    trials_.Reserve(room);
     return static_cast<uint32_t>(slots_.size() - 1);
   }
   const uint32_t slot = free_.back();
@@ -86,6 +106,12 @@ uint32_t LeaseTable::NewSlot() {
 void LeaseTable::Expire(uint32_t slot, absl::Time expires) {
   slots_[slot].expires = expires;
   expiries_.Set(slot, expires);
+}
+
+void LeaseTable::EndTrial(uint32_t slot) {
+  trials_.Remove(slot);
+  LeaseRecord& lease = slots_[slot].lease;
+  lease.key_trial = lease.circuit_trial = false;
 }
 
 void LeaseTable::Link(uint32_t slot, OwnerId owner) {
@@ -116,6 +142,8 @@ void LeaseTable::Unlink(uint32_t slot) {
 void LeaseTable::Free(uint32_t slot, bool reported) {
   Unlink(slot);
   expiries_.Remove(slot);
+  trials_.Remove(slot);
+  if (slots_[slot].lease.progressed) --flowing_;
   slots_by_id_.erase(slots_[slot].lease.id);
   Remember(slots_[slot].lease.id, reported);
   free_.push_back(slot);

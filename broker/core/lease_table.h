@@ -19,10 +19,13 @@ struct LeaseRecord {
   bool key_trial = false;      // it tries a disabled key
   bool circuit_trial = false;  // it tries an open circuit
   SessionHash session = kNoSession;
+  absl::Time trial_until = absl::InfiniteFuture();  // of a trial: its time for a verdict
+  bool progressed = false;                          // a good answer has begun
 };
 
 // Law: a lease is in the table from Add to exactly one of Remove and PopExpired; then its id is remembered as reported
 // or not, among the last 16384 that ended. Every operation is O(log n), none allocates once the table has been as full.
+// A trial that progresses or whose time is over is a lease like any other from then on.
 // Not thread-safe; no clock.
 class LeaseTable {
  public:
@@ -30,6 +33,7 @@ class LeaseTable {
   static constexpr size_t kMemory = 16384;
 
   uint32_t size() const { return static_cast<uint32_t>(slots_.size() - free_.size()); }
+  uint32_t flowing() const { return flowing_; }      // leases that have progressed
   const LeaseRecord* Find(const LeaseId& id) const;  // nullptr when not in flight; valid until the next change
   Past PastOf(const LeaseId& id) const;
 
@@ -38,6 +42,7 @@ class LeaseTable {
   bool Remove(const LeaseId& id, bool reported);
   bool Extend(const LeaseId& id, absl::Time expires);  // never shortens
   bool Adopt(const LeaseId& id, OwnerId owner, absl::Time expires);
+  bool MarkProgressed(const LeaseId& id);  // precondition: it has not yet
 
   // Nobody owns the owner's leases any more, and they expire at `deadline` at the latest. O(k log n) for k leases.
   void Orphan(OwnerId owner, absl::Time deadline);
@@ -45,12 +50,15 @@ class LeaseTable {
   absl::Time NextExpiry() const { return expiries_.NextTime(); }
   // Ends the next lease that expires at `now` or before.
   std::optional<LeaseRecord> PopExpired(absl::Time now);
+  absl::Time NextTrialEnd() const { return trials_.NextTime(); }
+  // The next trial whose time is over at `now` or before, as it was until then.
+  std::optional<LeaseRecord> PopOverdueTrial(absl::Time now);
 
  private:
   static constexpr uint32_t kNone = DeadlineHeap::kNone;
 
-  // Law: slots_by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots. The slots of
-  // one owner form a list from first_of_[owner]; leases of kNobody are in no list.
+  // Law: slots_by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots, and trials_
+  // those of trials. The slots of one owner form a list from first_of_[owner]; leases of kNobody are in no list.
   struct Slot {
     LeaseRecord lease;
     OwnerId owner = kNobody;
@@ -62,6 +70,7 @@ class LeaseTable {
   uint32_t SlotOf(const LeaseId& id) const;
   uint32_t NewSlot();
   void Expire(uint32_t slot, absl::Time expires);
+  void EndTrial(uint32_t slot);
   void Link(uint32_t slot, OwnerId owner);
   void Unlink(uint32_t slot);
   void Free(uint32_t slot, bool reported);
@@ -69,9 +78,11 @@ class LeaseTable {
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
+  uint32_t flowing_ = 0;
   absl::flat_hash_map<LeaseId, uint32_t> slots_by_id_;
   absl::flat_hash_map<OwnerId, uint32_t> first_of_;
   DeadlineHeap expiries_;
+  DeadlineHeap trials_;
 
   // A ring of the last ends, oldest at oldest_ once it is full; reported_ has the same ids.
   std::vector<LeaseId> ended_;

@@ -43,6 +43,10 @@ Decision Pool::Apply(const Report& report, absl::Time now, absl::BitGenRef rando
   return impl_->Apply(report, now, random);
 }
 
+bool Pool::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now) {
+  return impl_->Progress(id, http_status, first_byte, now);
+}
+
 bool Pool::Renew(const LeaseId& id, absl::Time now) {
   return impl_->Renew(id, now);
 }
@@ -187,12 +191,21 @@ void Pool::Impl::Advance(absl::Time now) {
   now_ = std::max(now_, now);
   WakeKeys();
   ExpireLeases();
+  EndOverdueTrials();
   if (circuit_.OnTime(now_)) queue_.AddCredits(1);
   if (rate_held && rate_allows_at_ <= now_) queue_.AddCredits(1);
 }
 
 void Pool::Impl::ExpireLeases() {
   while (const std::optional<LeaseRecord> lease = leases_.PopExpired(now_)) EndUnreported(*lease, "expired");
+}
+
+void Pool::Impl::EndOverdueTrials() {
+  while (const std::optional<LeaseRecord> lease = leases_.PopOverdueTrial(now_)) {
+    EndTrial(*lease);
+    roster_.Settle(lease->key, now_);
+    queue_.AddCredits(1);
+  }
 }
 
 void Pool::Impl::WakeKeys() {
@@ -210,7 +223,7 @@ void Pool::Impl::CountRate(absl::Time when, uint32_t grants) {
 }
 
 absl::Time Pool::Impl::NextDue() const {
-  absl::Time due = std::min({leases_.NextExpiry(), roster_.NextWake(), queue_.NextDeadline()});
+  absl::Time due = std::min({leases_.NextExpiry(), leases_.NextTrialEnd(), roster_.NextWake(), queue_.NextDeadline()});
   if (circuit_.state() == CircuitState::kOpen) due = std::min(due, circuit_.retry_at());
   if (!queue_.empty() && rate_allows_at_ > now_) due = std::min(due, rate_allows_at_);
   if (queue_.looks_left() && (queue_.credits() > 0 || leases_.size() == 0)) due = std::min(due, now_);

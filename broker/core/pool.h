@@ -35,7 +35,8 @@ struct PoolSpec {
   absl::Duration lease_ttl = absl::Minutes(10);
   absl::Duration queue_wait = absl::ZeroDuration();  // upper bound of a wait; 0 = nobody waits
   uint32_t queue_size = 1000;
-  bool session_affinity = true;  // leases of a session prefer the key of its last success
+  absl::Duration trial_time = absl::Seconds(30);  // how long a trial holds up the next one
+  bool session_affinity = true;                   // leases of a session prefer the key of its last success
 };
 
 struct Grant {
@@ -77,7 +78,8 @@ struct Decision {
 // - kCooling and kDisabled tell of a begin and of each later deadline; `reason` is then the key's ("auth" or "failures"
 // for a
 //   disabled one).
-// - kRecovered: the key is ACTIVE again; `reason` is one of "cooldown_over", "trial_succeeded", "probe_succeeded" and
+// - kRecovered: the key is ACTIVE again; a trial succeeds with its first byte. `reason` is one of "cooldown_over",
+// "trial_succeeded", "probe_succeeded" and
 //   "circuit_opened" (its failures were its provider's: the circuit holds back the pool instead).
 // - kProbed: a probe was answered, as `outcome` says.
 // - kLeaseExpired: a lease ended without a report; `reason` is "expired" or "released".
@@ -159,7 +161,8 @@ class Pool {
   };
   // Grants at once or refuses. While others wait who could go, newcomers are refused (they should Wait). A disabled key
   // whose trial is due is granted before any other; then the key of the session's last success, when it is available
-  // and has not more than its share of the load; else the strategy picks.
+  // and has not more than its share of the load; else the strategy picks. A session that is not known keeps to the key
+  // of its first lease, as long as one of that key is in flight.
   LeaseResult Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random);
 
   // Lease, or join the queue until `max_wait` (capped by the spec) is over: then nothing is returned, and the answer
@@ -179,6 +182,11 @@ class Pool {
   void Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers);
   absl::Time NextDue() const;  // InfiniteFuture when nothing is scheduled
 
+  // A good answer to the lease's request has begun: `http_status` is a 2xx. It succeeds from now on, as far as trials,
+  // sessions, waiters, failures in a row and latency are concerned; the report counts it, and may still tell that it
+  // was cut, as an ordinary failure. Changes nothing, and returns false, with another status, a second time, and when
+  // the lease has ended.
+  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now);
   // Ends a lease with evidence, exactly once. Duplicate: it was reported before; late: it ended otherwise, or is
   // unknown. The advice stands in any case.
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);

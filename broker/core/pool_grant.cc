@@ -7,6 +7,10 @@
 namespace ccr::core {
 namespace {
 
+// So many requests that a new session sends at once stay together, whatever the share of their key: it has one prompt,
+// which is in no cache yet.
+constexpr uint32_t kFirstRequests = 4;
+
 Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& choice) {
   if (session == kNoSession) return Affinity::kNotAsked;
   if (last == kNoKey) return Affinity::kNone;
@@ -94,21 +98,23 @@ absl::Time Pool::Impl::GateOpensAt() const {
 std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
   if (GateOpensAt() > now_) return std::nullopt;
   const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
-  const KeyIndex last = sessions_.Find(session, now_);
-  const Roster::Choice choice = roster_.Pick(last, now_, random);
+  const SessionTable::Preference last = sessions_.Find(session, now_);
+  const Roster::Choice choice = roster_.Pick(last.key, last.assumed ? kFirstRequests : 0, now_, random);
   const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
   const bool key_trial = choice.by == Roster::By::kTrial;
   const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen;
   if (circuit_trial) circuit_.OnTrialGranted();
   if (!epoch_) epoch_ = request.id.epoch;
-  leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session}, request.owner, now_ + spec_.lease_ttl);
+  leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time}, request.owner,
+              now_ + spec_.lease_ttl);
+  if (last.key == kNoKey) sessions_.Assume(session, key, now_);
   ++acquired_;
   CountRate(now_, 1);
   roster_.OnGranted(choice, now_);
   Transition& leased = Tell(Transition::Type::kLeased, key, "");
   leased.wait = now_ - request.since;
-  leased.affinity = AffinityOf(session, last, choice);
+  leased.affinity = AffinityOf(session, last.key, choice);
   const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
   const uint32_t others = GateOpensAt() > now_ ? 0 : roster_.Candidates() - itself;
   return Grant{request.id, key, key_trial || circuit_trial, others};

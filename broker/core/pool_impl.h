@@ -40,6 +40,7 @@ class Pool::Impl {
   void Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers);
   absl::Time NextDue() const;
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
+  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now);
   bool Renew(const LeaseId& id, absl::Time now);
   bool Holds(const LeaseId& id) const { return leases_.Find(id) != nullptr; }
   bool Release(const LeaseId& id, absl::Time now);
@@ -63,6 +64,7 @@ class Pool::Impl {
   void Advance(absl::Time now);
   void WakeKeys();  // first: keys settle again when their leases expire
   void ExpireLeases();
+  void EndOverdueTrials();
   void CountRate(absl::Time when, uint32_t grants);
   Moment Now() const { return {now_, sequence_}; }
 
@@ -82,13 +84,14 @@ class Pool::Impl {
 
   // Ending.
   void End(const LeaseRecord& lease, absl::Duration latency);
+  void EndTrial(const LeaseRecord& lease);
   void EndUnreported(const LeaseRecord& lease, std::string_view reason);
 
   // Judging: what the evidence of an ended lease does.
   void Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, absl::BitGenRef random);
   Key::Event JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
                       absl::BitGenRef random);
-  Key::Event JudgeSuccess(const LeaseRecord& lease, const Evidence& evidence);
+  Key::Event JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte);  // once for a lease
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random);
   void JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random);
   void OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after, absl::BitGenRef random);

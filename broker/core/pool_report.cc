@@ -30,7 +30,7 @@ bool MeansTheRequest(Outcome outcome, const Report& report) {
 }
 
 Ticket TicketOf(const LeaseRecord& lease) {
-  return {lease.sequence, lease.key_trial};
+  return {lease.sequence};
 }
 
 }  // namespace
@@ -53,11 +53,27 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   leases_.Remove(lease.id, /*reported=*/true);
   ++reported_;
   const bool success = verdict.outcome == Outcome::kSuccess;
-  End(lease, success ? report.evidence.first_byte : absl::ZeroDuration());
-  queue_.AddCredits(success ? 2 : 1);
+  const bool first_news = success && !lease.progressed;
+  End(lease, first_news ? report.evidence.first_byte : absl::ZeroDuration());
+  queue_.AddCredits(first_news ? 2 : 1);
+  if (!success) sessions_.ForgetAssumed(lease.session, lease.key);
   if (!MeansTheRequest(verdict.outcome, report)) Judge(lease, verdict, report.evidence, random);
   roster_.Settle(lease.key, now_);
   return decision;
+}
+
+bool Pool::Impl::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now) {
+  Advance(now);
+  const LeaseRecord* found = leases_.Find(id);
+  if (found == nullptr || found->progressed || http_status < 200 || http_status > 299) return false;
+  const LeaseRecord lease = *found;
+  leases_.MarkProgressed(id);
+  EndTrial(lease);
+  roster_.OnBegun(lease.key, first_byte, now_);
+  TellEvent(lease.key, JudgeSuccess(lease, first_byte), Outcome::kSuccess, "trial_succeeded");
+  roster_.Settle(lease.key, now_);
+  queue_.AddCredits(2);
+  return true;
 }
 
 bool Pool::Impl::Renew(const LeaseId& id, absl::Time now) {
@@ -95,13 +111,19 @@ bool Pool::Impl::Reassert(const LeaseId& id, OwnerId owner, std::string_view fin
 }
 
 void Pool::Impl::End(const LeaseRecord& lease, absl::Duration latency) {
-  if (lease.circuit_trial) circuit_.OnTrialEnded();
+  if (lease.circuit_trial) circuit_.OnTrialOver(lease.sequence);
   roster_.OnEnded(lease.key, lease.key_trial, latency, now_);
+}
+
+void Pool::Impl::EndTrial(const LeaseRecord& lease) {
+  if (lease.circuit_trial) circuit_.OnTrialOver(lease.sequence);
+  if (lease.key_trial) roster_.key(lease.key).OnTrialOver();
 }
 
 void Pool::Impl::EndUnreported(const LeaseRecord& lease, std::string_view reason) {
   ++expired_;
   End(lease, absl::ZeroDuration());
+  sessions_.ForgetAssumed(lease.session, lease.key);
   Tell(Transition::Type::kLeaseExpired, lease.key, reason);
   roster_.Settle(lease.key, now_);
   queue_.AddCredits(1);
@@ -127,7 +149,10 @@ void Pool::Impl::Judge(const LeaseRecord& lease, const Verdict& verdict, const E
 Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
                                 absl::BitGenRef random) {
   Key& key = roster_.key(lease.key);
-  if (verdict.outcome == Outcome::kSuccess) return JudgeSuccess(lease, evidence);
+  if (verdict.outcome == Outcome::kSuccess) {
+    key.CountSuccess(evidence, now_);
+    return lease.progressed ? Key::Event::kNone : JudgeSuccess(lease, evidence.first_byte);
+  }
   key.CountFailure(now_);
   switch (verdict.outcome) {
     case Outcome::kAuth:
@@ -143,15 +168,15 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
   }
 }
 
-Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, const Evidence& evidence) {
+Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
-  if (circuit_.OnSuccess(lease.circuit_trial)) Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
-  return roster_.key(lease.key).OnSuccess(TicketOf(lease), evidence, now_);
+  if (circuit_.OnSuccess(lease.sequence)) Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
+  return roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);
 }
 
 Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random) {
   Key& key = roster_.key(lease.key);
-  if (lease.circuit_trial) {
+  if (circuit_.IsTrial(lease.sequence)) {
     OpenCircuit(reason, std::nullopt, random);
     return Key::Event::kNone;
   }
@@ -170,8 +195,9 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
 }
 
 void Pool::Impl::JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random) {
-  if (!lease.circuit_trial && circuit_.IsStale(lease.sequence)) return;
-  if (lease.circuit_trial || circuit_.OnOverload()) OpenCircuit("overloaded", evidence.retry_after, random);
+  if (circuit_.IsStale(lease.sequence)) return;
+  if (circuit_.IsTrial(lease.sequence) || circuit_.OnOverload(leases_.flowing()))
+    OpenCircuit("overloaded", evidence.retry_after, random);
 }
 
 void Pool::Impl::OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after,

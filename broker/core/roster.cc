@@ -58,13 +58,14 @@ void Roster::Exclude(absl::Span<const KeyIndex> excluded) {
   excluded_.erase(std::unique(excluded_.begin(), excluded_.end()), excluded_.end());
 }
 
-Roster::Choice Roster::Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
+Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random) {
   if (const uint32_t trial = trials_.NextExcept(excluded_); trial != kNoKey) return {trial, By::kTrial};
   bool over_share = false;
   for (size_t tier = 0; tier < kTiers; ++tier) {
     if (IsAvailable(preferred, tier)) {
       const Slot& slot = slots_[preferred];
-      if (IsWithinShare(slot.in_flight, slot.share, load_[tier])) return {preferred, By::kSession};
+      const bool within = slot.in_flight < together || IsWithinShare(slot.in_flight, slot.share, load_[tier]);
+      if (within) return {preferred, By::kSession};
       over_share = true;
     }
     const KeyIndex index = strategies_[tier]->Pick(excluded_, now, random);
@@ -111,6 +112,10 @@ void Roster::OnReasserted(KeyIndex index, absl::Time now) {
   slots_[index].key.OnReasserted();
   StrategyOf(slots_[index]).OnLeased(index, now);
   Settle(index, now);
+}
+
+void Roster::OnBegun(KeyIndex index, absl::Duration latency, absl::Time now) {
+  if (present(index) && latency > absl::ZeroDuration()) StrategyOf(slots_[index]).OnLatency(index, latency, now);
 }
 
 void Roster::OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now) {

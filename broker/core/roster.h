@@ -66,9 +66,9 @@ class Roster {
     bool over_share = false;  // the preferred key was available, but not within its share
   };
   // A due trial first (of disabled keys, the longest due), else the preferred key (kNoKey: none) when it is within its
-  // share, else what the strategy says, else kNoKey. A preferred key of weight 0 is no exception from the rule that
-  // such keys come last.
-  Choice Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
+  // share or has less than `together` leases, else what the strategy says, else kNoKey. A preferred key of weight 0 is
+  // no exception from the rule that such keys come last.
+  Choice Pick(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
   uint32_t Candidates() const;  // keys, not excluded, that Pick may give
   // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
   // Keys that wait for the end of a lease may return any time: `now` + 1 s.
@@ -76,7 +76,9 @@ class Roster {
 
   void OnGranted(const Choice& choice, absl::Time now);
   void OnReasserted(KeyIndex index, absl::Time now);
-  // `latency` is the time to first byte of a success; 0 when not known.
+  // A good answer of the key has begun; `latency` is its time to first byte, 0 when not known.
+  void OnBegun(KeyIndex index, absl::Duration latency, absl::Time now);
+  // `latency` is the time to first byte of a success that OnBegun has not told; 0 when not known.
   void OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now);
   void Settle(KeyIndex index, absl::Time now);
 

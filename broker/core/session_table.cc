@@ -2,14 +2,22 @@
 
 namespace ccr::core {
 
-KeyIndex SessionTable::Find(SessionHash session, absl::Time now) const {
-  if (session == kNoSession) return kNoKey;
+SessionTable::Preference SessionTable::Find(SessionHash session, absl::Time now) const {
+  if (session == kNoSession) return {};
   const auto it = slot_of_.find(session);
-  if (it == slot_of_.end() || IsOver(slots_[it->second], now)) return kNoKey;
-  return slots_[it->second].key;
+  if (it == slot_of_.end() || IsOver(slots_[it->second], now)) return {};
+  return {slots_[it->second].key, slots_[it->second].assumed};
 }
 
-void SessionTable::Remember(SessionHash session, KeyIndex key, absl::Time now) {
+void SessionTable::ForgetAssumed(SessionHash session, KeyIndex key) {
+  if (session == kNoSession) return;
+  const auto it = slot_of_.find(session);
+  if (it == slot_of_.end()) return;
+  const Slot& slot = slots_[it->second];
+  if (slot.assumed && slot.key == key) Free(it->second);
+}
+
+void SessionTable::Put(SessionHash session, KeyIndex key, bool assumed, absl::Time now) {
   if (session == kNoSession || max_sessions_ == 0) return;
   Expire(now);
   const auto it = slot_of_.find(session);
@@ -24,6 +32,7 @@ void SessionTable::Remember(SessionHash session, KeyIndex key, absl::Time now) {
   slots_[slot].session = session;
   slots_[slot].succeeded = now;
   slots_[slot].key = key;
+  slots_[slot].assumed = assumed;
   LinkNewest(slot);
 }
 

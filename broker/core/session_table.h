@@ -10,7 +10,8 @@
 
 namespace ccr::core {
 
-// The sessions that succeeded most recently, each with the key of its last success. One that had none for an hour is
+// The sessions that succeeded most recently, each with the key of its last success, and those that have begun, with the
+// key that is assumed to serve them. One that had none for an hour is
 // forgotten (providers keep prompts cached for 5 minutes to 1 hour), and so is the one with the oldest success when the
 // table is full. Every operation is O(1), amortised for what expires; nothing allocates once the table has been as
 // full. Not thread-safe; no clock: `now` never decreases.
@@ -21,10 +22,17 @@ class SessionTable {
 
   explicit SessionTable(uint32_t max_sessions = kMaxSessions) : max_sessions_(max_sessions) {}
 
-  // kNoKey for a session that is not known, and for kNoSession.
-  KeyIndex Find(SessionHash session, absl::Time now) const;
+  struct Preference {
+    KeyIndex key = kNoKey;  // kNoKey for a session that is not known, and for kNoSession
+    bool assumed = false;   // it has not succeeded yet
+  };
+  Preference Find(SessionHash session, absl::Time now) const;
   // `session` has succeeded with `key`. Nothing for kNoSession.
-  void Remember(SessionHash session, KeyIndex key, absl::Time now);
+  void Remember(SessionHash session, KeyIndex key, absl::Time now) { Put(session, key, /*assumed=*/false, now); }
+  // `key` was granted to `session`, which is not known.
+  void Assume(SessionHash session, KeyIndex key, absl::Time now) { Put(session, key, /*assumed=*/true, now); }
+  // `key` did not serve `session`. What is known is not forgotten, nor another key.
+  void ForgetAssumed(SessionHash session, KeyIndex key);
 
   // Forgets the sessions whose key is not wanted any more. O(size).
   template <typename Predicate>
@@ -46,13 +54,15 @@ class SessionTable {
   // `succeeded`.
   struct Slot {
     SessionHash session = kNoSession;
-    absl::Time succeeded;
+    absl::Time succeeded;  // or granted, as long as it is assumed
     KeyIndex key = kNoKey;
+    bool assumed = false;
     uint32_t newer = kNone;
     uint32_t older = kNone;
   };
 
   static bool IsOver(const Slot& slot, absl::Time now) { return now - slot.succeeded >= kIdle; }
+  void Put(SessionHash session, KeyIndex key, bool assumed, absl::Time now);
   void Expire(absl::Time now);
   uint32_t NewSlot();
   void LinkNewest(uint32_t slot);

@@ -1,10 +1,14 @@
 #include "broker/service/pool_info.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ccr {
 
 namespace {
+
+// So long a trial may hold up others before the next one goes: users wait.
+constexpr absl::Duration kMaxTrialTime = absl::Seconds(30);
 
 ProbePlan PlanProbe(const ProviderConfig& provider, const Config& config) {
   if (!provider.probe.enabled) return {};
@@ -28,6 +32,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   plan.spec.lease_ttl = config.broker.lease_ttl.value_or(config.api_timeout);
   plan.spec.queue_wait = provider->queue.max_wait;
   plan.spec.queue_size = provider->queue.max_size;
+  plan.spec.trial_time = std::min(provider->timeouts.connect + provider->timeouts.first_byte, kMaxTrialTime);
   plan.spec.session_affinity = provider->session_affinity;
   for (KeyConfig& key : provider->keys) {
     plan.spec.keys.push_back(

@@ -24,11 +24,14 @@ KeyIndex LowestLatency::Pick(absl::Span<const KeyIndex> excluded, absl::Time now
 }
 
 void LowestLatency::OnEnded(KeyIndex key, absl::Duration latency, absl::Time now) {
+  assert(estimates_[key].in_flight > 0);
+  --estimates_[key].in_flight;
+  if (latency >= absl::ZeroDuration()) OnLatency(key, latency, now);
+}
+
+void LowestLatency::OnLatency(KeyIndex key, absl::Duration latency, absl::Time now) {
   constexpr double kShortest = 1e-6;
   Estimate& estimate = estimates_[key];
-  assert(estimate.in_flight > 0);
-  --estimate.in_flight;
-  if (latency < absl::ZeroDuration()) return;
   const double sample = std::max(absl::ToDoubleSeconds(latency), kShortest);
   estimate.average = PeakEwma(estimate.average, sample, now - estimate.sampled);
   estimate.sampled = now;

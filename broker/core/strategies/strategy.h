@@ -52,7 +52,10 @@ class Strategy {
   // more than this one: a key that served a busy session while nobody else asked has its full share of what comes
   // later. By default a grant like any other, as is right for strategies without a memory of turns.
   virtual void OnPreferred(KeyIndex key, absl::Time now) { OnLeased(key, now); }
-  // A lease of `key` ended; `latency` is its time to first byte when it succeeded, negative otherwise.
+  // A good answer of `key` has begun after `latency`, its time to first byte.
+  virtual void OnLatency(KeyIndex /*key*/, absl::Duration /*latency*/, absl::Time /*now*/) {}
+  // A lease of `key` ended; `latency` is its time to first byte when it succeeded and OnLatency did not tell, negative
+  // otherwise.
   virtual void OnEnded(KeyIndex key, absl::Duration latency, absl::Time now) = 0;
 
   // Whether shares are by weight; otherwise each eligible key's is the same.

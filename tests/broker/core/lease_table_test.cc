@@ -70,6 +70,30 @@ TEST(LeaseTableTest, AnOrphanKeepsAnEarlierEnd) {
   EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Seconds(3));
 }
 
+TEST(LeaseTableTest, TrialsEndInOrderOrWithTheirLease) {
+  LeaseTable table;
+  for (uint64_t i = 1; i <= 4; ++i) {
+    LeaseRecord trial = Lease(i);
+    trial.circuit_trial = i != 3;
+    trial.trial_until = kTableStart + absl::Seconds(10 - static_cast<int>(i));
+    table.Add(trial, kNobody, kTableStart + absl::Minutes(10));
+  }
+  EXPECT_EQ(table.NextTrialEnd(), kTableStart + absl::Seconds(6));
+  EXPECT_TRUE(table.Remove(Id(4), true));
+  EXPECT_EQ(table.NextTrialEnd(), kTableStart + absl::Seconds(8)) << "the third is none";
+  EXPECT_FALSE(table.PopOverdueTrial(kTableStart + absl::Milliseconds(7'999)).has_value());
+  EXPECT_TRUE(table.PopOverdueTrial(kTableStart + absl::Seconds(8))->circuit_trial);
+  EXPECT_FALSE(table.Find(Id(2))->circuit_trial);
+  EXPECT_EQ(table.flowing(), 0u);
+  EXPECT_TRUE(table.MarkProgressed(Id(1)));
+  EXPECT_FALSE(table.MarkProgressed(Id(4)));
+  EXPECT_EQ(table.flowing(), 1u);
+  EXPECT_FALSE(table.PopOverdueTrial(absl::InfiniteFuture()).has_value());
+  EXPECT_TRUE(table.Find(Id(1))->progressed && !table.Find(Id(1))->circuit_trial);
+  EXPECT_TRUE(table.Remove(Id(1), true));
+  EXPECT_EQ(table.flowing(), 0u);
+}
+
 TEST(LeaseTableTest, RemembersABoundedPast) {
   LeaseTable table;
   for (uint64_t i = 0; i <= LeaseTable::kMemory; ++i) {

@@ -33,6 +33,13 @@ inline Evidence Status(int status, absl::Duration retry_after) {
   return evidence;
 }
 
+// A good answer that was cut.
+inline Evidence Cut() {
+  Evidence evidence = Success();
+  evidence.incomplete = true;
+  return evidence;
+}
+
 inline Evidence Cancelled() {
   Evidence evidence;
   evidence.client_cancelled = true;
@@ -86,6 +93,10 @@ class PoolTest : public testing::Test {
     const Grant grant = Get(others);
     EXPECT_EQ(grant.key, key);
     return grant;
+  }
+  // A good answer has begun.
+  bool Begin(const Grant& grant, absl::Duration first_byte = absl::Milliseconds(200)) {
+    return pool_->Progress(grant.id, 200, first_byte, now_);
   }
   Decision Tell(const Grant& grant, const Evidence& evidence) {
     return pool_->Apply({grant.id, evidence, 0, 0}, now_, random_);

@@ -296,6 +296,51 @@ TEST_F(SessionAffinityTest, AReloadKeepsTheSessionsOfKeysThatStay) {
   EXPECT_EQ(affinity_, Affinity::kNone);
 }
 
+// A new session's first requests come together, and have one prompt.
+TEST_F(SessionAffinityTest, FirstRequestsThatComeTogetherStayTogether) {
+  for (const char* strategy :
+       {"round_robin", "random", "weighted", "least_used", "least_in_flight", "lowest_latency"}) {
+    Start(SpecOf(10, strategy));
+    const KeyIndex key = GetFor(kAnn).key;
+    EXPECT_EQ(affinity_, Affinity::kNone);
+    for (int i = 0; i < 3; ++i) Expect(key, Affinity::kHit, GetFor(kAnn));
+    EXPECT_EQ(pool_->Snapshot(now_).sessions, 1u);
+    GetFor(kAnn);
+    EXPECT_EQ(affinity_, Affinity::kOverShare) << "four at most, where its share is not more";
+  }
+}
+
+TEST_F(SessionAffinityTest, AGoodBeginningIsEnoughToBeKnown) {
+  Start(SpecOf(3));
+  const Grant first = GetFor(kAnn);
+  EXPECT_TRUE(Begin(first));
+  Tell(first, Cancelled());
+  Expect(first.key, Affinity::kHit, GetFor(kAnn));
+}
+
+TEST_F(SessionAffinityTest, WithoutASuccessTheFirstKeyIsForgotten) {
+  for (const Evidence& evidence : {Status(400), Status(500), Cancelled()}) {
+    Start(SpecOf(3));
+    Tell(GetFor(kAnn), evidence);
+    EXPECT_EQ(pool_->Snapshot(now_).sessions, 0u);
+    const Grant second = GetFor(kAnn);
+    EXPECT_EQ(affinity_, Affinity::kNone);
+    pool_->Release(second.id, now_);
+    EXPECT_EQ(pool_->Snapshot(now_).sessions, 0u);
+  }
+}
+
+TEST_F(SessionAffinityTest, OnlyTheAssumedKeyIsForgotten) {
+  Start(SpecOf(3));
+  const Grant first = GetFor(kAnn, {0, 2}), second = GetFor(kAnn, {1});
+  EXPECT_EQ(affinity_, Affinity::kMoved);
+  Tell(second, Status(500));
+  Expect(1, Affinity::kHit, GetFor(kAnn));
+  Tell(first, Success());
+  Tell(GetFor(kAnn), Status(400));
+  Expect(1, Affinity::kHit, GetFor(kAnn));  // proven
+}
+
 TEST_F(SessionAffinityTest, WhoWaitedGetsItsKeyToo) {
   PoolSpec spec = SpecOf(2);
   spec.queue_wait = absl::Seconds(60);

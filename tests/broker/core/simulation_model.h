@@ -27,10 +27,13 @@ class SimulationModel {
     bool key_trial = false;
     bool circuit_trial = false;
     SessionHash session = kNoSession;
+    absl::Time trial_until;
+    bool progressed = false;
   };
   struct Session {
     std::string fingerprint;
     absl::Time succeeded;
+    bool assumed = false;  // its first lease was granted, none has succeeded
   };
   // A lease as it was asked for, and what was said of its session.
   struct Asked {
@@ -90,14 +93,17 @@ class SimulationModel {
     std::sort(grants_.begin(), grants_.end());
   }
 
-  // Ends leases whose time is over.
+  // Ends leases and trials whose time is over.
   void Advance(absl::Time now) {
     for (auto it = leases_.begin(); it != leases_.end();) {
-      if (it->second.expires > now) {
+      Lease& lease = it->second;
+      if (lease.trial_until <= now) lease.key_trial = lease.circuit_trial = false;
+      if (lease.expires > now) {
         ++it;
         continue;
       }
       ++expired;
+      ForgetAssumed(lease);
       it = leases_.erase(it);
     }
     Forget();
@@ -123,9 +129,10 @@ class SimulationModel {
     }
     Expect(grant.trial == (key_trial || circuit_trial), "6: a trial must say that it is one");
     Expect(leases_.count(Number(grant.id)) == 0, "1: lease id granted twice");
-    leases_[Number(grant.id)] = {
-        grant.id, fingerprint, asked.owner,   now + spec_.lease_ttl,
-        ++order_, key_trial,   circuit_trial, spec_.session_affinity ? asked.session : kNoSession};
+    const SessionHash session = spec_.session_affinity ? asked.session : kNoSession;
+    leases_[Number(grant.id)] = {grant.id,  fingerprint,   asked.owner, now + spec_.lease_ttl, ++order_,
+                                 key_trial, circuit_trial, session,     now + spec_.trial_time};
+    if (session != kNoSession && !IsKnown(session, now)) sessions_[session] = {fingerprint, now, true};
     key.grants.push_back(now);
     grants_.push_back(now);
     ++acquired;
@@ -138,7 +145,7 @@ class SimulationModel {
     if (is_new) {
       ++acquired;
       lease.order = 0;
-      lease.key_trial = lease.circuit_trial = false;
+      lease.key_trial = lease.circuit_trial = lease.progressed = false;
       lease.session = kNoSession;
     }
     leases_[Number(lease.id)] = lease;
@@ -156,6 +163,8 @@ class SimulationModel {
       case Transition::Type::kCircuitOpened:
         circuit_ = CircuitState::kOpen;
         circuit_until_ = t.available_at;
+        circuit_opened_ = order_ + 1;
+        for (auto& [id, lease] : leases_) lease.circuit_trial = false;  // nobody wants their verdict any more
         awaits_circuit_ = false;
         return;
       case Transition::Type::kCircuitClosed:
@@ -176,13 +185,22 @@ class SimulationModel {
   }
   void OnProbeEnded(const std::string& fingerprint) { keys_[fingerprint].probing = false; }
 
-  // The report of a lease that is still out says so.
+  // A good answer has begun.
+  void OnProgress(const LeaseId& id, absl::Time now) {
+    Lease& lease = leases_.at(Number(id));
+    OnSuccess(lease, now);
+    lease.progressed = true;
+    lease.key_trial = lease.circuit_trial = false;
+  }
+
+  // A lease that is still out has succeeded.
   void OnSuccess(const Lease& lease, absl::Time now) {
     if (lease.session == kNoSession || !spec_.session_affinity || SpecOf(lease.fingerprint) == nullptr) return;
     sessions_[lease.session] = {lease.fingerprint, now};
   }
 
-  void End(const LeaseId& id, bool by_report) {
+  void End(const LeaseId& id, bool by_report, bool success = false) {
+    if (!success) ForgetAssumed(leases_.at(Number(id)));
     leases_.erase(Number(id));
     ++(by_report ? reported : expired);
     Forget();
@@ -211,7 +229,7 @@ class SimulationModel {
   // A refusal is honest only when no key could surely be leased. The minute after a restart may count grants longer.
   void OnRefusal(const Refusal& refusal, const std::vector<std::string>& excluded, bool queue_empty, absl::Time now) {
     Expect(refusal.retry_at > now, "a refusal must name a later time");
-    if (!queue_empty || circuit_ != CircuitState::kClosed) return;
+    if (!queue_empty || (circuit_ != CircuitState::kClosed && !AwaitsTrial(now))) return;
     if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return;
     const bool settled = now - restarted_ > absl::Seconds(61);
     if (spec_.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.rpm)) return;
@@ -236,6 +254,16 @@ class SimulationModel {
     return it == leases_.end() ? nullptr : &it->second;
   }
   std::map<std::pair<uint32_t, uint64_t>, Lease>& leases() { return leases_; }
+  // Whether the lease's verdict ends a disable, or opens or closes the circuit: it was granted since, as a trial.
+  bool IsKeyTrial(const Lease& lease) {
+    const Key& key = keys_[lease.fingerprint];
+    return key.state == KeyState::kDisabled && !key.auth && !IsStale(lease);
+  }
+  bool IsCircuitTrial(const Lease& lease) const {
+    return circuit_ != CircuitState::kClosed && lease.order >= circuit_opened_;
+  }
+  CircuitState circuit() const { return circuit_; }
+  const Key& key(const std::string& fingerprint) { return keys_[fingerprint]; }
   bool IsStale(const Lease& lease) { return lease.order < keys_[lease.fingerprint].begun; }
   bool AnyWithoutAuth() {
     return std::any_of(spec_.keys.begin(), spec_.keys.end(),
@@ -245,6 +273,8 @@ class SimulationModel {
   uint64_t acquired = 0, reported = 0, expired = 0;
 
  private:
+  static constexpr uint32_t kFirstRequests = 4;
+
   static std::pair<uint32_t, uint64_t> Number(const LeaseId& id) { return {id.epoch, id.random_low}; }
 
   const KeySpec* SpecOf(const std::string& fingerprint) const {
@@ -252,6 +282,23 @@ class SimulationModel {
       if (key.fingerprint == fingerprint) return &key;
     }
     return nullptr;
+  }
+
+  bool IsKnown(SessionHash session, absl::Time now) const {
+    const auto known = sessions_.find(session);
+    return known != sessions_.end() && now - known->second.succeeded < absl::Hours(1);
+  }
+
+  void ForgetAssumed(const Lease& lease) {
+    const auto known = sessions_.find(lease.session);
+    if (known == sessions_.end() || known->second.fingerprint != lease.fingerprint) return;
+    if (known->second.assumed) sessions_.erase(known);
+  }
+
+  // The circuit is half-open, and no trial holds up the next.
+  bool AwaitsTrial(absl::Time now) const {
+    return circuit_until_ <= now &&
+           std::none_of(leases_.begin(), leases_.end(), [](const auto& entry) { return entry.second.circuit_trial; });
   }
 
   // The minute after a restart may count grants longer.
@@ -267,14 +314,14 @@ class SimulationModel {
   // Before the lease of `fingerprint` is counted.
   void CheckAffinity(const std::string& fingerprint, const Asked& asked, bool key_trial, absl::Time now) {
     const auto known = sessions_.find(asked.session);
-    const bool is_known = known != sessions_.end() && now - known->second.succeeded < absl::Hours(1);
+    const bool is_known = IsKnown(asked.session, now);
     const bool is_asked = asked.session != kNoSession && spec_.session_affinity;
     Expect(is_asked == (asked.affinity != Affinity::kNotAsked), "affinity: asked or not");
     if (!is_asked) return;
     Expect(is_known == (asked.affinity != Affinity::kNone), "affinity: a session is known or not");
     if (!is_known) return;
     const std::string& last = known->second.fingerprint;
-    const bool within = IsWithinShare(last);
+    const bool within = IsWithinShare(last) || (known->second.assumed && InFlight(last) < kFirstRequests);
     const auto is_excluded = std::find(asked.excluded.begin(), asked.excluded.end(), last) != asked.excluded.end();
     switch (asked.affinity) {
       case Affinity::kHit:
@@ -387,6 +434,7 @@ class SimulationModel {
   std::map<SessionHash, Session> sessions_;
   CircuitState circuit_ = CircuitState::kClosed;
   absl::Time circuit_until_;
+  uint64_t circuit_opened_ = 0;  // order at the last opening
   bool awaits_circuit_ = false;
   uint64_t order_ = 1;
   absl::Time restarted_ = absl::InfinitePast();

@@ -78,6 +78,7 @@ class Simulation {
     spec.lease_ttl = absl::Seconds(30 + Below(600));
     spec.queue_wait = Chance(50) ? absl::Seconds(Below(60)) : absl::ZeroDuration();
     spec.queue_size = 4;
+    spec.trial_time = absl::Milliseconds(1 + Below(60'000));
     spec.session_affinity = Chance(85);
     const uint64_t keys = 1 + Below(8);
     const uint64_t first = Below(10);
@@ -122,8 +123,9 @@ class Simulation {
 
   void Act() {
     const uint64_t dice = Below(100);
-    if (dice < 36) return DoLease();
-    if (dice < 66) return DoReport();
+    if (dice < 33) return DoLease();
+    if (dice < 54) return DoReport();
+    if (dice < 66) return DoProgress();
     if (dice < 72) return DoLateReport();
     if (dice < 78) return DoWait();
     if (dice < 84) return DoPoll();
@@ -222,6 +224,36 @@ class Simulation {
     if (lease != nullptr) ReportOn(*lease, RandomFault());
   }
 
+  // Twice now and then, or with a status that is not good: that changes nothing.
+  void DoProgress() {
+    const SimulationModel::Lease* found = AnyLease();
+    if (found == nullptr) return;
+    const SimulationModel::Lease lease = *found;
+    const int status = Chance(90) ? 200 + static_cast<int>(Below(100)) : static_cast<int>(Below(200)) * 3;
+    const bool news = status >= 200 && status <= 299 && !lease.progressed;
+    const KeyIndex key = pool_->Find(lease.fingerprint);
+    const KeySnapshot before = Look(key);
+    Drain();
+    Trace(absl::StrCat("progress ", lease.id.random_low, " of ", lease.fingerprint, ": ", status));
+    const bool ends_disable = news && model_.IsKeyTrial(lease);
+    const bool closes = news && model_.IsCircuitTrial(lease);
+    trial_succeeds_ = ends_disable || closes;
+    const bool applied = pool_->Progress(lease.id, status, absl::Milliseconds(Below(5'000)), now_);
+    if (!news) model_.Expect(Same(before, Look(key)), "4: a progress that is no news changed a key");
+    Drain();
+    trial_succeeds_ = false;
+    model_.Expect(applied == news, "4: a progress was applied or not");
+    if (applied) model_.OnProgress(lease.id, now_);
+    model_.Expect(!closes || model_.circuit() == CircuitState::kClosed, "6: a good answer did not close the circuit");
+    model_.Expect(!ends_disable || model_.key(lease.fingerprint).state == KeyState::kActive,
+                  "6: a good answer did not end the disable");
+    const KeySnapshot after = Look(key);
+    model_.Expect(after.successes == before.successes && after.in_flight == before.in_flight,
+                  "4: a progress was counted as a report");
+    model_.Expect(!applied || key == kNoKey || after.state == KeyState::kDisabled || after.consecutive_failures == 0,
+                  "a good answer did not end the failures in a row");
+  }
+
   void ReportOn(SimulationModel::Lease lease, const Fault& fault) {
     Trace(absl::StrCat("report ", lease.id.random_low, " of ", lease.fingerprint, ": ", fault.evidence.http_status, " ",
                        absl::FormatDuration(fault.evidence.retry_after.value_or(absl::ZeroDuration()))));
@@ -233,13 +265,17 @@ class Simulation {
     model_.Expect(decision.disposition == Disposition::kApplied, "4: a live lease's report was not applied");
     model_.Expect(decision.outcome == fault.expected, "the evidence was taken for something else");
     const bool success = fault.expected == Outcome::kSuccess;
-    if (success) model_.OnSuccess(lease, now_);
-    trial_succeeds_ = success && (lease.key_trial || lease.circuit_trial);
+    const bool news = success && !lease.progressed;
+    if (news) model_.OnSuccess(lease, now_);
+    trial_succeeds_ = news && (model_.IsKeyTrial(lease) || model_.IsCircuitTrial(lease));
     Drain();
     trial_succeeds_ = false;
-    model_.End(lease.id, /*by_report=*/true);
+    model_.End(lease.id, /*by_report=*/true, success);
     ended_.push_back({lease.id, true, run_});
     const KeySnapshot after = Look(key);
+    model_.Expect(key == kNoKey || after.successes == before.successes + (success ? 1 : 0),
+                  "4: a success was not counted once");
+    model_.Expect(!success || news || Same(before, after), "4: a success was judged twice");
     if (fault.expected == Outcome::kCallerFault || fault.expected == Outcome::kNeutral) {
       model_.Expect(Same(before, after), "8: a caller's fault changed a key");
     }
@@ -264,6 +300,7 @@ class Simulation {
     Drain();
     Trace(absl::StrCat("report ", ended.id.random_low, " again or late"));
     const Decision decision = pool_->Apply({ended.id, RandomFault().evidence, 0, 0}, now_, random_);
+    model_.Expect(!pool_->Progress(ended.id, 200, absl::Milliseconds(1), now_), "4: a late progress was applied");
     const bool duplicate = ended.reported && ended.run == run_;
     model_.Expect(decision.disposition == (duplicate ? Disposition::kDuplicate : Disposition::kLate),
                   "4: a report was not told to be a duplicate or late");
