@@ -142,6 +142,14 @@ std::optional<LeaseAnswer> BrokerService::LeaseNext(const LeaseParams& params, c
   return Lease(params, start);
 }
 
+bool BrokerService::Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte) {
+  const auto pools = directory();
+  for (ManagedPool* pool : Candidates(*pools, id)) {
+    if (pool->Progress(id, http_status, first_byte)) return true;
+  }
+  return false;
+}
+
 std::optional<absl::Duration> BrokerService::Renew(const core::LeaseId& id) {
   const auto pools = directory();
   for (ManagedPool* pool : Candidates(*pools, id)) {

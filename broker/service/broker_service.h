@@ -73,6 +73,8 @@ class BrokerService {
   // and the failure was the provider's (advice kRetry), that key may be granted again, if its state allows.
   std::optional<LeaseAnswer> LeaseNext(const LeaseParams& params, const ReportAnswer& report, WaitStart start);
 
+  // A good answer has begun; see core::Pool::Progress. False when that changes nothing.
+  bool Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte);
   // Extends a lease; returns its ttl from now on, or nothing when it has ended.
   std::optional<absl::Duration> Renew(const core::LeaseId& id);
   // The pool that granted the lease, or that took it over from an earlier run; nothing when no pool knows it.

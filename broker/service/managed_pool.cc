@@ -233,6 +233,18 @@ void ManagedPool::NoteError(const core::Report& report, const core::Decision& de
   if (decision.key < last_errors_.size()) last_errors_[decision.key] = Describe(report.evidence);
 }
 
+bool ManagedPool::Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte) {
+  bool applied = false;
+  Effects effects;
+  {
+    MutexLock lock(mutex_);
+    applied = pool_.Progress(id, http_status, first_byte, env_->clock->Now());
+    effects = Leave();
+  }
+  Perform(std::move(effects));
+  return applied;
+}
+
 bool ManagedPool::Renew(const core::LeaseId& id) {
   MutexLock lock(mutex_);
   return pool_.Renew(id, env_->clock->Now());

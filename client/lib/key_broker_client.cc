@@ -35,6 +35,12 @@ absl::StatusOr<v1::ReportResponse> KeyBrokerClient::Report(const v1::ReportReque
       deadline, [&](auto* context, auto* response) { return stub_->Report(context, request, response); });
 }
 
+absl::StatusOr<v1::ProgressResponse> KeyBrokerClient::Progress(const v1::ProgressRequest& request,
+                                                               absl::Time deadline) {
+  return Unary<v1::ProgressResponse>(
+      deadline, [&](auto* context, auto* response) { return stub_->Progress(context, request, response); });
+}
+
 absl::StatusOr<v1::RenewResponse> KeyBrokerClient::Renew(const v1::RenewRequest& request, absl::Time deadline) {
   return Unary<v1::RenewResponse>(
       deadline, [&](auto* context, auto* response) { return stub_->Renew(context, request, response); });

@@ -20,6 +20,7 @@ class KeyBrokerClient {
 
   absl::StatusOr<v1::LeaseResponse> Lease(const v1::LeaseRequest& request, absl::Time deadline);
   absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request, absl::Time deadline);
+  absl::StatusOr<v1::ProgressResponse> Progress(const v1::ProgressRequest& request, absl::Time deadline);
   absl::StatusOr<v1::RenewResponse> Renew(const v1::RenewRequest& request, absl::Time deadline);
 
   // Lease() as a guard that reports through this client, which must outlive it. Each report may block for up to

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -18,6 +19,16 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 // How long a broker that goes away may take to answer what it has.
 constexpr absl::Duration kGoingAwayBound = absl::Seconds(1);
+
+// The shortest time between two renewals of a lease.
+constexpr std::chrono::milliseconds kMinRenewal{10};
+
+// Half a lease's ttl; none for one without.
+std::chrono::nanoseconds RenewalOf(const v1::LeaseResponse& lease) {
+  if (lease.ttl_ms() == 0) return std::chrono::nanoseconds::max();
+  constexpr uint64_t kLongestMs = 1'000'000'000;  // half of it fits into nanoseconds
+  return std::max(std::chrono::milliseconds(std::min(lease.ttl_ms(), kLongestMs)) / 2, kMinRenewal);
+}
 
 // Whether the broker answers it without waiting for a key.
 bool IsAnsweredAtOnce(const v1::Operation& operation) {
@@ -41,6 +52,7 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   void Connect();
   OperationId Lease(v1::LeaseRequest request, LeaseCallback done);
   OperationId Report(v1::ReportRequest request, ReportCallback done);
+  void Progress(v1::ProgressRequest request);
   void Cancel(OperationId id);
   void Flush();
   void Stop(absl::Duration bound);
@@ -65,6 +77,9 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   struct HeldLease {
     std::string pool;
     std::string key_fingerprint;
+    std::chrono::nanoseconds renewal;             // between two of them; max() = none
+    SteadyTime renew_at;                          // max() = never
+    std::optional<v1::ProgressRequest> progress;  // until the lease is reported
   };
 
   Operation& Add(OperationId id);
@@ -76,6 +91,9 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   std::vector<OperationId> SortedOperations() const;
 
   void SendQueued();
+  void AddProgress();
+  void RenewBy(SteadyTime time);
+  void OnRenewTimer();
   void OnMessages(std::vector<v1::LeaseStreamResponse> messages);
   void OnHelloAck(const v1::HelloAck& ack);
   void OnGoingAway();
@@ -97,6 +115,8 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<LeaseConnection> connection_;
   LoopTimer retry_timer_;
   LoopTimer hold_timer_;
+  LoopTimer renew_timer_;
+  SteadyTime renew_timer_at_ = SteadyTime::max();  // law: no held lease has an earlier renew_at
   std::minstd_rand random_;
   absl::Duration backoff_;
   bool stopped_ = false;
@@ -110,7 +130,8 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   absl::flat_hash_map<OperationId, Operation> operations_;
   absl::flat_hash_map<std::string, HeldLease> held_;  // by lease id; until the report is answered
   std::vector<OperationId> unsent_;                   // what the next Flush sends; may name finished ones
-  v1::LeaseStreamRequest outgoing_;                   // its message; between flushes it holds only cancellations
+  std::vector<std::string> unsent_progress_;          // the leases of which it tells; may name others
+  v1::LeaseStreamRequest outgoing_;                   // its message; between flushes it holds only what is not answered
   std::deque<Waiting> waiting_;
   std::deque<OperationId> queued_reports_;
   uint64_t dropped_reports_ = 0;
@@ -168,6 +189,8 @@ LeaseStream::OperationId LeaseStream::Impl::Report(v1::ReportRequest request, Re
   Operation& operation = Add(id);
   *operation.message.mutable_report() = std::move(request);
   operation.report_done = std::move(done);
+  const auto held = held_.find(operation.message.report().lease_id());
+  if (held != held_.end()) held->second.progress.reset();
   if (connected_) return id;
   if (operation.report_done) {
     Await(id);
@@ -175,6 +198,13 @@ LeaseStream::OperationId LeaseStream::Impl::Report(v1::ReportRequest request, Re
     QueueReport(id);
   }
   return id;
+}
+
+void LeaseStream::Impl::Progress(v1::ProgressRequest request) {
+  const auto held = held_.find(request.lease_id());
+  if (held == held_.end()) return;
+  unsent_progress_.push_back(request.lease_id());
+  held->second.progress = std::move(request);
 }
 
 LeaseStream::Impl::Operation& LeaseStream::Impl::Add(OperationId id) {
@@ -223,6 +253,7 @@ void LeaseStream::Impl::Cancel(OperationId id) {
 void LeaseStream::Impl::Flush() {
   if (!connected_) {
     unsent_.clear();
+    unsent_progress_.clear();
     outgoing_.clear_operations();
   } else if (!answer_due_) {
     SendQueued();
@@ -230,6 +261,7 @@ void LeaseStream::Impl::Flush() {
 }
 
 void LeaseStream::Impl::SendQueued() {
+  AddProgress();
   for (const OperationId id : unsent_) {
     const auto it = operations_.find(id);
     if (it == operations_.end() || std::exchange(it->second.sent, true)) continue;
@@ -238,6 +270,38 @@ void LeaseStream::Impl::SendQueued() {
   }
   unsent_.clear();
   if (!outgoing_.operations().empty()) connection_->Send(outgoing_);
+}
+
+void LeaseStream::Impl::AddProgress() {
+  for (const std::string& id : unsent_progress_) {
+    const auto held = held_.find(id);
+    if (held == held_.end() || !held->second.progress) continue;
+    *outgoing_.add_operations()->mutable_progress() = *held->second.progress;
+  }
+  unsent_progress_.clear();
+}
+
+// Sees to it that OnRenewTimer runs at `time` or before. One timer serves all leases: most are over by then.
+void LeaseStream::Impl::RenewBy(SteadyTime time) {
+  if (time >= renew_timer_at_) return;
+  renew_timer_at_ = time;
+  const auto left = time - std::chrono::steady_clock::now();
+  renew_timer_.Set(std::max(absl::FromChrono(left), absl::ZeroDuration()), gate_, Later(&Impl::OnRenewTimer));
+}
+
+void LeaseStream::Impl::OnRenewTimer() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  renew_timer_at_ = SteadyTime::max();
+  SteadyTime next = SteadyTime::max();
+  for (auto& [id, lease] : held_) {
+    if (lease.renew_at <= now) {
+      outgoing_.add_operations()->mutable_renew()->set_lease_id(id);
+      lease.renew_at = now + lease.renewal;
+    }
+    next = std::min(next, lease.renew_at);
+  }
+  RenewBy(next);
+  Flush();
 }
 
 void LeaseStream::Impl::Stop(absl::Duration bound) {
@@ -272,6 +336,10 @@ void LeaseStream::Impl::OnHelloAck(const v1::HelloAck& ack) {
   waiting_.clear();
   queued_reports_.clear();
   unsent_ = SortedOperations();
+  unsent_progress_.clear();
+  for (const auto& [id, lease] : held_) {
+    if (lease.progress) unsent_progress_.push_back(id);
+  }
   acknowledged_ = true;
   SetConnected(true);
 }
@@ -359,7 +427,11 @@ void LeaseStream::Impl::FinishReport(const Operation& operation, v1::Result& res
 }
 
 void LeaseStream::Impl::Hold(const v1::LeaseResponse& lease) {
-  held_[lease.lease_id()] = {lease.pool(), lease.key_fingerprint()};
+  const std::chrono::nanoseconds renewal = RenewalOf(lease);
+  const bool never = renewal == std::chrono::nanoseconds::max();
+  const SteadyTime renew_at = never ? SteadyTime::max() : std::chrono::steady_clock::now() + renewal;
+  held_[lease.lease_id()] = {lease.pool(), lease.key_fingerprint(), renewal, renew_at, std::nullopt};
+  RenewBy(renew_at);
 }
 
 void LeaseStream::Impl::ArmHoldTimer() {
@@ -413,6 +485,9 @@ LeaseStream::OperationId LeaseStream::Report(v1::ReportRequest request, ReportCa
   return impl_->Report(std::move(request), std::move(done));
 }
 
+void LeaseStream::Progress(v1::ProgressRequest request) {
+  impl_->Progress(std::move(request));
+}
 void LeaseStream::Cancel(OperationId id) {
   impl_->Cancel(id);
 }

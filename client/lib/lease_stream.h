@@ -24,6 +24,7 @@ namespace v1 = ::ccr::broker::v1;
 //   report
 //     itself stays queued, without its `next`, until the broker is back.
 //   - A lease that nobody wants any more (Cancel) is given back as the caller's fault.
+//   - A lease that is held for half its ttl is renewed, and again after as long.
 //
 // All calls, callbacks and hooks happen on one thread, that of Options::executor; callbacks never run inside a call.
 class LeaseStream {
@@ -60,6 +61,9 @@ class LeaseStream {
   // (broker_status.h). `done` of a report may be empty: fire and forget.
   OperationId Lease(v1::LeaseRequest request, LeaseCallback done);
   OperationId Report(v1::ReportRequest request, ReportCallback done);
+  // A good answer has begun: queued until the next Flush(), never answered, and dropped when the lease's Report comes
+  // before that. Sent again after a reconnect, for as long as the lease is held. Nothing for a lease that is not held.
+  void Progress(v1::ProgressRequest request);
   // `done` is not called any more. A report is sent all the same. Unknown and finished operations are ignored.
   void Cancel(OperationId id);
 

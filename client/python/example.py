@@ -24,7 +24,7 @@ CALL_SECONDS = 10
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description="Lease a key, renew the lease, report an outcome.")
+    parser = argparse.ArgumentParser(description="Lease a key, tell its progress, renew the lease, report an outcome.")
     parser.add_argument("--broker", default="127.0.0.1:50061", metavar="ADDR", help="HOST:PORT or unix:PATH")
     parser.add_argument("--token-file", type=argparse.FileType(), help="what the broker knows this service by")
     parser.add_argument("--pool", required=True, help="the provider's name")
@@ -59,6 +59,10 @@ def run(broker, pool, evidence, metadata):
     report = key_broker_pb2.ReportRequest(lease_id=lease.lease_id, evidence=types_pb2.Evidence(caller_fault=True))
     try:
         use_key(lease)
+        # Where an answer lasts, say that it has begun well: nobody who waits for this key need wait for its end.
+        if evidence.success or 200 <= evidence.http_status < 300:
+            progress = key_broker_pb2.ProgressRequest(lease_id=lease.lease_id, http_status=200)
+            broker.Progress(progress, timeout=CALL_SECONDS, metadata=metadata)
         renewed = broker.Renew(key_broker_pb2.RenewRequest(lease_id=lease.lease_id), timeout=CALL_SECONDS, metadata=metadata)
         print(f"renewed for {renewed.ttl_ms / 1000:g} s")
         report.evidence.CopyFrom(evidence)

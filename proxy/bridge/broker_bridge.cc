@@ -63,6 +63,15 @@ LeaseSource::CallId BrokerBridge::Report(ReportRequest request, ReportCallback d
   });
 }
 
+void BrokerBridge::Progress(ProgressRequest request) {
+  if (request.trial) {
+    FlushThisTurn();
+  } else {
+    FlushSoon();
+  }
+  stream_->Progress(ToMessage(std::move(request)));
+}
+
 void BrokerBridge::Cancel(CallId call) {
   FlushThisTurn();
   stream_->Cancel(call);

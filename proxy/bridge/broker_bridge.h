@@ -18,8 +18,8 @@ class LeaseStream;
 
 namespace ccr::proxy {
 
-// What one loop turn asks for leaves as one message. A report that nobody waits for takes the next one, within
-// kReportDelay.
+// What one loop turn asks for leaves as one message. What nobody waits for, most reports and the progress of leases
+// that are no trials, takes the next one, within kReportDelay.
 class BrokerBridge final : public LeaseSource {
  public:
   // How long its end waits for the broker to take the last reports.
@@ -38,6 +38,7 @@ class BrokerBridge final : public LeaseSource {
 
   CallId Acquire(LeaseRequest request, LeaseCallback done) override;
   CallId Report(ReportRequest request, ReportCallback done) override;
+  void Progress(ProgressRequest request) override;
   void Cancel(CallId call) override;
   bool connected() const override;
   std::shared_ptr<const RoutingTable> routing() const override { return routing_->table; }
@@ -50,7 +51,7 @@ class BrokerBridge final : public LeaseSource {
   const std::shared_ptr<const RoutingSlot> routing_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the flush that is scheduled; on the loop
   bool flush_scheduled_ = false;
-  bool report_waits_ = false;  // until report_timer_ fires, if nothing takes it before
+  bool report_waits_ = false;  // or a progress; until report_timer_ fires, if nothing takes it before
   boost::asio::steady_timer report_timer_;
   std::unique_ptr<client::LeaseStream> stream_;
 };

@@ -155,6 +155,7 @@ Lease ToLease(v1::LeaseResponse message) {
   lease.base_url = std::move(*message.mutable_base_url());
   lease.ttl = absl::Milliseconds(message.ttl_ms());
   lease.candidates_left = message.candidates_left();
+  lease.trial = message.trial();
   lease.credential = client::TakeSecret(message);
   return lease;
 }
@@ -192,6 +193,14 @@ v1::ReportRequest ToMessage(const ReportRequest& request) {
   if (request.next) *message.mutable_next() = ToMessage(*request.next);
   message.set_earlier_permission_denials(request.earlier_permission_denials);
   message.set_earlier_overloads(request.earlier_overloads);
+  return message;
+}
+
+v1::ProgressRequest ToMessage(ProgressRequest request) {
+  v1::ProgressRequest message;
+  message.set_lease_id(std::move(request.lease_id));
+  message.set_http_status(static_cast<uint32_t>(request.http_status));
+  message.set_first_byte_ms(ToMilliseconds(request.first_byte));
   return message;
 }
 

@@ -15,6 +15,7 @@ std::shared_ptr<const RoutingTable> ToRoutingTable(const v1::RoutingTable& messa
 
 v1::LeaseRequest ToMessage(const LeaseRequest& request);
 v1::ReportRequest ToMessage(const ReportRequest& request);
+v1::ProgressRequest ToMessage(ProgressRequest request);
 
 // Moves the key out of the message.
 LeaseAnswer ToLeaseAnswer(absl::StatusOr<v1::LeaseResponse> response);

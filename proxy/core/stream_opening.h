@@ -25,6 +25,7 @@ class StreamOpening {
   Kind Finish();
 
   Kind kind() const { return kind_; }
+  size_t held() const { return line_.size() + data_.size(); }  // bytes in memory
   // Of kError: the body that the same error has with a status of its own, a JSON object with an "error".
   const std::string& error() const { return error_; }
 

@@ -87,10 +87,9 @@ void Attempt::OnHead(UpstreamHead head) {
 
 bool Attempt::OnData(std::string_view bytes) {
   if (TranslatedWhole()) return Collect(bytes);
+  const bool error = opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError;
   if (state_ != State::kRelaying) {
-    if (opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError) {
-      return FailWith(opening_->error()), false;
-    }
+    if (error) return FailWith(opening_->error()), false;
     if (HoldsBody() && held_body_.size() + bytes.size() <= kMaxHeldBody) {
       held_body_ += bytes;
       return true;
@@ -105,6 +104,7 @@ bool Attempt::OnData(std::string_view bytes) {
     state_ = State::kDone;
     return owner_.OnRelayed(RelayedEvidence()), false;
   }
+  TellProgress();
   paused_ = writer_.full();
   return !paused_;
 }
@@ -114,6 +114,16 @@ void Attempt::LeaveBody() {
   if (!body_needed_ || transfer_ == nullptr || !UpstreamClient::Uploaded(transfer_)) return;
   body_needed_ = false;
   owner_.OnBodyUnneeded();
+}
+
+void Attempt::TellProgress() {
+  if (progress_told_ || !IsSuccess()) return;
+  const auto kind = opening_ ? opening_->kind() : StreamOpening::Kind::kAnswer;
+  if (kind == StreamOpening::Kind::kUndecided && opening_->held() <= kMaxHeldBody) return;
+  opening_.reset();
+  progress_told_ = true;
+  if (kind == StreamOpening::Kind::kError) return;
+  server_.leases.Progress({lease_.id, head_.status, *first_relayed_ - started_, lease_.trial});
 }
 
 bool Attempt::HoldsBody() const {
@@ -169,7 +179,6 @@ void Attempt::FailWith(std::string error) {
 
 void Attempt::BeginRelay() {
   state_ = State::kRelaying;
-  opening_.reset();
   if (!IsSuccess()) Mask(lease_.credential.Reveal(), &held_body_);
   evidence_ = FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
   first_relayed_ = quiet_since_ = server_.clock.Now();

@@ -43,6 +43,9 @@ struct AttemptAnswer {
 //
 // The key does not reach the client in an error that quotes it: neither in its headers nor in what is held of its body.
 //
+// The broker is told once a good answer has begun to be relayed and more of it is to come: trials and others who wait
+// for the key need not wait for the end. What comes before the first event of a stream is no answer yet.
+//
 // Back-pressure: while the writer is full the transfer is paused; Resume() lets it go on.
 class Attempt final : public UpstreamHandler {
  public:
@@ -102,6 +105,7 @@ class Attempt final : public UpstreamHandler {
   std::optional<std::string> HeldError();
   void FailWith(std::string error);
   void BeginRelay();
+  void TellProgress();
   void RelayTranslated(const UpstreamResult& result);
   void Relay(std::string_view bytes);
   void LeaveBody();
@@ -127,7 +131,8 @@ class Attempt final : public UpstreamHandler {
   UpstreamHead head_;
   absl::Time head_at_;
   bool event_stream_ = false;
-  std::optional<StreamOpening> opening_;  // of a good event stream that is held
+  std::optional<StreamOpening> opening_;  // of a good event stream, until its first event has been told of
+  bool progress_told_ = false;
   std::string held_body_;
   BodyCharge charge_;                    // for it, when it is translated whole
   std::optional<UsageScanner> scanner_;  // of a 2xx body

@@ -26,6 +26,7 @@ struct Lease {
   std::string base_url;
   absl::Duration ttl;
   uint32_t candidates_left = 0;
+  bool trial = false;  // others wait for its verdict
 };
 
 struct LeaseRequest {
@@ -65,6 +66,13 @@ struct ReportRequest {
   uint32_t earlier_overloads = 0;
 };
 
+struct ProgressRequest {
+  std::string lease_id;
+  int http_status = 0;  // 2xx
+  absl::Duration first_byte;
+  bool trial = false;  // of the lease
+};
+
 // One per worker; every call and every callback happens on the worker's loop. Callbacks never run inside the call.
 // Operations of one loop turn leave as one message.
 class LeaseSource {
@@ -78,6 +86,9 @@ class LeaseSource {
   // `done` may be empty: fire and forget, delivered as soon as the broker is there. When the broker stays away, `done`
   // gets an answer with advice kRelay and outcome "unknown".
   virtual CallId Report(ReportRequest request, ReportCallback done) = 0;
+  // A good answer has begun and goes on. Fire and forget: it leaves with the next message, a trial's with this turn's,
+  // or not at all when the lease's Report comes before that.
+  virtual void Progress(ProgressRequest request) = 0;
   // The caller no longer waits: `done` is not called, a lease that still arrives is given back.
   virtual void Cancel(CallId call) = 0;
   virtual bool connected() const = 0;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -38,12 +39,21 @@ v1::ReportRequest ReportOf(const std::string& lease_id) {
   return request;
 }
 
-void Grant(FakeBroker::Response& response, uint64_t id, const std::string& lease_id) {
+v1::ProgressRequest ProgressOf(const std::string& lease_id) {
+  v1::ProgressRequest request;
+  request.set_lease_id(lease_id);
+  request.set_http_status(200);
+  request.set_first_byte_ms(5);
+  return request;
+}
+
+void Grant(FakeBroker::Response& response, uint64_t id, const std::string& lease_id, uint64_t ttl_ms = 0) {
   auto* result = response.add_results();
   result->set_correlation_id(id);
   result->mutable_lease()->set_lease_id(lease_id);
   result->mutable_lease()->set_pool("p");
   result->mutable_lease()->set_key_fingerprint("fp-" + lease_id);
+  result->mutable_lease()->set_ttl_ms(ttl_ms);
 }
 
 void Applied(FakeBroker::Response& response, uint64_t id) {
@@ -79,14 +89,14 @@ class LeaseStreamTest : public ::testing::Test {
   }
 
   // Takes a lease and answers it.
-  void TakeLease(const std::string& lease_id) {
+  void TakeLease(const std::string& lease_id, uint64_t ttl_ms = 0) {
     const size_t before = broker_->operations().size();
     bool granted = false;
     const auto id = stream_->Lease(LeaseOf("p"), [&](LeaseResult lease) { granted = lease.ok(); });
     stream_->Flush();
     AwaitOperations(before + 1);
     FakeBroker::Response response;
-    Grant(response, id, lease_id);
+    Grant(response, id, lease_id, ttl_ms);
     broker_->Send(response);
     ASSERT_TRUE(loop_.RunUntil([&] { return granted; }));
   }
@@ -242,6 +252,85 @@ TEST_F(LeaseStreamTest, ReconnectReassertsAndSendsAgain) {
   broker_->Send(response);
   ASSERT_TRUE(loop_.RunUntil([&] { return answers == 2; }));
   EXPECT_EQ(stream_->held(), 2u);
+}
+
+TEST_F(LeaseStreamTest, ProgressLeavesBeforeWhatFollowsAndIsNotAwaited) {
+  OpenConnected();
+  TakeLease("a");
+  stream_->Progress(ProgressOf("a"));
+  stream_->Progress(ProgressOf("not-held"));
+  stream_->Flush();
+  AwaitOperations(2);
+  EXPECT_FALSE(stream_->answer_due());
+  EXPECT_EQ(broker_->operations()[1].progress().first_byte_ms(), 5u);
+  stream_->Report(ReportOf("a"), nullptr);
+  stream_->Flush();
+  AwaitOperations(3);
+  EXPECT_EQ(broker_->operations()[2].report().lease_id(), "a");
+}
+
+TEST_F(LeaseStreamTest, ProgressIsDroppedWhenTheReportFollowsAtOnce) {
+  OpenConnected();
+  TakeLease("a");
+  TakeLease("b");
+  stream_->Progress(ProgressOf("a"));
+  stream_->Progress(ProgressOf("b"));
+  stream_->Report(ReportOf("a"), nullptr);
+  stream_->Flush();
+  AwaitOperations(4);
+  const auto messages = broker_->messages();
+  ASSERT_EQ(messages.back().operations_size(), 2);
+  EXPECT_EQ(messages.back().operations(0).progress().lease_id(), "b");
+  EXPECT_EQ(messages.back().operations(1).report().lease_id(), "a");
+}
+
+TEST_F(LeaseStreamTest, ProgressOfHeldLeasesIsToldAgainAfterAReconnect) {
+  OpenConnected();
+  for (const char* id : {"told", "reported", "silent"}) TakeLease(id);
+  stream_->Progress(ProgressOf("told"));
+  stream_->Progress(ProgressOf("reported"));
+  stream_->Flush();
+  AwaitOperations(5);
+  stream_->Report(ReportOf("reported"), nullptr);
+  broker_->Break();
+  ASSERT_TRUE(loop_.RunUntil([&] { return !stream_->connected(); }));
+  stream_->Progress(ProgressOf("told"));
+  AwaitOperations(7);
+  const auto messages = broker_->messages();
+  ASSERT_EQ(messages.back().operations_size(), 2);
+  EXPECT_EQ(messages.back().operations(0).progress().lease_id(), "told");
+  EXPECT_EQ(messages.back().operations(1).report().lease_id(), "reported");
+}
+
+TEST_F(LeaseStreamTest, LeasesThatLastAreRenewed) {
+  OpenConnected();
+  TakeLease("short", 3'600'000);
+  TakeLease("without-end");
+  TakeLease("long", 100);
+  AwaitOperations(6);
+  const auto operations = broker_->operations();
+  for (size_t i = 3; i < 6; ++i) EXPECT_EQ(operations[i].renew().lease_id(), "long");
+  FakeBroker::Response response;
+  response.add_results()->mutable_renew()->set_ttl_ms(100);
+  broker_->Send(response);
+  broker_->Break();  // renewed by being reasserted
+  ASSERT_TRUE(loop_.RunUntil([&] { return broker_->streams() == 2; }));
+  const size_t before = broker_->operations().size();
+  AwaitOperations(before + 1);
+  const auto id = stream_->Report(ReportOf("long"), nullptr);
+  stream_->Flush();
+  ASSERT_TRUE(loop_.RunUntil([&] {
+    const auto all = broker_->operations();
+    return std::any_of(all.begin(), all.end(), [](const auto& operation) { return operation.has_report(); });
+  }));
+  response.Clear();
+  Applied(response, id);
+  broker_->Send(response);
+  ASSERT_TRUE(loop_.RunUntil([&] { return stream_->held() == 2; }));
+  const size_t after = broker_->operations().size();
+  TakeLease("next", 100);
+  AwaitOperations(after + 2);
+  EXPECT_EQ(broker_->operations().back().renew().lease_id(), "next") << "the others are not due";
 }
 
 TEST_F(LeaseStreamTest, LostLeasesAreNoLongerHeld) {

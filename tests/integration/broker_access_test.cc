@@ -227,6 +227,12 @@ TEST_F(BrokerAccessTest, ACallerBoundToAPoolReachesNoOther) {
   with_next.mutable_next()->set_pool("q");
   EXPECT_EQ(broker_.broker().Report(Context(kForPToken).get(), with_next, &reported).error_code(),
             grpc::StatusCode::PERMISSION_DENIED);
+  v1::ProgressRequest progress;
+  progress.set_lease_id(foreign.lease_id());
+  progress.set_http_status(200);
+  v1::ProgressResponse progressed;
+  EXPECT_EQ(broker_.broker().Progress(Context(kForPToken).get(), progress, &progressed).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
   v1::RenewRequest renew;
   renew.set_lease_id(foreign.lease_id());
   v1::RenewResponse renewed;
@@ -247,6 +253,10 @@ TEST_F(BrokerAccessTest, NorOnAStream) {
     operation->set_correlation_id(id);
     return operation;
   };
+  v1::ProgressRequest progress;
+  progress.set_lease_id(foreign.lease_id());
+  progress.set_http_status(200);
+  *add(0)->mutable_progress() = progress;
   add(1)->mutable_lease()->set_pool("p");
   add(2)->mutable_lease()->set_pool("q");
   *add(3)->mutable_report() = ReportOf(foreign.lease_id(), 401);
@@ -264,6 +274,9 @@ TEST_F(BrokerAccessTest, NorOnAStream) {
   context->TryCancel();
   stream->Finish();
   EXPECT_EQ(broker_.service().GetPool("q")->snapshot.reported, 0u);
+  v1::ProgressResponse progressed;
+  EXPECT_TRUE(broker_.broker().Progress(Context(kLeaseToken).get(), progress, &progressed).ok());
+  EXPECT_TRUE(progressed.applied()) << "the one on the stream was not";
 
   auto thief = Context(kForPToken);
   const auto taking = broker_.broker().LeaseStream(thief.get());

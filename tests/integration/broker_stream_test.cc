@@ -18,7 +18,9 @@ class BrokerStreamTest : public ::testing::Test {
     ProviderConfig queued = Provider("queued", {"q"});
     queued.max_concurrent = 1;
     queued.queue.max_wait = absl::Seconds(20);
-    Config config = Configuration(Provider("p", {"a", "b"}), std::move(queued));
+    ProviderConfig waits = Provider("waits", {"c", "d"});
+    waits.queue.max_wait = absl::Minutes(1);
+    Config config = Configuration(Provider("p", {"a", "b"}), std::move(queued), std::move(waits));
     config.broker.stream_grace = grace;
     broker_.reset();
     broker_ = std::make_unique<RunningBroker>(&store_, std::move(config));
@@ -105,6 +107,39 @@ TEST_F(BrokerStreamTest, OtherOperationsAndErrorsAreAnswered) {
     EXPECT_EQ(results[i].error().code(), grpc::StatusCode::INVALID_ARGUMENT);
     EXPECT_TRUE(FindDetail<google::rpc::BadRequest>(results[i].error()).has_value());
   }
+}
+
+// The trial lasts; who waits on the same stream goes on with its first byte.
+TEST_F(BrokerStreamTest, ProgressIsNotAnsweredAndLetsOthersGoOn) {
+  StreamClient stream(*broker_, kToken);
+  for (int i = 0; i < 3; ++i) {
+    v1::LeaseStreamRequest request;
+    *request.add_operations()->mutable_report() = ReportOf(stream.Lease("waits").lease_id(), 529);
+    stream.Send(request);
+    stream.ReadResults(1);
+  }
+  stream.Send(LeaseOf("waits", 1, 60000));
+  stream.Send(LeaseOf("waits", 2, 60000));
+  const v1::Result trial = stream.ReadResults(1).at(0);
+  EXPECT_EQ(trial.correlation_id(), 1u);
+  EXPECT_TRUE(trial.lease().trial());
+  v1::LeaseStreamRequest request;
+  for (const std::string& id : {std::string("bad"), std::string(48, '0'), trial.lease().lease_id()}) {
+    request.add_operations()->mutable_progress()->set_lease_id(id);
+    request.mutable_operations()->rbegin()->mutable_progress()->set_http_status(200);
+  }
+  request.mutable_operations()->rbegin()->mutable_progress()->set_first_byte_ms(250);
+  stream.Send(request);
+  const v1::Result other = stream.ReadResults(1).at(0);
+  EXPECT_EQ(other.correlation_id(), 2u);
+  EXPECT_FALSE(other.lease().trial());
+  const v1::PoolStatus pool = broker_->Pool("waits");
+  EXPECT_EQ(pool.circuit().state(), v1::CircuitStatus::CLOSED);
+  EXPECT_EQ(pool.keys(0).latency_ms() + pool.keys(1).latency_ms(), 250.0);
+  request.Clear();
+  *request.add_operations()->mutable_report() = ReportOf(trial.lease().lease_id(), 200);
+  stream.Send(request);
+  EXPECT_EQ(stream.ReadResults(1).at(0).report().disposition(), v1::ReportResponse::APPLIED);
 }
 
 TEST_F(BrokerStreamTest, TheFirstMessageMustGreet) {

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <limits>
 #include <tuple>
 
 #include "tests/integration/broker_fixture.h"
@@ -34,6 +35,16 @@ class BrokerUnaryTest : public ::testing::Test {
   }
   std::string BadField(const v1::ReportRequest& request) {
     return BadRequestOf(broker_->Report(request).first).field_violations(0).field();
+  }
+
+  bool Progress(const std::string& lease_id, uint32_t status) {
+    grpc::ClientContext context;
+    v1::ProgressRequest request;
+    v1::ProgressResponse response;
+    request.set_lease_id(lease_id);
+    request.set_http_status(status);
+    EXPECT_TRUE(broker_->broker().Progress(&context, request, &response).ok());
+    return response.applied();
   }
 
   MemoryStore store_;
@@ -105,6 +116,28 @@ TEST_F(BrokerUnaryTest, ASessionStaysWithItsKey) {
   }
 }
 
+TEST_F(BrokerUnaryTest, ProgressServesOthersBeforeTheReport) {
+  for (int i = 0; i < 3; ++i) broker_->Report(ReportOf(broker_->LeaseOk("p").lease_id(), 529));
+  ASSERT_TRUE(Eventually([&] { return broker_->Pool("p").circuit().state() == v1::CircuitStatus::HALF_OPEN; }));
+  const v1::LeaseResponse trial = broker_->LeaseOk("p");
+  EXPECT_TRUE(trial.trial());
+  v1::LeaseRequest other;
+  other.set_pool("p");
+  EXPECT_EQ(broker_->Lease(other).first.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_FALSE(Progress(trial.lease_id(), 529));
+  EXPECT_FALSE(Progress(trial.lease_id(), std::numeric_limits<uint32_t>::max()));
+  EXPECT_FALSE(Progress(std::string(48, '0'), 200));
+  EXPECT_TRUE(Progress(trial.lease_id(), 200));
+  EXPECT_FALSE(Progress(trial.lease_id(), 200));
+  EXPECT_EQ(broker_->Pool("p").circuit().state(), v1::CircuitStatus::CLOSED);
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(broker_->LeaseOk("p").trial());
+  EXPECT_EQ(broker_->Report(ReportOf(trial.lease_id(), 200)).second.disposition(), v1::ReportResponse::APPLIED);
+  uint64_t successes = 0;
+  const v1::PoolStatus pool = broker_->Pool("p");
+  for (const v1::KeyStatus& key : pool.keys()) successes += key.successes();
+  EXPECT_EQ(successes, 1u);
+}
+
 TEST_F(BrokerUnaryTest, RenewExtendsUntilTheLeaseHasEnded) {
   v1::RenewRequest request;
   request.set_lease_id(broker_->LeaseOk("p").lease_id());
@@ -141,6 +174,9 @@ TEST_F(BrokerUnaryTest, BadArgumentsNameTheirField) {
   EXPECT_EQ(BadField(lease), "exclude");
 
   EXPECT_EQ(BadField(ReportOf("", 200)), "lease_id");
+  grpc::ClientContext context;
+  v1::ProgressResponse response;
+  EXPECT_EQ(BadRequestOf(broker_->broker().Progress(&context, {}, &response)).field_violations(0).field(), "lease_id");
   const std::string id = broker_->LeaseOk("p").lease_id();
   EXPECT_EQ(BadField(ReportOf("Z" + id.substr(1), 200)), "lease_id");
   v1::ReportRequest report = ReportOf(id, 400);

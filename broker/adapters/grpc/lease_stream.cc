@@ -122,6 +122,8 @@ void LeaseStream::Execute(const Operation& operation) {
       return DoReport(operation.correlation_id(), operation.report());
     case Operation::kRenew:
       return DoRenew(operation.correlation_id(), operation.renew());
+    case Operation::kProgress:
+      return DoProgress(operation.progress());
     case Operation::kCancel:
       return DoCancel(operation.cancel().correlation_id());
     case Operation::OP_NOT_SET:
@@ -182,6 +184,13 @@ void LeaseStream::EndReport(uint64_t correlation, const ReportAnswer& report, co
   AddReport(correlation, report, next.has_value() ? &*next : nullptr);
   if (closed_) return MaybeFinish(/*with_output=*/true);
   if (!executing_) MaybeWrite();
+}
+
+// Not answered, not even when it names no lease, or one that is not the caller's: the report tells.
+void LeaseStream::DoProgress(const v1::ProgressRequest& request) {
+  const std::optional<core::LeaseId> id = ParseLeaseId(request.lease_id());
+  if (!id.has_value() || OutOfScope(*caller_, *service_, request.lease_id())) return;
+  ApplyProgress(service_, *id, request);
 }
 
 void LeaseStream::DoRenew(uint64_t correlation, const v1::RenewRequest& request) {

@@ -76,6 +76,7 @@ class LeaseStream final
   void Execute(const Operation& operation);
   void DoLease(uint64_t correlation, const ccr::broker::v1::LeaseRequest& request);
   void DoReport(uint64_t correlation, const ccr::broker::v1::ReportRequest& request);
+  void DoProgress(const ccr::broker::v1::ProgressRequest& request);
   void DoRenew(uint64_t correlation, const ccr::broker::v1::RenewRequest& request);
   void DoCancel(uint64_t correlation);
   void BeginWait(uint64_t correlation, const core::LeaseId& id);

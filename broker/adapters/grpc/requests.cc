@@ -1,5 +1,8 @@
 #include "broker/adapters/grpc/requests.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "absl/strings/str_cat.h"
 #include "broker/adapters/grpc/convert.h"
 #include "broker/adapters/grpc/errors.h"
@@ -17,6 +20,7 @@ constexpr size_t kMinTokenBytes = 16;
 constexpr size_t kMaxTokenBytes = 64;
 constexpr size_t kMaxClientBytes = 256;
 constexpr int kMaxHeld = 65536;
+constexpr uint32_t kHighestStatus = 599;
 
 std::optional<google::rpc::Status> TooLong(std::string_view field, const std::string& value, size_t limit) {
   if (value.size() <= limit) return std::nullopt;
@@ -100,6 +104,12 @@ core::Report ToCore(const v1::ReportRequest& request) {
   report.earlier_permission_denials = request.earlier_permission_denials();
   report.earlier_overloads = request.earlier_overloads();
   return report;
+}
+
+bool ApplyProgress(BrokerService* service, const core::LeaseId& id, const v1::ProgressRequest& request) {
+  const int status = request.http_status() <= kHighestStatus ? static_cast<int>(request.http_status()) : 0;
+  const auto first_byte_ms = static_cast<int64_t>(std::min<uint64_t>(request.first_byte_ms(), INT64_MAX));
+  return service->Progress(id, status, absl::Milliseconds(first_byte_ms));
 }
 
 bool WantsNext(const v1::ReportRequest& request, const ReportAnswer& answer) {

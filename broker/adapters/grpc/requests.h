@@ -36,6 +36,9 @@ class LeaseArgs {
 // `request` has been checked.
 core::Report ToCore(const broker::v1::ReportRequest& request);
 
+// `id` is that of `request`. False when it changed nothing.
+bool ApplyProgress(BrokerService* service, const core::LeaseId& id, const broker::v1::ProgressRequest& request);
+
 // Whether the answer to a report calls for the lease that came with it.
 bool WantsNext(const broker::v1::ReportRequest& request, const ReportAnswer& answer);
 

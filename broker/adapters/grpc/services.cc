@@ -40,6 +40,20 @@ grpc::ServerUnaryReactor* KeyBrokerService::Report(grpc::CallbackServerContext* 
   return UnaryLease::Report(service_, *admission.caller, *request, response);
 }
 
+grpc::ServerUnaryReactor* KeyBrokerService::Progress(grpc::CallbackServerContext* context,
+                                                     const v1::ProgressRequest* request,
+                                                     v1::ProgressResponse* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/Progress");
+  if (!admission.status.ok()) return Finish(context, admission.status);
+  const std::optional<core::LeaseId> id = ParseLeaseId(request->lease_id());
+  if (!id.has_value()) return Finish(context, ToGrpcStatus(BadField("lease_id", "not an id of a lease")));
+  if (const auto foreign = OutOfScope(*admission.caller, *service_, request->lease_id())) {
+    return Finish(context, ToGrpcStatus(*foreign));
+  }
+  response->set_applied(ApplyProgress(service_, *id, *request));
+  return Finish(context, grpc::Status::OK);
+}
+
 grpc::ServerUnaryReactor* KeyBrokerService::Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                                   v1::RenewResponse* response) {
   const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyBroker/Renew");

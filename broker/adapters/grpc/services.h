@@ -21,6 +21,9 @@ class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackServic
                                   ccr::broker::v1::LeaseResponse* response) override;
   grpc::ServerUnaryReactor* Report(grpc::CallbackServerContext* context, const ccr::broker::v1::ReportRequest* request,
                                    ccr::broker::v1::ReportResponse* response) override;
+  grpc::ServerUnaryReactor* Progress(grpc::CallbackServerContext* context,
+                                     const ccr::broker::v1::ProgressRequest* request,
+                                     ccr::broker::v1::ProgressResponse* response) override;
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const ccr::broker::v1::RenewRequest* request,
                                   ccr::broker::v1::RenewResponse* response) override;
   grpc::ServerBidiReactor<ccr::broker::v1::LeaseStreamRequest, ccr::broker::v1::LeaseStreamResponse>* LeaseStream(

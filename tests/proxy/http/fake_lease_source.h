@@ -59,6 +59,14 @@ class FakeBroker {
     const std::lock_guard<std::mutex> lock(mutex_);
     return reports_;
   }
+  struct Begun {
+    std::string key;
+    int status = 0;
+  };
+  std::vector<Begun> begun() const {  // leases that progressed
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return begun_;
+  }
   size_t in_flight() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return leases_.size();
@@ -82,6 +90,12 @@ class FakeBroker {
   void CountCancel() {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++cancelled_;
+  }
+
+  void Begin(const ProgressRequest& request) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto lease = leases_.find(request.lease_id);
+    if (lease != leases_.end()) begun_.push_back({lease->second, request.http_status});
   }
 
   LeaseAnswer Grant(const LeaseRequest& request) {
@@ -167,6 +181,7 @@ class FakeBroker {
   size_t cancelled_ = 0;
   std::map<std::string, std::string> leases_;  // in flight: id -> key
   std::vector<Report> reports_;
+  std::vector<Begun> begun_;
   std::vector<LeaseRequest> requests_;
 };
 
@@ -191,6 +206,9 @@ class FakeLeaseSource final : public LeaseSource {
       if (calls_.erase(call) > 0) done(broker_.Judge(request));
     });
     return call;
+  }
+  void Progress(ProgressRequest request) override {
+    boost::asio::post(loop_, [this, request = std::move(request)] { broker_.Begin(request); });
   }
   void Cancel(CallId call) override {
     calls_.erase(call);

@@ -98,6 +98,7 @@ class ProxyFixture : public ::testing::Test {
   FakeBroker broker_;
   // What a test and its script tell each other; scripts run until upstream_ ends, which is after the test's body.
   std::atomic<bool> release_{false};
+  std::atomic<bool> finish_{false};
   std::atomic<bool> cancelled_{false};
   std::atomic<size_t> sent_{0};
   std::unique_ptr<FakeUpstream> upstream_;
