@@ -48,8 +48,8 @@ void PrintReady(const ServiceAddresses& addresses, const ServiceFiles& files, bo
                << std::flush;
 }
 
-void WarnOfOpenListeners(const Config& config, const Terminal& terminal) {
-  const std::string warning = OpenListenersWarning(OpenListeners(config.broker));
+void WarnOfOpenListeners(const BrokerConfig& config, const Terminal& terminal) {
+  const std::string warning = OpenListenersWarning(OpenListeners(config));
   if (!warning.empty()) terminal.err << "\n" << warning << "\n";
 }
 
@@ -82,19 +82,19 @@ int StartWith(const Config& config, const ServiceOptions& options, bool foregrou
     terminal.err << "ccr: " << missing;
     return 1;
   }
+  SupervisorOptions supervisor = Supervision(options, config);
+  supervisor.echo = foreground;
   const auto tell = [&](const StartReport& report) {
     if (report.ok() && options.json) {
       terminal.out << EncodeAddresses(report.addresses) << std::endl;
     } else if (report.ok()) {
       PrintReady(report.addresses, files, !config.client_token.empty(), terminal);
-      WarnOfOpenListeners(config, terminal);
     } else {
       terminal.err << report.error << "ccr: not started\n";
     }
+    if (report.ok()) WarnOfOpenListeners(supervisor.broker, terminal);
     return true;
   };
-  SupervisorOptions supervisor = Supervision(options, config);
-  supervisor.echo = foreground;
   if (foreground) return Supervise(supervisor, tell);
   const StartReport report = SuperviseInBackground(supervisor);
   tell(report);
