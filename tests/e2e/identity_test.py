@@ -64,10 +64,10 @@ class IdentityTest(StackTest):
         self.assertEqual(http_request(self.addresses()["http"], "POST", "/v1/chat/completions", '{"model":"fake,fake-model"}').status, 200)
         mine = self.example("--broker", address)
         self.assertEqual(mine.returncode, 0, mine.stderr)
-        supervisor = int((self.folder / ".claude-code-router.pid").read_text())
-        self.assertEqual(self.ports_of(supervisor), 3, "the proxy's, and metrics of both: no port of gRPC")
 
         other = as_nobody()
+        supervisor = int((self.folder / ".claude-code-router.pid").read_text())
+        self.assertEqual(self.ports_of(supervisor), 3, "the proxy's, and metrics of both: no port of gRPC")
         self.assertIn("another user", self.run_ccr("--broker", address, "rotation", **other).stderr)
         # Whatever the files allow, the broker looks at who is there.
         os.chmod(self.folder, 0o755)
