@@ -75,7 +75,10 @@ class FakeBroker final : public ::ccr::broker::v1::KeyBroker::Service {
     server_ = builder.BuildAndStart();
     address_ = address.starts_with("unix:") ? address : "127.0.0.1:" + std::to_string(port);
   }
-  ~FakeBroker() override { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~FakeBroker() override {
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_.reset();  // ends the calls, which use what follows
+  }
 
   const std::string& address() const { return address_; }
 
