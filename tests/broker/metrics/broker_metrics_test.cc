@@ -150,7 +150,7 @@ TEST_F(BrokerMetricsTest, TellsHowThingsStandAtEveryScrape) {
   params.session = "canary-session";
   const auto lease = service.Lease(params, [](const core::LeaseId&) { return LeaseCallback(); });
   EXPECT_THAT(Text(), HasSubstr("ccr_key_in_flight{pool=\"p\",key=\"k0\"} 1\n"));
-  EXPECT_THAT(Text(), HasSubstr("ccr_sessions{pool=\"p\"} 0\n"));
+  EXPECT_THAT(Text(), HasSubstr("ccr_sessions{pool=\"p\"} 1\n"));
   core::Report report;
   report.id = lease->grant.id;
   report.evidence.http_status = 401;
