@@ -86,6 +86,7 @@ void Attempt::OnHead(UpstreamHead head) {
 }
 
 bool Attempt::OnData(std::string_view bytes) {
+  if (state_ == State::kCollecting) return CollectError(bytes);
   if (TranslatedWhole()) return Collect(bytes);
   const bool error = opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError;
   if (state_ != State::kRelaying) {
@@ -127,8 +128,7 @@ void Attempt::TellProgress() {
 }
 
 bool Attempt::HoldsBody() const {
-  return state_ == State::kCollecting || WholeOrNothing() ||
-         (opening_ && opening_->kind() == StreamOpening::Kind::kUndecided);
+  return WholeOrNothing() || (opening_ && opening_->kind() == StreamOpening::Kind::kUndecided);
 }
 
 bool Attempt::TranslatedWhole() const {
@@ -136,17 +136,28 @@ bool Attempt::TranslatedWhole() const {
 }
 
 bool Attempt::Collect(std::string_view bytes) {
-  const size_t limit = IsSuccess() ? kMaxTranslatedBody : kMaxHeldBody;
-  const size_t taken = std::min(bytes.size(), limit - held_body_.size());
-  const bool room = charge_.GrowTo(held_body_.size() + taken);
-  if (room) held_body_ += bytes.substr(0, taken);
-  if (room && (!IsSuccess() || taken == bytes.size())) return true;
+  const bool room =
+      held_body_.size() + bytes.size() <= kMaxTranslatedBody && charge_.GrowTo(held_body_.size() + bytes.size());
+  if (room) {
+    held_body_ += bytes;
+    return true;
+  }
   StopTransfer();
   evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
   evidence_.caller_fault = true;
   RefuseAnswer(room ? "the provider's answer is too large to be translated"
                     : "the answers in progress take all the memory there is for bodies (Proxy.max_buffered_bytes)");
   return false;
+}
+
+bool Attempt::CollectError(std::string_view bytes) {
+  held_body_ += bytes.substr(0, kMaxHeldBody - held_body_.size());
+  if (held_body_.size() < kMaxHeldBody) return true;
+  StopTransfer();
+  UpstreamResult result;
+  result.first_byte = head_at_ - started_;
+  result.total = server_.clock.Now() - started_;
+  return OnDone(result), false;
 }
 
 bool Attempt::WholeOrNothing() const {

@@ -29,13 +29,14 @@ struct AttemptAnswer {
 //                    status that the error stands for
 //   other answers    held until they are complete, up to kMaxHeldBody; what streams in other ways is not. One that is
 //                    an error has failed as well
-//   error answers    the same, so that the broker can be asked first
-// but the first two for kHeadHold at most, since clients give up on silent connections. What is larger is relayed as it
-// comes.
+//   error answers    held, so that the broker can be asked first; of one that is larger than kMaxHeldBody that much is
+//                    kept, and the rest not waited for
+// but the first two for kHeadHold at most, since clients give up on silent connections, and what is larger of them is
+// relayed as it comes.
 //
-// With a translation, event streams are translated as they come. Other answers are held until they are complete, as
-// long as it takes, a good one up to kMaxTranslatedBody and as far as Server::bodies has room; of an error kMaxHeldBody
-// are kept. A good answer that cannot be translated becomes a 502. Evidence is always of the provider's own bytes.
+// With a translation, event streams are translated as they come. Other good answers are held until they are complete,
+// as long as it takes, up to kMaxTranslatedBody and as far as Server::bodies has room. One that cannot be translated
+// becomes a 502. Evidence is always of the provider's own bytes.
 //
 // An event stream gets a ping between two events whenever the provider was silent for Server::ping_interval: an event
 // of that name to an Anthropic client, else a comment. Not where the format is unknown: who reads such a stream may
@@ -101,6 +102,7 @@ class Attempt final : public UpstreamHandler {
   bool WholeOrNothing() const;   // the client has no use for a part of this body
   bool TranslatedWhole() const;  // in one piece
   bool Collect(std::string_view bytes);
+  bool CollectError(std::string_view bytes);
   bool HoldsBody() const;
   std::optional<std::string> HeldError();
   void FailWith(std::string error);
