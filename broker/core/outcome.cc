@@ -56,8 +56,11 @@ constexpr std::string_view kPlainReasons[] = {
     "rate_limited", "overloaded", "incomplete_response", "http_invalid", "failure", "auth", "failures",
 };
 constexpr TransportError kTransportErrors[] = {
-    TransportError::kConnect,          TransportError::kConnectTimeout, TransportError::kSend,
-    TransportError::kFirstByteTimeout, TransportError::kIdleTimeout,    TransportError::kRead,
+    TransportError::kConnect,     TransportError::kConnectTimeout,
+    TransportError::kSend,        TransportError::kFirstByteTimeout,
+    TransportError::kIdleTimeout, TransportError::kRead,
+    TransportError::kName,        TransportError::kRefused,
+    TransportError::kTls,         TransportError::kProxy,
 };
 
 constexpr int kLowestStatus = 100;

@@ -54,6 +54,14 @@ std::string_view ToString(TransportError error) {
       return "idle_timeout";
     case TransportError::kRead:
       return "read_error";
+    case TransportError::kName:
+      return "name_not_resolved";
+    case TransportError::kRefused:
+      return "connection_refused";
+    case TransportError::kTls:
+      return "tls_error";
+    case TransportError::kProxy:
+      return "proxy_refused";
   }
   return "unknown";
 }

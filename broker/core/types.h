@@ -39,6 +39,10 @@ enum class TransportError : uint8_t {
   kFirstByteTimeout,
   kIdleTimeout,
   kRead,
+  kName,
+  kRefused,
+  kTls,
+  kProxy,
 };
 
 // What the holder of a lease saw of one attempt.
@@ -56,6 +60,7 @@ struct Evidence {
   uint64_t output_tokens = 0;
   absl::Duration first_byte;
   absl::Duration total;
+  std::string detail;  // of transport_error, in words
 };
 
 // Unguessable, unique over restarts. `epoch` is the broker's start, `pool` the pool's number in it.

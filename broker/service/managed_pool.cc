@@ -61,6 +61,7 @@ std::string Describe(const core::Evidence& evidence) {
   for (const std::string* part : {&evidence.error_type, &evidence.error_code}) {
     if (!part->empty()) absl::StrAppend(&text, " ", *part);
   }
+  if (!evidence.detail.empty()) absl::StrAppend(&text, ": ", evidence.detail);
   return Redact(text);
 }
 

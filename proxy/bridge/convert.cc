@@ -104,6 +104,14 @@ v1::TransportError ToMessage(TransportError error) {
       return v1::TRANSPORT_ERROR_FIRST_BYTE_TIMEOUT;
     case TransportError::kIdleTimeout:
       return v1::TRANSPORT_ERROR_IDLE_TIMEOUT;
+    case TransportError::kName:
+      return v1::TRANSPORT_ERROR_NAME;
+    case TransportError::kRefused:
+      return v1::TRANSPORT_ERROR_REFUSED;
+    case TransportError::kTls:
+      return v1::TRANSPORT_ERROR_TLS;
+    case TransportError::kProxy:
+      return v1::TRANSPORT_ERROR_PROXY;
     case TransportError::kRead:
       break;
   }
@@ -118,6 +126,7 @@ v1::Evidence ToMessage(const Evidence& evidence) {
   if (evidence.retry_after)
     message.set_retry_after_ms(ToMilliseconds(absl::Ceil(*evidence.retry_after, absl::Milliseconds(1))));
   message.set_transport_error(ToMessage(evidence.transport_error));
+  message.set_detail(Informative(evidence.detail));
   message.set_client_cancelled(evidence.client_cancelled);
   message.set_caller_fault(evidence.caller_fault);
   message.set_incomplete(evidence.incomplete);

@@ -4,13 +4,28 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/time/time.h"
 
 namespace ccr::proxy {
 
-// kLocal: this process has no descriptor or memory left for a connection, which is nobody else's failure.
-enum class TransportError { kNone, kLocal, kConnect, kConnectTimeout, kSend, kFirstByteTimeout, kIdleTimeout, kRead };
+enum class TransportError {
+  kNone,
+  kLocal,    // this process has no descriptor or memory left for a connection, which is nobody else's failure
+  kConnect,  // none of the more precise ones below
+  kConnectTimeout,
+  kSend,
+  kFirstByteTimeout,
+  kIdleTimeout,
+  kRead,
+  kName,     // the provider's name is not resolved
+  kRefused,  // nobody listens there
+  kTls,      // no handshake, or the certificate is not trusted
+  kProxy,    // the forward proxy refuses, wants credentials, or is away
+};
+
+std::string_view ToString(TransportError error);  // "none", "connect_error", ..., as the broker calls it
 
 // No wait that a provider asks for is taken for longer: client and broker are told the same.
 inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);
@@ -30,6 +45,7 @@ struct Evidence {
   absl::Duration total;
   std::optional<uint64_t> remaining_requests;
   std::optional<uint64_t> remaining_tokens;
+  std::string detail;  // of transport_error, in words: at most 200 bytes, no secrets, no addresses
 };
 
 }  // namespace ccr::proxy

@@ -205,15 +205,15 @@ SplitUrl Split(std::string_view url) {
 }
 
 void AppendSegment(std::string_view text, std::string* url) {
-  constexpr char kHex[] = "0123456789ABCDEF";
+  constexpr char kUpperHex[] = "0123456789ABCDEF";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (absl::ascii_isalnum(byte) || c == '-' || c == '.' || c == '_' || c == '~') {
       *url += c;
     } else {
       *url += '%';
-      *url += kHex[byte >> 4];
-      *url += kHex[byte & 15];
+      *url += kUpperHex[byte >> 4];
+      *url += kUpperHex[byte & 15];
     }
   }
 }

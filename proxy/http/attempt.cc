@@ -136,9 +136,9 @@ bool Attempt::TranslatedWhole() const {
 }
 
 bool Attempt::Collect(std::string_view bytes) {
-  const bool room =
-      held_body_.size() + bytes.size() <= kMaxTranslatedBody && charge_.GrowTo(held_body_.size() + bytes.size());
-  if (room) {
+  const size_t size = held_body_.size() + bytes.size();
+  const bool room = size > kMaxTranslatedBody || charge_.GrowTo(size);
+  if (room && size <= kMaxTranslatedBody) {
     held_body_ += bytes;
     return true;
   }
@@ -270,6 +270,7 @@ void Attempt::OnDone(const UpstreamResult& result) {
       relayed ? RelayedEvidence() : FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
   evidence.transport_error = result.error;
   evidence.caller_fault = result.error == TransportError::kLocal;
+  evidence.detail = result.detail;
   evidence.first_byte = result.first_byte;
   evidence.total = result.total;
   state_ = State::kDone;

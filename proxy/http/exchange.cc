@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/base/absl_text.h"
+#include "broker/base/log.h"
 #include "proxy/core/format.h"
 
 namespace ccr::proxy {
@@ -237,7 +238,7 @@ void Exchange::OnAnswer(AttemptAnswer answer) {
   ReportOnly(attempt_->lease().id, answer_.evidence);
   ObserveAttempt(answer_.evidence, ExpectedOutcome(answer_.evidence));
   if (answer_.head.status == 0)
-    return Answer(NoUpstreamAnswer(answer_.evidence.transport_error, routed_.provider()->name));
+    return Answer(NoUpstreamAnswer(answer_.evidence, routed_.provider()->name));
   if (answer_.head.status >= 500 && BeginNextRoute()) return;
   Relay(answer_, std::nullopt);
 }
@@ -301,7 +302,7 @@ void Exchange::AnswerBest() {
     return Answer({502, "provider '" + name + "' accepts none of the keys tried; `ccr rotation` shows why", {}});
   if (quota_gone)
     return Answer({503, "the quota of every key tried of provider '" + name + "' is used up", refusal_retry_after_});
-  if (status == 0) return Answer(NoUpstreamAnswer(best_.evidence.transport_error, name));
+  if (status == 0) return Answer(NoUpstreamAnswer(best_.evidence, name));
   Relay(best_, std::nullopt);
 }
 
@@ -353,6 +354,9 @@ void Exchange::ObserveAttempt(const Evidence& evidence, std::string_view outcome
   summary.input_tokens = evidence.input_tokens;
   summary.output_tokens = evidence.output_tokens;
   server_.observer.OnAttemptEnded(summary);
+  if (evidence.transport_error == TransportError::kNone) return;
+  Log(LogLevel::kWarn, "attempt_failed",
+      {{"provider", summary.provider}, {"error", ToString(evidence.transport_error)}, {"detail", evidence.detail}});
 }
 
 void Exchange::Fail(int status, std::string message) {

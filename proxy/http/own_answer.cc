@@ -50,8 +50,9 @@ OwnAnswer NoLease(const LeaseFailure& failure, const std::string& provider) {
   }
 }
 
-OwnAnswer NoUpstreamAnswer(TransportError error, const std::string& provider) {
-  switch (error) {
+OwnAnswer NoUpstreamAnswer(const Evidence& evidence, const std::string& provider) {
+  const std::string why = evidence.detail.empty() ? "" : ": " + evidence.detail;
+  switch (evidence.transport_error) {
     case TransportError::kConnectTimeout:
     case TransportError::kFirstByteTimeout:
     case TransportError::kIdleTimeout:
@@ -60,9 +61,15 @@ OwnAnswer NoUpstreamAnswer(TransportError error, const std::string& provider) {
       return {503, "the proxy has no descriptor or memory left for a connection to provider '" + provider + "'",
               absl::Seconds(1)};
     case TransportError::kConnect:
-      return {502, "provider '" + provider + "' cannot be reached", std::nullopt};
+    case TransportError::kName:
+    case TransportError::kRefused:
+    case TransportError::kTls:
+      return {502, "provider '" + provider + "' cannot be reached" + why, std::nullopt};
+    case TransportError::kProxy:
+      return {502, "provider '" + provider + "' cannot be reached through the forward proxy (PROXY_URL)" + why,
+              std::nullopt};
     default:
-      return {502, "provider '" + provider + "' broke off the connection before it answered", std::nullopt};
+      return {502, "provider '" + provider + "' gave no answer" + why, std::nullopt};
   }
 }
 

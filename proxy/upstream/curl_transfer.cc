@@ -11,7 +11,6 @@
 #include "broker/base/absl_text.h"
 #include "proxy/upstream/curl_client.h"
 #include "proxy/upstream/curl_error.h"
-#include "proxy/upstream/local_shortage.h"
 #include "proxy/upstream/silence.h"
 
 namespace ccr::proxy {
@@ -24,6 +23,8 @@ constexpr long kReadBuffer = 32 * 1024 - 1;
 // From here on curl would wait for "100 Continue" by itself.
 constexpr size_t kExpectsContinue = 1024 * 1024;
 
+constexpr int kProxyAuthenticationRequired = 407;
+constexpr std::string_view kProxyWantsCredentials = "it answers 407: it wants credentials";
 constexpr std::string_view kBadChunks = "the chunks of the answer are malformed";
 constexpr std::string_view kCut = "the connection was closed before the end of the answer";
 
@@ -54,6 +55,7 @@ void SetCallback(CURL* easy, CURLoption function_option, Function function, CURL
 CurlTransfer::CurlTransfer(CurlClient& client, const UpstreamClient::Options& options)
     : client_(client), easy_(curl_easy_init()), url_(curl_url()) {
   curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, words_.data());
   curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
@@ -88,7 +90,8 @@ void CurlTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, Stea
   piece_ = offset_ = 0;
   connected_at_ = SteadyTime::min();
   socket_ = -1;
-  kept_ = stale_ = replaced_ = complete_ = false;
+  kept_ = stale_ = replaced_ = complete_ = proxy_refuses_ = false;
+  words_[0] = '\0';
   chunks_.reset();
   curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 0L);
   expected_ = -1;
@@ -222,11 +225,13 @@ size_t CurlTransfer::OnHeader(char* data, size_t size, size_t count, void* self_
   const ResponseHead::Line line = self->head_.AddLine({data, size * count});
   if (line == ResponseHead::Line::kRefused) return 0;
   if (line == ResponseHead::Line::kLast) self->TakeHead();
-  return self->handler() == nullptr || self->complete_ ? 0 : size * count;
+  return self->handler() == nullptr || self->complete_ || self->proxy_refuses_ ? 0 : size * count;
 }
 
 void CurlTransfer::TakeHead() {
   NoteHead(std::chrono::steady_clock::now());
+  proxy_refuses_ = !request_.proxy_url.empty() && head_.status() == kProxyAuthenticationRequired;
+  if (proxy_refuses_) return;
   const bool http1 = head_.http1();
   const bool chunked = head_.chunked();
   UpstreamHead head = head_.Take();
@@ -297,12 +302,6 @@ SteadyTime CurlTransfer::ConnectDeadline(SteadyTime now) const {
   return After(now, request_.first_byte_timeout);
 }
 
-bool CurlTransfer::Sent() const {
-  long request_size = 0;
-  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_size);
-  return request_size > 0;
-}
-
 bool CurlTransfer::AllSent() const {
   curl_off_t uploaded = 0;
   curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &uploaded);
@@ -311,13 +310,20 @@ bool CurlTransfer::AllSent() const {
 
 UpstreamResult CurlTransfer::ResultOf(CURLcode code, SteadyTime now) const {
   if (complete_ || received_ == expected_) code = CURLE_OK;  // however the connection has ended then
+  if (proxy_refuses_) return Result(TransportError::kProxy, kProxyWantsCredentials, now);
   if (!head_.fault().empty()) return Result(TransportError::kRead, head_.fault(), now);
   if (chunks_ && chunks_->malformed()) return Result(TransportError::kRead, kBadChunks, now);
   if (chunks_ && !chunks_->done() && code == CURLE_OK) return Result(TransportError::kRead, kCut, now);
-  TransportError error = ClassifyCurlError(code, Sent() || head_read());
-  if (code == CURLE_COULDNT_CONNECT && IsLocalShortage(client_.open_error())) error = TransportError::kLocal;
-  if (headers_.broken()) return Result(error, kLineBreak, now);
-  return Result(error, code == CURLE_OK ? "" : curl_easy_strerror(code), now);
+  CurlEnd end;
+  end.code = code;
+  end.sent = Sent() || head_read();
+  end.proxied = !request_.proxy_url.empty();
+  end.open_error = client_.open_error();
+  end.words = words_.data();
+  curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &end.os_error);
+  curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &end.tunnel);
+  const CurlError error = Explain(end);
+  return Result(error.error, headers_.broken() ? kLineBreak : error.words, now);
 }
 
 }  // namespace ccr::proxy

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -52,7 +53,7 @@ class CurlTransfer : public UpstreamClient::Transfer {
   SteadyTime ConnectedAt() const override { return connected_at_; }
   SteadyTime ConnectDeadline(SteadyTime now) const override;
   bool AllSent() const override;
-  bool Sent() const override;
+  bool Sent() const override { return connected_at_ != SteadyTime::min(); }
 
   void SetUrl();
   void SetMethod();
@@ -81,8 +82,10 @@ class CurlTransfer : public UpstreamClient::Transfer {
   bool stale_ = false;     // and something was there to be read
   bool replaced_ = false;  // a new one is in its place
   std::optional<ChunkDecoder> chunks_;
-  bool complete_ = false;  // all of the answer is here, and curl need not find its end
-  int64_t expected_ = -1;  // bytes of the response's body, by its head
+  bool proxy_refuses_ = false;
+  std::array<char, CURL_ERROR_SIZE> words_{};  // curl's, of an error
+  bool complete_ = false;                      // all of the answer is here, and curl need not find its end
+  int64_t expected_ = -1;                      // bytes of the response's body, by its head
   int64_t received_ = 0;
   bool curl_paused_ = false;  // curl holds data back for it
 };

@@ -22,6 +22,14 @@ constexpr size_t kPieces = 16;     // given to the kernel at once
 constexpr int kWritesPerTurn = 4;  // then others have theirs
 constexpr std::string_view kTimedOut = "a time limit has passed";
 
+TransportError OfDialing(const error_code& error) {
+  if (IsLocalShortage(error.value())) return TransportError::kLocal;
+  if (error == boost::asio::error::connection_refused) return TransportError::kRefused;
+  const bool name = error.category() == boost::asio::error::get_netdb_category() ||
+                    error.category() == boost::asio::error::get_addrinfo_category();
+  return name ? TransportError::kName : TransportError::kConnect;
+}
+
 }  // namespace
 
 void PlainTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now) {
@@ -79,8 +87,7 @@ void PlainTransfer::Dial() {
   dialer_ = client_.NewDialer();
   dialer_->Start(host_, port_, [this](const error_code& error, Dialer::Socket socket) {
     dialer_.reset();
-    const bool ours = IsLocalShortage(error.value());
-    if (error) return Fail(ours ? TransportError::kLocal : TransportError::kConnect, error.message());
+    if (error) return Fail(OfDialing(error), error.message());
     Use(std::make_shared<PlainConnection>(std::move(socket), origin_), std::chrono::steady_clock::now());
   });
 }

@@ -29,6 +29,7 @@ class ResponseHead {
   std::string_view fault() const { return fault_; }
   size_t bytes() const { return bytes_; }  // of all lines
   // Once the head is complete, until Take(): whether the connection's bytes are the answer's own, with HTTP/1.x.
+  int status() const { return head_.status; }
   bool http1() const { return http1_; }
   bool chunked() const;
   // Hop-by-hop headers are gone, those that Connection names too.

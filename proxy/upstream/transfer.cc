@@ -8,6 +8,12 @@
 
 namespace ccr::proxy {
 
+namespace {
+
+constexpr size_t kMaxDetail = 200;
+
+}  // namespace
+
 SteadyTime After(SteadyTime from, absl::Duration timeout) {
   if (timeout == absl::ZeroDuration() || timeout >= absl::Hours(24 * 365)) return SteadyTime::max();
   return from + absl::ToChronoNanoseconds(timeout);
@@ -80,6 +86,7 @@ UpstreamResult UpstreamClient::Transfer::Result(TransportError error, std::strin
   UpstreamResult result;
   result.sent = Sent() || head_read();
   result.error = error;
+  result.detail = reason.substr(0, kMaxDetail);
   if (!reason.empty()) result.message = absl::StrCat(ToAbsl(reason), " (", ToAbsl(HostOf(request_.url)), ")");
   const SteadyTime first = first_byte_at_ != SteadyTime::min() ? first_byte_at_ : read_at_;
   if (first != SteadyTime::min()) result.first_byte = absl::FromChrono(first - started_);

@@ -224,6 +224,7 @@ core::Evidence ToCore(const v1::Evidence& evidence) {
         absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.retry_after_ms(), INT64_MAX)));
   }
   out.transport_error = static_cast<core::TransportError>(evidence.transport_error());
+  out.detail = evidence.detail();
   out.client_cancelled = evidence.client_cancelled();
   out.caller_fault = evidence.caller_fault();
   out.incomplete = evidence.incomplete();
@@ -242,6 +243,7 @@ static_assert(v1::OUTCOME_OVERLOADED == static_cast<int>(core::Outcome::kOverloa
 static_assert(v1::OUTCOME_NEUTRAL == static_cast<int>(core::Outcome::kNeutral) + 1);
 static_assert(v1::TRANSPORT_ERROR_CONNECT == static_cast<int>(core::TransportError::kConnect));
 static_assert(v1::TRANSPORT_ERROR_READ == static_cast<int>(core::TransportError::kRead));
+static_assert(v1::TRANSPORT_ERROR_PROXY == static_cast<int>(core::TransportError::kProxy));
 
 v1::KeyState ToProto(core::KeyState state) {
   return static_cast<v1::KeyState>(static_cast<int>(state) + 1);

@@ -16,6 +16,7 @@ constexpr size_t kMaxSessionBytes = 256;
 constexpr int kMaxExclude = 64;
 constexpr size_t kMaxFingerprintBytes = 64;
 constexpr size_t kMaxErrorBytes = 128;
+constexpr size_t kMaxDetailBytes = 256;
 constexpr size_t kMinTokenBytes = 16;
 constexpr size_t kMaxTokenBytes = 64;
 constexpr size_t kMaxClientBytes = 256;
@@ -59,6 +60,7 @@ std::optional<google::rpc::Status> Check(const v1::ReportRequest& request) {
   const v1::Evidence& evidence = request.evidence();
   if (auto error = TooLong("evidence.error_type", evidence.error_type(), kMaxErrorBytes)) return error;
   if (auto error = TooLong("evidence.error_code", evidence.error_code(), kMaxErrorBytes)) return error;
+  if (auto error = TooLong("evidence.detail", evidence.detail(), kMaxDetailBytes)) return error;
   if (!v1::TransportError_IsValid(evidence.transport_error())) {
     return BadField("evidence.transport_error", "unknown value");
   }

@@ -4,12 +4,18 @@
 #include <string.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
 #include <utility>
 
 namespace ccr {
 namespace {
 
 constexpr int kIdleMillis = 60'000;
+constexpr size_t kMaxDetail = 200;
+constexpr long kFirstRefusal = 300;  // of a proxy, to CONNECT
+constexpr int kProxyAuthenticationRequired = 407;
 constexpr size_t kMaxBodyBytes = 64 * 1024;
 
 long Millis(absl::Duration duration) {
@@ -21,8 +27,26 @@ void* MakeMulti() {
   return ready ? curl_multi_init() : nullptr;
 }
 
-core::TransportError ToTransportError(CURLcode code) {
+core::TransportError ToTransportError(CURL* easy, CURLcode code, bool proxied) {
+  long os_error = 0;
+  long tunnel = 0;
+  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+  curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+  if (tunnel >= kFirstRefusal) return core::TransportError::kProxy;
   switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return core::TransportError::kName;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+      return core::TransportError::kProxy;
+    case CURLE_COULDNT_CONNECT:
+      if (proxied) return core::TransportError::kProxy;
+      return os_error == ECONNREFUSED ? core::TransportError::kRefused : core::TransportError::kConnect;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+      return core::TransportError::kTls;
     case CURLE_OPERATION_TIMEDOUT:
       return core::TransportError::kFirstByteTimeout;
     case CURLE_SEND_ERROR:
@@ -41,8 +65,10 @@ core::TransportError ToTransportError(CURLcode code) {
 // One probe in libcurl's hands.
 class CurlProber::Transfer {
  public:
-  Transfer(const Options& options, Waiting waiting) : done_(std::move(waiting.done)), easy_(curl_easy_init()) {
+  Transfer(const Options& options, Waiting waiting)
+      : done_(std::move(waiting.done)), proxied_(!waiting.probe.proxy_url.empty()), easy_(curl_easy_init()) {
     const KeyProbe& probe = waiting.probe;
+    curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, words_.data());
     curl_easy_setopt(easy_, CURLOPT_URL, probe.url.c_str());
     curl_easy_setopt(easy_, CURLOPT_PROXY, probe.proxy_url.c_str());
     curl_easy_setopt(easy_, CURLOPT_NOPROXY, "");
@@ -79,7 +105,14 @@ class CurlProber::Transfer {
     core::Evidence evidence;
     evidence.http_status = static_cast<int>(status);
     // What of the body is not read changes nothing: the status says it all.
-    if (status == 0) evidence.transport_error = ToTransportError(code);
+    if (status == kProxyAuthenticationRequired && proxied_) {
+      evidence.http_status = 0;
+      evidence.transport_error = core::TransportError::kProxy;
+      evidence.detail = "the forward proxy answers 407: it wants credentials";
+    } else if (status == 0) {
+      evidence.transport_error = ToTransportError(easy_, code, proxied_);
+      evidence.detail = std::string(words_[0] != '\0' ? words_.data() : curl_easy_strerror(code)).substr(0, kMaxDetail);
+    }
     done_(evidence);
   }
 
@@ -102,6 +135,8 @@ class CurlProber::Transfer {
   }
 
   const Done done_;
+  const bool proxied_;
+  std::array<char, CURL_ERROR_SIZE> words_{};  // curl's, of an error
   CURL* const easy_;
   curl_slist* headers_ = nullptr;
   size_t received_ = 0;

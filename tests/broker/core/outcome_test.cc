@@ -99,9 +99,16 @@ TEST(ClassifyTest, CancelledAndOwnFaultsWinOverEverything) {
 
 TEST(ClassifyTest, TransportErrorsAreUpstreamFailures) {
   const std::vector<std::pair<TransportError, std::string>> rows = {
-      {TransportError::kConnect, "connect_error"},    {TransportError::kConnectTimeout, "connect_timeout"},
-      {TransportError::kSend, "send_error"},          {TransportError::kFirstByteTimeout, "first_byte_timeout"},
-      {TransportError::kIdleTimeout, "idle_timeout"}, {TransportError::kRead, "read_error"},
+      {TransportError::kConnect, "connect_error"},
+      {TransportError::kConnectTimeout, "connect_timeout"},
+      {TransportError::kSend, "send_error"},
+      {TransportError::kFirstByteTimeout, "first_byte_timeout"},
+      {TransportError::kIdleTimeout, "idle_timeout"},
+      {TransportError::kRead, "read_error"},
+      {TransportError::kName, "name_not_resolved"},
+      {TransportError::kRefused, "connection_refused"},
+      {TransportError::kTls, "tls_error"},
+      {TransportError::kProxy, "proxy_refused"},
   };
   for (const auto& [error, reason] : rows) {
     for (int status : {0, 200}) {
@@ -111,6 +118,7 @@ TEST(ClassifyTest, TransportErrorsAreUpstreamFailures) {
       evidence.success = true;
       EXPECT_EQ(Classify(evidence).outcome, Outcome::kUpstreamFailure) << reason;
       EXPECT_EQ(Classify(evidence).reason, reason);
+      EXPECT_EQ(StaticReason(reason), reason) << "it survives a restart";
     }
   }
 }

@@ -81,7 +81,23 @@ TEST(CurlProberTest, GoesThroughTheProxyAndNowhereElse) {
 
 TEST(CurlProberTest, NoAnswerIsATransportError) {
   CurlProber prober({});
-  EXPECT_EQ(Ask(prober, ProbeOf("http://127.0.0.1:1/")).transport_error, core::TransportError::kConnect);
+  const core::Evidence refused = Ask(prober, ProbeOf("http://127.0.0.1:1/"));
+  EXPECT_EQ(refused.transport_error, core::TransportError::kRefused);
+  EXPECT_THAT(refused.detail, HasSubstr("connect"));
+  EXPECT_EQ(Ask(prober, ProbeOf("http://" + std::string(70, 'n') + ".invalid/")).transport_error,
+            core::TransportError::kName);
+  KeyProbe through_nothing = ProbeOf("http://provider.invalid/");
+  through_nothing.proxy_url = "http://127.0.0.1:1";
+  EXPECT_EQ(Ask(prober, std::move(through_nothing)).transport_error, core::TransportError::kProxy);
+  for (const char* scheme : {"http", "https"}) {
+    ScriptedServer forward(Answering("407 Proxy Authentication Required\r\nContent-Length: 0"));
+    KeyProbe probe = ProbeOf(std::string(scheme) + "://provider.invalid/");
+    probe.proxy_url = forward.Url("");
+    const core::Evidence evidence = Ask(prober, std::move(probe));
+    EXPECT_EQ(evidence.transport_error, core::TransportError::kProxy) << scheme;
+    EXPECT_EQ(evidence.http_status, 0) << scheme;
+    EXPECT_THAT(evidence.detail, HasSubstr("407")) << scheme;
+  }
   EXPECT_EQ(Ask(prober, ProbeOf("file:///etc/passwd")).transport_error, core::TransportError::kConnect);
   ScriptedServer closing([](Peer& peer) { peer.ReadRequest(); });
   EXPECT_EQ(Ask(prober, ProbeOf(closing.Url())).transport_error, core::TransportError::kRead);

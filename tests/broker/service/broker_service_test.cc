@@ -114,6 +114,15 @@ TEST_F(BrokerServiceTest, AReportCountsOnce) {
   EXPECT_EQ(Pool("p").last_errors[0], "HTTP 500");
 }
 
+TEST_F(BrokerServiceTest, TheLastErrorHoldsTheTransportsWordsAndNoKey) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  core::Report report = MakeReport(LeaseNow(*service_, "p").grant.id, 0);
+  report.evidence.transport_error = core::TransportError::kTls;
+  report.evidence.detail = "SSL certificate problem: self-signed certificate; sk-proj-abcdefghijklmnopqrstuvwxyz";
+  service_->Report(report);
+  EXPECT_EQ(Pool("p").last_errors[0], "tls_error: SSL certificate problem: self-signed certificate; [redacted]");
+}
+
 TEST_F(BrokerServiceTest, LeasesExpireWhenTheirTimeIsOverAndLateReportsSaySo) {
   Config config = MakeConfig(MakeProvider("p", {"a"}));
   config.broker.lease_ttl = absl::Seconds(10);

@@ -128,8 +128,35 @@ TEST_P(FailureTest, Refused) {
   close(ScriptedServer::Listen(1, &port));
   Recorder recorder;
   Do(Get("http://127.0.0.1:" + std::to_string(port)), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kConnect);
+  EXPECT_EQ(recorder.result->error, TransportError::kRefused);
+  EXPECT_EQ(recorder.result->detail, "Connection refused");
   EXPECT_FALSE(recorder.result->sent);
+}
+
+TEST_P(FailureTest, ANameThatIsNone) {
+  Recorder recorder;
+  Do(Get("http://" + std::string(70, 'n') + ".invalid/"), recorder);  // too long a label to ask anybody
+  EXPECT_EQ(recorder.result->error, TransportError::kName);
+  EXPECT_NE(recorder.result->detail, "");
+  EXPECT_THAT(recorder.result->detail, Not(HasSubstr("nnn")));
+}
+
+TEST_P(FailureTest, TheForwardProxyIsNotTheProvider) {
+  for (const char* url : {"http://provider.invalid/", "https://provider.invalid/"}) {
+    ScriptedServer forward(Answer("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"));
+    Recorder refused, away;
+    auto request = Get(url);
+    request.proxy_url = forward.Url("");
+    Do(std::move(request), refused);
+    EXPECT_EQ(refused.result->error, TransportError::kProxy) << url;
+    EXPECT_THAT(refused.result->detail, HasSubstr("407"));
+    EXPECT_FALSE(refused.head);
+    request = Get(url);
+    request.proxy_url = "http://127.0.0.1:1";
+    Do(std::move(request), away);
+    EXPECT_EQ(away.result->error, TransportError::kProxy) << url;
+    EXPECT_EQ(away.result->detail, "Connection refused");
+  }
 }
 
 TEST_P(FailureTest, OtherSchemesAreRefused) {

@@ -23,7 +23,7 @@ TEST_F(PlainTest, WhatWentOverADeadConnectionCountsAsSent) {
   client_.Start(Post(url, {"{}"}), &second);
   server.reset();
   ASSERT_TRUE(RunUntil([&] { return second.result.has_value(); }));
-  EXPECT_EQ(second.result->error, TransportError::kConnect);
+  EXPECT_EQ(second.result->error, TransportError::kRefused);
   EXPECT_TRUE(second.result->sent);
 }
 

@@ -27,7 +27,8 @@ class TlsTest : public UpstreamTest {
 TEST_F(TlsTest, UntrustedCertificateGetsNothing) {
   Recorder recorder;
   Do(Post(server_.Url("127.0.0.1"), {"{}"}), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kConnect);
+  EXPECT_EQ(recorder.result->error, TransportError::kTls);
+  EXPECT_THAT(recorder.result->detail, ::testing::HasSubstr("self-signed certificate"));
   EXPECT_FALSE(recorder.result->sent);
   EXPECT_FALSE(recorder.head.has_value());
 }
@@ -43,7 +44,8 @@ TEST_F(TlsTest, TrustedCertificateIsServed) {
 TEST_F(TlsTest, CertificateOfAnotherHostGetsNothing) {
   Recorder recorder;
   DoTrusting(Post(server_.Url("localhost"), {"{}"}), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kConnect);
+  EXPECT_EQ(recorder.result->error, TransportError::kTls);
+  EXPECT_THAT(recorder.result->detail, ::testing::HasSubstr("subject name"));
   EXPECT_FALSE(recorder.result->sent);
 }
 
