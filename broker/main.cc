@@ -129,7 +129,9 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::EventHub events;
   const auto registry = std::make_shared<ccr::StateRegistry>();
   ccr::BrokerMetrics metrics(registry.get());
-  ccr::CurlProber prober({});
+  ccr::CurlProber::Options probes;
+  probes.ca_file = ccr::ProcessEnv()("SSL_CERT_FILE").value_or("");
+  ccr::CurlProber prober(probes);
   ccr::Sweeper sweeper(&clock);
   ccr::BrokerService service({&clock,
                               store->get(),

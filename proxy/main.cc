@@ -103,6 +103,7 @@ int Run(const Flags& flags, SignalWatcher& signals) {
   WorkerShared shared{metrics, clock, listen->host, {}, {}, {}, {}};
   shared.broker_wait = absl::Seconds(flags.broker_wait);
   shared.clients = ClientsByDescriptors(workers);
+  if (const char* authorities = std::getenv("SSL_CERT_FILE")) shared.upstream.ca_file = authorities;
   shared.upstream.max_idle_connections = shared.clients.idle_upstream;
   std::optional<RoutingFeed> feed(std::in_place, flags.broker, WhoAmI());
   const auto make_leases = [&](boost::asio::io_context& loop) -> std::unique_ptr<LeaseSource> {

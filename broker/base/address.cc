@@ -1,6 +1,7 @@
 #include "broker/base/address.h"
 
 #include <arpa/inet.h>
+#include <strings.h>
 
 #include <charconv>
 
@@ -41,7 +42,7 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
 
 bool IsLoopback(std::string_view host) {
   const std::string text(host);
-  if (text == "localhost") return true;
+  if (strcasecmp(text.c_str(), "localhost") == 0) return true;
   in_addr v4{};
   if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6{};

@@ -20,11 +20,13 @@
 #include "broker/base/config_reader.h"
 #include "broker/base/config_router.h"
 #include "broker/base/config_url.h"
+#include "broker/base/forward_proxy.h"
 #include "broker/base/private_path.h"
 
 namespace ccr {
 namespace {
 
+constexpr std::initializer_list<std::string_view> kProxySchemes = {"http", "https", "socks5", "socks5h"};
 constexpr size_t kMaxFileBytes = 16 << 20;
 constexpr mode_t kOthersMode = 077;
 
@@ -37,8 +39,19 @@ bool IsNothing(const Node* node) {
 
 void ReadProxyUrl(MapReader* top, std::string* out) {
   top->Text("PROXY_URL", out);
-  const std::string problem = out->empty() ? "" : UrlProblem(*out, {"http", "https", "socks5", "socks5h"}, true);
+  const std::string problem = out->empty() ? "" : UrlProblem(*out, kProxySchemes, true);
   if (!problem.empty()) top->Problems().Error(top->At("PROXY_URL"), problem);
+}
+
+// Of the environment's proxies, which no field names.
+void CheckProxies(const Config& config, ProblemList* problems) {
+  for (const ProviderConfig& provider : config.providers) {
+    if (provider.proxy_url.empty() || provider.proxy_url == config.proxy_url) continue;
+    const std::string problem = UrlProblem(provider.proxy_url, kProxySchemes, true);
+    if (!problem.empty())
+      return problems->Error(
+          {}, absl::StrCat("the proxy of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) ", problem));
+  }
 }
 
 // The address itself is shown by ParseHostPort; "unix:PATH" passes where the section allows it.
@@ -206,6 +219,7 @@ void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
   ReadLogging(top, out);
   top->Millis("API_TIMEOUT_MS", kMillis, &out->api_timeout);
   ReadProxyUrl(top, &out->proxy_url);
+  ReadAuthorities(top, files, &out->ca_file, &out->authorities);
   top->Flag("NON_INTERACTIVE_MODE", &out->non_interactive);
   top->Text("CLAUDE_PATH", &out->claude_path);
   out->providers = ReadProviders(top, files);
@@ -258,6 +272,9 @@ ConfigResult ParseConfig(std::string_view text, const std::string& path, const E
     Config& config = result.config.emplace();
     config.path = path;
     ReadTop(&top, {path, env("HOME").value_or("")}, &config);
+    for (ProviderConfig& provider : config.providers)
+      provider.proxy_url = ForwardProxyOf(provider.base_url, config.proxy_url, env);
+    CheckProxies(config, &problems);
   }
   if (problems.HasErrors()) result.config.reset();
   result.problems = problems.Take();

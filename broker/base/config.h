@@ -84,7 +84,10 @@ struct ProviderConfig {
   uint32_t rpm = 0;
   TimeoutsConfig timeouts;
   QueueConfig queue;
-  ProbeConfig probe;  // of keys that a 401 disabled; enabled is false where there is no URL
+  ProbeConfig probe;        // of keys that a 401 disabled; enabled is false where there is no URL
+  std::string proxy_url;    // the forward proxy that leads there, of PROXY_URL or the environment; empty = none
+  std::string ca_file;      // "ca_file": who is trusted to sign its certificate, instead of Config.ca_file's
+  std::string authorities;  // what ca_file holds
   // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", "x-api-key" "" or "x-goog-api-key" ""
   std::string auth_header;
   std::string auth_prefix;
@@ -145,7 +148,10 @@ struct Config {
   std::string log_level = "info";   // "LOG_LEVEL": fatal, error, warn, info, debug, trace
   std::string log_format = "text";  // "LOG_FORMAT": text or json
   absl::Duration api_timeout = absl::Milliseconds(600000);
-  std::string proxy_url;
+  std::string proxy_url;    // PROXY_URL
+  std::string ca_file;      // "ca_file": PEM of those who are trusted to sign providers' certificates, instead of the
+                            // system's
+  std::string authorities;  // what ca_file holds
   bool non_interactive = false;
   std::string claude_path;
   std::vector<ProviderConfig> providers;

@@ -115,6 +115,7 @@ void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) 
   } else {
     fields.Flag("probe", false);
   }
+  if (!provider.ca_file.empty()) fields.Text("ca_file", provider.ca_file);
   Block auth = fields.Open("auth");
   auth.Text("header", provider.auth_header);
   auth.Text("prefix", provider.auth_prefix);
@@ -201,6 +202,7 @@ std::string DescribeConfig(const Config& config) {
   top.Text("LOG_FORMAT", config.log_format);
   top.Millis("API_TIMEOUT_MS", config.api_timeout);
   top.Text("PROXY_URL", HideUrlSecrets(config.proxy_url));
+  if (!config.ca_file.empty()) top.Text("ca_file", config.ca_file);
   top.Flag("NON_INTERACTIVE_MODE", config.non_interactive);
   top.Text("CLAUDE_PATH", config.claude_path);
   Block providers = top.Open("Providers");

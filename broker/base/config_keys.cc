@@ -9,6 +9,7 @@
 #include "broker/base/absl_text.h"
 #include "broker/base/config_file.h"
 #include "broker/base/config_limits.h"
+#include "broker/base/tls_files.h"
 
 namespace ccr {
 namespace {
@@ -139,6 +140,18 @@ std::vector<KeyConfig> ReadKeyList(const Node& list, const Place& place, const K
 }
 
 }  // namespace
+
+void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path, std::string* pem) {
+  fields->Text("ca_file", path);
+  if (path->empty()) return;
+  *path = ResolvePath(*path, files.config_path, files.home);
+  absl::StatusOr<std::string> read = ReadCertificates(*path);
+  if (read.ok()) {
+    *pem = *std::move(read);
+  } else {
+    fields->Problems().Error(fields->At("ca_file"), std::string(read.status().message()));
+  }
+}
 
 std::optional<Secret> ReadSecret(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
   if (node.kind == Node::Kind::kMap) {

@@ -15,6 +15,9 @@ struct KeyFiles {
   std::string home;
 };
 
+// "ca_file" of `fields`: its path, and the certificates it holds, as PEM.
+void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path, std::string* pem);
+
 // A key: text or {file: PATH}. Nothing after an error was recorded: an unset variable, an unreadable file, an empty
 // key, characters that no key has. Never shows the key.
 std::optional<Secret> ReadSecret(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems);

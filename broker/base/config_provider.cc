@@ -170,6 +170,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   ReadProbe(&fields, out.base_url, &out.probe);
   out.format = ReadTransformers(&fields, &out).value_or(FormatOfUrl(out.base_url));
   ReadAuth(&fields, &out);
+  ReadAuthorities(&fields, files, &out.ca_file, &out.authorities);
   fields.Done();
   return out;
 }

@@ -13,6 +13,8 @@ namespace ccr {
 namespace {
 
 constexpr std::string_view kHidden = "(hidden)";
+constexpr uint16_t kHttpPort = 80;
+constexpr uint16_t kHttpsPort = 443;
 
 struct UrlParts {
   std::string_view scheme, userinfo, host_port, rest;  // `rest` begins with '/', '?' or '#', or is empty
@@ -35,9 +37,13 @@ UrlParts Split(std::string_view url) {
   return parts;
 }
 
-bool IsHostPort(std::string_view text) {
+absl::StatusOr<HostPort> ParseWithDefault(std::string_view text, uint16_t port) {
   const bool has_port = text.find(':', text.starts_with('[') ? text.find(']') : 0) != std::string_view::npos;
-  const auto parsed = ParseHostPort(has_port ? std::string(text) : absl::StrCat(ToAbsl(text), ":80"));
+  return ParseHostPort(has_port ? std::string(text) : absl::StrCat(ToAbsl(text), ":", port));
+}
+
+bool IsHostPort(std::string_view text) {
+  const auto parsed = ParseWithDefault(text, kHttpPort);
   return parsed.ok() && !parsed->host.empty() && parsed->port != 0;
 }
 
@@ -69,6 +75,15 @@ std::string UrlProblem(std::string_view url, std::initializer_list<std::string_v
   if (!IsHostPort(parts.host_port)) return "must name a host, and a port from 1 to 65535 where it names one";
   if (parts.rest.find('#') != std::string_view::npos) return "must not hold a fragment: remove the # and what follows";
   return "";
+}
+
+std::optional<HostPort> HostPortOf(std::string_view url) {
+  const UrlParts parts = Split(url);
+  const bool tls = absl::EqualsIgnoreCase(ToAbsl(parts.scheme), "https");
+  if (!tls && !absl::EqualsIgnoreCase(ToAbsl(parts.scheme), "http")) return std::nullopt;
+  const absl::StatusOr<HostPort> parsed = ParseWithDefault(parts.host_port, tls ? kHttpsPort : kHttpPort);
+  if (!parsed.ok()) return std::nullopt;
+  return *parsed;
 }
 
 std::string_view UrlPath(std::string_view url) {

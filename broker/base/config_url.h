@@ -2,14 +2,20 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "broker/base/address.h"
 
 namespace ccr {
 
 // What is wrong with `url` as an absolute URL of one of `schemes` ("http", ...), as a message that does not show it;
 // empty when it is fine. User names and passwords in it are an error unless `allow_userinfo`.
 std::string UrlProblem(std::string_view url, std::initializer_list<std::string_view> schemes, bool allow_userinfo);
+
+// Where a URL of http or https leads, with the port of its scheme where it names none; nothing for other texts.
+std::optional<HostPort> HostPortOf(std::string_view url);
 
 // "/v1/messages" of "https://host/v1/messages?beta=true", without a final slash.
 std::string_view UrlPath(std::string_view url);

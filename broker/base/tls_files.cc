@@ -10,9 +10,12 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "broker/base/config_file.h"
 
 namespace ccr {
 namespace {
+
+constexpr size_t kMaxCertificatesBytes = 256 * 1024;
 
 template <auto kFree>
 struct Free {
@@ -82,6 +85,13 @@ absl::Status CheckTlsFiles(const TlsFiles& files) {
   if (files.ca.empty()) return absl::OkStatus();
   const absl::StatusOr<Certificate> authority = ReadCertificate(files.ca);
   return authority.ok() ? CheckValidNow(files.ca, **authority) : authority.status();
+}
+
+absl::StatusOr<std::string> ReadCertificates(const std::string& path) {
+  if (const auto first = ReadCertificate(path); !first.ok()) return first.status();
+  const absl::StatusOr<FileContent> content = ReadFileContent(path, kMaxCertificatesBytes);
+  if (!content.ok()) return absl::InvalidArgumentError(content.status().message());
+  return std::string(content->text.Reveal());
 }
 
 absl::StatusOr<absl::Time> CertificateEnd(const std::string& path) {

@@ -22,6 +22,9 @@ struct TlsFiles {
 // no certificate or key, the key is not of the certificate, the certificate is not valid now, `cert` without `key`.
 absl::Status CheckTlsFiles(const TlsFiles& files);
 
+// The PEM text of a file of certificates, at most 256 KiB. The error names the file.
+absl::StatusOr<std::string> ReadCertificates(const std::string& path);
+
 // When the first certificate of the file ends. InvalidArgument names the file.
 absl::StatusOr<absl::Time> CertificateEnd(const std::string& path);
 

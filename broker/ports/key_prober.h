@@ -18,7 +18,8 @@ struct KeyProbe {
   std::string auth_header;
   std::string auth_prefix;
   Secret key;
-  std::string proxy_url;  // empty: none
+  std::string proxy_url;    // empty: none
+  std::string authorities;  // PEM of who may sign the provider's certificate; empty: the system's
 };
 
 // Law: Start does not block and does not call `done` itself. `done` is called once, on any thread, within a bounded

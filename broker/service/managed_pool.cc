@@ -360,8 +360,9 @@ void ManagedPool::TakeProbes(absl::Time now, Effects* effects) {
   probe_keys_.clear();
   pool_.TakeProbes(kMaxProbesAtOnce - probing_, now, &probe_keys_);
   for (const core::KeyIndex key : probe_keys_) {
-    KeyProbe probe{info_->probe.url,   info_->probe.headers,        info_->auth_header,
-                   info_->auth_prefix, info_->secrets[key].Clone(), info_->probe.proxy_url};
+    KeyProbe probe{info_->probe.url,        info_->probe.headers,        info_->auth_header,
+                   info_->auth_prefix,      info_->secrets[key].Clone(), info_->probe.proxy_url,
+                   info_->probe.authorities};
     effects->probes.emplace_back(info_->keys[key].fingerprint, std::move(probe));
     ++probing_;
   }

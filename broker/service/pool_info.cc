@@ -12,7 +12,10 @@ constexpr absl::Duration kMaxTrialTime = absl::Seconds(30);
 
 ProbePlan PlanProbe(const ProviderConfig& provider, const Config& config) {
   if (!provider.probe.enabled) return {};
-  ProbePlan plan{provider.probe.url, {}, config.proxy_url};
+  ProbePlan plan{provider.probe.url,
+                 {},
+                 provider.proxy_url,
+                 provider.authorities.empty() ? config.authorities : provider.authorities};
   if (provider.format == ProviderFormat::kAnthropic) plan.headers.emplace_back("anthropic-version", "2023-06-01");
   return plan;
 }

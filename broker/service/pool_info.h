@@ -18,6 +18,7 @@ struct ProbePlan {
   std::string url;  // empty: not at all
   std::vector<std::pair<std::string, std::string>> headers;
   std::string proxy_url;
+  std::string authorities;
 };
 
 // A provider of the configuration as a pool: the rules of its keys, and apart from them the keys themselves.

@@ -1,6 +1,7 @@
 #include "proxy/bridge/convert.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,10 @@ std::vector<TransformerUse> ToTransformers(const google::protobuf::RepeatedPtrFi
   return transformers;
 }
 
+std::shared_ptr<const std::string> ToAuthorities(const std::string& pem) {
+  return pem.empty() ? nullptr : std::make_shared<const std::string>(pem);
+}
+
 Provider ToProvider(const v1::Provider& message) {
   Provider provider;
   provider.name = message.name();
@@ -62,6 +67,8 @@ Provider ToProvider(const v1::Provider& message) {
   SetDuration(message.timeouts().connect_ms(), &provider.connect_timeout);
   SetDuration(message.timeouts().first_byte_ms(), &provider.first_byte_timeout);
   SetDuration(message.timeouts().idle_ms(), &provider.idle_timeout);
+  provider.proxy_url = message.proxy_url();
+  provider.authorities = ToAuthorities(message.ca_pem());
   provider.queue_wait = absl::Milliseconds(message.queue_wait_ms());
   provider.transformers = ToTransformers(message.transformers());
   for (const auto& [model, list] : message.model_transformers())
@@ -180,7 +187,10 @@ std::shared_ptr<const RoutingTable> ToRoutingTable(const v1::RoutingTable& messa
     table->fallback[route].assign(models.models().begin(), models.models().end());
   table->client_token_sha256 = message.client_token_sha256();
   SetDuration(message.api_timeout_ms(), &table->api_timeout);
-  table->proxy_url = message.proxy_url();
+  const auto authorities = ToAuthorities(message.ca_pem());
+  for (Provider& provider : table->providers) {
+    if (provider.authorities == nullptr) provider.authorities = authorities;
+  }
   ReadSettings(message.proxy(), table.get());
   return table;
 }

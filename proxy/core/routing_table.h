@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,10 @@ struct Provider {
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration first_byte_timeout = absl::Seconds(120);
   absl::Duration idle_timeout = absl::Seconds(300);
-  absl::Duration queue_wait;                                              // 0 = requests do not wait for a key
-  std::vector<TransformerUse> transformers;                               // in order
+  std::string proxy_url;                           // forward proxy, or empty
+  std::shared_ptr<const std::string> authorities;  // PEM of who may sign its certificate; null = the system's
+  absl::Duration queue_wait;                       // 0 = requests do not wait for a key
+  std::vector<TransformerUse> transformers;        // in order
   std::map<std::string, std::vector<TransformerUse>> model_transformers;  // by model; applied after those
 };
 
@@ -43,7 +46,6 @@ struct RoutingTable {
   std::map<std::string, std::vector<std::string>> fallback;
   std::string client_token_sha256;  // 32 bytes; empty = no token
   absl::Duration api_timeout = absl::Minutes(10);
-  std::string proxy_url;
   uint64_t max_head_bytes = 64 * 1024;
   uint64_t max_body_bytes = 50 * 1024 * 1024;
   uint64_t max_buffered_bytes = 128 * 1024 * 1024;

@@ -213,7 +213,8 @@ UpstreamRequest Exchange::BuildRequest(const Lease& lease, std::string url) cons
   request.first_byte_timeout = provider.first_byte_timeout;
   request.idle_timeout = provider.idle_timeout;
   request.total_timeout = deadline_ - server_.clock.Now() + kTransferSlack;
-  request.proxy_url = table_->proxy_url;
+  request.proxy_url = provider.proxy_url;
+  request.authorities = provider.authorities;
   return request;
 }
 

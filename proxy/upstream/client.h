@@ -37,6 +37,8 @@ struct UpstreamRequest {
   absl::Duration idle_timeout;        // between two reads; a pause does not count
   absl::Duration total_timeout;       // the whole attempt; passes as the error of the phase it ends in
   std::string proxy_url;              // HTTP proxy, or empty
+  // PEM of who may sign the provider's certificate, instead of the client's; null: those.
+  std::shared_ptr<const std::string> authorities;
 };
 
 struct UpstreamHead {
@@ -73,7 +75,7 @@ class UpstreamClient {
  public:
   struct Options {
     size_t max_idle_connections = 1024;
-    std::string ca_file;         // instead of the system's, for tests
+    std::string ca_file;         // PEM of who may sign providers' certificates; empty: the system's
     bool all_with_curl = false;  // plain http too
     // Origins whose answers over plain http were not valid: curl takes more than the standard allows. Copies share it.
     std::shared_ptr<OriginSet> invalid = std::make_shared<OriginSet>();

@@ -101,6 +101,7 @@ void CurlTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, Stea
   SetBody();
   SetHeaders();
   SetUrl();
+  SetAuthorities();
   if (proxy_url_ != request_.proxy_url) {
     proxy_url_ = request_.proxy_url;
     curl_easy_setopt(easy_, CURLOPT_PROXY, proxy_url_->c_str());
@@ -140,6 +141,15 @@ void CurlTransfer::SetUrl() {
   const bool parsed = curl_url_set(url_, CURLUPART_URL, url.c_str(), flags) == CURLUE_OK;
   curl_easy_setopt(easy_, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy_, CURLOPT_CURLU, parsed ? url_ : nullptr);
+}
+
+// A kept connection serves only requests that trust the same.
+void CurlTransfer::SetAuthorities() {
+  if (authorities_ == request_.authorities) return;
+  authorities_ = request_.authorities;
+  if (authorities_ == nullptr) return void(curl_easy_setopt(easy_, CURLOPT_CAINFO_BLOB, nullptr));
+  curl_blob pem{const_cast<char*>(authorities_->data()), authorities_->size(), CURL_BLOB_NOCOPY};
+  curl_easy_setopt(easy_, CURLOPT_CAINFO_BLOB, &pem);
 }
 
 void CurlTransfer::SetMethod() {

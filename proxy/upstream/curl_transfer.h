@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -59,6 +60,7 @@ class CurlTransfer : public UpstreamClient::Transfer {
   void SetMethod();
   void SetBody();
   void SetHeaders();
+  void SetAuthorities();
   bool HasHeader(std::string_view name) const;
   void TakeHead();
   size_t TakeChunks(std::string_view bytes);
@@ -69,6 +71,7 @@ class CurlTransfer : public UpstreamClient::Transfer {
   // What easy_ holds from the transfer before.
   std::optional<std::string> set_url_;
   std::optional<std::string> proxy_url_;
+  std::shared_ptr<const std::string> authorities_;
   HeaderList headers_;
   ResponseHead head_;
   std::string joined_;  // a small body of several pieces, as one

@@ -166,6 +166,8 @@ void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
   out->mutable_timeouts()->set_connect_ms(absl::ToInt64Milliseconds(provider.timeouts.connect));
   out->mutable_timeouts()->set_first_byte_ms(absl::ToInt64Milliseconds(provider.timeouts.first_byte));
   out->mutable_timeouts()->set_idle_ms(absl::ToInt64Milliseconds(provider.timeouts.idle));
+  out->set_proxy_url(provider.proxy_url);
+  out->set_ca_pem(provider.authorities);
   out->set_queue_wait_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(provider.queue.max_wait)));
   FillTransformers(provider.transformers, out->mutable_transformers());
   for (const auto& [model, transformers] : provider.model_transformers) {
@@ -307,7 +309,7 @@ void Fill(const Routing& routing, v1::RoutingTable* out) {
   }
   out->set_client_token_sha256(routing.client_token_sha256);
   out->set_api_timeout_ms(absl::ToInt64Milliseconds(routing.config.api_timeout));
-  out->set_proxy_url(routing.config.proxy_url);
+  out->set_ca_pem(routing.config.authorities);
   FillProxy(routing.config.proxy, out->mutable_proxy());
 }
 

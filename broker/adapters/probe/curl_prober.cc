@@ -82,6 +82,11 @@ class CurlProber::Transfer {
     // The key must not go into a connection that is kept.
     curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 1L);
     if (!options.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_file.c_str());
+    if (!probe.authorities.empty()) {
+      std::string pem = probe.authorities;
+      curl_blob blob{pem.data(), pem.size(), CURL_BLOB_COPY};
+      curl_easy_setopt(easy_, CURLOPT_CAINFO_BLOB, &blob);
+    }
     curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Millis(options.connect_timeout));
     curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, Millis(options.total_timeout));
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Transfer::OnBody);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/base/config.h"
@@ -40,6 +41,48 @@ class TempDir {
  private:
   std::string path_;
 };
+
+constexpr const char* kCertificate = R"(-----BEGIN CERTIFICATE-----
+MIIBfTCCASOgAwIBAgIUQrhGeNUeNtrpQojS4uyQsFZv/f4wCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIY2NyLXRlc3QwIBcNMjYxMTI4MjAwMzQ0WhgPMjEyNjExMDQy
+MDAzNDRaMBMxETAPBgNVBAMMCGNjci10ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAE3kTkQHhSZYr+Drnhu1IOjU0BuW9EHuN3xXrZY2/B89StWZmi+paLYY5w
+M5+iMSrqFrYsxwkEJPFjHsgvyHnHOqNTMFEwHQYDVR0OBBYEFDwqIi8KIy/lgw6q
+m46dQ2u9qNDCMB8GA1UdIwQYMBaAFDwqIi8KIy/lgw6qm46dQ2u9qNDCMA8GA1Ud
+EwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhANraC7YAt2QtEIx3TAtG3Ffn
+68Dc0vXdaLZ0uEPWRTvUAiB16IFLNvb7btnKKUAiZkD2u47LnuZ+3xzwNpPocOA1
+Zg==
+-----END CERTIFICATE-----
+)";
+
+TEST(LoadConfig, ReadsAuthoritiesOfAllAndOfOneProvider) {
+  const TempDir dir;
+  dir.Write("all.pem", kCertificate);
+  const std::string own = dir.Write("own.pem", std::string("mine\n") + kCertificate);
+  const std::string path =
+      dir.Write("config.json",
+                OneProvider(std::string(kUrl) + "api_key: 'canary-key-a1', ca_file: 'own.pem'", "ca_file: 'all.pem'"));
+  const ConfigResult result = LoadConfig(path, Env({}));
+  ASSERT_TRUE(result.config) << Show(result.problems);
+  EXPECT_THAT(Show(result.problems), IsEmpty());
+  EXPECT_EQ(result.config->authorities, kCertificate);
+  EXPECT_EQ(result.config->providers[0].ca_file, own);
+  EXPECT_EQ(result.config->providers[0].authorities, std::string("mine\n") + kCertificate);
+  EXPECT_THAT(DescribeConfig(*result.config), HasSubstr("ca_file: \"" + own + "\""));
+}
+
+TEST(LoadConfig, SaysWhatIsWrongWithAuthorities) {
+  const TempDir dir;
+  dir.Write("empty.pem", "nothing");
+  for (const auto& [file, why] : std::vector<std::pair<std::string, std::string>>{
+           {"away.pem", "cannot be read"}, {"empty.pem", "holds no certificate"}}) {
+    const std::string path =
+        dir.Write("config.json", OneProvider(std::string(kUrl) + "api_key: 'canary-key-a1', ca_file: '" + file + "'"));
+    const ConfigResult result = LoadConfig(path, Env({}));
+    EXPECT_FALSE(result.config);
+    EXPECT_THAT(Show(result.problems), HasSubstr("ca_file: " + dir.path() + "/" + file + ": " + why));
+  }
+}
 
 TEST(LoadConfig, ReadsKeyFilesBesideTheConfiguration) {
   const TempDir dir;

@@ -20,7 +20,7 @@ using ::testing::StartsWith;
 constexpr auto kBound = std::chrono::minutes(1);
 
 KeyProbe ProbeOf(const std::string& url) {
-  return {url, {{"anthropic-version", "2023-06-01"}}, "x-api-key", "", Secret("canary-key-a1"), ""};
+  return {url, {{"anthropic-version", "2023-06-01"}}, "x-api-key", "", Secret("canary-key-a1"), "", ""};
 }
 
 // The answer of a probe, which must come in time.

@@ -61,8 +61,9 @@ class ProbeTest : public ::testing::Test {
 TEST_F(ProbeTest, AKeyThatIsGoodAgainComesBack) {
   ProviderConfig provider = Provider("p", {"a"});
   provider.format = ProviderFormat::kAnthropic;
+  provider.proxy_url = "http://127.0.0.1:8";
   Config config = MakeConfig(std::move(provider));
-  config.proxy_url = "http://127.0.0.1:8";
+  config.authorities = "pem";
   Apply(std::move(config));
   Disable(1);
   ASSERT_LE(due_, clock_.Now() + absl::Minutes(11));
@@ -77,6 +78,7 @@ TEST_F(ProbeTest, AKeyThatIsGoodAgainComesBack) {
   EXPECT_EQ(probe.auth_header, "authorization");
   EXPECT_EQ(probe.auth_prefix, "Bearer ");
   EXPECT_EQ(probe.proxy_url, "http://127.0.0.1:8");
+  EXPECT_EQ(probe.authorities, "pem");
   EXPECT_THAT(probe.headers, ElementsAre(std::pair<std::string, std::string>("anthropic-version", "2023-06-01")));
   prober_.Answer(0, 200);
   EXPECT_EQ(State(0), core::KeyState::kActive);

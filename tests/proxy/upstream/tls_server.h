@@ -38,6 +38,13 @@ class TlsServer {
   }
   int connections() const { return server_->connections(); }
   int handshakes() const { return handshakes_; }
+  std::string Pem() const {
+    const std::unique_ptr<BIO, Free<BIO_free>> out(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509(out.get(), certificate_.get());
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(out.get(), &text);
+    return {text, static_cast<size_t>(size)};
+  }
   bool WriteCertificate(const std::string& path) const {
     const std::unique_ptr<FILE, decltype(&fclose)> file(fopen(path.c_str(), "w"), &fclose);
     return file != nullptr && PEM_write_X509(file.get(), certificate_.get()) == 1;

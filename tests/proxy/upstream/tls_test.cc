@@ -41,6 +41,23 @@ TEST_F(TlsTest, TrustedCertificateIsServed) {
   EXPECT_EQ(server_.handshakes(), 1);
 }
 
+// Not even over the connection of one that trusts more.
+TEST_F(TlsTest, ARequestsOwnAuthoritiesAreItsOwn) {
+  TlsServer server([](Peer& peer) {
+    while (!peer.ReadRequest().empty()) peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const auto authorities = std::make_shared<const std::string>(server.Pem());
+  for (const bool trusting : {false, true, true, false}) {
+    auto request = Post(server.Url("127.0.0.1"), {"{}"});
+    if (trusting) request.authorities = authorities;
+    Recorder recorder;
+    Do(std::move(request), recorder);
+    EXPECT_EQ(recorder.result->error, trusting ? TransportError::kNone : TransportError::kTls)
+        << recorder.result->detail;
+  }
+  EXPECT_EQ(server.handshakes(), 1);
+}
+
 TEST_F(TlsTest, CertificateOfAnotherHostGetsNothing) {
   Recorder recorder;
   DoTrusting(Post(server_.Url("localhost"), {"{}"}), recorder);
