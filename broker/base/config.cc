@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -232,6 +233,13 @@ void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
   top->Done();
 }
 
+// Any text of a configuration may be a key.
+void Wipe(Node* node) {
+  explicit_bzero(node->text.data(), node->text.capacity());
+  for (Node& item : node->items) Wipe(&item);
+  for (Node::Entry& entry : node->entries) Wipe(&entry.value);
+}
+
 }  // namespace
 
 std::string ServiceSocket(const BrokerConfig& config) {
@@ -276,6 +284,7 @@ ConfigResult ParseConfig(std::string_view text, const std::string& path, const E
       provider.proxy_url = ForwardProxyOf(provider.base_url, config.proxy_url, env);
     CheckProxies(config, &problems);
   }
+  Wipe(&root);
   if (problems.HasErrors()) result.config.reset();
   result.problems = problems.Take();
   return result;

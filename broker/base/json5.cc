@@ -225,6 +225,8 @@ class Parser {
   bool ParseString(std::string* out) {
     const size_t start = pos_;
     const char32_t quote = Next();
+    const size_t close = text_.find(static_cast<char>(quote), pos_);
+    if (close != text_.npos) out->reserve(close - pos_);  // a growing one would leave parts of keys behind
     for (;;) {
       const char32_t c = Peek();
       if (c == kEnd || c == '\n' || c == '\r') {

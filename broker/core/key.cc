@@ -18,6 +18,13 @@ absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
   return average == absl::ZeroDuration() ? sample : average + (sample - average) / 8;
 }
 
+// No deadline that was set in the past lies further away, unless by a clock that was ahead. A disable for failures may
+// have been prolonged by a provider's word.
+absl::Duration LongestWait(const KeySnapshot& saved) {
+  if (saved.state == KeyState::kDisabled) return std::max(kMaxProbeBackoff, kMaxRetryAfter);
+  return MeansLimit(saved.reason) ? kMaxRetryAfter : kMaxBackoff;
+}
+
 }  // namespace
 
 Key::Key(KeySpec spec, bool track_rate, absl::Time now) {
@@ -47,9 +54,9 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
   failures_ = saved.failures;
   input_tokens_ = saved.input_tokens;
   output_tokens_ = saved.output_tokens;
-  last_used_ = saved.last_used;
-  last_failure_ = saved.last_failure;
-  last_success_ = saved.last_success;
+  last_used_ = std::min(saved.last_used, now);
+  last_failure_ = std::min(saved.last_failure, now);
+  last_success_ = std::min(saved.last_success, now);
   latency_ = saved.latency;
   if (rate_ && saved.rpm_used > 0 && saved.last_used + kRateMemory > now) {
     rate_->Add(std::min(now, saved.last_used), saved.rpm_used);
@@ -58,7 +65,9 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
   if (saved.state == KeyState::kActive || over) return;
   const bool auth = saved.state == KeyState::kDisabled && saved.reason == kAuthReason;
   if (saved.state == KeyState::kDisabled && !auth) consecutive_disables_ = 1;
-  Begin(saved.state, StaticReason(saved.reason), saved.available_at, {now, 0});
+  const bool never = auth && spec_.probe_interval <= absl::ZeroDuration();
+  const absl::Time until = never ? saved.available_at : std::min(saved.available_at, now + LongestWait(saved));
+  Begin(saved.state, StaticReason(saved.reason), until, {now, 0});
 }
 
 void Key::Describe(KeySnapshot* out, absl::Time now) {

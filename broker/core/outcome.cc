@@ -147,6 +147,14 @@ Verdict Classify(const Evidence& evidence) {
   return {Outcome::kUpstreamFailure, HttpReason(status)};
 }
 
+bool MeansLimit(std::string_view reason) {
+  if (reason == "rate_limited" || reason == HttpReason(402)) return true;
+  for (const Code& known : kQuotaCodes) {
+    if (known.reason == reason) return true;
+  }
+  return false;
+}
+
 std::string_view StaticReason(std::string_view reason) {
   for (std::string_view known : kPlainReasons) {
     if (known == reason) return known;

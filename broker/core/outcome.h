@@ -32,6 +32,9 @@ struct Verdict {
 // Error types and codes are compared exactly; wording of messages is never looked at.
 Verdict Classify(const Evidence& evidence);
 
+// Whether a cooldown of that reason may last as long as a provider says (a rate limit or a quota).
+bool MeansLimit(std::string_view reason);
+
 // The static copy of a reason that came from outside (a store), "restored" when Classify never gives it.
 std::string_view StaticReason(std::string_view reason);
 

@@ -1,6 +1,7 @@
 #include "broker/core/pool.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "broker/core/pool_impl.h"
@@ -12,6 +13,18 @@ Pool::~Pool() = default;
 
 void Pool::Reconfigure(PoolSpec spec, absl::Time now) {
   impl_->Reconfigure(std::move(spec), now);
+}
+
+bool Pool::Number(Reconfiguration* change, size_t limit, absl::Time now) {
+  return impl_->Number(change, limit, now);
+}
+
+bool Pool::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
+  return impl_->Adopt(change, limit, now);
+}
+
+void Pool::Restore(KeyIndex key, const KeySnapshot& state, absl::Time now) {
+  impl_->Restore(key, state, now);
 }
 
 void Pool::Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now) {
@@ -98,27 +111,42 @@ void Pool::TakeTransitions(std::vector<Transition>* out) {
   impl_->TakeTransitions(out);
 }
 
-Pool::Impl::Impl(PoolSpec spec, absl::Time now) : spec_(std::move(spec)), now_(now) {
-  roster_.Configure(spec_, now_);
-  circuit_.Reserve(roster_.capacity());
+Pool::Impl::Impl(PoolSpec spec, absl::Time now) : now_(now) {
+  Reconfigure(std::move(spec), now);
 }
 
 void Pool::Impl::Reconfigure(PoolSpec spec, absl::Time now) {
+  constexpr size_t kAll = std::numeric_limits<size_t>::max();
+  Reconfiguration change(std::move(spec));
+  Number(&change, kAll, now);
+  Adopt(&change, kAll, now);
+}
+
+bool Pool::Impl::Number(Reconfiguration* change, size_t limit, absl::Time now) {
   Advance(now);
-  spec_ = std::move(spec);
-  roster_.Configure(spec_, now_);
+  return roster_.Number(change, limit);
+}
+
+bool Pool::Impl::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
+  Advance(now);
+  if (!roster_.Adopt(change, limit, now_)) return false;
+  std::swap(spec_, change->spec);
   circuit_.Reserve(roster_.capacity());
   circuit_.ClearWindow();
   CountRate(now_, 0);
   if (!spec_.session_affinity) sessions_.Clear();
   sessions_.ForgetIf([this](KeyIndex key) { return !roster_.present(key); });
   queue_.AddCredits(1);
+  return true;
 }
 
 void Pool::Impl::Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now) {
-  Advance(now);
   const KeyIndex index = roster_.Find(fingerprint);
-  if (index == kNoKey) return;
+  if (index != kNoKey) Restore(index, state, now);
+}
+
+void Pool::Impl::Restore(KeyIndex index, const KeySnapshot& state, absl::Time now) {
+  Advance(now);
   Key& key = roster_.key(index);
   key.Restore(state, now_);
   CountRate(std::min(now_, state.last_used), key.RateUsed(now_));
@@ -168,7 +196,7 @@ PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
 }
 
 std::optional<KeySnapshot> Pool::Impl::Describe(KeyIndex index) {
-  if (index >= roster_.capacity() || !roster_.present(index)) return std::nullopt;
+  if (!roster_.known(index)) return std::nullopt;
   return DescribeKey(index, GateOpensAt() <= now_);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -37,6 +38,16 @@ struct PoolSpec {
   uint32_t queue_size = 1000;
   absl::Duration trial_time = absl::Seconds(30);  // how long a trial holds up the next one
   bool session_affinity = true;                   // leases of a session prefer the key of its last success
+};
+
+// A change of configuration under way, see Pool::Number.
+struct Reconfiguration {
+  explicit Reconfiguration(PoolSpec s) : spec(std::move(s)) {}
+
+  PoolSpec spec;                  // the new one; when all is adopted, the old one
+  std::vector<KeyIndex> numbers;  // of the keys, in their order
+  std::vector<KeyIndex> added;    // those of them that the pool knew nothing of
+  size_t adopted = 0;             // progress
 };
 
 struct Grant {
@@ -146,12 +157,20 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   // Applies a changed configuration: keys keep their state and leases by fingerprint; leases of removed keys stay valid
-  // until they end, and count. A key that comes back before they ended is the same key. Take the transitions first: a
-  // new key may get the number of a removed one.
+  // until they end, and count. A removed key that comes back is the one it was, as long as it is remembered (the last
+  // 16384 that were removed). Take the transitions first: a new key may get the number of a forgotten one.
   void Reconfigure(PoolSpec spec, absl::Time now);
 
-  // Takes over what a store remembers of a key, before its first lease. Unknown fingerprints are ignored.
+  // The same in steps of about `limit` keys, between which the pool serves: with a lock to be held for each alone.
+  // Number until it returns true, then Adopt until it returns true; one change at a time. Numbering has no effect on
+  // what is granted; from the first Adopt on, keys of both configurations may be.
+  bool Number(Reconfiguration* change, size_t limit, absl::Time now);
+  bool Adopt(Reconfiguration* change, size_t limit, absl::Time now);
+
+  // Takes over what a store remembers of a key, before its first lease; deadlines that no rule could have set are cut
+  // to what it could. Unknown fingerprints are ignored.
   void Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now);
+  void Restore(KeyIndex key, const KeySnapshot& state, absl::Time now);  // of Reconfiguration::added
 
   struct LeaseArgs {
     LeaseId id;  // the id that a grant will have; unguessable and new
@@ -214,7 +233,7 @@ class Pool {
   const KeySpec& key(KeyIndex index) const;
   const PoolSpec& spec() const;
   PoolSnapshot Snapshot(absl::Time now);
-  // One key, as a snapshot has it; O(1). Nothing for one that is not in the configuration. As of the last call of
+  // One key, as a snapshot has it; O(1). Removed ones too, as long as they are remembered. As of the last call of
   // another method.
   std::optional<KeySnapshot> Describe(KeyIndex key);
 

@@ -32,7 +32,10 @@ class Pool::Impl {
   Impl(PoolSpec spec, absl::Time now);
 
   void Reconfigure(PoolSpec spec, absl::Time now);
+  bool Number(Reconfiguration* change, size_t limit, absl::Time now);
+  bool Adopt(Reconfiguration* change, size_t limit, absl::Time now);
   void Restore(std::string_view fingerprint, const KeySnapshot& state, absl::Time now);
+  void Restore(KeyIndex index, const KeySnapshot& state, absl::Time now);
   LeaseResult Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random);
   std::optional<LeaseResult> Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
                                   absl::BitGenRef random);

@@ -18,30 +18,57 @@ std::unique_ptr<Strategy> StrategyNamed(std::string_view name) {
 
 }  // namespace
 
-void Roster::Configure(const PoolSpec& spec, absl::Time now) {
-  std::vector<KeyIndex> leaving = order_;
+bool Roster::Number(Reconfiguration* change, size_t limit) {
+  const std::vector<KeySpec>& keys = change->spec.keys;
+  std::vector<KeyIndex>& numbers = change->numbers;
+  if (numbers.empty()) ++generation_;
+  for (; limit > 0 && numbers.size() < keys.size(); --limit) {
+    const KeyIndex index = SlotFor(keys[numbers.size()], change->spec.rpm > 0, &change->added);
+    Slot& slot = slots_[index];
+    slot.generation = generation_;
+    slot.numbered = true;
+    slot.left = 0;
+    numbers.push_back(index);
+  }
+  return numbers.size() == keys.size();
+}
+
+bool Roster::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
+  const PoolSpec& spec = change->spec;
+  size_t& next = change->adopted;
+  if (next == 0) BeginAdopting(spec);
+  const size_t count = spec.keys.size();
+  for (; limit > 0 && next < count; ++next, --limit) {
+    const KeySpec& key = spec.keys[next];
+    const KeyIndex index = change->numbers[next];
+    slots_[index].key.Configure(key, spec.rpm > 0, now);
+    Enter(index, {key.weight > 0 ? key.weight : 1, static_cast<uint32_t>(next)}, key.weight > 0 ? 0 : 1, now);
+  }
+  for (; limit > 0 && next >= count && next - count < order_.size(); ++next, --limit) Remove(order_[next - count]);
+  if (next - count < order_.size() || next < count) return false;
+  order_ = change->numbers;
+  retiring_ = {};
+  return true;
+}
+
+void Roster::BeginAdopting(const PoolSpec& spec) {
   if (spec.strategy != strategy_name_) {
-    for (KeyIndex index : order_) Leave(index);
+    retiring_ = std::move(strategies_);
     for (auto& strategy : strategies_) strategy = StrategyNamed(spec.strategy);
     strategy_name_ = spec.strategy;
   }
-  order_.clear();
-  for (const KeySpec& key : spec.keys) order_.push_back(SlotFor(key, spec.rpm > 0, now));
   for (DeadlineHeap* heap : {&wakes_, &trials_, &probes_}) heap->Reserve(capacity());
   for (auto& strategy : strategies_) strategy->Reserve(capacity());
-  std::vector<bool> stays(slots_.size(), false);
-  for (KeyIndex index : order_) stays[index] = true;
-  for (KeyIndex index : leaving) {
-    if (stays[index]) continue;
-    if (present(index)) Leave(index);
-    slots_[index].key.ForgetProbe();
-    if (slots_[index].key.in_flight() == 0) Free(index);
-  }
-  for (uint32_t position = 0; position < order_.size(); ++position) {
-    const double weight = spec.keys[position].weight;
-    Enter(order_[position], {weight > 0 ? weight : 1, position}, weight > 0 ? 0 : 1, now);
-  }
   excluded_.reserve(slots_.size());
+}
+
+// Of the configuration before, unless it is in this one too.
+void Roster::Remove(KeyIndex index) {
+  Slot& slot = slots_[index];
+  if (slot.generation == generation_) return;
+  if (present(index)) Leave(index);
+  slot.key.ForgetProbe();
+  Remember(index);
 }
 
 KeyIndex Roster::Find(std::string_view fingerprint) const {
@@ -68,8 +95,11 @@ Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time no
       if (within) return {preferred, By::kSession};
       over_share = true;
     }
-    const KeyIndex index = strategies_[tier]->Pick(excluded_, now, random);
-    if (index != kNoKey) return {index, By::kStrategy, over_share};
+    for (const Strategies* strategies : {&strategies_, &retiring_}) {
+      if ((*strategies)[tier] == nullptr) continue;
+      const KeyIndex index = (*strategies)[tier]->Pick(excluded_, now, random);
+      if (index != kNoKey) return {index, By::kStrategy, over_share};
+    }
   }
   return {};
 }
@@ -127,7 +157,7 @@ void Roster::OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::T
 void Roster::Settle(KeyIndex index, absl::Time now) {
   Slot& slot = slots_[index];
   if (!present(index)) {
-    if (slot.key.in_flight() == 0) Free(index);
+    if (!slot.numbered) Remember(index);
     return;
   }
   Uncount(slot);
@@ -141,24 +171,25 @@ KeyIndex Roster::Due(absl::Time now) const {
   return wakes_.empty() || wakes_.NextTime() > now ? kNoKey : wakes_.Next();
 }
 
-KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate, absl::Time now) {
+KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate, std::vector<KeyIndex>* added) {
   const auto [it, is_new] = by_fingerprint_.try_emplace(spec.fingerprint, kNoKey);
-  if (!is_new) {
-    slots_[it->second].key.Configure(spec, track_rate, now);
-  } else if (!free_.empty()) {
+  if (!is_new) return it->second;
+  if (!free_.empty()) {
     it->second = free_.back();
     free_.pop_back();
-    slots_[it->second] = Slot(Key(spec, track_rate, now));
+    slots_[it->second] = Slot(Key(spec, track_rate, absl::InfinitePast()));
   } else {
     it->second = capacity();
-    slots_.emplace_back(Key(spec, track_rate, now));
+    slots_.emplace_back(Key(spec, track_rate, absl::InfinitePast()));
   }
+  added->push_back(it->second);
   return it->second;
 }
 
 void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now) {
   Slot& slot = slots_[index];
-  if (present(index) && slot.tier != tier) Leave(index);
+  slot.numbered = false;
+  if (present(index) && slot.strategy != strategies_[tier].get()) Leave(index);
   const uint64_t share = strategies_[tier]->uses_weights() ? Millionths(traits.weight) : 1;
   if (present(index)) {
     StrategyOf(slot).UpdateKey(index, traits);
@@ -167,6 +198,8 @@ void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::
     Count(slot);
   } else {
     slot.tier = tier;
+    slot.strategy = strategies_[tier].get();
+    ++present_;
     slot.key.OnTime(now);
     StrategyOf(slot).AddKey(index, traits);
     for (uint32_t i = 0; i < slot.key.in_flight(); ++i) StrategyOf(slot).OnLeased(index, now);
@@ -186,6 +219,7 @@ void Roster::Leave(KeyIndex index) {
   probes_.Remove(index);
   StrategyOf(slot).RemoveKey(index);
   slot.standing = Standing::kAbsent;
+  --present_;
   --by_standing_[static_cast<size_t>(Standing::kOut)];
   Uncount(slot);
 }
@@ -204,7 +238,20 @@ void Roster::Uncount(const Slot& slot) {
   load_[slot.tier].in_flight -= slot.in_flight;
 }
 
+// A removed key, once its last lease has ended.
+void Roster::Remember(KeyIndex index) {
+  if (slots_[index].key.in_flight() > 0 || slots_[index].left != 0) return;
+  slots_[index].left = ++leavings_;
+  remembered_.emplace_back(index, leavings_);
+  while (remembered_.size() > kRemembered) {
+    const auto [oldest, left] = remembered_.front();
+    remembered_.pop_front();
+    if (slots_[oldest].left == left) Free(oldest);
+  }
+}
+
 void Roster::Free(KeyIndex index) {
+  slots_[index].free = true;
   by_fingerprint_.erase(slots_[index].key.spec().fingerprint);
   free_.push_back(index);
 }

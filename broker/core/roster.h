@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -28,7 +30,8 @@ inline constexpr absl::Duration kAnyTime = absl::Seconds(1);
 // O(log keys + excluded). Keys of weight 0 have a strategy of their own, asked when the first has none.
 //
 // Whoever changes a key calls Settle for it afterwards. Removed keys stay, out of every order, until their last lease
-// ends. Not thread-safe; no clock.
+// ends and then until kRemembered others were removed after them: a key that comes back is the one it was. Not
+// thread-safe; no clock.
 class Roster {
  public:
   // What a key waits for.
@@ -41,20 +44,31 @@ class Roster {
     kAbsent,  // it is no longer in the configuration
   };
 
-  // Keys follow by fingerprint and keep all they are; slots of new keys never equal those of keys with leases.
-  void Configure(const PoolSpec& spec, absl::Time now);
+  // Removed keys without leases that are remembered.
+  static constexpr size_t kRemembered = 16'384;
+
+  // A configuration comes into effect in two acts, each in steps of at most `limit` keys; in between, everything goes
+  // on. Keys follow by fingerprint and keep all they are.
+  //
+  // Number: each key gets its slot, without effect yet. Slots of new keys never equal those of keys that are known.
+  // True when all have theirs.
+  bool Number(Reconfiguration* change, size_t limit);
+  // Adopt: the keys are taken as they are now configured, those of the configuration before leave. True when all is
+  // done: then order() is the new one. Until then keys of both may be picked.
+  bool Adopt(Reconfiguration* change, size_t limit, absl::Time now);
 
   Key& key(KeyIndex index) { return slots_[index].key; }
   const Key& key(KeyIndex index) const { return slots_[index].key; }
   Standing standing(KeyIndex index) const { return slots_[index].standing; }
   bool present(KeyIndex index) const { return slots_[index].standing != Standing::kAbsent; }
+  bool known(KeyIndex index) const { return index < capacity() && !slots_[index].free; }  // present or remembered
   KeyIndex Find(std::string_view fingerprint) const;           // present keys; kNoKey when unknown
   absl::Span<const KeyIndex> order() const { return order_; }  // of the configuration
   KeyIndex capacity() const { return static_cast<KeyIndex>(slots_.size()); }
 
   uint32_t active() const { return CountOf(KeyState::kActive); }
   uint32_t usable() const { return active() + CountOf(KeyState::kCooling); }
-  bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == order_.size(); }
+  bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == present_; }
 
   // Names the keys that the next calls leave out. Duplicates and unknown numbers do no harm.
   void Exclude(absl::Span<const KeyIndex> excluded);
@@ -93,10 +107,10 @@ class Roster {
   static constexpr size_t kTiers = 2;
   static constexpr size_t kStandings = 6;
 
-  // Laws: a slot is known to strategies_[tier] while it is present and eligible there while kReady; it is in wakes_
-  // while kTimed, at `wake`, in trials_ while kTrial, and in probes_ while kOut, but for those with a probe in flight
-  // or none ever. by_standing_ and by_state_ count the present slots, and load_[tier] those of the tier that are
-  // ACTIVE.
+  // Laws: a slot is known to its strategy while it is present and eligible there while kReady; that is
+  // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed, at
+  // `wake`, in trials_ while kTrial, and in probes_ while kOut, but for those with a probe in flight or none ever.
+  // by_standing_ and by_state_ count the present slots, and load_[tier] those of the tier that are ACTIVE.
   struct Slot {
     explicit Slot(Key k) : key(std::move(k)) {}
     Key key;
@@ -105,12 +119,20 @@ class Roster {
     uint32_t in_flight = 0;              // as counted
     uint64_t share = 1;                  // as counted: the weight, where the strategy uses it
     uint8_t tier = 0;
+    Strategy* strategy = nullptr;
     absl::Time wake;
+    uint64_t generation = 0;  // of the last configuration that has it
+    uint64_t left = 0;        // its number in remembered_; 0: it is not there
+    bool free = false;        // nobody's
+    bool numbered = false;    // about to be adopted: it stays
   };
 
   uint32_t CountOf(KeyState state) const { return by_state_[static_cast<size_t>(state)]; }
-  Strategy& StrategyOf(const Slot& slot) { return *strategies_[slot.tier]; }
-  KeyIndex SlotFor(const KeySpec& spec, bool track_rate, absl::Time now);
+  static Strategy& StrategyOf(const Slot& slot) { return *slot.strategy; }
+  KeyIndex SlotFor(const KeySpec& spec, bool track_rate, std::vector<KeyIndex>* added);
+  void BeginAdopting(const PoolSpec& spec);
+  void Remove(KeyIndex index);
+  void Remember(KeyIndex index);
   void Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now);
   void Leave(KeyIndex index);
   void Count(const Slot& slot);
@@ -120,12 +142,19 @@ class Roster {
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   void Move(KeyIndex index, Standing standing);
 
-  std::vector<Slot> slots_;
+  using Strategies = std::array<std::unique_ptr<Strategy>, kTiers>;
+
+  std::deque<Slot> slots_;  // growing moves none
   std::vector<KeyIndex> free_;
   std::vector<KeyIndex> order_;
-  absl::flat_hash_map<std::string, KeyIndex> by_fingerprint_;  // removed keys with leases too
+  absl::flat_hash_map<std::string, KeyIndex> by_fingerprint_;  // removed keys too, while they are known
+  std::deque<std::pair<KeyIndex, uint64_t>> remembered_;  // as they left, with Slot::left; stale where that differs
+  uint64_t leavings_ = 0;
+  uint64_t generation_ = 0;
+  uint32_t present_ = 0;
   std::string strategy_name_;
-  std::array<std::unique_ptr<Strategy>, kTiers> strategies_;
+  Strategies strategies_;
+  Strategies retiring_;  // of the configuration before, while not all keys are adopted
   DeadlineHeap wakes_;
   DeadlineHeap trials_;
   DeadlineHeap probes_;

@@ -59,34 +59,39 @@ absl::Status BrokerService::Apply(Config config) {
   absl::StatusOr<std::vector<KeyRecord>> records = journal_.Load();
   if (!records.ok()) return records.status();
   const std::shared_ptr<const PoolDirectory> before = directory();
-  const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *records));
+  const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *std::move(records)));
   stream_grace_ns_ = absl::ToInt64Nanoseconds(config.broker.stream_grace);
   {
     MutexLock lock(mutex_);
     directory_ = after;
   }
   for (const auto& pool : before->pools()) {
-    if (after->Find(pool->number()) == nullptr) pool->Retire();
+    if (after->Find(pool->number()) != nullptr) continue;
+    pool->Retire();
+    pool->Save(absl::InfinitePast());  // for the day it comes back
   }
   for (const auto& pool : after->pools()) pool->Announce();
   routing_.Publish(MakeRouting(std::move(config)));
   return absl::OkStatus();
 }
 
-std::vector<std::shared_ptr<ManagedPool>> BrokerService::BuildPools(Config* config,
-                                                                    absl::Span<const KeyRecord> records) {
+std::vector<std::shared_ptr<ManagedPool>> BrokerService::BuildPools(Config* config, std::vector<KeyRecord> records) {
+  absl::flat_hash_map<std::string, RememberedKeys> remembered;
+  for (KeyRecord& record : records)
+    remembered[record.pool].insert_or_assign(std::move(record.fingerprint), record.state);
   const std::shared_ptr<const PoolDirectory> before = directory();
   std::vector<std::shared_ptr<ManagedPool>> pools;
   for (ProviderConfig& provider : config->providers) {
     PoolPlan plan = PlanPool(&provider, *config, fingerprinter_);
+    const RememberedKeys& keys = remembered[plan.spec.name];
     const ManagedPool* known = before->Find(std::string_view(provider.name));
     if (known == nullptr) {
-      pools.push_back(std::make_shared<ManagedPool>(next_number_++, std::move(plan), records, &env_));
+      pools.push_back(std::make_shared<ManagedPool>(next_number_++, std::move(plan), keys, &env_));
       continue;
     }
     pools.push_back(*std::find_if(before->pools().begin(), before->pools().end(),
                                   [known](const auto& pool) { return pool.get() == known; }));
-    pools.back()->Reconfigure(std::move(plan), records);
+    pools.back()->Reconfigure(std::move(plan), keys);
   }
   return pools;
 }

@@ -134,7 +134,7 @@ class BrokerService {
  private:
   std::shared_ptr<const PoolDirectory> directory() const;
   void Save(absl::Time since);
-  std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, absl::Span<const KeyRecord> records)
+  std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, std::vector<KeyRecord> records)
       CCR_REQUIRES(apply_mutex_);
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
 

@@ -43,7 +43,7 @@ class Journal {
  public:
   static constexpr size_t kMaxBatch = 1024;     // records in one commit
   static constexpr size_t kMaxEvents = 65'536;  // transitions that wait to be told
-  static constexpr absl::Duration kLinger = absl::Milliseconds(10);
+  static constexpr absl::Duration kLinger = absl::Milliseconds(50);
 
   // The place of an entry: growing, from 1 on.
   using Position = uint64_t;

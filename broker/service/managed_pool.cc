@@ -1,6 +1,7 @@
 #include "broker/service/managed_pool.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/random/random.h"
@@ -65,6 +66,52 @@ std::string Describe(const core::Evidence& evidence) {
   return Redact(text);
 }
 
+std::shared_ptr<PoolInfo> Clone(const PoolInfo& info) {
+  auto clone = std::make_shared<PoolInfo>();
+  static_cast<PoolNames&>(*clone) = info;
+  clone->strategy = info.strategy;
+  clone->base_url = info.base_url;
+  clone->auth_header = info.auth_header;
+  clone->auth_prefix = info.auth_prefix;
+  clone->probe = info.probe;
+  clone->lease_ttl = info.lease_ttl;
+  clone->secrets.reserve(info.secrets.size());
+  for (const Secret& secret : info.secrets) clone->secrets.push_back(secret.Clone());
+  return clone;
+}
+
+std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfiguration& change, PoolPlan* plan) {
+  auto info = std::make_shared<PoolInfo>();
+  info->pool = change.spec.name;
+  info->strategy = change.spec.strategy;
+  info->base_url = std::move(plan->base_url);
+  info->auth_header = std::move(plan->auth_header);
+  info->auth_prefix = std::move(plan->auth_prefix);
+  info->probe = std::move(plan->probe);
+  info->lease_ttl = change.spec.lease_ttl;
+  info->keys = before.keys;
+  for (size_t i = 0; i < change.numbers.size(); ++i) {
+    const core::KeyIndex key = change.numbers[i];
+    if (key >= info->keys.size()) info->keys.resize(key + 1);
+    info->secrets.resize(info->keys.size());
+    info->keys[key] = change.spec.keys[i];
+    info->secrets[key] = std::move(plan->secrets[i]);
+  }
+  info->secrets.resize(info->keys.size());
+  return info;
+}
+
+// `after` with the secrets of keys that only `before` has; null when it has none.
+std::shared_ptr<PoolInfo> WithSecretsOf(const PoolInfo& before, const PoolInfo& after) {
+  std::shared_ptr<PoolInfo> both;
+  for (size_t key = 0; key < before.secrets.size(); ++key) {
+    if (before.secrets[key].empty() || !after.secrets[key].empty()) continue;
+    if (both == nullptr) both = Clone(after);
+    both->secrets[key] = before.secrets[key].Clone();
+  }
+  return both;
+}
+
 bool IsDurable(core::Transition::Type type) {
   using Type = core::Transition::Type;
   return type == Type::kFailure || type == Type::kCooling || type == Type::kDisabled || type == Type::kRecovered;
@@ -72,26 +119,63 @@ bool IsDurable(core::Transition::Type type) {
 
 }  // namespace
 
-ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, absl::Span<const KeyRecord> records, const Environment* env)
-    : number_(number), env_(env), pool_(plan.spec, env->clock->Now()) {
+ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, const RememberedKeys& remembered, const Environment* env)
+    : number_(number), env_(env), pool_({}, env->clock->Now()), info_(std::make_shared<PoolInfo>()) {
+  core::Reconfiguration change(std::move(plan.spec));
+  while (!Number(&change, remembered)) {
+  }
+  SetInfo(MakeInfo(PoolInfo(), change, &plan), change.added);
   MutexLock lock(mutex_);
-  SetInfo(std::move(plan));
-  RestoreNew(records, nullptr, env_->clock->Now());
+  while (!pool_.Adopt(&change, kStep, env_->clock->Now())) {
+  }
 }
 
-void ManagedPool::Reconfigure(PoolPlan plan, absl::Span<const KeyRecord> records) {
+// Once the keys have numbers, whoever is granted one of them, or still one that leaves, must find its secret.
+void ManagedPool::Reconfigure(PoolPlan plan, const RememberedKeys& remembered) {
+  core::Reconfiguration change(std::move(plan.spec));
+  while (!Number(&change, remembered)) std::this_thread::yield();
+  const std::shared_ptr<const PoolInfo> before = info();
+  std::shared_ptr<const PoolInfo> after = MakeInfo(*before, change, &plan);
+  const std::shared_ptr<const PoolInfo> both = WithSecretsOf(*before, *after);
+  SetInfo(both == nullptr ? after : both, change.added);
+  while (!Adopt(&change)) std::this_thread::yield();
+  if (both == nullptr) return;
+  MutexLock lock(mutex_);
+  info_.swap(after);
+}
+
+bool ManagedPool::Number(core::Reconfiguration* change, const RememberedKeys& remembered) {
+  MutexLock lock(mutex_);
+  const absl::Time now = env_->clock->Now();
+  size_t restored = change->added.size();
+  const bool done = pool_.Number(change, kStep, now);
+  for (; restored < change->added.size(); ++restored) {
+    const core::KeyIndex key = change->added[restored];
+    const auto known = remembered.find(pool_.key(key).fingerprint);
+    if (known != remembered.end()) pool_.Restore(key, known->second, now);
+  }
+  return done;
+}
+
+bool ManagedPool::Adopt(core::Reconfiguration* change) {
+  bool done = false;
   Effects effects;
   {
     MutexLock lock(mutex_);
-    const absl::Time now = env_->clock->Now();
-    const std::shared_ptr<const PoolInfo> before = info_;
-    pool_.Reconfigure(plan.spec, now);
-    SetInfo(std::move(plan));
-    RestoreNew(records, before.get(), now);
-    announce_ = true;
+    done = pool_.Adopt(change, kStep, env_->clock->Now());
     effects = Leave();
   }
   Perform(std::move(effects));
+  return done;
+}
+
+void ManagedPool::SetInfo(std::shared_ptr<const PoolInfo> info, absl::Span<const core::KeyIndex> added) {
+  MutexLock lock(mutex_);
+  if (!added.empty()) Publish(/*removed=*/false);  // under the names until now
+  announce_ = true;
+  last_errors_.resize(info->keys.size());
+  for (const core::KeyIndex key : added) last_errors_[key].clear();
+  info_.swap(info);
 }
 
 void ManagedPool::Announce() {
@@ -118,40 +202,6 @@ void ManagedPool::End(const absl::Status& status, bool removed) {
   }
   for (auto& [id, waiter] : waiters) effects.answers.emplace_back(std::move(waiter.done), Refused(status));
   Perform(std::move(effects));
-}
-
-void ManagedPool::SetInfo(PoolPlan plan) {
-  auto info = std::make_shared<PoolInfo>();
-  if (info_ != nullptr) info->keys = info_->keys;
-  info->pool = plan.spec.name;
-  info->strategy = plan.spec.strategy;
-  info->base_url = std::move(plan.base_url);
-  info->auth_header = std::move(plan.auth_header);
-  info->auth_prefix = std::move(plan.auth_prefix);
-  info->probe = std::move(plan.probe);
-  info->lease_ttl = plan.spec.lease_ttl;
-  for (size_t i = 0; i < plan.spec.keys.size(); ++i) {
-    const core::KeyIndex key = pool_.Find(plan.spec.keys[i].fingerprint);
-    if (key >= info->keys.size()) {
-      info->keys.resize(key + 1);
-      last_errors_.resize(key + 1);
-    }
-    info->secrets.resize(info->keys.size());
-    if (info->keys[key].fingerprint != plan.spec.keys[i].fingerprint) last_errors_[key].clear();
-    info->keys[key] = plan.spec.keys[i];
-    info->secrets[key] = std::move(plan.secrets[i]);
-  }
-  info_ = std::move(info);
-}
-
-void ManagedPool::RestoreNew(absl::Span<const KeyRecord> records, const PoolInfo* before, absl::Time now) {
-  for (const KeyRecord& record : records) {
-    if (record.pool != info_->pool) continue;
-    const bool known = before != nullptr && std::any_of(before->keys.begin(), before->keys.end(), [&](const auto& key) {
-                         return key.fingerprint == record.fingerprint;
-                       });
-    if (!known) pool_.Restore(record.fingerprint, record.state, now);
-  }
 }
 
 std::optional<LeaseAnswer> ManagedPool::Lease(const LeaseParams& params, WaitStart start) {

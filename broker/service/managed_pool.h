@@ -45,13 +45,15 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
     KeyProber* prober = nullptr;
   };
 
-  // `number` goes into the ids of leases. `records` is what the store remembers, of all pools.
-  ManagedPool(uint32_t number, PoolPlan plan, absl::Span<const KeyRecord> records, const Environment* env);
+  // `number` goes into the ids of leases. `remembered` is what the store knows of keys of this name.
+  ManagedPool(uint32_t number, PoolPlan plan, const RememberedKeys& remembered, const Environment* env);
   ManagedPool(const ManagedPool&) = delete;
   ManagedPool& operator=(const ManagedPool&) = delete;
 
-  // Keys keep their state by fingerprint. Observers hear of it from Announce().
-  void Reconfigure(PoolPlan plan, absl::Span<const KeyRecord> records);
+  // Keys keep their state by fingerprint, also those that left and come back; those that are new to the pool get what
+  // is remembered of them. The lock is held for kStep keys at a time, and leases go on in between. One call at a time.
+  // Observers hear of it from Announce().
+  void Reconfigure(PoolPlan plan, const RememberedKeys& remembered);
   // Tells observers that the pool is there or was changed, once.
   void Announce();
   // The pool left the configuration: who waits or comes later is refused, leases that are still out are forgotten.
@@ -86,6 +88,8 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   uint32_t number() const { return number_; }
 
  private:
+  static constexpr size_t kStep = 512;  // keys
+
   struct Waiter {
     core::OwnerId owner;
     LeaseCallback done;
@@ -98,8 +102,9 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
     Journal::Position commit = Journal::kNowhere;          // of the records of the step, if it has any
   };
 
-  void SetInfo(PoolPlan plan) CCR_REQUIRES(mutex_);
-  void RestoreNew(absl::Span<const KeyRecord> records, const PoolInfo* before, absl::Time now) CCR_REQUIRES(mutex_);
+  bool Number(core::Reconfiguration* change, const RememberedKeys& remembered) CCR_EXCLUDES(mutex_);
+  bool Adopt(core::Reconfiguration* change) CCR_EXCLUDES(mutex_);
+  void SetInfo(std::shared_ptr<const PoolInfo> info, absl::Span<const core::KeyIndex> added) CCR_EXCLUDES(mutex_);
   LeaseAnswer ToAnswer(const core::LeaseResult& result, absl::Time now) const CCR_REQUIRES(mutex_);
   std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, core::SessionHash session, WaitStart start)
       CCR_REQUIRES(mutex_);
@@ -125,7 +130,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   std::vector<core::KeyIndex> probe_keys_ CCR_GUARDED_BY(mutex_);
   std::vector<core::Pool::Answer> poll_answers_ CCR_GUARDED_BY(mutex_);
   std::vector<core::Transition> transitions_ CCR_GUARDED_BY(mutex_);  // of the step under way
-  bool announce_ CCR_GUARDED_BY(mutex_) = true;
+  bool announce_ CCR_GUARDED_BY(mutex_) = false;
   bool retired_ CCR_GUARDED_BY(mutex_) = false;                // law: then nothing is told any more
   std::optional<absl::Status> closed_ CCR_GUARDED_BY(mutex_);  // who comes is refused so; law: then nobody waits
 };

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "broker/base/config.h"
 #include "broker/base/secret.h"
@@ -34,6 +35,9 @@ struct PoolPlan {
 // With enable_rotation=false the plan has only the provider's first key. Takes the secrets out of `provider`, which is
 // one of `config`.
 PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter);
+
+// What the store remembers of a pool's keys, by fingerprint.
+using RememberedKeys = absl::flat_hash_map<std::string, core::KeySnapshot>;
 
 // What a grant points to. Immutable and shared: a grant stays usable whatever a reload does. `keys` and `secrets` are
 // by KeyIndex; keys that were removed stay named as long as the index is not used again, without their secret.

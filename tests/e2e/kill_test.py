@@ -80,8 +80,11 @@ class KillTest(StackTest):
         for fingerprint, (status, until) in self.acknowledged.items():
             key = keys[fingerprint]
             self.assertGreaterEqual(key.failures, 1, f"an acknowledged {status} was lost")
-            if status != 401:
-                self.assertEqual(key.state, self.types.KEY_STATE_COOLING, f"the cooldown of a {status} was lost")
+            if status == 401:
+                continue
+            # Another client's 401, whose answer was cut off, may have disabled the key since.
+            self.assertNotEqual(key.state, self.types.KEY_STATE_ACTIVE, f"the cooldown of a {status} was lost")
+            if key.state == self.types.KEY_STATE_COOLING:
                 self.assertGreaterEqual(key.available_at.seconds, until - 1)
 
     def test_what_was_acknowledged_survives(self):

@@ -1,4 +1,6 @@
 // What changes of the configuration and restarts leave of a key.
+#include <algorithm>
+
 #include "tests/broker/core/pool_fixture.h"
 
 namespace ccr::core {
@@ -67,12 +69,125 @@ TEST_F(PoolConfigTest, AKeyThatComesBackBeforeItsLeasesEndIsTheSame) {
   Refused({0});
 }
 
-TEST_F(PoolConfigTest, AKeyThatComesBackAfterwardsIsNew) {
+TEST_F(PoolConfigTest, AKeyThatComesBackAfterwardsIsTheOneItWas) {
   Start(SpecOf(2));
   Tell(GetKey(1, 2), Status(401));
+  const KeySnapshot before = Key(1);
   pool_->Reconfigure(SpecOf(1), now_);
+  EXPECT_EQ(pool_->Find("fp1"), kNoKey);
+  EXPECT_EQ(pool_->Describe(1)->failures, 1u);
   pool_->Reconfigure(SpecOf(2), now_);
+  EXPECT_EQ(State(1), KeyState::kDisabled);
+  EXPECT_EQ(Key(1).available_at, before.available_at);
+  EXPECT_EQ(Key(1).uses, 1u);
+}
+
+TEST_F(PoolConfigTest, TheKeysRemovedLastAreRememberedUpToABound) {
+  constexpr uint32_t kRemembered = 16'384;
+  Start(SpecOf(kRemembered + 2));
+  for (const KeyIndex key : {1, 2, 3}) Tell(GetKey(key, 4), Status(429, absl::Hours(1)));
+  PoolSpec first = SpecOf(1);
+  pool_->Reconfigure(first, now_);  // one more than there is room for: fp1 left first
+  EXPECT_EQ(pool_->Describe(1), std::nullopt);
+  pool_->Reconfigure(SpecOf(4), now_);
   EXPECT_EQ(State(1), KeyState::kActive);
+  EXPECT_EQ(State(2), KeyState::kCooling);
+  pool_->Reconfigure(first, now_);
+  pool_->Reconfigure(SpecOf(4), now_);
+  EXPECT_EQ(State(2), KeyState::kCooling);
+  EXPECT_EQ(State(3), KeyState::kCooling);
+}
+
+TEST_F(PoolConfigTest, WhatIsRestoredIsCutToWhatARuleCouldHaveSet) {
+  const absl::Time far = now_ + absl::Hours(24 * 365);
+  struct Case {
+    KeyState state;
+    const char* reason;
+    absl::Duration most;
+  };
+  for (const Case& c :
+       {Case{KeyState::kCooling, "rate_limited", absl::Hours(24)},
+        Case{KeyState::kCooling, "insufficient_quota", absl::Hours(24)},
+        Case{KeyState::kCooling, "http_402", absl::Hours(24)}, Case{KeyState::kCooling, "http_500", absl::Minutes(30)},
+        Case{KeyState::kCooling, "connect_error", absl::Minutes(30)},
+        Case{KeyState::kCooling, "what is this", absl::Minutes(30)},
+        Case{KeyState::kDisabled, "failures", absl::Hours(24)}, Case{KeyState::kDisabled, "auth", absl::Hours(24)}}) {
+    SCOPED_TRACE(c.reason);
+    Start(SpecOf(1));
+    KeySnapshot saved = Key(0);
+    saved.state = c.state;
+    saved.reason = c.reason;
+    saved.available_at = saved.last_used = saved.last_failure = saved.last_success = far;
+    pool_->Restore("fp0", saved, now_);
+    EXPECT_EQ(State(0), c.state);
+    EXPECT_EQ(Key(0).available_at, now_ + c.most);
+    EXPECT_EQ(Key(0).last_used, now_);
+    EXPECT_EQ(Key(0).last_failure, now_);
+    EXPECT_EQ(Key(0).last_success, now_);
+    saved.available_at = now_ + absl::Minutes(10);
+    Start(SpecOf(1));
+    pool_->Restore("fp0", saved, now_);
+    EXPECT_EQ(Key(0).available_at, now_ + absl::Minutes(10));
+  }
+}
+
+// Keys and strategy change in small steps while leases come and go: only keys of one of the two configurations are
+// granted, sums hold, and in the end all is as after a change at once.
+TEST_F(PoolConfigTest, AChangeInStepsEndsAsOneAtOnce) {
+  const std::vector<std::string> strategies = {"random",          "weighted",       "least_used", "round_robin",
+                                               "least_in_flight", "lowest_latency", "fill_first"};
+  for (uint32_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    random_.seed(seed);
+    const auto below = [&](uint32_t n) { return static_cast<uint32_t>(random_() % n); };
+    const auto random_spec = [&] {
+      PoolSpec spec = SpecOf(12, strategies[below(7)]);
+      std::shuffle(spec.keys.begin(), spec.keys.end(), random_);
+      spec.keys.resize(1 + below(12));
+      for (KeySpec& key : spec.keys) key.weight = below(4);
+      spec.rpm = below(2) * 1000;
+      return spec;
+    };
+    Start(random_spec());
+    std::vector<Grant> held;
+    for (int change_number = 0; change_number < 4; ++change_number) {
+      const PoolSpec before = pool_->spec();
+      const PoolSpec after = random_spec();
+      const auto has = [](const PoolSpec& spec, const std::string& fingerprint) {
+        return std::any_of(spec.keys.begin(), spec.keys.end(),
+                           [&](const KeySpec& key) { return key.fingerprint == fingerprint; });
+      };
+      const auto turn = [&](bool numbering) {
+        Pass(1 * kMs);
+        if (const LeaseResult result = Ask(); std::holds_alternative<Grant>(result)) {
+          held.push_back(std::get<Grant>(result));
+          const std::string& fingerprint = pool_->key(held.back().key).fingerprint;
+          EXPECT_TRUE(has(before, fingerprint) || (!numbering && has(after, fingerprint))) << fingerprint;
+        }
+        if (held.empty() || below(3) == 0) return;
+        const size_t which = below(static_cast<uint32_t>(held.size()));
+        EXPECT_EQ(Tell(held[which], below(4) == 0 ? Status(429, absl::Seconds(1)) : Success()).disposition,
+                  Disposition::kApplied);
+        held.erase(held.begin() + static_cast<ptrdiff_t>(which));
+      };
+      Reconfiguration change(after);
+      while (!pool_->Number(&change, 1 + below(4), now_)) turn(/*numbering=*/true);
+      turn(/*numbering=*/true);
+      while (!pool_->Adopt(&change, 1 + below(4), now_)) turn(/*numbering=*/false);
+      ASSERT_EQ(pool_->spec().keys.size(), after.keys.size());
+      const PoolSnapshot snapshot = pool_->Snapshot(now_);
+      ASSERT_EQ(snapshot.keys.size(), after.keys.size());
+      EXPECT_EQ(snapshot.in_flight, held.size());
+      EXPECT_EQ(snapshot.acquired, snapshot.reported + snapshot.expired + snapshot.in_flight);
+      for (size_t i = 0; i < after.keys.size(); ++i) {
+        EXPECT_EQ(pool_->Find(after.keys[i].fingerprint), snapshot.keys[i].key);
+        EXPECT_EQ(pool_->key(snapshot.keys[i].key).weight, after.keys[i].weight);
+      }
+      for (const KeySpec& key : before.keys) {
+        if (!has(after, key.fingerprint)) EXPECT_EQ(pool_->Find(key.fingerprint), kNoKey);
+      }
+    }
+  }
 }
 
 TEST_F(PoolConfigTest, LimitsAndStrategyChangeWithLeasesOut) {

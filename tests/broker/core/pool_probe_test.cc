@@ -145,10 +145,10 @@ TEST_F(PoolProbeTest, KeysThatLeaveAreNotProbed) {
   EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
   Answer(1, Success());
   pool_->Reconfigure(SpecOf(2, "weighted"), now_);
-  EXPECT_EQ(State(1), KeyState::kActive);  // a new one
+  EXPECT_EQ(State(1), KeyState::kDisabled);  // as it was
   Tell(held, Status(401));
   GoTo(pool_->NextProbe());
-  EXPECT_EQ(Take(), std::vector<KeyIndex>{0});
+  EXPECT_EQ(Take(), std::vector<KeyIndex>{1});
   pool_->Reconfigure(SpecOf(2), now_);
   EXPECT_TRUE(Take().empty());
 }

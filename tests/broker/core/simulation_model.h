@@ -70,7 +70,6 @@ class SimulationModel {
     std::erase_if(sessions_, [&](const auto& entry) {
       return !spec_.session_affinity || SpecOf(entry.second.fingerprint) == nullptr;
     });
-    Forget();
   }
 
   // A new run at `now`: the store remembers the keys, leases must be reasserted. What was granted before is stale for
@@ -106,7 +105,6 @@ class SimulationModel {
       ForgetAssumed(lease);
       it = leases_.erase(it);
     }
-    Forget();
   }
 
   void OnGrant(const Grant& grant, const std::string& fingerprint, const Asked& asked, absl::Time now) {
@@ -203,7 +201,6 @@ class SimulationModel {
     if (!success) ForgetAssumed(leases_.at(Number(id)));
     leases_.erase(Number(id));
     ++(by_report ? reported : expired);
-    Forget();
   }
 
   // After every step.
@@ -373,12 +370,9 @@ class SimulationModel {
     if (key.state == KeyState::kActive) key.until = absl::InfinitePast();
   }
 
-  // Removed keys are the same key only until their leases end.
+  // Removed keys are remembered by the run, but not by what the simulation restores.
   void Forget() {
-    for (auto it = keys_.begin(); it != keys_.end();) {
-      const bool gone = SpecOf(it->first) == nullptr && InFlight(it->first) == 0;
-      it = gone ? keys_.erase(it) : std::next(it);
-    }
+    std::erase_if(keys_, [&](const auto& entry) { return SpecOf(entry.first) == nullptr; });
   }
 
   bool IsLastAvailable(const std::string& fingerprint) {

@@ -182,6 +182,55 @@ TEST_F(BrokerServiceTest, ReloadKeepsTheStateOfKeysAndSwapsTheRest) {
   EXPECT_THAT(observer_.pools, ElementsAre("+p", "+gone", "+p", "-gone", "+new"));
 }
 
+// A key that is taken out and put back, without a lease and with one that ends meanwhile; the whole pool too; and
+// over a restart in between.
+TEST_F(BrokerServiceTest, AKeyThatComesBackHasItsHistory) {
+  for (const bool whole_pool : {false, true}) {
+    for (const bool restart : {false, true}) {
+      SCOPED_TRACE(testing::Message() << whole_pool << restart);
+      const std::string pool = testing::PrintToString(whole_pool) + testing::PrintToString(restart);
+      Config with = MakeConfig(MakeProvider(pool, {"a", "b"}), MakeProvider("other", {"x"}));
+      Apply(std::move(with));
+      core::Report limited = MakeReport(LeaseNow(*service_, pool).grant.id, 429);
+      limited.evidence.retry_after = absl::Hours(1);
+      service_->Report(limited);  // a
+      const LeaseAnswer late = LeaseNow(*service_, pool);
+      Report(LeaseNow(*service_, pool), 200);
+      Config without = MakeConfig(MakeProvider("other", {"x"}));
+      if (!whole_pool) without.providers.push_back(MakeProvider(pool, {"c"}));
+      Apply(std::move(without));
+      if (!whole_pool) Report(late, 402);  // b
+      if (restart) {
+        Restart();
+        Apply(MakeConfig(MakeProvider("other", {"x"})));
+      }
+      Apply(MakeConfig(MakeProvider(pool, {"a", "b"}), MakeProvider("other", {"x"})));
+      const std::vector<core::KeySnapshot> keys = Pool(pool).snapshot.keys;
+      EXPECT_EQ(keys[0].state, core::KeyState::kCooling);
+      EXPECT_EQ(keys[0].available_at, clock_.Now() + absl::Hours(1));
+      EXPECT_EQ(keys[0].failures, 1u);
+      EXPECT_EQ(keys[1].uses, 2u);
+      EXPECT_EQ(keys[1].successes, 1u);
+      EXPECT_EQ(keys[1].state, whole_pool ? core::KeyState::kActive : core::KeyState::kCooling);
+    }
+  }
+}
+
+TEST_F(BrokerServiceTest, AReloadSwapsSecretsAndKeepsThoseOfLeases) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  const LeaseAnswer held = LeaseNow(*service_, "p");
+  Apply(MakeConfig(MakeProvider("p", {"c", "b"})));
+  EXPECT_EQ(KeyOf(held), "canary-key-a");
+  const PoolStatus pool = Pool("p");
+  std::vector<std::string> secrets;
+  for (const Secret& secret : pool.info->secrets) {
+    if (!secret.empty()) secrets.emplace_back(secret.Reveal());
+  }
+  EXPECT_THAT(secrets, testing::UnorderedElementsAre("canary-key-b", "canary-key-c"));
+  ASSERT_TRUE(service_->Settle().ok());
+  EXPECT_THAT(observer_.pools, ElementsAre("+p", "+p"));
+}
+
 TEST_F(BrokerServiceTest, ASessionKeepsItsKeyOverAReloadUntilItIsTurnedOff) {
   const auto use = [this] {
     LeaseParams params;
@@ -242,8 +291,9 @@ TEST_F(BrokerServiceTest, OnlyKeysThatChangedAreWrittenAndEachOnce) {
   EXPECT_THAT(written, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint));
   const LeaseAnswer removed = LeaseNow(*service_, "p");
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
-  Report(removed, 429);
-  EXPECT_THAT(written, SizeIs(1));
+  Report(removed, 429);  // for the day it comes back
+  EXPECT_THAT(written, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint,
+                                   removed.pool->keys[removed.grant.key].fingerprint));
   service_.reset();  // before the store
 }
 
@@ -414,6 +464,37 @@ TEST_F(WaitTest, AReloadThatRemovesThePoolRefusesItsWaiters) {
   Apply(MakeConfig(MakeProvider("q", {"a"})));
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kNotFound);
+}
+
+// Somebody still has the directory in which the pool is.
+TEST_F(BrokerServiceTest, APoolThatIsGoneKeepsNobodyWaiting) {
+  Journal journal(&store_, {&observer_});
+  ManagedPool::Environment environment;
+  environment.clock = &clock_;
+  environment.journal = &journal;
+  ProviderConfig provider = MakeProvider("p", {"a"});
+  provider.max_concurrent = 1;
+  provider.queue.max_wait = absl::Seconds(10);
+  Config config;
+  const Fingerprinter fingerprinter(TestSalt());
+  ManagedPool pool(0, PlanPool(&provider, config, fingerprinter), {}, &environment);
+  LeaseParams params;
+  params.pool = "p";
+  params.max_wait = absl::Seconds(10);
+  const std::optional<LeaseAnswer> held = pool.Lease(params, MustNotWait);
+  ASSERT_TRUE(held->status.ok());
+  int answers = 0;
+  const auto wait = [&](const core::LeaseId&) -> LeaseCallback {
+    return [&](const LeaseAnswer& answer) { answers += answer.status.code() == absl::StatusCode::kNotFound; };
+  };
+  EXPECT_EQ(pool.Lease(params, wait), std::nullopt);
+  pool.Retire();
+  EXPECT_EQ(answers, 1);
+  EXPECT_EQ(pool.Lease(params, MustNotWait)->status.code(), absl::StatusCode::kNotFound);
+  pool.Apply(MakeReport(held->grant.id, 200));
+  EXPECT_TRUE(journal.Settle().ok());
+  EXPECT_EQ(observer_.pools.back(), "-p");
+  EXPECT_THAT(observer_.types, ElementsAre(Type::kLeased, Type::kQueued)) << "what comes after the end is not told";
 }
 
 TEST_F(BrokerServiceTest, ObserversHearOfEventsInOrder) {
