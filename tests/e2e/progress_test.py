@@ -2,6 +2,7 @@
 import contextlib
 import http.client
 import json
+import time
 import unittest
 
 from harness import PATIENCE, StackTest, in_parallel, wait_for
@@ -58,6 +59,19 @@ class ProgressTest(StackTest):
             wait_for(lambda: self.keys()["a1"]["state"] == "active", "an active key")
             self.assertEqual(fake.open(), 1)
             fake.release()
+
+    def test_a_lease_that_outlasts_its_ttl_is_renewed(self):
+        fake = self.fake({key: HELD for key in KEYS})
+        self.start([self.provider(fake, KEYS)], Broker={"lease_ttl": 1000})
+        with self.stream() as response:
+            end = time.monotonic() + 3
+            wait_for(lambda: time.monotonic() > end, "three times the ttl")
+            self.assertEqual(self.in_flight(), 1)
+            fake.release()
+            response.read()
+        self.settle()
+        self.assertEqual(self.metric(self.broker, "ccr_leases_expired_total"), 0)
+        self.assertEqual(sum(key["successes"] for key in self.keys().values()), 1)
 
     def test_a_stream_of_a_new_session_makes_its_key_known(self):
         fake = self.fake({key: HELD for key in KEYS})
