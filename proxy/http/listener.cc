@@ -5,6 +5,8 @@
 #include <boost/asio/socket_base.hpp>
 #include <utility>
 
+#include "proxy/upstream/local_shortage.h"
+
 namespace ccr::proxy {
 namespace {
 
@@ -84,7 +86,8 @@ void Listener::Accept() {
 void Listener::OnAccepted(const error_code& error, Socket socket) {
   if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
   if (!error) Adopt(std::move(socket));
-  accept_paused_ = error && error != asio::error::connection_aborted && !CloseOldestIdle();
+  const bool made_room = error && IsLocalShortage(error.value()) && CloseOldestIdle();
+  accept_paused_ = error && error != asio::error::connection_aborted && !made_room;
   if (accept_paused_) return ScheduleTick();
   Accept();
 }

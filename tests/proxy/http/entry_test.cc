@@ -223,6 +223,25 @@ TEST_F(EntryTest, TheClientsCredentialNeverPasses) {
   EXPECT_NE(sent[0].find("/v1/models?beta=true "), std::string::npos) << sent[0];
 }
 
+TEST_F(EntryTest, WithoutADescriptorTheOldestIdleConnectionMakesRoom) {
+  Prepare();
+  StartProxy();
+  TestClient idle(port());
+  EXPECT_EQ(idle.Ask(Get("/health")).status, 200);
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit one_left = before;
+  const int next = dup(0);
+  close(next);
+  one_left.rlim_cur = static_cast<rlim_t>(next) + 1;
+  setrlimit(RLIMIT_NOFILE, &one_left);
+  TestClient second(port());
+  const Response response = second.Ask(Get("/health"));
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_TRUE(idle.IsClosed());
+}
+
 TEST_F(EntryTest, OurOwnShortageIsNobodysFailure) {
   for (const bool curl : {false, true}) {
     shared_.upstream.all_with_curl = curl;
