@@ -80,13 +80,18 @@ bool ClientCredentials::In(std::string_view text) const {
 
 std::string WithoutCredentials(std::string_view query, const ClientCredentials& credentials) {
   std::string kept;
+  bool found = false;
   for (size_t begin = 0; begin < query.size();) {
     const size_t end = std::min(query.find('&', begin), query.size());
     const std::string_view parameter = query.substr(begin, end - begin);
-    if (!IsCredentialParameter(parameter, credentials)) kept.append(kept.empty() ? "" : "&").append(parameter);
     begin = end + 1;
+    if (IsCredentialParameter(parameter, credentials)) {
+      found = true;
+    } else if (!parameter.empty()) {
+      kept.append(kept.empty() ? "" : "&").append(parameter);
+    }
   }
-  return kept;
+  return found ? kept : std::string(query);
 }
 
 }  // namespace ccr::proxy

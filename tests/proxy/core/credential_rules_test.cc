@@ -32,9 +32,8 @@ TEST(WithoutCredentials, ByNameInAnySpelling) {
 TEST(WithoutCredentials, OthersPassAsTheyCame) {
   const ClientCredentials none;
   for (const char* query : {"", "beta=true", "keys=1", "mykey=2", "k%65=1", "pageToken=x&page_token=y", "u=%3Fkey%3Dv",
-                            "a=%", "a=%zz&b=%2", "idempotency-key=3", "&&"}) {
-    const std::string_view kept = std::string_view(query) == "&&" ? "" : query;
-    EXPECT_EQ(WithoutCredentials(query, none), kept) << query;
+                            "a=%", "a=%zz&b=%2", "a&&", "&&b&", "idempotency-key=3", "&&"}) {
+    EXPECT_EQ(WithoutCredentials(query, none), query) << query;
   }
 }
 
