@@ -68,7 +68,7 @@ TEST(LoadConfig, ReadsAuthoritiesOfAllAndOfOneProvider) {
   EXPECT_EQ(result.config->authorities, kCertificate);
   EXPECT_EQ(result.config->providers[0].ca_file, own);
   EXPECT_EQ(result.config->providers[0].authorities, std::string("mine\n") + kCertificate);
-  EXPECT_THAT(DescribeConfig(*result.config), HasSubstr("ca_file: \"" + own + "\""));
+  EXPECT_THAT(DescribeConfig(*result.config), HasSubstr("ca_file: " + own + "\n"));
 }
 
 TEST(LoadConfig, SaysWhatIsWrongWithAuthorities) {
