@@ -31,7 +31,7 @@ void AppendKey(const std::string& masked, std::string* out) {
   for (const char c : masked) *out += static_cast<char>(c ^ kMask);
 }
 
-// How often the begin of the key is in writable memory.
+// How often the begin of the key is in writable memory, but for the stack: there the dynamic linker leaves registers.
 int CountInMemory(const std::string& masked) {
   static std::array<char, 1 << 20> buffer;
   int count = 0;
@@ -42,6 +42,7 @@ int CountInMemory(const std::string& masked) {
     unsigned long end = 0;
     std::array<char, 5> mode{};
     if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, mode.data()) != 3 || mode[1] != 'w') continue;
+    if (line.ends_with("[stack]")) continue;
     for (unsigned long at = begin; at < end; at += buffer.size() - kFound) {
       const ssize_t got =
           pread(memory, buffer.data(), std::min<size_t>(buffer.size(), end - at), static_cast<off_t>(at));
