@@ -14,7 +14,12 @@ inline constexpr absl::Duration kMaxBackoff = absl::Minutes(30);     // of a key
 inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);    // of a provider's word for a key
 inline constexpr absl::Duration kQuotaBackoff = absl::Hours(1);      // doubles up to kMaxRetryAfter
 inline constexpr absl::Duration kMaxProbeBackoff = absl::Hours(24);  // of a key's probe_interval, doubled
-inline constexpr absl::Duration kCircuitBackoff = absl::Seconds(1);  // doubles up to kMaxCircuitBackoff
+inline constexpr absl::Duration kSuspectRest = absl::Seconds(2);     // doubles up to kMaxSuspectRest
+inline constexpr absl::Duration kMaxSuspectRest = absl::Minutes(5);
+inline constexpr absl::Duration kProbeGap = absl::Seconds(1);  // between probes of one suspect; doubles
+inline constexpr absl::Duration kMaxProbeGap = absl::Minutes(10);
+inline constexpr absl::Duration kUnprobedBackoff = absl::Minutes(10);  // of a trial in place of a probe; as a probe's
+inline constexpr absl::Duration kCircuitBackoff = absl::Seconds(1);    // doubles up to kMaxCircuitBackoff
 inline constexpr absl::Duration kMaxCircuitBackoff = absl::Seconds(30);
 
 // min(cap, base * 2^n)

@@ -1,6 +1,9 @@
 #include "broker/core/circuit.h"
 
+#include <algorithm>
+
 #include "broker/core/backoff.h"
+#include "broker/core/outcome.h"
 
 namespace ccr::core {
 
@@ -24,7 +27,7 @@ bool Circuit::OnSuccess(uint64_t lease_sequence) {
   trial_ = false;
   retry_at_ = absl::InfinitePast();
   openings_ = 0;
-  ClearWindow();
+  ForgetKeys();
   return true;
 }
 
@@ -35,11 +38,45 @@ bool Circuit::OnFailure(const Failure& failure, uint32_t usable_keys) {
   return last_available_failures_ >= kInARow || (keys >= 2 && 2 * uint64_t{keys} > usable_keys);
 }
 
-void Circuit::Open(std::optional<absl::Duration> retry_after, const Moment& now, absl::BitGenRef random) {
+bool Circuit::refuses_everybody() const {
+  return reason_ == kAuthEverywhere;
+}
+
+bool Circuit::OnRefused(const Failure& failure) {
+  std::erase_if(refused_,
+                [&](const Failure& other) { return other.key == failure.key || failure.time - other.time > kWindow; });
+  if (refused_.size() == kMaxRefused) refused_.erase(refused_.begin());
+  refused_.push_back(failure);
+  if (failure.last_available) ++last_available_failures_;
+  return failure.last_available && last_available_failures_ >= kInARow;
+}
+
+void Circuit::RetryNow(const Moment& now) {
+  if (state_ == CircuitState::kClosed) return;
+  state_ = CircuitState::kOpen;
+  retry_at_ = now.time;
+  opened_ = now.sequence + 1;
+  openings_ = 0;
+  trial_ = false;
+  to_blame_.clear();
+}
+
+void Circuit::Blame(KeyIndex key) {
+  std::erase(to_blame_, key);
+  if (to_blame_.size() == kMaxToBlame) to_blame_.erase(to_blame_.begin());
+  to_blame_.push_back(key);
+}
+
+void Circuit::Open(std::string_view reason, std::optional<absl::Duration> retry_after, const Moment& now,
+                   absl::BitGenRef random) {
   const absl::Duration backoff = Exponential(kCircuitBackoff, openings_++, kMaxCircuitBackoff);
   const absl::Duration wait =
       retry_after ? Clamped(*retry_after, kMaxBackoff) : Jittered(backoff, kMaxCircuitBackoff, random);
+  const auto window = Window(now.time);
+  for (const Failure& failure : window.last(std::min(window.size(), kMaxToBlame))) Blame(failure.key);
+  for (const Failure& failure : refused_) Blame(failure.key);
   state_ = CircuitState::kOpen;
+  reason_ = reason;
   retry_at_ = now.time + wait;
   opened_ = now.sequence + 1;
   trial_ = false;
@@ -55,7 +92,13 @@ void Circuit::ClearWindow() {
   first_ = begin_ = first_ + window_.size();
   window_.clear();
   keys_by_reason_.clear();
+  refused_.clear();
   overloads_ = last_available_failures_ = 0;
+}
+
+void Circuit::ForgetKeys() {
+  ClearWindow();
+  to_blame_.clear();
 }
 
 uint32_t Circuit::Count(const Failure& failure) {

@@ -27,23 +27,17 @@ absl::Duration LongestWait(const KeySnapshot& saved) {
 
 }  // namespace
 
-Key::Key(KeySpec spec, bool track_rate, absl::Time now) {
-  Configure(std::move(spec), track_rate, now);
+Key::Key(KeySpec spec, bool track_rate) {
+  Configure(std::move(spec), track_rate);
 }
 
-void Key::Configure(KeySpec spec, bool track_rate, absl::Time now) {
+void Key::Configure(KeySpec spec, bool track_rate) {
   spec_ = std::move(spec);
   spec_.max_failures = std::max<uint32_t>(1, spec_.max_failures);
   if (!track_rate && spec_.rpm == 0) {
     rate_.reset();
   } else if (!rate_) {
     rate_.emplace();
-  }
-  if (!awaits_probe()) return;
-  if (spec_.probe_interval <= absl::ZeroDuration()) {
-    until_ = absl::InfiniteFuture();
-  } else if (until_ == absl::InfiniteFuture()) {
-    until_ = now + spec_.probe_interval;
   }
 }
 
@@ -65,8 +59,7 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
   if (saved.state == KeyState::kActive || over) return;
   const bool auth = saved.state == KeyState::kDisabled && saved.reason == kAuthReason;
   if (saved.state == KeyState::kDisabled && !auth) consecutive_disables_ = 1;
-  const bool never = auth && spec_.probe_interval <= absl::ZeroDuration();
-  const absl::Time until = never ? saved.available_at : std::min(saved.available_at, now + LongestWait(saved));
+  const absl::Time until = std::min(saved.available_at, now + LongestWait(saved));
   Begin(saved.state, StaticReason(saved.reason), until, {now, 0});
 }
 
@@ -88,8 +81,21 @@ void Key::Describe(KeySnapshot* out, absl::Time now) {
   out->latency = latency_;
 }
 
-bool Key::awaits_probe() const {
+bool Key::auth_disabled() const {
   return state_ == KeyState::kDisabled && reason_ == kAuthReason;
+}
+
+bool Key::awaits_probe() const {
+  return auth_disabled() && spec_.probe_interval > absl::ZeroDuration();
+}
+
+bool Key::rests() const {
+  return state_ == KeyState::kCooling && (reason_ == kAuthSuspected || reason_ == kPermissionSuspected);
+}
+
+absl::Time Key::ProbeDue() const {
+  if (probe_in_flight_ || spec_.probe_interval <= absl::ZeroDuration()) return absl::InfiniteFuture();
+  return awaits_probe() ? until_ : probe_at_;
 }
 
 absl::Time Key::RateAllowsAt(absl::Time now) {
@@ -120,11 +126,13 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
   last_success_ = now;
   vain_probes_ = 0;
   if (first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, first_byte);
+  SettleBefore(ticket.sequence);
   if (state_ == KeyState::kDisabled) {
     if (IsStale(ticket)) return Event::kNone;
     Recover();
     return Event::kRecovered;
   }
+  if (!IsStale(ticket)) ForgetSuspicion();
   consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = 0;
   return Event::kNone;
 }
@@ -158,14 +166,76 @@ Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retr
   return CoolUntil(now.time + wait, reason, now);
 }
 
+Key::Event Key::OnRefused(const Ticket& ticket, bool auth, bool rest, const Moment& now, absl::BitGenRef random) {
+  if (auth && auth_disabled()) {
+    if (IsStale(ticket)) return Event::kNone;
+    ++vain_probes_;
+    until_ = std::max(until_, ProbeTime(now.time, random));
+    return Event::kDisabled;
+  }
+  const absl::Duration wait = Jittered(Exponential(kSuspectRest, rests_, kMaxSuspectRest), kMaxSuspectRest, random);
+  if (auth) {
+    suspected_ = true;
+    ProbeBy(now.time + wait);
+  }
+  if (!rest || IsStale(ticket)) return Event::kNone;
+  ++rests_;
+  return CoolUntil(now.time + wait, auth ? kAuthSuspected : kPermissionSuspected, now);
+}
+
+Key::Event Key::OnAcquitted(const Mark& rest, absl::Time now) {
+  if (suspected_) ProbeBy(now);
+  const Event event = GiveBack(rest);
+  if (event == Event::kRecovered && rests_ > 0) --rests_;
+  return event;
+}
+
+void Key::ForgetSuspicion() {
+  suspected_ = false;
+  probe_at_ = absl::InfiniteFuture();
+  rests_ = 0;
+}
+
 Key::Event Key::OnAuth(const Moment& now, absl::BitGenRef random) {
-  if (awaits_probe()) return Event::kNone;
+  if (auth_disabled()) return Event::kNone;
+  ForgetSuspicion();
   return Disable(kAuthReason, ProbeTime(now.time, random), now);
 }
 
 absl::Time Key::ProbeTime(absl::Time now, absl::BitGenRef random) const {
-  if (spec_.probe_interval <= absl::ZeroDuration()) return absl::InfiniteFuture();
-  return now + Jittered(Exponential(spec_.probe_interval, vain_probes_, kMaxProbeBackoff), kMaxProbeBackoff, random);
+  const bool probed = spec_.probe_interval > absl::ZeroDuration();
+  const absl::Duration wait =
+      Exponential(probed ? spec_.probe_interval : kUnprobedBackoff, vain_probes_, kMaxProbeBackoff);
+  return now + Jittered(wait, kMaxProbeBackoff, random);
+}
+
+void Key::ProbeBy(absl::Time time) {
+  const absl::Duration gap = Exponential(kProbeGap, vain_probes_, kMaxProbeGap);
+  probe_at_ = std::min(probe_at_, std::max(time, last_probe_ + gap));
+}
+
+void Key::OnProbeStarted(absl::Time now) {
+  probe_in_flight_ = true;
+  probe_at_ = absl::InfiniteFuture();
+  last_probe_ = now;
+}
+
+Key::Event Key::OnAccessChanged(absl::Time now) {
+  probe_is_old_ = probe_in_flight_;
+  vain_probes_ = 0;
+  ForgetSuspicion();
+  last_probe_ = absl::InfinitePast();
+  if (!auth_disabled()) return EndRest();
+  until_ = now;
+  return Event::kDisabled;
+}
+
+Key::Event Key::EndRest() {
+  if (!rests()) return Event::kNone;
+  state_ = KeyState::kActive;
+  reason_ = {};
+  until_ = absl::InfinitePast();
+  return Event::kRecovered;
 }
 
 void Key::CountFailure(absl::Time now) {
@@ -175,6 +245,8 @@ void Key::CountFailure(absl::Time now) {
 
 Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random) {
   probe_in_flight_ = false;
+  if (std::exchange(probe_is_old_, false) && outcome != Outcome::kSuccess) return Event::kNone;
+  if (suspected_) return OnSuspectsProbe(outcome, now, random);
   if (state_ != KeyState::kDisabled) return Event::kNone;
   if (outcome == Outcome::kSuccess) {
     ++vain_probes_;  // until a success shows that it was not
@@ -186,6 +258,18 @@ Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef rand
   if (outcome == Outcome::kAuth || outcome == Outcome::kPermission) ++vain_probes_;
   until_ = std::max(until_, ProbeTime(now.time, random));
   return Event::kDisabled;
+}
+
+Key::Event Key::OnSuspectsProbe(Outcome outcome, const Moment& now, absl::BitGenRef random) {
+  if (outcome == Outcome::kAuth) {
+    SettleBefore(now.sequence + 1);
+    return OnAuth(now, random);
+  }
+  suspected_ = false;
+  probe_at_ = absl::InfiniteFuture();
+  if (outcome != Outcome::kSuccess) return Event::kNone;
+  ++vain_probes_;
+  return EndRest();
 }
 
 Key::Event Key::OnTime(absl::Time now) {
@@ -235,6 +319,7 @@ void Key::Recover() {
   reason_ = {};
   until_ = absl::InfinitePast();
   consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = 0;
+  ForgetSuspicion();
 }
 
 void Key::Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now) {

@@ -1,6 +1,7 @@
 // One key's life.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -27,16 +28,15 @@ struct Ticket {
 // ACTIVE -> COOLING(until) -> ACTIVE, and -> DISABLED("failures" | "auth") -> ACTIVE by a trial lease or a probe.
 //
 // Laws:
-// - The deadline of a cooldown or disable only grows until the key is ACTIVE again; only a probe's or trial's success
-// and
-//   GiveBack end one early.
+// - The deadline of a cooldown or disable only grows until the key is ACTIVE again; only a probe's or trial's success,
+//   GiveBack, OnAcquitted and OnAccessChanged end one early.
 // - Evidence of a lease granted before the present (or last) cooldown or disable began is stale. It does not escalate:
-// no
-//   failure is counted and no deadline moves, but for a longer explicit Retry-After. An auth failure disables all the
-//   same.
-// - DISABLED("failures") admits one trial at a time once its deadline is over; DISABLED("auth") admits none. So
-// whatever
-//   lease of a disabled key is not stale is a trial, and its verdict counts, be the trial over time or not.
+//   no failure is counted and no deadline moves, but for a longer explicit Retry-After.
+// - DISABLED("failures") admits one trial at a time once its deadline is over; DISABLED("auth") admits none, but where
+//   keys are not probed, one trial at a time as well. So whatever lease of a disabled key is not stale is a trial, and
+//   its verdict counts, be the trial over time or not.
+// - A refusal alone never disables: it makes the key a suspect, which may rest, until OnAuth, OnAcquitted, its probe or
+//   a later success.
 //
 // Knows nothing of its pool. Not thread-safe; no clock.
 class Key {
@@ -44,10 +44,17 @@ class Key {
   // What a report or a moment has done to the key, for others to be told.
   enum class Event { kNone, kCooling, kDisabled, kRecovered };
 
-  Key(KeySpec spec, bool track_rate, absl::Time now);
+  // An upstream failure that may have to be given back: what it began and counted.
+  struct Mark {
+    uint64_t begin = 0;  // the number of the cooldown or disable that the failure began; 0 = none
+    bool counted = false;
+    bool disabled = false;
+  };
+
+  Key(KeySpec spec, bool track_rate);
 
   // Keeps state, counters and leases. `track_rate`: count grants per minute even without an rpm limit.
-  void Configure(KeySpec spec, bool track_rate, absl::Time now);
+  void Configure(KeySpec spec, bool track_rate);
   // Takes over what a store remembers.
   void Restore(const KeySnapshot& saved, absl::Time now);
   void Describe(KeySnapshot* out, absl::Time now);  // all but `key` and `available`
@@ -58,13 +65,17 @@ class Key {
   // Of COOLING: its end; of DISABLED: the next trial or probe, InfiniteFuture when there will be none.
   absl::Time until() const { return until_; }
   uint32_t in_flight() const { return in_flight_; }
-  bool awaits_probe() const;  // DISABLED("auth")
-  bool probe_in_flight() const { return probe_in_flight_; }
+  bool awaits_probe() const;                     // DISABLED("auth"), where keys are probed
+  bool suspected() const { return suspected_; }  // its probe will tell
+  absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
   bool trial_in_flight() const { return trial_in_flight_; }
   bool saturated() const { return spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent; }
   absl::Time RateAllowsAt(absl::Time now);  // `now` when below rpm
   uint32_t RateUsed(absl::Time now) { return rate_ ? rate_->Used(now) : 0; }
   bool IsStale(const Ticket& ticket) const { return ticket.sequence < episode_; }
+  // Whether refusals of leases before that one are old news: a later lease succeeded, or judgement was passed since.
+  bool IsSettled(uint64_t sequence) const { return sequence < settled_; }
+  void SettleBefore(uint64_t sequence) { settled_ = std::max(settled_, sequence); }
 
   void OnGranted(bool trial, absl::Time now);
   void OnReasserted() { ++in_flight_; }
@@ -85,31 +96,42 @@ class Key {
   // Cools 1 h * 2^n, cap 24 h, n = quota failures in a row before this one, or `retry_after` when that is longer.
   Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                 const Moment& now);
+  // Refused, by whose fault is not known yet. With `rest` it cools 2 s * 2^n +-10 %, cap 5 min, n = rests since the
+  // last success. After an auth failure its probe is due by then, but within kProbeGap * 2^k, cap 10 min, not again, k
+  // as of OnAuth. As the trial of DISABLED("auth"): the next one is due later, as OnAuth says.
+  Event OnRefused(const Ticket& ticket, bool auth, bool rest, const Moment& now, absl::BitGenRef random);
+  // It was not this key's fault, as far as its request could tell: the rest ends, and its probe is due.
+  Event OnAcquitted(const Mark& rest, absl::Time now);
+  void ForgetSuspicion();
   // DISABLED at once; the probe is due in probe_interval * 2^n +-10 %, cap 24 h, n = refused probes and returns by a
   // probe since the last success. (Some providers list their models for everybody: a probe may succeed for nothing.)
   Event OnAuth(const Moment& now, absl::BitGenRef random);
   // For the statistics alone: an attempt that failed for the key or its provider.
   void CountFailure(absl::Time now);
 
-  void OnProbeStarted() { probe_in_flight_ = true; }
+  // The provider is asked in another way from now on: what it said of the key counts no more. A suspect is ACTIVE, and
+  // DISABLED("auth") due at once.
+  Event OnAccessChanged(absl::Time now);
+
+  void OnProbeStarted(absl::Time now);
   void ForgetProbe() { probe_in_flight_ = false; }  // its answer will not come
   // Of a DISABLED key. Auth and permission: n += 1, and the next probe as OnAuth says; others: the same wait again.
+  // Of a suspect: success and auth decide, others say nothing.
   Event OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random);
   // Ends a cooldown whose time is over.
   Event OnTime(absl::Time now);
 
-  // An upstream failure that may have to be given back: made before OnFailure, completed by it.
-  struct Mark {
-    uint64_t begin = 0;  // the number of the cooldown or disable that the failure began; 0 = none
-    bool counted = false;
-    bool disabled = false;
-  };
   Mark MarkOf(Event event, bool counted) const;
   // Takes a failure back; the key is ACTIVE again when its cooldown or disable came of this failure alone.
   Event GiveBack(const Mark& mark);
 
  private:
+  bool auth_disabled() const;
+  bool rests() const;  // COOLING as a suspect, for nothing else
   absl::Time ProbeTime(absl::Time now, absl::BitGenRef random) const;
+  void ProbeBy(absl::Time time);
+  Event OnSuspectsProbe(Outcome outcome, const Moment& now, absl::BitGenRef random);
+  Event EndRest();
   Event CoolUntil(absl::Time until, std::string_view reason, const Moment& now);
   Event Disable(std::string_view reason, absl::Time until, const Moment& now);
   void Recover();
@@ -126,6 +148,13 @@ class Key {
   bool prolonged_ = false;                   // something else than its first failure has moved until_
   bool trial_in_flight_ = false;
   bool probe_in_flight_ = false;
+  bool probe_is_old_ = false;  // the one in flight was sent before the access changed
+
+  bool suspected_ = false;
+  absl::Time probe_at_ = absl::InfiniteFuture();  // of a suspect
+  absl::Time last_probe_ = absl::InfinitePast();
+  uint64_t settled_ = 0;
+  uint32_t rests_ = 0;  // in a row
 
   uint32_t consecutive_failures_ = 0;
   uint32_t consecutive_rate_limits_ = 0;

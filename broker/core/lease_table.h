@@ -21,6 +21,8 @@ struct LeaseRecord {
   SessionHash session = kNoSession;
   absl::Time trial_until = absl::InfiniteFuture();  // of a trial: its time for a verdict
   bool progressed = false;                          // a good answer has begun
+  // An earlier lease of its request was refused: the number of that; see InquiryTable.
+  uint64_t inquiry = 0;
 };
 
 // Law: a lease is in the table from Add to exactly one of Remove and PopExpired; then its id is remembered as reported

@@ -53,7 +53,8 @@ constexpr Code kAuthCodes[] = {
 constexpr std::string_view kOverloadedError = "overloaded_error";
 constexpr std::string_view kGeminiInvalidKey = "API_KEY_INVALID";
 constexpr std::string_view kPlainReasons[] = {
-    "rate_limited", "overloaded", "incomplete_response", "http_invalid", "failure", "auth", "failures",
+    "rate_limited", "overloaded", "incomplete_response", "http_invalid",       "failure",
+    "auth",         "failures",   kAuthSuspected,        kPermissionSuspected,
 };
 constexpr TransportError kTransportErrors[] = {
     TransportError::kConnect,     TransportError::kConnectTimeout,

@@ -35,6 +35,12 @@ Verdict Classify(const Evidence& evidence);
 // Whether a cooldown of that reason may last as long as a provider says (a rate limit or a quota).
 bool MeansLimit(std::string_view reason);
 
+// Reasons that no single report gives. A suspected key rests until the request is over that it was refused for; the
+// last one is a circuit's.
+inline constexpr std::string_view kAuthSuspected = "auth_suspected";
+inline constexpr std::string_view kPermissionSuspected = "permission_suspected";
+inline constexpr std::string_view kAuthEverywhere = "auth_everywhere";
+
 // The static copy of a reason that came from outside (a store), "restored" when Classify never gives it.
 std::string_view StaticReason(std::string_view reason);
 

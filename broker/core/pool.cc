@@ -56,8 +56,9 @@ Decision Pool::Apply(const Report& report, absl::Time now, absl::BitGenRef rando
   return impl_->Apply(report, now, random);
 }
 
-bool Pool::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now) {
-  return impl_->Progress(id, http_status, first_byte, now);
+bool Pool::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now,
+                    absl::BitGenRef random) {
+  return impl_->Progress(id, http_status, first_byte, now, random);
 }
 
 bool Pool::Renew(const LeaseId& id, absl::Time now) {
@@ -131,8 +132,11 @@ bool Pool::Impl::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
   Advance(now);
   if (!roster_.Adopt(change, limit, now_)) return false;
   std::swap(spec_, change->spec);
+  const bool access_changed = spec_.access != change->spec.access;
   circuit_.Reserve(roster_.capacity());
-  circuit_.ClearWindow();
+  circuit_.ForgetKeys();
+  inquiries_.Clear();
+  if (access_changed) OnAccessChanged();
   CountRate(now_, 0);
   if (!spec_.session_affinity) sessions_.Clear();
   sessions_.ForgetIf([this](KeyIndex key) { return !roster_.present(key); });
@@ -158,7 +162,7 @@ void Pool::Impl::TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex
   for (; limit > 0; --limit) {
     const KeyIndex index = roster_.DueProbe(now_);
     if (index == kNoKey) return;
-    roster_.key(index).OnProbeStarted();
+    roster_.key(index).OnProbeStarted(now_);
     roster_.Settle(index, now_);
     keys->push_back(index);
   }
@@ -168,11 +172,19 @@ void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time no
   Advance(now);
   if (index >= roster_.capacity() || !roster_.present(index)) return;
   const Outcome outcome = Classify(evidence).outcome;
-  const Key::Event event = roster_.key(index).OnProbe(outcome, Now(), random);
+  Key& key = roster_.key(index);
+  const bool suspected = key.suspected();
+  const bool refuses_everybody = circuit_.state() != CircuitState::kClosed && circuit_.refuses_everybody();
+  const bool says_nothing = suspected && refuses_everybody && outcome == Outcome::kAuth;
+  const Key::Event event = key.OnProbe(says_nothing ? Outcome::kNeutral : outcome, Now(), random);
   roster_.Settle(index, now_);
   Tell(Transition::Type::kProbed, index, "").outcome = outcome;
   TellEvent(index, event, outcome, "probe_succeeded");
   if (event == Key::Event::kRecovered) queue_.AddCredits(1);
+  if (!suspected || event != Key::Event::kDisabled) return;
+  Key::Mark mark = key.MarkOf(event, /*counted=*/false);
+  mark.disabled = false;
+  CountRefusal({index, now_, kAuthEverywhere, mark, /*last_available=*/false}, random);
 }
 
 PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
@@ -189,6 +201,7 @@ PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   snapshot.sessions = sessions_.Size(now_);
   snapshot.circuit = circuit_.state();
   snapshot.circuit_retry_at = circuit_.retry_at();
+  if (circuit_.state() != CircuitState::kClosed) snapshot.circuit_reason = circuit_.reason();
   snapshot.acquired = acquired_;
   snapshot.reported = reported_;
   snapshot.expired = expired_;

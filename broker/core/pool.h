@@ -38,6 +38,9 @@ struct PoolSpec {
   uint32_t queue_size = 1000;
   absl::Duration trial_time = absl::Seconds(30);  // how long a trial holds up the next one
   bool session_affinity = true;                   // leases of a session prefer the key of its last success
+  // How the provider is asked: a hash of address, authentication and what changes requests. When it changes, what the
+  // provider said of its keys' right to ask counts no more.
+  uint64_t access = 0;
 };
 
 // A change of configuration under way, see Pool::Number.
@@ -61,6 +64,7 @@ struct Refusal {
   enum class Why { kNoneAvailable, kAllDisabled, kCircuitOpen, kQueueFull, kWaitedTooLong };
   Why why = Why::kNoneAvailable;
   absl::Time retry_at = absl::InfiniteFuture();  // the earliest return of a key; infinite when none is in sight
+  std::string_view reason = {};                  // of kCircuitOpen: why it opened; static storage
 };
 
 using LeaseResult = std::variant<Grant, Refusal>;
@@ -71,6 +75,7 @@ enum class Advice { kRelay, kRotate, kRetry };
 struct Report {
   LeaseId id;
   Evidence evidence;
+  // Of a request whose leases do not name each other (LeaseArgs::retry_of): keys refused before this one.
   uint32_t earlier_permission_denials = 0;
   uint32_t earlier_overloads = 0;
 };
@@ -81,6 +86,7 @@ struct Decision {
   std::string_view reason;  // static storage
   Advice advice = Advice::kRelay;
   KeyIndex key = kNoKey;  // kNoKey when late or duplicate
+  LeaseId lease;          // the one reported
 };
 
 // Something that happened, in order. Observers and stores get these in batches, after the pool's lock is released.
@@ -90,8 +96,9 @@ struct Decision {
 // for a
 //   disabled one).
 // - kRecovered: the key is ACTIVE again; a trial succeeds with its first byte. `reason` is one of "cooldown_over",
-// "trial_succeeded", "probe_succeeded" and
-//   "circuit_opened" (its failures were its provider's: the circuit holds back the pool instead).
+//   "trial_succeeded", "probe_succeeded", "circuit_opened" (its failures were its provider's: the circuit holds back
+//   the pool instead), "acquitted" (every key refused that request) and "access_changed" (the provider is asked in
+//   another way now).
 // - kProbed: a probe was answered, as `outcome` says.
 // - kLeaseExpired: a lease ended without a report; `reason` is "expired" or "released".
 // Reasserted leases bring none.
@@ -143,6 +150,7 @@ struct PoolSnapshot {
   uint32_t sessions = 0;  // whose last key is known
   CircuitState circuit = CircuitState::kClosed;
   absl::Time circuit_retry_at;
+  std::string_view circuit_reason;  // why it opened; static storage, empty when CLOSED
   // acquired = reported + expired + in_flight; `expired` counts all that ended without a report, released ones too.
   uint64_t acquired = 0, reported = 0, expired = 0;
 };
@@ -177,6 +185,9 @@ class Pool {
     OwnerId owner = kNobody;
     absl::Span<const KeyIndex> excluded;
     SessionHash session = kNoSession;
+    // The lease of the same request that was reported last, when its key was refused or an earlier one's was. The
+    // success of this lease shows that the refused keys were at fault; no further lease, that the request was.
+    LeaseId retry_of = {};
   };
   // Grants at once or refuses. While others wait who could go, newcomers are refused (they should Wait). A disabled key
   // whose trial is due is granted before any other; then the key of the session's last success, when it is available
@@ -205,7 +216,7 @@ class Pool {
   // sessions, waiters, failures in a row and latency are concerned; the report counts it, and may still tell that it
   // was cut, as an ordinary failure. Changes nothing, and returns false, with another status, a second time, and when
   // the lease has ended.
-  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now);
+  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now, absl::BitGenRef random);
   // Ends a lease with evidence, exactly once. Duplicate: it was reported before; late: it ended otherwise, or is
   // unknown. The advice stands in any case.
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
@@ -225,8 +236,9 @@ class Pool {
   // Appends up to `limit` keys whose probe is due. They are not named again until OnProbe.
   void TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys);
   absl::Time NextProbe() const;  // of a key that is not being probed; InfiniteFuture when there is none. Not in NextDue
-  // The result of an active probe of a disabled key: success re-activates it, 401 and 403 double the time until the
-  // next, anything else schedules it after the same time as before. It is no use and no lease.
+  // The result of an active probe. Of a disabled key: success re-activates it, 401 and 403 double the time until the
+  // next, anything else schedules it after the same time as before. Of a suspect: an auth failure disables it, success
+  // acquits. It is no use and no lease.
   void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
 
   KeyIndex Find(std::string_view fingerprint) const;  // kNoKey when unknown

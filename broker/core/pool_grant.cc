@@ -22,22 +22,34 @@ Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& ch
 
 LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
   Advance(now);
-  const bool others_first = FirstToGo() != nullptr;
-  roster_.Exclude(args.excluded);
-  if (!others_first) {
-    if (const auto grant = TryGrant({args.id, args.owner, args.session, now_}, random)) return *grant;
+  const uint64_t inquiry = inquiries_.Of(args.retry_of);
+  const LeaseResult result = LeaseNow({args.id, args.owner, args.excluded, args.session, inquiry, now_}, random);
+  if (std::holds_alternative<Refusal>(result)) Acquit(inquiry);
+  return result;
+}
+
+LeaseResult Pool::Impl::LeaseNow(const Request& request, absl::BitGenRef random) {
+  if (FirstToGo() == nullptr) {
+    if (const auto grant = TryGrant(request, random)) return *grant;
   }
+  roster_.Exclude(request.excluded);
   return Refuse(WhyNone());
 }
 
 std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
                                             absl::BitGenRef random) {
-  const LeaseResult result = Lease(args, now, random);
+  Advance(now);
+  const uint64_t inquiry = inquiries_.Of(args.retry_of);
+  const LeaseResult result = LeaseNow({args.id, args.owner, args.excluded, args.session, inquiry, now_}, random);
   max_wait = std::min(max_wait, spec_.queue_wait);
-  if (std::holds_alternative<Grant>(result) || max_wait <= absl::ZeroDuration()) return result;
-  if (std::get<Refusal>(result).retry_at == absl::InfiniteFuture()) return result;
-  if (queue_.size() >= spec_.queue_size) return Refuse(Refusal::Why::kQueueFull);
-  Waiter waiter{args.id, args.owner, {}, args.session, now_, now_ + max_wait};
+  if (std::holds_alternative<Grant>(result)) return result;
+  const bool full = queue_.size() >= spec_.queue_size;
+  const bool in_vain = max_wait <= absl::ZeroDuration() || std::get<Refusal>(result).retry_at == absl::InfiniteFuture();
+  if (in_vain || full) {
+    Acquit(inquiry);
+    return in_vain ? result : Refuse(Refusal::Why::kQueueFull);
+  }
+  Waiter waiter{args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait};
   waiter.excluded.assign(args.excluded.begin(), args.excluded.end());
   queue_.Push(std::move(waiter));
   Tell(Transition::Type::kQueued, kNoKey, "queued");
@@ -54,6 +66,7 @@ void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer
   while (const std::optional<Waiter> late = queue_.PopOverdue(now_)) {
     roster_.Exclude(late->excluded);
     answers->push_back({late->id, Refuse(Refusal::Why::kWaitedTooLong)});
+    Acquit(late->inquiry);
   }
   while (ServeNext(random, answers)) {
   }
@@ -77,8 +90,8 @@ bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers)
   if (queue_.empty() || (queue_.credits() == 0 && !idle)) return false;
   const Waiter* const waiter = FirstToGo();
   if (waiter == nullptr) return false;
-  roster_.Exclude(waiter->excluded);
-  const std::optional<Grant> grant = TryGrant({waiter->id, waiter->owner, waiter->session, waiter->since}, random);
+  const std::optional<Grant> grant =
+      TryGrant({waiter->id, waiter->owner, waiter->excluded, waiter->session, waiter->inquiry, waiter->since}, random);
   if (!grant) return false;
   queue_.SpendCredit();
   queue_.Remove(grant->id);
@@ -95,19 +108,34 @@ absl::Time Pool::Impl::GateOpensAt() const {
   return at;
 }
 
+Roster::Choice Pool::Impl::Choose(absl::Span<const KeyIndex> excluded, const SessionTable::Preference& preferred,
+                                  absl::BitGenRef random) {
+  const uint32_t first_requests = preferred.assumed ? kFirstRequests : 0;
+  if (!circuit_.to_blame().empty()) {
+    std::vector<KeyIndex> avoided(excluded.begin(), excluded.end());
+    avoided.insert(avoided.end(), circuit_.to_blame().begin(), circuit_.to_blame().end());
+    roster_.Exclude(avoided);
+    const Roster::Choice choice = roster_.Pick(preferred.key, first_requests, now_, random);
+    if (choice.key != kNoKey) return choice;
+  }
+  roster_.Exclude(excluded);
+  return roster_.Pick(preferred.key, first_requests, now_, random);
+}
+
 std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
   if (GateOpensAt() > now_) return std::nullopt;
   const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
   const SessionTable::Preference last = sessions_.Find(session, now_);
-  const Roster::Choice choice = roster_.Pick(last.key, last.assumed ? kFirstRequests : 0, now_, random);
+  const Roster::Choice choice = Choose(request.excluded, last, random);
   const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
   const bool key_trial = choice.by == Roster::By::kTrial;
   const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen;
   if (circuit_trial) circuit_.OnTrialGranted();
   if (!epoch_) epoch_ = request.id.epoch;
-  leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time}, request.owner,
-              now_ + spec_.lease_ttl);
+  leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time,
+               /*progressed=*/false, request.inquiry},
+              request.owner, now_ + spec_.lease_ttl);
   if (last.key == kNoKey) sessions_.Assume(session, key, now_);
   ++acquired_;
   CountRate(now_, 1);
@@ -127,7 +155,8 @@ Refusal::Why Pool::Impl::WhyNone() const {
 
 Refusal Pool::Impl::Refuse(Refusal::Why why) {
   const absl::Time at = std::max(roster_.EarliestReturn(now_), GateOpensAt());
-  return {why, at > now_ ? at : now_ + kAnyTime};
+  const bool open = why == Refusal::Why::kCircuitOpen;
+  return {why, at > now_ ? at : now_ + kAnyTime, open ? circuit_.reason() : std::string_view()};
 }
 
 }  // namespace ccr::core

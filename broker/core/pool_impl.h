@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/core/circuit.h"
+#include "broker/core/inquiry.h"
 #include "broker/core/key.h"
 #include "broker/core/lease_table.h"
 #include "broker/core/outcome.h"
@@ -43,7 +44,7 @@ class Pool::Impl {
   void Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers);
   absl::Time NextDue() const;
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
-  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now);
+  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now, absl::BitGenRef random);
   bool Renew(const LeaseId& id, absl::Time now);
   bool Holds(const LeaseId& id) const { return leases_.Find(id) != nullptr; }
   bool Release(const LeaseId& id, absl::Time now);
@@ -76,9 +77,14 @@ class Pool::Impl {
   struct Request {
     LeaseId id;
     OwnerId owner;
+    absl::Span<const KeyIndex> excluded;
     SessionHash session;
+    uint64_t inquiry;
     absl::Time since;
   };
+  LeaseResult LeaseNow(const Request& request, absl::BitGenRef random);
+  Roster::Choice Choose(absl::Span<const KeyIndex> excluded, const SessionTable::Preference& preferred,
+                        absl::BitGenRef random);
   std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
   Refusal Refuse(Refusal::Why why);
   Refusal::Why WhyNone() const;
@@ -96,8 +102,23 @@ class Pool::Impl {
                       absl::BitGenRef random);
   Key::Event JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte);  // once for a lease
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random);
+  static Ticket TicketOf(const LeaseRecord& lease) { return {lease.sequence}; }
+  void TellReport(KeyIndex key, const Verdict& verdict, const Evidence& evidence);
   void JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random);
   void OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after, absl::BitGenRef random);
+
+  // Judging what cannot be judged before the request is over (pool_refusal.cc).
+  Advice JudgeRefusal(const LeaseRecord& lease, const Verdict& verdict, const Report& report, absl::BitGenRef random);
+  bool IsOldRefusal(const LeaseRecord& lease) const;
+  void Suspect(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, Inquiry* inquiry,
+               absl::BitGenRef random);
+  void CountRefusal(const Circuit::Failure& failure, absl::BitGenRef random);
+  void FollowInquiry(const LeaseRecord& lease, Outcome outcome, Advice advice, absl::BitGenRef random);
+  void Convict(Inquiry& inquiry, absl::BitGenRef random);  // another key served the request
+  void Acquit(Inquiry& inquiry);                           // no key served it
+  void Acquit(uint64_t number);                            // nothing when it is closed
+  void AcquitKey(const Suspicion& suspicion);
+  void OnAccessChanged();
 
   // Telling.
   Transition& Tell(Transition::Type type, KeyIndex key, std::string_view reason);
@@ -109,7 +130,9 @@ class Pool::Impl {
   LeaseTable leases_;
   WaitQueue queue_;
   Circuit circuit_;
-  SessionTable sessions_;  // law: empty without session_affinity; every key in it is present
+  InquiryTable inquiries_;
+  uint64_t refusals_count_from_ = 0;  // refusals of leases before that one are of an earlier access
+  SessionTable sessions_;             // law: empty without session_affinity; every key in it is present
   RateWindow rate_;
   absl::Time rate_allows_at_ = absl::InfinitePast();  // law: rate_ is below the pool's rpm from then on
   uint64_t sequence_ = 0;                             // grants of this run; leases carry their number

@@ -10,12 +10,12 @@ Advice AdviceFor(Outcome outcome, const Report& report) {
     case Outcome::kCallerFault:
     case Outcome::kNeutral:
       return Advice::kRelay;
-    case Outcome::kAuth:
     case Outcome::kQuota:
     case Outcome::kRateLimited:
       return Advice::kRotate;
+    case Outcome::kAuth:
     case Outcome::kPermission:
-      return report.earlier_permission_denials > 0 ? Advice::kRelay : Advice::kRotate;
+      return report.earlier_permission_denials + 1 >= kMaxRefusals ? Advice::kRelay : Advice::kRotate;
     case Outcome::kOverloaded:
       return report.earlier_overloads > 0 ? Advice::kRelay : Advice::kRetry;
     case Outcome::kUpstreamFailure:
@@ -24,13 +24,8 @@ Advice AdviceFor(Outcome outcome, const Report& report) {
   return Advice::kRelay;
 }
 
-// Two keys answering 403 to one request means the request.
-bool MeansTheRequest(Outcome outcome, const Report& report) {
-  return outcome == Outcome::kPermission && report.earlier_permission_denials > 0;
-}
-
-Ticket TicketOf(const LeaseRecord& lease) {
-  return {lease.sequence};
+bool IsRefusal(Outcome outcome) {
+  return outcome == Outcome::kAuth || outcome == Outcome::kPermission;
 }
 
 }  // namespace
@@ -42,6 +37,7 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   decision.outcome = verdict.outcome;
   decision.reason = verdict.reason;
   decision.advice = AdviceFor(verdict.outcome, report);
+  decision.lease = report.id;
   const LeaseRecord* found = leases_.Find(report.id);
   if (found == nullptr) {
     const bool reported = leases_.PastOf(report.id) == LeaseTable::Past::kReported;
@@ -57,12 +53,19 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   End(lease, first_news ? report.evidence.first_byte : absl::ZeroDuration());
   queue_.AddCredits(first_news ? 2 : 1);
   if (!success) sessions_.ForgetAssumed(lease.session, lease.key);
-  if (!MeansTheRequest(verdict.outcome, report)) Judge(lease, verdict, report.evidence, random);
+  if (IsRefusal(verdict.outcome)) {
+    TellReport(lease.key, verdict, report.evidence);
+    decision.advice = JudgeRefusal(lease, verdict, report, random);
+  } else {
+    Judge(lease, verdict, report.evidence, random);
+    FollowInquiry(lease, verdict.outcome, decision.advice, random);
+  }
   roster_.Settle(lease.key, now_);
   return decision;
 }
 
-bool Pool::Impl::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now) {
+bool Pool::Impl::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now,
+                          absl::BitGenRef random) {
   Advance(now);
   const LeaseRecord* found = leases_.Find(id);
   if (found == nullptr || found->progressed || http_status < 200 || http_status > 299) return false;
@@ -71,6 +74,7 @@ bool Pool::Impl::Progress(const LeaseId& id, int http_status, absl::Duration fir
   EndTrial(lease);
   roster_.OnBegun(lease.key, first_byte, now_);
   TellEvent(lease.key, JudgeSuccess(lease, first_byte), Outcome::kSuccess, "trial_succeeded");
+  FollowInquiry(lease, Outcome::kSuccess, Advice::kRelay, random);
   roster_.Settle(lease.key, now_);
   queue_.AddCredits(2);
   return true;
@@ -132,18 +136,21 @@ void Pool::Impl::EndUnreported(const LeaseRecord& lease, std::string_view reason
 void Pool::Impl::Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
                        absl::BitGenRef random) {
   if (verdict.outcome == Outcome::kCallerFault || verdict.outcome == Outcome::kNeutral) return;
-  const bool success = verdict.outcome == Outcome::kSuccess;
-  const auto type = success ? Transition::Type::kSuccess : Transition::Type::kFailure;
-  Transition& report = Tell(type, lease.key, verdict.reason);
-  report.outcome = verdict.outcome;
-  report.latency = success ? evidence.first_byte : absl::ZeroDuration();
-  report.input_tokens = evidence.input_tokens;
-  report.output_tokens = evidence.output_tokens;
+  TellReport(lease.key, verdict, evidence);
   if (verdict.outcome == Outcome::kOverloaded) {
     JudgeOverload(lease, evidence, random);
   } else {
     TellEvent(lease.key, JudgeKey(lease, verdict, evidence, random), verdict.outcome, "trial_succeeded");
   }
+}
+
+void Pool::Impl::TellReport(KeyIndex key, const Verdict& verdict, const Evidence& evidence) {
+  const bool success = verdict.outcome == Outcome::kSuccess;
+  Transition& report = Tell(success ? Transition::Type::kSuccess : Transition::Type::kFailure, key, verdict.reason);
+  report.outcome = verdict.outcome;
+  report.latency = success ? evidence.first_byte : absl::ZeroDuration();
+  report.input_tokens = evidence.input_tokens;
+  report.output_tokens = evidence.output_tokens;
 }
 
 Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
@@ -155,14 +162,10 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
   }
   key.CountFailure(now_);
   switch (verdict.outcome) {
-    case Outcome::kAuth:
-      return key.OnAuth(Now(), random);
     case Outcome::kQuota:
       return key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
     case Outcome::kRateLimited:
       return key.OnRateLimited(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
-    case Outcome::kPermission:
-      return key.OnFailure(TicketOf(lease), verdict.reason, Now(), random);
     default:
       return JudgeUpstreamFailure(lease, verdict.reason, random);
   }
@@ -177,6 +180,7 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
 Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random) {
   Key& key = roster_.key(lease.key);
   if (circuit_.IsTrial(lease.sequence)) {
+    circuit_.Blame(lease.key);
     OpenCircuit(reason, std::nullopt, random);
     return Key::Event::kNone;
   }
@@ -207,7 +211,16 @@ void Pool::Impl::OpenCircuit(std::string_view reason, std::optional<absl::Durati
     roster_.Settle(failure.key, now_);
     TellEvent(failure.key, event, Outcome::kUpstreamFailure, "circuit_opened");
   }
-  circuit_.Open(retry_after, Now(), random);
+  if (reason == kAuthEverywhere) {
+    for (const Circuit::Failure& failure : circuit_.refused()) {
+      Key& key = roster_.key(failure.key);
+      key.ForgetSuspicion();
+      const Key::Event event = key.GiveBack(failure.mark);
+      roster_.Settle(failure.key, now_);
+      TellEvent(failure.key, event, Outcome::kAuth, "circuit_opened");
+    }
+  }
+  circuit_.Open(reason, retry_after, Now(), random);
   Tell(Transition::Type::kCircuitOpened, kNoKey, reason).available_at = circuit_.retry_at();
 }
 

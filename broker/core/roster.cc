@@ -41,7 +41,7 @@ bool Roster::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
   for (; limit > 0 && next < count; ++next, --limit) {
     const KeySpec& key = spec.keys[next];
     const KeyIndex index = change->numbers[next];
-    slots_[index].key.Configure(key, spec.rpm > 0, now);
+    slots_[index].key.Configure(key, spec.rpm > 0);
     Enter(index, {key.weight > 0 ? key.weight : 1, static_cast<uint32_t>(next)}, key.weight > 0 ? 0 : 1, now);
   }
   for (; limit > 0 && next >= count && next - count < order_.size(); ++next, --limit) Remove(order_[next - count]);
@@ -177,10 +177,10 @@ KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate, std::vector<KeyIn
   if (!free_.empty()) {
     it->second = free_.back();
     free_.pop_back();
-    slots_[it->second] = Slot(Key(spec, track_rate, absl::InfinitePast()));
+    slots_[it->second] = Slot(Key(spec, track_rate));
   } else {
     it->second = capacity();
-    slots_.emplace_back(Key(spec, track_rate, absl::InfinitePast()));
+    slots_.emplace_back(Key(spec, track_rate));
   }
   added->push_back(it->second);
   return it->second;
@@ -273,7 +273,6 @@ void Roster::Move(KeyIndex index, Standing standing) {
     if (slot.standing == Standing::kReady) StrategyOf(slot).Erase(index);
     if (slot.standing == Standing::kTimed) wakes_.Remove(index);
     if (slot.standing == Standing::kTrial) trials_.Remove(index);
-    if (slot.standing == Standing::kOut) probes_.Remove(index);
     if (standing == Standing::kReady) StrategyOf(slot).Insert(index);
     --by_standing_[static_cast<size_t>(slot.standing)];
     ++by_standing_[static_cast<size_t>(standing)];
@@ -281,11 +280,10 @@ void Roster::Move(KeyIndex index, Standing standing) {
   }
   if (standing == Standing::kTimed) wakes_.Set(index, slot.wake);
   if (standing == Standing::kTrial) trials_.Set(index, slot.key.until());
-  if (standing != Standing::kOut) return;
-  if (slot.key.probe_in_flight() || !slot.key.awaits_probe() || slot.key.until() == absl::InfiniteFuture()) {
-    probes_.Remove(index);
+  if (const absl::Time probe = slot.key.ProbeDue(); probe != absl::InfiniteFuture()) {
+    probes_.Set(index, probe);
   } else {
-    probes_.Set(index, slot.key.until());
+    probes_.Remove(index);
   }
 }
 

@@ -109,8 +109,8 @@ class Roster {
 
   // Laws: a slot is known to its strategy while it is present and eligible there while kReady; that is
   // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed, at
-  // `wake`, in trials_ while kTrial, and in probes_ while kOut, but for those with a probe in flight or none ever.
-  // by_standing_ and by_state_ count the present slots, and load_[tier] those of the tier that are ACTIVE.
+  // `wake`, in trials_ while kTrial, and in probes_ while its probe is due at some time. by_standing_ and by_state_
+  // count the present slots, and load_[tier] those of the tier that are ACTIVE.
   struct Slot {
     explicit Slot(Key k) : key(std::move(k)) {}
     Key key;

@@ -56,6 +56,8 @@ struct Evidence {
   bool client_cancelled = false;
   bool caller_fault = false;
   bool incomplete = false;  // a 2xx that ended early or carried an error event
+  // The caller chose the path itself, which may ask for rights that a good key does not have: a refusal says little.
+  bool foreign_path = false;
   uint64_t input_tokens = 0;
   uint64_t output_tokens = 0;
   absl::Duration first_byte;

@@ -20,6 +20,7 @@ struct Waiter {
   OwnerId owner = kNobody;
   absl::InlinedVector<KeyIndex, 4> excluded;
   SessionHash session = kNoSession;
+  uint64_t inquiry = 0;
   absl::Time since;
   absl::Time deadline;
 };

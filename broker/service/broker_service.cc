@@ -138,13 +138,15 @@ std::optional<LeaseAnswer> BrokerService::LeaseNext(const LeaseParams& params, c
   if (report.pool == nullptr || report.decision.key == core::kNoKey) return Lease(params, start);
   absl::InlinedVector<std::string_view, 8> exclude(params.exclude.begin(), params.exclude.end());
   exclude.push_back(report.pool->keys[report.decision.key].fingerprint);
-  LeaseParams other = params;
+  LeaseParams same = params;
+  same.retry_of = report.decision.lease;
+  LeaseParams other = same;
   other.exclude = exclude;
   if (report.decision.advice != core::Advice::kRetry) return Lease(other, start);
   other.max_wait = absl::ZeroDuration();
   std::optional<LeaseAnswer> answer = Lease(other, start);
   if (answer->status.ok() || !answer->refused.has_value()) return answer;
-  return Lease(params, start);
+  return Lease(same, start);
 }
 
 bool BrokerService::Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte) {

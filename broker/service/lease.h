@@ -21,7 +21,8 @@ struct LeaseParams {
   absl::Span<const std::string_view> exclude;      // fingerprints; unknown ones are ignored
   absl::Duration max_wait = absl::ZeroDuration();  // 0 = answer at once
   core::OwnerId owner = core::kNobody;
-  std::string_view session;  // the client's; only a keyed hash of it is kept. Empty: none
+  core::LeaseId retry_of = {};  // see core::Pool::LeaseArgs
+  std::string_view session;     // the client's; only a keyed hash of it is kept. Empty: none
 };
 
 // Granted when `status` is OK; then `grant` is set, and `pool` as after a refusal. Otherwise:

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
+#include "broker/core/outcome.h"
 #include "broker/service/lease_ids.h"
 
 namespace ccr {
@@ -36,8 +37,13 @@ std::string_view WhyText(core::Refusal::Why why) {
   return "no key is available";
 }
 
-absl::Status ToStatus(const std::string& pool, core::Refusal::Why why, absl::Duration retry_after) {
-  std::string message = absl::StrCat("pool '", pool, "': ", ToAbsl(WhyText(why)));
+absl::Status ToStatus(const std::string& pool, const core::Refusal& refusal, absl::Duration retry_after) {
+  const core::Refusal::Why why = refusal.why;
+  const bool refuses_everybody = why == core::Refusal::Why::kCircuitOpen && refusal.reason == core::kAuthEverywhere;
+  const std::string_view text = refuses_everybody
+                                    ? "the provider accepts none of the keys that were tried, and its circuit is open"
+                                    : WhyText(why);
+  std::string message = absl::StrCat("pool '", pool, "': ", ToAbsl(text));
   if (retry_after != absl::InfiniteDuration()) {
     absl::StrAppend(&message, "; the earliest comes back in ", absl::ToInt64Milliseconds(retry_after), " ms");
   }
@@ -227,7 +233,7 @@ std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, c
     const core::KeyIndex key = pool_.Find(fingerprint);
     if (key != core::kNoKey) excluded.push_back(key);
   }
-  const core::Pool::LeaseArgs args{NewLeaseId(env_->epoch, number_), params.owner, excluded, session};
+  const core::Pool::LeaseArgs args{NewLeaseId(env_->epoch, number_), params.owner, excluded, session, params.retry_of};
   if (params.max_wait <= absl::ZeroDuration() || pool_.spec().queue_wait <= absl::ZeroDuration()) {
     return ToAnswer(pool_.Lease(args, now, Random()), now);
   }
@@ -247,7 +253,7 @@ LeaseAnswer ManagedPool::ToAnswer(const core::LeaseResult& result, absl::Time no
   const auto& refusal = std::get<core::Refusal>(result);
   answer.refused = refusal.why;
   answer.retry_after = std::max(refusal.retry_at - now, absl::ZeroDuration());
-  answer.status = ToStatus(info_->pool, refusal.why, answer.retry_after);
+  answer.status = ToStatus(info_->pool, refusal, answer.retry_after);
   return answer;
 }
 
@@ -289,7 +295,7 @@ bool ManagedPool::Progress(const core::LeaseId& id, int http_status, absl::Durat
   Effects effects;
   {
     MutexLock lock(mutex_);
-    applied = pool_.Progress(id, http_status, first_byte, env_->clock->Now());
+    applied = pool_.Progress(id, http_status, first_byte, env_->clock->Now(), Random());
     effects = Leave();
   }
   Perform(std::move(effects));

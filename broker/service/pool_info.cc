@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
+
 namespace ccr {
 
 namespace {
@@ -20,6 +22,24 @@ ProbePlan PlanProbe(const ProviderConfig& provider, const Config& config) {
   return plan;
 }
 
+size_t HashOf(const std::vector<TransformerConfig>& transformers) {
+  size_t hash = transformers.size();
+  for (const TransformerConfig& transformer : transformers) {
+    hash = absl::HashOf(hash, transformer.name, transformer.options);
+  }
+  return hash;
+}
+
+// Of all that decides how the provider is asked.
+uint64_t AccessOf(const ProviderConfig& provider, const PoolPlan& plan) {
+  size_t hash = absl::HashOf(plan.base_url, plan.auth_header, plan.auth_prefix, plan.probe.url, plan.probe.proxy_url,
+                             static_cast<int>(provider.format), HashOf(provider.transformers));
+  for (const auto& [model, transformers] : provider.model_transformers) {
+    hash = absl::HashOf(hash, model, HashOf(transformers));
+  }
+  return hash;
+}
+
 }  // namespace
 
 PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter) {
@@ -28,6 +48,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   plan.base_url = provider->base_url;
   plan.auth_header = provider->auth_header;
   plan.auth_prefix = provider->auth_prefix;
+  plan.spec.access = AccessOf(*provider, plan);
   plan.spec.name = provider->name;
   plan.spec.strategy = provider->strategy;
   plan.spec.max_concurrent = provider->max_concurrent;

@@ -46,7 +46,8 @@ json::object KeyObject(const v1::KeyStatus& key) {
 
 json::object CircuitObject(const v1::CircuitStatus& circuit) {
   return {{"state", CircuitName(circuit.state())},
-          {"retry_at", TimeOrNull(circuit.retry_at(), circuit.has_retry_at())}};
+          {"retry_at", TimeOrNull(circuit.retry_at(), circuit.has_retry_at())},
+          {"reason", TextOrNull(circuit.reason())}};
 }
 
 json::object PoolObject(const v1::PoolStatus& pool) {

@@ -137,6 +137,7 @@ v1::Evidence ToMessage(const Evidence& evidence) {
   message.set_client_cancelled(evidence.client_cancelled);
   message.set_caller_fault(evidence.caller_fault);
   message.set_incomplete(evidence.incomplete);
+  message.set_foreign_path(evidence.foreign_path);
   message.set_input_tokens(evidence.input_tokens);
   message.set_output_tokens(evidence.output_tokens);
   message.set_first_byte_ms(ToMilliseconds(evidence.first_byte));
@@ -201,6 +202,7 @@ v1::LeaseRequest ToMessage(const LeaseRequest& request) {
   message.set_model(Informative(request.model));
   message.set_session(Informative(request.session));
   for (const std::string& fingerprint : request.exclude) message.add_exclude(fingerprint);
+  message.set_retry_of(request.retry_of);
   message.set_max_wait_ms(static_cast<uint32_t>(ToMilliseconds(request.max_wait)));
   return message;
 }
@@ -210,7 +212,7 @@ v1::ReportRequest ToMessage(const ReportRequest& request) {
   message.set_lease_id(request.lease_id);
   *message.mutable_evidence() = ToMessage(request.evidence);
   if (request.next) *message.mutable_next() = ToMessage(*request.next);
-  message.set_earlier_permission_denials(request.earlier_permission_denials);
+  message.set_earlier_permission_denials(request.earlier_refusals);
   message.set_earlier_overloads(request.earlier_overloads);
   return message;
 }

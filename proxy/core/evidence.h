@@ -39,6 +39,7 @@ struct Evidence {
   bool client_cancelled = false;
   bool caller_fault = false;  // a fault of the proxy itself
   bool incomplete = false;    // a 2xx that was cut, or carried an error event
+  bool foreign_path = false;  // of the client's choice: a refusal says little of the key
   uint64_t input_tokens = 0;
   uint64_t output_tokens = 0;
   absl::Duration first_byte;

@@ -24,6 +24,10 @@ bool LooksLikeProviderFault(const Evidence& evidence) {
   return evidence.http_status == 0 || evidence.http_status >= 500;
 }
 
+bool IsRefusal(const Evidence& evidence) {
+  return evidence.http_status == 401 || evidence.http_status == 403;
+}
+
 void AddOnce(std::string_view fingerprint, std::vector<std::string>* list) {
   if (fingerprint.empty() || std::find(list->begin(), list->end(), fingerprint) != list->end()) return;
   list->emplace_back(fingerprint);
@@ -44,6 +48,7 @@ RetryPlan::RetryPlan(const Provider& provider, absl::Time deadline)
 
 bool RetryPlan::WantsNext(const Evidence& evidence, absl::Time now) const {
   if (!enabled_ || now >= deadline_ || attempts_ + 1 >= kMaxAttempts || !MayRetry(evidence)) return false;
+  if (IsRefusal(evidence) && refusals_ + 1 >= kMaxRefusals) return false;
   return !LooksLikeProviderFault(evidence) || retries_ < max_retries_;
 }
 
@@ -52,7 +57,7 @@ void RetryPlan::Record(const Evidence& evidence, Advice advice, std::string_view
   AddOnce(fingerprint, &exclude_);
   last_advice_ = advice;
   last_retry_after_ = evidence.retry_after;
-  if (outcome == "permission") ++permission_denials_;
+  if (outcome == "auth" || outcome == "permission") ++refusals_;
   if (outcome == "overloaded") ++overloads_;
   if (advice == Advice::kRotate) {
     ++rotations_;
@@ -80,7 +85,7 @@ bool RetryPlan::BudgetLeft() const {
     case Advice::kRelay:
       return false;
     case Advice::kRotate:
-      return true;
+      return refusals_ < kMaxRefusals;
     case Advice::kRetry:
       return retries_ <= max_retries_;
   }

@@ -22,7 +22,7 @@ bool MayRetry(const Evidence& evidence);
 // The attempts of one request, before its first downstream byte. The way of one attempt that failed:
 //
 //   if (!plan.WantsNext(evidence, now)) -> report without `next`, relay
-//   report with next.exclude = plan.exclude(), earlier_* = plan.permission_denials(), plan.overloads()
+//   report with next.exclude = plan.exclude(), earlier_* = plan.refusals(), plan.overloads()
 //   plan.Record(evidence, advice, fingerprint, outcome)
 //   if (!plan.MayContinue(now)) -> give a granted lease back, answer as plan.Final() says
 //   a lease was granted -> the next attempt, at once
@@ -30,11 +30,13 @@ bool MayRetry(const Evidence& evidence);
 //   else, if requests may queue for a key -> acquire one so, with the same exclusions
 //   else -> answer as plan.Final() says
 //
-// Attempts are at most 1 + one for each key at fault + max_retries, and never more than kMaxAttempts.
+// Attempts are at most 1 + one for each key at fault + max_retries, and never more than kMaxAttempts; none follows the
+// kMaxRefusals-th that was refused.
 // Thread-compatible.
 class RetryPlan {
  public:
   static constexpr size_t kMaxAttempts = 64;
+  static constexpr uint32_t kMaxRefusals = 5;  // as the broker's
   static constexpr absl::Duration kBackoffBase = absl::Milliseconds(200);
   static constexpr absl::Duration kBackoffCap = absl::Seconds(5);
 
@@ -71,8 +73,8 @@ class RetryPlan {
 
   size_t attempts() const { return attempts_; }
   uint32_t rotations() const { return rotations_; }
-  uint32_t retries() const { return retries_; }  // advised, including one beyond max_retries that is not made
-  uint32_t permission_denials() const { return permission_denials_; }
+  uint32_t retries() const { return retries_; }    // advised, including one beyond max_retries that is not made
+  uint32_t refusals() const { return refusals_; }  // outcomes "auth" and "permission"
   uint32_t overloads() const { return overloads_; }
 
   struct Answer {
@@ -98,7 +100,7 @@ class RetryPlan {
   size_t attempts_ = 0;
   uint32_t rotations_ = 0;
   uint32_t retries_ = 0;
-  uint32_t permission_denials_ = 0;
+  uint32_t refusals_ = 0;
   uint32_t overloads_ = 0;
   std::vector<std::string> exclude_;
   std::vector<std::string> key_faults_;

@@ -136,6 +136,7 @@ void Exchange::BeginRoute() {
   best_ = AttemptAnswer();
   best_outcome_.clear();
   refusal_retry_after_.reset();
+  last_lease_.clear();
   Acquire({});
 }
 
@@ -152,6 +153,7 @@ LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl
   wanted.model = routed_.model();
   wanted.session = routed_.session();
   wanted.exclude = exclude;
+  wanted.retry_of = last_lease_;
   wanted.max_wait = max_wait;
   return wanted;
 }
@@ -238,8 +240,7 @@ void Exchange::OnAnswer(AttemptAnswer answer) {
   if (MayRetry(answer_.evidence)) return AskBroker();
   ReportOnly(attempt_->lease().id, answer_.evidence);
   ObserveAttempt(answer_.evidence, ExpectedOutcome(answer_.evidence));
-  if (answer_.head.status == 0)
-    return Answer(NoUpstreamAnswer(answer_.evidence, routed_.provider()->name));
+  if (answer_.head.status == 0) return Answer(NoUpstreamAnswer(answer_.evidence, routed_.provider()->name));
   if (answer_.head.status >= 500 && BeginNextRoute()) return;
   Relay(answer_, std::nullopt);
 }
@@ -247,8 +248,10 @@ void Exchange::OnAnswer(AttemptAnswer answer) {
 void Exchange::AskBroker() {
   ReportRequest report;
   report.lease_id = attempt_->lease().id;
+  answer_.evidence.foreign_path = target_.endpoint == Endpoint::kPassthrough;
   report.evidence = answer_.evidence;
-  report.earlier_permission_denials = plan_->permission_denials();
+  last_lease_ = report.lease_id;
+  report.earlier_refusals = plan_->refusals();
   report.earlier_overloads = plan_->overloads();
   if (plan_->WantsNext(answer_.evidence, server_.clock.Now()))
     report.next = WantedLease(plan_->exclude(), absl::ZeroDuration());
@@ -292,15 +295,15 @@ void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer>
 void Exchange::AnswerBest() {
   const RetryPlan::Answer final = plan_->Final();
   const int status = best_.head.status;
-  const bool key_refused = IsKeyRefused(status, best_outcome_);
+  const bool foreign = target_.endpoint == Endpoint::kPassthrough;
+  const bool key_refused = !foreign && IsKeyRefused(status, best_outcome_);
   const bool quota_gone = IsQuotaGone(status, best_outcome_);
   const bool failed = final.rate_limited || key_refused || quota_gone || status == 0 || status == 429 || status >= 500;
   if (failed && BeginNextRoute()) return;
 
   const std::string& name = routed_.provider()->name;
   if (final.rate_limited) return AnswerRateLimited(Earlier(final.retry_after, refusal_retry_after_));
-  if (key_refused)
-    return Answer({502, "provider '" + name + "' accepts none of the keys tried; `ccr rotation` shows why", {}});
+  if (key_refused) return Answer(KeysRefused(plan_->refusals(), name));
   if (quota_gone)
     return Answer({503, "the quota of every key tried of provider '" + name + "' is used up", refusal_retry_after_});
   if (status == 0) return Answer(NoUpstreamAnswer(best_.evidence, name));
@@ -342,7 +345,7 @@ void Exchange::ReportOnly(const std::string& lease_id, const Evidence& evidence)
   ReportRequest report;
   report.lease_id = lease_id;
   report.evidence = evidence;
-  report.earlier_permission_denials = plan_->permission_denials();
+  report.earlier_refusals = plan_->refusals();
   report.earlier_overloads = plan_->overloads();
   server_.leases.Report(std::move(report), nullptr);
 }

@@ -100,6 +100,7 @@ class Exchange final : private Attempt::Owner {
   AttemptAnswer answer_;  // of the attempt being reported
   AttemptAnswer best_;    // of those recorded, as the plan chose
   std::string best_outcome_;
+  std::string last_lease_;                             // that the broker was asked about
   std::optional<absl::Duration> refusal_retry_after_;  // of the last lease refused
   std::optional<absl::Time> backoff_until_;
 };

@@ -34,6 +34,7 @@ struct LeaseRequest {
   std::string model;
   std::string session;
   std::vector<std::string> exclude;  // fingerprints
+  std::string retry_of;              // the lease of this request that was reported last
   absl::Duration max_wait;
 };
 
@@ -62,7 +63,7 @@ struct ReportRequest {
   std::string lease_id;
   Evidence evidence;
   std::optional<LeaseRequest> next;
-  uint32_t earlier_permission_denials = 0;
+  uint32_t earlier_refusals = 0;
   uint32_t earlier_overloads = 0;
 };
 

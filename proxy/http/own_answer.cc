@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "broker/base/absl_text.h"
 #include "proxy/core/error_body.h"
 #include "proxy/core/json_text.h"
 
@@ -39,7 +40,10 @@ std::string ToJson(const ModelEntry& entry) {
 OwnAnswer NoLease(const LeaseFailure& failure, const std::string& provider) {
   switch (failure.status.code()) {
     case absl::StatusCode::kResourceExhausted:
-      return {429, "no key of provider '" + provider + "' is available now", failure.retry_after};
+      return {429,
+              "no key of provider '" + provider + "' is available now (" +
+                  std::string(ToStd(failure.status.message())) + ")",
+              failure.retry_after};
     case absl::StatusCode::kFailedPrecondition:
       return {503, "all keys of provider '" + provider + "' are disabled; `ccr rotation` shows why",
               failure.retry_after};
@@ -48,6 +52,14 @@ OwnAnswer NoLease(const LeaseFailure& failure, const std::string& provider) {
     default:
       return {503, "the key broker cannot be reached now", failure.retry_after.value_or(absl::Seconds(1))};
   }
+}
+
+OwnAnswer KeysRefused(uint32_t tried, const std::string& provider) {
+  return {502,
+          "provider '" + provider + "' accepts none of the keys tried (" + std::to_string(tried) +
+              "); probes decide which stay in use, `ccr rotation` shows it. If it is all of them, check `auth` and "
+              "`api_base_url` of the provider",
+          std::nullopt};
 }
 
 OwnAnswer NoUpstreamAnswer(const Evidence& evidence, const std::string& provider) {

@@ -21,6 +21,8 @@ struct OwnAnswer {
 
 // Why no lease was granted: 429 when nothing is available now, 503 when all keys are disabled or the broker is away.
 OwnAnswer NoLease(const LeaseFailure& failure, const std::string& provider);
+// The provider refused every key that was tried, so many.
+OwnAnswer KeysRefused(uint32_t tried, const std::string& provider);
 // The provider gave no answer: 504 for time-outs, 503 when we could not ask it, else 502.
 OwnAnswer NoUpstreamAnswer(const Evidence& evidence, const std::string& provider);
 

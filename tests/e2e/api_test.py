@@ -40,7 +40,10 @@ class ApiTest(StackTest):
         key = self.keys()["key-1"]
         self.assertEqual((key["uses"], key["successes"], key["in_flight"]), (1, 1, 0))
         self.assertEqual(self.example("--pool", "fake", "--outcome", "http", "401").returncode, 0)
-        self.assertEqual((self.keys()["key-1"]["state"], self.keys()["key-1"]["reason"]), ("disabled", "auth"))
+        # One caller's word disables nobody: the key's probe decides, which is good.
+        wait_for(lambda: self.metric(self.broker, "ccr_probes_total", pool="fake"), "a probe")
+        key = self.keys()["key-1"]
+        self.assertEqual((key["state"], key["last_error"]), ("active", "HTTP 401"))
 
     def test_errors_carry_details(self):
         self.start_with_stubs(["canary-key-1"], rpm=1)

@@ -15,6 +15,8 @@ key as told:
   {"kind": "talk", "turns": [...]}        holds a conversation with tools, see conversation.py; its requests are logged with bodies
   {"kind": "script", "steps": [...]}      one of the above per request, the last one for ever
 
+Any may be told {"on": {PART: {...}}}: what a request whose target contains PART gets instead.
+
 Any that streams may be told {"before": TEXT}: sent before each event, comments for example.
 
 A good answer that is told {"hold": true} waits until it is released, a stream behind its first event.
@@ -82,7 +84,7 @@ class Provider:
         self.open += 1
         gone = asyncio.ensure_future(self.watch(reader, writer, entry))
         try:
-            await self.answer(entry, self.behaviour(key), headers, body, writer)
+            await self.answer(entry, self.behaviour(key, target), headers, body, writer)
         except ConnectionError:
             entry["client_gone"] = True
             raise
@@ -100,10 +102,11 @@ class Provider:
         entry["client_gone"] = True
         writer.transport.abort()
 
-    def behaviour(self, key):
+    def behaviour(self, key, target):
         told = self.keys.get(key)
         if told is None:
             return {"kind": "status", "status": 401}
+        told = next((other for part, other in told.get("on", {}).items() if part in target), told)
         if told["kind"] == "script":
             steps = told["steps"]
             return steps.pop(0) if len(steps) > 1 else steps[0]

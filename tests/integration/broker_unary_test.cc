@@ -75,11 +75,34 @@ TEST_F(BrokerUnaryTest, ReportEndsTheLeaseOnceAndSaysWhatWasDecided) {
   EXPECT_EQ(report.advice(), v1::ReportResponse::ROTATE);
   EXPECT_EQ(broker_->Report(ReportOf(lease.lease_id(), 401)).second.disposition(), v1::ReportResponse::DUPLICATE);
   const v1::PoolStatus pool = broker_->Pool("p");
-  EXPECT_EQ(pool.keys(0).state(), v1::KEY_STATE_DISABLED);
+  EXPECT_EQ(pool.keys(0).state(), v1::KEY_STATE_COOLING);
+  EXPECT_EQ(pool.keys(0).reason(), "auth_suspected");
   EXPECT_EQ(pool.keys(0).last_error(), "HTTP 401");
   EXPECT_EQ(pool.available_keys(), 2u);
   EXPECT_EQ(pool.acquired(), 1u);
   EXPECT_EQ(pool.reported(), 1u);
+}
+
+TEST_F(BrokerUnaryTest, ALeaseThatNamesTheOneBeforeShowsWhoseFaultItWas) {
+  const v1::LeaseResponse refused = broker_->LeaseOk("p");
+  broker_->Report(ReportOf(refused.lease_id(), 401));
+  v1::LeaseRequest request;
+  request.set_pool("p");
+  request.add_exclude(refused.key_fingerprint());
+  request.set_retry_of(refused.lease_id());
+  broker_->Report(ReportOf(broker_->Lease(request).second.lease_id(), 200));
+  EXPECT_EQ(broker_->Pool("p").keys(0).state(), v1::KEY_STATE_DISABLED);
+  EXPECT_EQ(broker_->Pool("p").keys(0).reason(), "auth");
+  request.set_retry_of("bad");
+  EXPECT_EQ(broker_->Lease(request).first.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(BrokerUnaryTest, OnAForeignPathAnotherKeysSuccessDisablesNobody) {
+  v1::ReportRequest report = ReportOf(broker_->LeaseOk("p").lease_id(), 401);
+  report.mutable_evidence()->set_foreign_path(true);
+  report.mutable_next()->set_pool("p");
+  broker_->Report(ReportOf(broker_->Report(report).second.next().lease_id(), 200));
+  EXPECT_EQ(broker_->Pool("p").keys(0).state(), v1::KEY_STATE_ACTIVE);
 }
 
 TEST_F(BrokerUnaryTest, ACallersFaultChangesNoKey) {
@@ -207,7 +230,14 @@ TEST_F(BrokerUnaryTest, NothingAvailableSaysWhenToRetry) {
 }
 
 TEST_F(BrokerUnaryTest, AllDisabledIsFailedPrecondition) {
-  for (int i = 0; i < 3; ++i) broker_->Report(ReportOf(broker_->LeaseOk("p").lease_id(), 401));
+  v1::ReportRequest report = ReportOf(broker_->LeaseOk("p").lease_id(), 401);
+  report.mutable_next()->set_pool("p");
+  v1::LeaseResponse next = broker_->Report(report).second.next();
+  report.mutable_next()->add_exclude(next.key_fingerprint());
+  report.set_lease_id(next.lease_id());
+  next = broker_->Report(report).second.next();
+  broker_->Report(ReportOf(next.lease_id(), 200));
+  ASSERT_TRUE(broker_->service().Apply(Configuration(Provider("p", {"a", "b"}))).ok());
   v1::LeaseRequest request;
   request.set_pool("p");
   EXPECT_EQ(broker_->Lease(request).first.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
@@ -257,7 +287,9 @@ TEST_F(BrokerUnaryTest, StateSurvivesARestartOverTheSameStore) {
   v1::ReportRequest report = ReportOf(broker_->LeaseOk("p").lease_id(), 429);
   report.mutable_evidence()->set_retry_after_ms(60000);
   broker_->Report(report);
-  broker_->Report(ReportOf(broker_->LeaseOk("p").lease_id(), 401));
+  report = ReportOf(broker_->LeaseOk("p").lease_id(), 401);
+  report.mutable_next()->set_pool("p");
+  broker_->Report(ReportOf(broker_->Report(report).second.next().lease_id(), 200));
   broker_.reset();
   broker_ = std::make_unique<RunningBroker>(&store_, Configuration(Provider("p", {"a", "b", "c"})));
   const v1::PoolStatus pool = broker_->Pool("p");

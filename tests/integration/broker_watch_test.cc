@@ -74,7 +74,8 @@ TEST_F(BrokerWatchTest, EventsComeInOrderAndOnlyThoseAskedFor) {
   EXPECT_EQ(event.key_name(), "name-of-b");
   EXPECT_EQ(event.outcome(), v1::OUTCOME_AUTH);
   ASSERT_TRUE(reader->Read(&event));
-  EXPECT_EQ(event.type(), v1::Event::DISABLED);
+  EXPECT_EQ(event.type(), v1::Event::COOLING);
+  EXPECT_EQ(event.reason(), "auth_suspected");
   EXPECT_THAT(event.ShortDebugString(), Not(HasSubstr("canary")));
   context.TryCancel();
 }

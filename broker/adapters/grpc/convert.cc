@@ -133,6 +133,7 @@ void FillCircuit(const core::PoolSnapshot& pool, v1::CircuitStatus* out) {
       out->set_state(v1::CircuitStatus::HALF_OPEN);
       break;
   }
+  out->set_reason(pool.circuit_reason.data(), pool.circuit_reason.size());
 }
 
 v1::Format ToFormat(ProviderFormat format) {
@@ -230,6 +231,7 @@ core::Evidence ToCore(const v1::Evidence& evidence) {
   out.client_cancelled = evidence.client_cancelled();
   out.caller_fault = evidence.caller_fault();
   out.incomplete = evidence.incomplete();
+  out.foreign_path = evidence.foreign_path();
   out.input_tokens = evidence.input_tokens();
   out.output_tokens = evidence.output_tokens();
   out.first_byte = absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.first_byte_ms(), INT64_MAX)));

@@ -39,6 +39,9 @@ std::optional<google::rpc::Status> CheckLease(const v1::LeaseRequest& request, c
   for (const std::string& fingerprint : request.exclude()) {
     if (auto error = TooLong(prefix + "exclude", fingerprint, kMaxFingerprintBytes)) return error;
   }
+  if (!request.retry_of().empty() && !ParseLeaseId(request.retry_of())) {
+    return BadField(prefix + "retry_of", "not an id of a lease");
+  }
   return std::nullopt;
 }
 
@@ -97,6 +100,7 @@ LeaseArgs::LeaseArgs(const v1::LeaseRequest& request, core::OwnerId owner)
   params_.max_wait = absl::Milliseconds(request.max_wait_ms());
   params_.owner = owner;
   params_.session = request.session();
+  params_.retry_of = ParseLeaseId(request.retry_of()).value_or(core::LeaseId());
 }
 
 core::Report ToCore(const v1::ReportRequest& request) {

@@ -10,7 +10,7 @@ constexpr KeyIndex kHead = 0;
 constexpr KeyIndex Slot(KeyIndex key) {
   return key + 1;
 }
-constexpr KeyIndex Key(KeyIndex slot) {
+constexpr KeyIndex KeyOf(KeyIndex slot) {
   return slot - 1;
 }
 
@@ -32,7 +32,7 @@ void RoundRobin::Erase(KeyIndex key) {
 
 KeyIndex RoundRobin::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
   for (KeyIndex slot = ring_[kHead].next; slot != kHead; slot = ring_[slot].next) {
-    if (!IsExcluded(Key(slot), excluded)) return Key(slot);
+    if (!IsExcluded(KeyOf(slot), excluded)) return KeyOf(slot);
   }
   return kNoKey;
 }

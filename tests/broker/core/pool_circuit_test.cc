@@ -84,6 +84,8 @@ TEST_F(PoolCircuitTest, AnAuthFailureOfTheOutageStays) {
   Tell(early, Status(401));
   Tell(GetKey(1, 3), Status(500));
   EXPECT_EQ(Circuit(), CircuitState::kOpen);
+  GoTo(pool_->NextProbe());
+  pool_->OnProbe(0, Status(401), now_, random_);
   EXPECT_EQ(Key(0).reason, "auth");
 }
 
@@ -170,7 +172,7 @@ TEST_F(PoolCircuitTest, ASingleKeyIsNeverTakenOutForItsProvider) {
 
 TEST_F(PoolCircuitTest, TheLastAvailableKeyIsSpared) {
   Start(SpecOf(3));
-  Tell(GetKey(0, 3), Status(401));
+  Disable(0, 3);
   Tell(GetKey(1, 3), Status(429, absl::Hours(1)));
   for (int i = 0; i < 20; ++i) {
     const LeaseResult result = Ask();

@@ -71,7 +71,7 @@ TEST_F(PoolConfigTest, AKeyThatComesBackBeforeItsLeasesEndIsTheSame) {
 
 TEST_F(PoolConfigTest, AKeyThatComesBackAfterwardsIsTheOneItWas) {
   Start(SpecOf(2));
-  Tell(GetKey(1, 2), Status(401));
+  Disable(1, 2);
   const KeySnapshot before = Key(1);
   pool_->Reconfigure(SpecOf(1), now_);
   EXPECT_EQ(pool_->Find("fp1"), kNoKey);
@@ -213,8 +213,9 @@ TEST_F(PoolConfigTest, ARestartTakesOverWhatTheStoreRemembers) {
   spec.keys[2].max_failures = 1;
   spec.keys[3].rpm = 2;
   Start(spec);
+  Disable(1, 5);
+  GoTo(absl::FromUnixSeconds(absl::ToUnixSeconds(now_) + 1));
   Tell(GetKey(0, 5), Status(429, absl::Hours(1)));
-  Tell(GetKey(1, 5), Status(401));
   Tell(GetKey(2, 5), Status(500));
   Tell(GetKey(3, 5), Success());
   Tell(GetKey(3, 5), Success());

@@ -33,6 +33,13 @@ inline Evidence Status(int status, absl::Duration retry_after) {
   return evidence;
 }
 
+// On a path of the caller's choice.
+inline Evidence Foreign(int status) {
+  Evidence evidence = Status(status);
+  evidence.foreign_path = true;
+  return evidence;
+}
+
 // A good answer that was cut.
 inline Evidence Cut() {
   Evidence evidence = Success();
@@ -96,10 +103,20 @@ class PoolTest : public testing::Test {
   }
   // A good answer has begun.
   bool Begin(const Grant& grant, absl::Duration first_byte = absl::Milliseconds(200)) {
-    return pool_->Progress(grant.id, 200, first_byte, now_);
+    return pool_->Progress(grant.id, 200, first_byte, now_, random_);
   }
   Decision Tell(const Grant& grant, const Evidence& evidence) {
     return pool_->Apply({grant.id, evidence, 0, 0}, now_, random_);
+  }
+  // The provider refuses this key of so many, and its probe too.
+  void Disable(KeyIndex key, uint32_t of) {
+    Tell(GetKey(key, of), Status(401));
+    ASSERT_NE(pool_->NextProbe(), absl::InfiniteFuture());
+    GoTo(pool_->NextProbe());
+    std::vector<KeyIndex> due;
+    pool_->TakeProbes(1, now_, &due);
+    EXPECT_EQ(due, std::vector<KeyIndex>{key});
+    pool_->OnProbe(key, Status(401), now_, random_);
   }
   KeySnapshot Key(KeyIndex key) { return pool_->Snapshot(now_).keys.at(key); }
   KeyState State(KeyIndex key) { return Key(key).state; }

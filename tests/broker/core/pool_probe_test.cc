@@ -12,7 +12,6 @@ class PoolProbeTest : public PoolTest {
     return keys;
   }
   void Answer(KeyIndex key, const Evidence& evidence) { pool_->OnProbe(key, evidence, now_, random_); }
-  void Disable(KeyIndex key, uint32_t of) { Tell(GetKey(key, of), Status(401)); }
   // The next probe is due after `wait`, give or take a tenth, and not earlier than it is said to be.
   void ExpectNextAfter(absl::Duration wait) {
     const absl::Time due = pool_->NextProbe();
@@ -29,6 +28,7 @@ TEST_F(PoolProbeTest, ComesAtGrowingIntervalsWhileTheKeyIsRefused) {
   Start(SpecOf(1));
   EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
   Disable(0, 1);
+  EXPECT_EQ(Key(0).reason, "auth");
   EXPECT_EQ(Refused().why, Refusal::Why::kAllDisabled);
   EXPECT_EQ(Refused().retry_at, absl::InfiniteFuture());
   for (int minutes : {10, 20, 40, 80, 160, 320, 640, 1280}) {
@@ -111,30 +111,54 @@ TEST_F(PoolProbeTest, OtherAnswersSayNothingOfTheKey) {
 
 // Some providers list their models for everybody.
 TEST_F(PoolProbeTest, AProbeThatSucceededForNothingCounts) {
-  Start(SpecOf(1));
+  Start(SpecOf(2));
   for (int minutes : {10, 20, 40}) {
-    Disable(0, 1);
+    Disable(0, 2);
     ExpectNextAfter(absl::Minutes(minutes));
     Take();
     Answer(0, Success());
     EXPECT_EQ(State(0), KeyState::kActive);
   }
-  Tell(Get(), Success());
-  Disable(0, 1);
+  Tell(GetKey(0, 2), Success());
+  Disable(0, 2);
   ExpectNextAfter(absl::Minutes(10));
 }
 
-TEST_F(PoolProbeTest, CanBeTurnedOffAndOn) {
+TEST_F(PoolProbeTest, WhereProbesAreOffOneLeaseAtATimeTries) {
+  PoolSpec spec = SpecOf(2);
+  Start(spec);
+  Disable(0, 2);
+  for (KeySpec& key : spec.keys) key.probe_interval = absl::ZeroDuration();
+  pool_->Reconfigure(spec, now_);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+  for (int minutes : {20, 40, 80}) {
+    GoTo(Key(0).available_at - kMs);
+    EXPECT_EQ(Get().key, 1u);
+    Pass(kMs);
+    const Grant trial = Get();
+    EXPECT_EQ(trial.key, 0u);
+    EXPECT_TRUE(trial.trial);
+    EXPECT_EQ(Get().key, 1u);
+    Tell(trial, Status(401));
+    EXPECT_EQ(Key(0).reason, "auth");
+    EXPECT_GE(Key(0).available_at - now_, 0.9 * absl::Minutes(minutes));
+    EXPECT_LE(Key(0).available_at - now_, 1.1 * absl::Minutes(minutes));
+  }
+  GoTo(Key(0).available_at);
+  Tell(Get(), Success());
+  EXPECT_EQ(State(0), KeyState::kActive);
+}
+
+TEST_F(PoolProbeTest, CanBeTurnedOn) {
   PoolSpec spec = SpecOf(1);
   Start(spec);
   Disable(0, 1);
+  const absl::Time due = Key(0).available_at;
   spec.keys[0].probe_interval = absl::ZeroDuration();
   pool_->Reconfigure(spec, now_);
-  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
-  EXPECT_EQ(Key(0).available_at, absl::InfiniteFuture());
   spec.keys[0].probe_interval = absl::Seconds(30);
   pool_->Reconfigure(spec, now_);
-  EXPECT_EQ(pool_->NextProbe(), now_ + absl::Seconds(30));
+  EXPECT_EQ(pool_->NextProbe(), due);
 }
 
 TEST_F(PoolProbeTest, KeysThatLeaveAreNotProbed) {
@@ -146,7 +170,7 @@ TEST_F(PoolProbeTest, KeysThatLeaveAreNotProbed) {
   Answer(1, Success());
   pool_->Reconfigure(SpecOf(2, "weighted"), now_);
   EXPECT_EQ(State(1), KeyState::kDisabled);  // as it was
-  Tell(held, Status(401));
+  Tell(held, Success());
   GoTo(pool_->NextProbe());
   EXPECT_EQ(Take(), std::vector<KeyIndex>{1});
   pool_->Reconfigure(SpecOf(2), now_);

@@ -37,7 +37,8 @@ TEST_F(PoolQueueTest, NobodyWaitsForWhatNeverComes) {
   StartQueue(1);
   const Grant grant = Get();
   EXPECT_TRUE(Wait(absl::Hours(1), kNobody, {0}).has_value());
-  Tell(grant, Status(401));
+  Tell(grant, Cancelled());
+  Disable(0, 1);
   EXPECT_EQ(WhyIn(*Wait()), Refusal::Why::kAllDisabled);
 }
 

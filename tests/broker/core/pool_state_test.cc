@@ -30,8 +30,8 @@ TEST_F(PoolStateTest, WhatOneReportDoes) {
       {"400", Status(400), KeyState::kActive, "", Advice::kRelay, 0},
       {"404", Status(404), KeyState::kActive, "", Advice::kRelay, 0},
       {"422", Status(422), KeyState::kActive, "", Advice::kRelay, 0},
-      {"401", Status(401), KeyState::kDisabled, "auth", Advice::kRotate, 0},
-      {"403", Status(403), KeyState::kCooling, "http_403", Advice::kRotate, 1},
+      {"401", Status(401), KeyState::kCooling, "auth_suspected", Advice::kRotate, 0},
+      {"403", Status(403), KeyState::kCooling, "permission_suspected", Advice::kRotate, 0},
       {"402", Status(402), KeyState::kCooling, "http_402", Advice::kRotate, 0},
       {"quota", quota, KeyState::kCooling, "insufficient_quota", Advice::kRotate, 0},
       {"429", Status(429), KeyState::kCooling, "rate_limited", Advice::kRotate, 0},
@@ -158,25 +158,20 @@ TEST_F(PoolStateTest, StaleRateLimitsOnlyMoveTheEndToALaterRetryAfter) {
   EXPECT_EQ(Key(0).available_at, start + absl::Seconds(12));
 }
 
-TEST_F(PoolStateTest, AuthDisablesWheneverItArrives) {
+TEST_F(PoolStateTest, AnAuthFailureCountsWheneverItArrives) {
   Start(SpecOf(4));
   const Grant early = GetKey(0, 4);
   Tell(GetKey(0, 4), Status(429, absl::Seconds(10)));
+  const absl::Time until = Key(0).available_at;
   Tell(early, Status(401));
+  EXPECT_EQ(Key(0).available_at, until);
+  EXPECT_EQ(Key(0).reason, "rate_limited");
+  GoTo(pool_->NextProbe());
+  pool_->OnProbe(0, Status(401), now_, random_);
   EXPECT_EQ(State(0), KeyState::kDisabled);
   EXPECT_EQ(Key(0).reason, "auth");
   Pass(absl::Hours(100));
   EXPECT_FALSE(Key(0).available);
-}
-
-TEST_F(PoolStateTest, TwoKeysDenyingOneRequestMeanTheRequest) {
-  Start(SpecOf(3));
-  Tell(GetKey(0, 3), Status(403));
-  const Grant second = GetKey(1, 3);
-  const Decision decision = pool_->Apply({second.id, Status(403), 1, 0}, now_, random_);
-  EXPECT_EQ(decision.advice, Advice::kRelay);
-  EXPECT_EQ(State(1), KeyState::kActive);
-  EXPECT_EQ(Key(1).consecutive_failures, 0u);
 }
 
 TEST_F(PoolStateTest, ASecondOverloadIsRelayed) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class SimulationModel {
     SessionHash session = kNoSession;
     absl::Time trial_until;
     bool progressed = false;
+    uint64_t request = 0;
   };
   struct Session {
     std::string fingerprint;
@@ -40,12 +42,15 @@ class SimulationModel {
     OwnerId owner = kNobody;
     SessionHash session = kNoSession;
     std::vector<std::string> excluded;
+    uint64_t request = 0;
     Affinity affinity = Affinity::kNotAsked;
   };
   struct Key {
     KeyState state = KeyState::kActive;
     bool auth = false;
     bool probing = false;
+    bool suspect = false;  // an auth failure was reported, and no probe was answered since
+    bool rests = false;    // as a suspect
     absl::Time until = absl::InfinitePast();
     uint64_t begun = 0;  // order at the begin of the last cooldown or disable
     std::deque<absl::Time> grants;
@@ -64,8 +69,10 @@ class SimulationModel {
 
   // Keys that come back may have ended their cooldown while they were removed.
   void Configure(const PoolSpec& spec, absl::Time now) {
+    const bool access_changed = spec.access != spec_.access;
     spec_ = spec;
     for (const KeySpec& key : spec.keys) EndCooldown(keys_[key.fingerprint], now);
+    if (access_changed) OnAccessChanged(now);
     for (auto& [fingerprint, key] : keys_) key.probing = key.probing && SpecOf(fingerprint) != nullptr;
     std::erase_if(sessions_, [&](const auto& entry) {
       return !spec_.session_affinity || SpecOf(entry.second.fingerprint) == nullptr;
@@ -83,7 +90,7 @@ class SimulationModel {
     restarted_ = now;
     for (auto& [fingerprint, key] : keys_) {
       EndCooldown(key, now);
-      key.probing = false;
+      key.probing = key.suspect = false;
       key.begun = key.state == KeyState::kActive ? 0 : 1;
     }
     Forget();
@@ -120,7 +127,7 @@ class SimulationModel {
     Expect(spec_.max_concurrent == 0 || leases_.size() < spec_.max_concurrent, "2: above the pool's max_concurrent");
     Expect(spec->rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->rpm, "2: above rpm");
     Expect(spec_.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.rpm, "2: above the pool's rpm");
-    CheckAffinity(fingerprint, asked, key_trial, now);
+    CheckAffinity(fingerprint, asked, key_trial || circuit_trial, now);
     for (const auto& [id, lease] : leases_) {
       Expect(!key_trial || !lease.key_trial || lease.fingerprint != fingerprint, "6: two trials of a key");
       Expect(!circuit_trial || !lease.circuit_trial, "6: two trials of the circuit");
@@ -128,8 +135,9 @@ class SimulationModel {
     Expect(grant.trial == (key_trial || circuit_trial), "6: a trial must say that it is one");
     Expect(leases_.count(Number(grant.id)) == 0, "1: lease id granted twice");
     const SessionHash session = spec_.session_affinity ? asked.session : kNoSession;
-    leases_[Number(grant.id)] = {grant.id,  fingerprint,   asked.owner, now + spec_.lease_ttl, ++order_,
-                                 key_trial, circuit_trial, session,     now + spec_.trial_time};
+    leases_[Number(grant.id)] = {grant.id,     fingerprint,   asked.owner, now + spec_.lease_ttl,  ++order_,
+                                 key_trial,    circuit_trial, session,     now + spec_.trial_time, /*progressed=*/false,
+                                 asked.request};
     if (session != kNoSession && !IsKnown(session, now)) sessions_[session] = {fingerprint, now, true};
     key.grants.push_back(now);
     grants_.push_back(now);
@@ -161,6 +169,7 @@ class SimulationModel {
       case Transition::Type::kCircuitOpened:
         circuit_ = CircuitState::kOpen;
         circuit_until_ = t.available_at;
+        circuit_for_auth_ = t.reason == "auth_everywhere";
         circuit_opened_ = order_ + 1;
         for (auto& [id, lease] : leases_) lease.circuit_trial = false;  // nobody wants their verdict any more
         awaits_circuit_ = false;
@@ -176,12 +185,28 @@ class SimulationModel {
 
   void OnProbeStarted(const std::string& fingerprint, absl::Time now) {
     Key& key = keys_[fingerprint];
-    Expect(key.state == KeyState::kDisabled && key.auth, "2: a probe of a key that needs none");
-    Expect(key.until <= now, "2: a probe before its time");
+    const bool disabled = key.state == KeyState::kDisabled && key.auth;
+    Expect(disabled || key.suspect, "2: a probe of a key that needs none");
+    Expect(!disabled || key.until <= now, "2: a probe before its time");
     Expect(!key.probing, "6: two probes of a key");
     key.probing = true;
   }
   void OnProbeEnded(const std::string& fingerprint) { keys_[fingerprint].probing = false; }
+
+  // A refusal by auth or permission was reported; before its transitions.
+  void OnRefusal(const Lease& lease, bool auth) {
+    refused_[lease.request].insert(lease.fingerprint);
+    keys_[lease.fingerprint].suspect |= auth;
+  }
+  // While these hold, a key may be disabled for auth: refused within that request, which is being served; or by its
+  // probe.
+  void Serves(uint64_t request) { served_ = request; }
+  void Refuses(const std::string& probed) { probe_refuses_ = probed; }
+  uint32_t active() {
+    return static_cast<uint32_t>(std::count_if(spec_.keys.begin(), spec_.keys.end(), [&](const KeySpec& spec) {
+      return keys_[spec.fingerprint].state == KeyState::kActive;
+    }));
+  }
 
   // A good answer has begun.
   void OnProgress(const LeaseId& id, absl::Time now) {
@@ -309,7 +334,7 @@ class SimulationModel {
   }
 
   // Before the lease of `fingerprint` is counted.
-  void CheckAffinity(const std::string& fingerprint, const Asked& asked, bool key_trial, absl::Time now) {
+  void CheckAffinity(const std::string& fingerprint, const Asked& asked, bool trial, absl::Time now) {
     const auto known = sessions_.find(asked.session);
     const bool is_known = IsKnown(asked.session, now);
     const bool is_asked = asked.session != kNoSession && spec_.session_affinity;
@@ -324,18 +349,18 @@ class SimulationModel {
       case Affinity::kHit:
         Expect(fingerprint == last, "affinity: a hit is the key of the last success");
         Expect(within, "affinity: above a quarter more than the fair share");
-        Expect(SpecOf(last)->weight > 0 ||
+        Expect(trial || SpecOf(last)->weight > 0 ||
                    std::none_of(
                        spec_.keys.begin(), spec_.keys.end(),
                        [&](const KeySpec& spec) { return spec.weight > 0 && IsSurelyFree(spec, asked.excluded, now); }),
                "affinity: a key of weight 0 though another was free");
-        Expect(!is_excluded && !key_trial, "affinity: an excluded key, or one on trial");
+        Expect(!is_excluded && keys_[last].state != KeyState::kDisabled, "affinity: an excluded key, or one on trial");
         return;
       case Affinity::kOverShare:
         Expect(!within, "affinity: over its share, it says, but is not");
         return;
       default:
-        if (SpecOf(last)->weight > 0 && !key_trial) {
+        if (SpecOf(last)->weight > 0 && !trial) {
           Expect(!IsSurelyFree(*SpecOf(last), asked.excluded, now), "affinity: moved though the key was free");
         }
     }
@@ -388,7 +413,24 @@ class SimulationModel {
     key.until = until;
   }
 
+  // What the provider said of a key's right to ask counts no more.
+  void OnAccessChanged(absl::Time now) {
+    for (auto& [fingerprint, key] : keys_) {
+      if (key.auth) key.until = now;
+      if (!key.rests || key.state != KeyState::kCooling || SpecOf(fingerprint) != nullptr) continue;
+      key.state = KeyState::kActive;
+      key.until = absl::InfinitePast();
+      key.rests = false;
+    }
+    if (circuit_ == CircuitState::kClosed || !circuit_for_auth_) return;
+    circuit_until_ = now;
+    for (auto& [id, lease] : leases_) lease.circuit_trial = false;
+  }
+
   void OnCooling(Key& key, const std::string& fingerprint, const Transition& t, absl::Time now) {
+    const bool refusal = t.outcome == Outcome::kAuth || t.outcome == Outcome::kPermission;
+    Expect(!refusal || !IsLastAvailable(fingerprint), "9: a refusal cools the last key");
+    key.rests = t.reason == "auth_suspected" || t.reason == "permission_suspected";
     Expect(key.state != KeyState::kDisabled, "3: a disabled key cools");
     Expect(t.available_at > now && t.available_at >= key.until, "3: a cooldown shrank");
     Expect(t.outcome != Outcome::kUpstreamFailure || !IsLastAvailable(fingerprint), "8: an outage cools the last key");
@@ -399,7 +441,13 @@ class SimulationModel {
     Expect(t.available_at >= key.until, "3: a disabled key's deadline shrank");
     Expect(t.outcome != Outcome::kUpstreamFailure || key.state == KeyState::kDisabled || !IsLastAvailable(fingerprint),
            "8: an outage disables the last key");
-    const bool limited = t.outcome == Outcome::kRateLimited || t.outcome == Outcome::kQuota;
+    if (t.reason == "auth" && !key.auth) {
+      Expect(probe_refuses_ == fingerprint || (served_ != 0 && refused_[served_].contains(fingerprint)),
+             "9: disabled for auth without a probe's word and without a success of the same request");
+    }
+    const bool refusal = t.outcome == Outcome::kAuth || t.outcome == Outcome::kPermission;
+    const bool limited = t.outcome == Outcome::kRateLimited || t.outcome == Outcome::kQuota ||
+                         (refusal && t.reason != "auth" && served_ == 0);
     const bool prolonged = key.state == KeyState::kDisabled && (key.auth || limited);
     const uint64_t begun = key.begun;
     Begin(key, KeyState::kDisabled, t.available_at);
@@ -412,12 +460,16 @@ class SimulationModel {
       Expect(key.state == KeyState::kCooling && key.until <= now, "3: a cooldown ended early");
     } else if (t.reason == "circuit_opened") {
       awaits_circuit_ = true;
+    } else if (t.reason == "acquitted" || t.reason == "access_changed") {
+      Expect(key.state == KeyState::kCooling && key.rests, "3: a cooldown ended early that is no suspect's rest");
+    } else if (key.state == KeyState::kCooling) {
+      Expect(key.rests && t.reason == "probe_succeeded" && probe, "3: a suspect recovered without a probe");
     } else {
       Expect(key.state == KeyState::kDisabled && (t.reason == "probe_succeeded" ? probe : trial),
              "3: a key recovered without trial or probe");
     }
     key.state = KeyState::kActive;
-    key.auth = false;
+    key.auth = key.rests = false;
     key.until = absl::InfinitePast();
   }
 
@@ -428,6 +480,10 @@ class SimulationModel {
   std::map<SessionHash, Session> sessions_;
   CircuitState circuit_ = CircuitState::kClosed;
   absl::Time circuit_until_;
+  bool circuit_for_auth_ = false;
+  std::map<uint64_t, std::set<std::string>> refused_;  // by request
+  uint64_t served_ = 0;
+  std::string probe_refuses_;
   uint64_t circuit_opened_ = 0;  // order at the last opening
   bool awaits_circuit_ = false;
   uint64_t order_ = 1;

@@ -4,6 +4,7 @@
 // failure prints the seed and the last steps.
 #include <cstdlib>
 #include <deque>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,6 +56,12 @@ class Simulation {
     std::vector<KeyIndex> excluded;
     absl::Time deadline;
   };
+  // One client's: each lease names the one that was reported before, and excludes the keys that failed.
+  struct Request {
+    uint64_t number;
+    LeaseId last;
+    std::vector<KeyIndex> tried;
+  };
   struct Ended {
     LeaseId id;
     bool reported;
@@ -80,6 +87,7 @@ class Simulation {
     spec.queue_size = 4;
     spec.trial_time = absl::Milliseconds(1 + Below(60'000));
     spec.session_affinity = Chance(85);
+    spec.access = Below(2);
     const uint64_t keys = 1 + Below(8);
     const uint64_t first = Below(10);
     for (uint64_t i = 0; i < keys; ++i) {
@@ -137,26 +145,49 @@ class Simulation {
     if (dice < 96) return DoReconfigure();
     if (dice < 97) return DoRestart();
     outage_ = !outage_;
+    refuses_ = outage_ && Chance(40);
     Trace(outage_ ? "outage begins" : "outage ends");
   }
 
   void DoLease() {
-    const std::vector<KeyIndex> excluded = AnyExclusions();
+    std::vector<KeyIndex> excluded = AnyExclusions();
+    const Request request = AnyRequest();
+    excluded.insert(excluded.end(), request.tried.begin(), request.tried.end());
     const OwnerId owner = Below(4);
     const SessionHash session = AnySession();
     const LeaseId id = NewId();
-    Note(pool_->Lease({id, owner, excluded, session}, now_, random_), owner, session, excluded);
+    Note(pool_->Lease({id, owner, excluded, session, request.last}, now_, random_), owner, session, excluded,
+         request.number);
+  }
+
+  // A new one, or one that was not served yet.
+  Request AnyRequest() {
+    if (requests_.empty() || Chance(50)) return {++request_numbers_, {}, {}};
+    const auto it = requests_.begin() + static_cast<ptrdiff_t>(Below(requests_.size()));
+    Request request = *it;
+    requests_.erase(it);
+    return request;
+  }
+
+  // It goes on: its lease was reported.
+  void GoOn(const SimulationModel::Lease& lease, KeyIndex key) {
+    if (lease.request == 0 || key == kNoKey) return;
+    std::vector<KeyIndex>& tried = tried_[lease.request];
+    tried.push_back(key);
+    requests_.push_back({lease.request, lease.id, tried});
+    if (requests_.size() > 4) requests_.pop_front();
   }
 
   // Few, so that they come again; a third of the requests has none.
   SessionHash AnySession() { return Chance(33) ? kNoSession : 1 + Below(4); }
 
-  void Note(const LeaseResult& result, OwnerId owner, SessionHash session, const std::vector<KeyIndex>& excluded) {
+  void Note(const LeaseResult& result, OwnerId owner, SessionHash session, const std::vector<KeyIndex>& excluded,
+            uint64_t request = 0) {
     const std::vector<std::string> names = Names(excluded);
     if (const auto* grant = std::get_if<Grant>(&result)) {
       Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), grant->trial ? " (trial)" : ""));
       ExpectFirst(queue_.end(), grant->key, "a newcomer passed the queue");
-      granted_.push_back({*grant, {owner, session, names}});
+      granted_.push_back({*grant, {owner, session, names, request}});
       Drain();
       return;
     }
@@ -238,10 +269,12 @@ class Simulation {
     const bool ends_disable = news && model_.IsKeyTrial(lease);
     const bool closes = news && model_.IsCircuitTrial(lease);
     trial_succeeds_ = ends_disable || closes;
-    const bool applied = pool_->Progress(lease.id, status, absl::Milliseconds(Below(5'000)), now_);
+    if (news) model_.Serves(lease.request);
+    const bool applied = pool_->Progress(lease.id, status, absl::Milliseconds(Below(5'000)), now_, random_);
     if (!news) model_.Expect(Same(before, Look(key)), "4: a progress that is no news changed a key");
     Drain();
     trial_succeeds_ = false;
+    model_.Serves(0);
     model_.Expect(applied == news, "4: a progress was applied or not");
     if (applied) model_.OnProgress(lease.id, now_);
     model_.Expect(!closes || model_.circuit() == CircuitState::kClosed, "6: a good answer did not close the circuit");
@@ -261,6 +294,10 @@ class Simulation {
     const KeySnapshot before = Look(key);
     Drain();
     const bool stale = model_.IsStale(lease);
+    const bool refusal = fault.expected == Outcome::kAuth || fault.expected == Outcome::kPermission;
+    const uint32_t active = model_.active();
+    if (refusal) model_.OnRefusal(lease, fault.expected == Outcome::kAuth);
+    if (fault.expected == Outcome::kSuccess) model_.Serves(lease.request);
     const Decision decision = pool_->Apply({lease.id, fault.evidence, 0, 0}, now_, random_);
     model_.Expect(decision.disposition == Disposition::kApplied, "4: a live lease's report was not applied");
     model_.Expect(decision.outcome == fault.expected, "the evidence was taken for something else");
@@ -270,6 +307,9 @@ class Simulation {
     trial_succeeds_ = news && (model_.IsKeyTrial(lease) || model_.IsCircuitTrial(lease));
     Drain();
     trial_succeeds_ = false;
+    model_.Serves(0);
+    model_.Expect(!refusal || active == 0 || model_.active() > 0, "9: the refusals of a request took the pool away");
+    if (decision.advice != Advice::kRelay) GoOn(lease, key);
     model_.End(lease.id, /*by_report=*/true, success);
     ended_.push_back({lease.id, true, run_});
     const KeySnapshot after = Look(key);
@@ -279,7 +319,7 @@ class Simulation {
     if (fault.expected == Outcome::kCallerFault || fault.expected == Outcome::kNeutral) {
       model_.Expect(Same(before, after), "8: a caller's fault changed a key");
     }
-    if (stale && !success && fault.expected != Outcome::kAuth && fault.expected != Outcome::kOverloaded) {
+    if (stale && !success && !refusal && fault.expected != Outcome::kOverloaded) {
       CheckStale(before, after, fault);
     }
   }
@@ -300,7 +340,8 @@ class Simulation {
     Drain();
     Trace(absl::StrCat("report ", ended.id.random_low, " again or late"));
     const Decision decision = pool_->Apply({ended.id, RandomFault().evidence, 0, 0}, now_, random_);
-    model_.Expect(!pool_->Progress(ended.id, 200, absl::Milliseconds(1), now_), "4: a late progress was applied");
+    model_.Expect(!pool_->Progress(ended.id, 200, absl::Milliseconds(1), now_, random_),
+                  "4: a late progress was applied");
     const bool duplicate = ended.reported && ended.run == run_;
     model_.Expect(decision.disposition == (duplicate ? Disposition::kDuplicate : Disposition::kLate),
                   "4: a report was not told to be a duplicate or late");
@@ -368,16 +409,20 @@ class Simulation {
     const Fault fault = RandomFault();
     Trace(absl::StrCat("probe of ", key.fingerprint, ": ", fault.evidence.http_status));
     probe_succeeds_ = fault.expected == Outcome::kSuccess;
+    if (fault.expected == Outcome::kAuth) model_.Refuses(key.fingerprint);
     model_.OnProbeEnded(key.fingerprint);
     pool_->OnProbe(pool_->Find(key.fingerprint), fault.evidence, now_, random_);
     Drain();
     probe_succeeds_ = false;
+    model_.Refuses("");
   }
 
   void DoReconfigure() {
     pool_->Snapshot(now_);
     Drain();
     Trace("reconfigure");
+    requests_.clear();
+    tried_.clear();
     spec_ = RandomSpec();
     pool_->Reconfigure(spec_, now_);
     model_.Configure(spec_, now_);
@@ -391,6 +436,8 @@ class Simulation {
     now_ += absl::Milliseconds(Below(60'000));
     ++run_;
     queue_.clear();
+    requests_.clear();
+    tried_.clear();
     pool_ = std::make_unique<Pool>(spec_, now_);
     for (size_t i = 0; i < spec_.keys.size(); ++i) pool_->Restore(spec_.keys[i].fingerprint, saved.keys[i], now_);
     model_.Restart(now_);
@@ -408,7 +455,7 @@ class Simulation {
 
   // The provider is well again and all clients have gone: every key that is not unauthorised must come back.
   void Recover() {
-    outage_ = false;
+    outage_ = refuses_ = false;
     while (const SimulationModel::Lease* lease = AnyLease()) ReportOn(*lease, {Success(), Outcome::kSuccess});
     queue_.clear();
     for (OwnerId owner = 0; owner < 4; ++owner) pool_->Orphan(owner, now_, now_);
@@ -428,12 +475,14 @@ class Simulation {
   Fault RandomFault() {
     Evidence connect;
     connect.transport_error = TransportError::kConnect;
+    if (refuses_) return {Status(401), Outcome::kAuth};
     if (outage_)
       return Chance(80) ? Fault{Status(500), Outcome::kUpstreamFailure} : Fault{connect, Outcome::kUpstreamFailure};
     const uint64_t dice = Below(100);
     if (dice < 38) return {Success(), Outcome::kSuccess};
     if (dice < 48) return {Status(dice % 2 == 0 ? 400 : 422), Outcome::kCallerFault};
-    if (dice < 51) return {Status(401), Outcome::kAuth};
+    if (dice < 49) return {Foreign(401), Outcome::kAuth};
+    if (dice < 52) return {Status(401), Outcome::kAuth};
     if (dice < 55) return {Status(403), Outcome::kPermission};
     if (dice < 58) return {Status(402), Outcome::kQuota};
     if (dice < 63) return {Status(429), Outcome::kRateLimited};
@@ -510,7 +559,11 @@ class Simulation {
   std::vector<Ended> ended_;
   std::vector<Transition> transitions_;
   std::deque<std::string> trace_;
+  std::deque<Request> requests_;
+  std::map<uint64_t, std::vector<KeyIndex>> tried_;
+  uint64_t request_numbers_ = 0;
   bool outage_ = false;
+  bool refuses_ = false;  // the outage is that every key gets 401
   bool trial_succeeds_ = false;
   bool probe_succeeds_ = false;
   uint32_t run_ = 1;

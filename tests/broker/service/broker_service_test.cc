@@ -56,6 +56,14 @@ class BrokerServiceTest : public ::testing::Test {
     return answer;
   }
 
+  // Its first key is refused, and another one serves the request.
+  void Disable(std::string_view pool) {
+    const ReportAnswer refused = Report(LeaseNow(*service_, pool), 401);
+    LeaseParams params;
+    params.pool = pool;
+    Report(*service_->LeaseNext(params, refused, MustNotWait), 200);
+  }
+
   ManualClock clock_;
   MemoryStore store_;
   RecordingObserver observer_;
@@ -96,12 +104,6 @@ TEST_F(BrokerServiceTest, RefusalSaysWhenTheEarliestKeyReturnsAndNamesNoKey) {
   EXPECT_EQ(observer_.refusals, 1);
   clock_.Advance(absl::Milliseconds(1));
   EXPECT_TRUE(LeaseNow(*service_, "p").status.ok());
-}
-
-TEST_F(BrokerServiceTest, AllKeysDisabledIsFailedPrecondition) {
-  Apply(MakeConfig(MakeProvider("p", {"a"})));
-  Report(LeaseNow(*service_, "p"), 401);
-  EXPECT_EQ(LeaseNow(*service_, "p").status.code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(BrokerServiceTest, AReportCountsOnce) {
@@ -165,7 +167,7 @@ TEST_F(BrokerServiceTest, NextLeaseMayBeTheSameKeyWhenItIsTheOnlyOneAndTheProvid
 TEST_F(BrokerServiceTest, ReloadKeepsTheStateOfKeysAndSwapsTheRest) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"}), MakeProvider("gone", {"x"})));
   const LeaseAnswer removed = LeaseNow(*service_, "gone");
-  Report(LeaseNow(*service_, "p"), 401);
+  Disable("p");
   const LeaseAnswer held = LeaseNow(*service_, "p");
   Apply(MakeConfig(MakeProvider("p", {"c", "a"}), MakeProvider("new", {"y"})));
 
@@ -261,7 +263,7 @@ TEST_F(BrokerServiceTest, WithoutRotationOnlyTheFirstKeyIsUsed) {
 
 TEST_F(BrokerServiceTest, StateSurvivesInTheStore) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
-  Report(LeaseNow(*service_, "p"), 401);
+  Disable("p");
   core::Report limited = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
   limited.evidence.retry_after = absl::Seconds(30);
   service_->Report(limited);
@@ -287,7 +289,7 @@ TEST_F(BrokerServiceTest, OnlyKeysThatChangedAreWrittenAndEachOnce) {
   Report(LeaseNow(*service_, "p"), 200);
   EXPECT_THAT(written, ElementsAre());
   const LeaseAnswer lease = LeaseNow(*service_, "p");
-  Report(lease, 401);  // a failure and a disable
+  Report(lease, 401);  // a failure and a rest
   EXPECT_THAT(written, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint));
   const LeaseAnswer removed = LeaseNow(*service_, "p");
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
@@ -500,7 +502,7 @@ TEST_F(BrokerServiceTest, APoolThatIsGoneKeepsNobodyWaiting) {
 TEST_F(BrokerServiceTest, ObserversHearOfEventsInOrder) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   Report(LeaseNow(*service_, "p"), 401);
-  EXPECT_THAT(observer_.types, ElementsAre(Type::kLeased, Type::kFailure, Type::kDisabled));
+  EXPECT_THAT(observer_.types, ElementsAre(Type::kLeased, Type::kFailure, Type::kCooling));
   EXPECT_THAT(observer_.keys, ElementsAre("name-of-a", "name-of-a", "name-of-a"));
 }
 
@@ -540,11 +542,38 @@ TEST_F(BrokerServiceTest, ACheckpointNeverOverwritesANewerRecord) {
   const LeaseAnswer lease = LeaseNow(service, "p");
   std::thread checkpoint([&] { service.Checkpoint(); });
   gate.AwaitArrival();
-  service.Report(MakeReport(lease.grant.id, 401));
+  service.Report(MakeReport(lease.grant.id, 402));
   gate.Open();
   checkpoint.join();
   ASSERT_TRUE(service.Settle().ok());
-  EXPECT_EQ(store.Load()->keys.at(0).state.state, core::KeyState::kDisabled);
+  EXPECT_EQ(store.Load()->keys.at(0).state.state, core::KeyState::kCooling);
+}
+
+// A file with a wrong header costs no key, and its correction is tried at once.
+TEST_F(BrokerServiceTest, AChangedAccessEndsTheCircuitThatRefusalsOpened) {
+  const auto wrong = [] {
+    ProviderConfig provider = MakeProvider("p", {"a", "b", "c"});
+    provider.auth_header = "x-wrong";
+    return provider;
+  };
+  Apply(MakeConfig(wrong()));
+  LeaseParams params;
+  params.pool = "p";
+  std::vector<std::string_view> tried;
+  ReportAnswer report = Report(LeaseNow(*service_, "p"), 401);
+  for (int i = 1; i < 3; ++i) {
+    tried.push_back(report.pool->keys[report.decision.key].fingerprint);
+    params.exclude = tried;
+    report = Report(*service_->LeaseNext(params, report, MustNotWait), 401);
+  }
+  EXPECT_EQ(report.decision.advice, core::Advice::kRelay);
+  const LeaseAnswer refused = LeaseNow(*service_, "p");
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr("accepts none of the keys"));
+  Apply(MakeConfig(wrong()));
+  EXPECT_FALSE(LeaseNow(*service_, "p").status.ok());
+  Apply(MakeConfig(MakeProvider("p", {"a", "b", "c"})));
+  Report(LeaseNow(*service_, "p"), 200);
+  for (const auto& key : Pool("p").snapshot.keys) EXPECT_TRUE(key.available);
 }
 
 TEST_F(BrokerServiceTest, RoutingIsToldAtOnceAndOnEveryChangeWithoutSecrets) {

@@ -42,11 +42,18 @@ class ProbeTest : public ::testing::Test {
     return provider;
   }
   void Apply(Config config) { ASSERT_TRUE(service_.Apply(std::move(config)).ok()); }
+  // The first keys of the pool, which has another one or is of one key: refused, and their probes too.
   void Disable(int keys) {
     std::vector<LeaseAnswer> leases;
     for (int i = 0; i < keys; ++i) leases.push_back(LeaseNow(service_, "p"));
-    due_ = absl::InfiniteFuture();  // the end of the leases
     for (const LeaseAnswer& lease : leases) service_.Report(MakeReport(lease.grant.id, 401));
+    clock_.Advance(absl::Seconds(3));
+    service_.Sweep();
+    due_ = absl::InfiniteFuture();
+    for (size_t i = 0; i < prober_.answers.size(); ++i) prober_.Answer(i, 401);
+    prober_.keys.clear();
+    prober_.probes.clear();
+    prober_.answers.clear();
   }
   core::KeyState State(size_t key) { return service_.GetPool("p")->snapshot.keys[key].state; }
 
@@ -86,6 +93,12 @@ TEST_F(ProbeTest, AKeyThatIsGoodAgainComesBack) {
   EXPECT_EQ(store_.Load()->keys[0].state.state, core::KeyState::kActive);
 }
 
+TEST_F(ProbeTest, AllKeysDisabledIsFailedPrecondition) {
+  Apply(MakeConfig(Provider("p", {"a"})));
+  Disable(1);
+  EXPECT_EQ(LeaseNow(service_, "p").status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(ProbeTest, ARefusedKeyStaysOutAndIsAskedForAgainLater) {
   Apply(MakeConfig(Provider("p", {"a"})));
   Disable(1);
@@ -103,7 +116,7 @@ TEST_F(ProbeTest, ARefusedKeyStaysOutAndIsAskedForAgainLater) {
 }
 
 TEST_F(ProbeTest, APoolProbesTwoKeysAtATime) {
-  Apply(MakeConfig(Provider("p", {"a", "b", "c"})));
+  Apply(MakeConfig(Provider("p", {"a", "b", "c", "d"})));
   Disable(3);
   clock_.Advance(absl::Minutes(11));
   EXPECT_GT(service_.Sweep(), clock_.Now());  // no busy loop while it waits
@@ -115,7 +128,7 @@ TEST_F(ProbeTest, APoolProbesTwoKeysAtATime) {
 }
 
 TEST_F(ProbeTest, AnAnswerForAKeyOrPoolThatIsGoneIsDropped) {
-  Apply(MakeConfig(Provider("p", {"a", "b"})));
+  Apply(MakeConfig(Provider("p", {"a", "b", "d"})));
   Disable(2);
   clock_.Advance(absl::Minutes(11));
   service_.Sweep();
@@ -140,7 +153,7 @@ TEST_F(ProbeTest, ProvidersCanDoWithout) {
   clock_.Advance(absl::Hours(1000));
   service_.Sweep();
   EXPECT_THAT(prober_.keys, SizeIs(0));
-  EXPECT_EQ(State(0), core::KeyState::kDisabled);
+  EXPECT_EQ(State(0), core::KeyState::kActive);
 }
 
 }  // namespace

@@ -115,6 +115,22 @@ TEST(RetryPlan, AttemptsHaveAHardCap) {
   EXPECT_EQ(attempts, 64U);
 }
 
+TEST(RetryPlan, RefusalsAreFiveAtMost) {
+  RetryPlan plan(Retries(9), kDeadline);
+  for (const char* key : {"a", "b", "c", "d"}) {
+    EXPECT_TRUE(plan.WantsNext(Status(key[0] == 'b' ? 403 : 401), kTried));
+    plan.Record(Status(401), Advice::kRotate, key, key[0] == 'b' ? "permission" : "auth");
+    EXPECT_TRUE(plan.MayContinue(kTried));
+  }
+  plan.Record(Status(429), Advice::kRotate, "x", "rate_limited");
+  EXPECT_TRUE(plan.MayContinue(kTried));
+  EXPECT_TRUE(plan.WantsNext(Status(500), kTried));
+  EXPECT_FALSE(plan.WantsNext(Status(401), kTried));
+  EXPECT_FALSE(plan.WantsNext(Status(403), kTried));
+  plan.Record(Status(401), Advice::kRotate, "e", "auth");
+  EXPECT_FALSE(plan.MayContinue(kTried));
+}
+
 TEST(RetryPlan, TheDeadlineEndsIt) {
   RetryPlan plan(Retries(3), kDeadline);
   EXPECT_TRUE(plan.WantsNext(Status(500), kDeadline - absl::Milliseconds(1)));
@@ -145,7 +161,7 @@ TEST(RetryPlan, CountsForTheBroker) {
   plan.Record(Status(403), Advice::kRotate, "a", "permission");
   plan.Record(Status(403), Advice::kRotate, "b", "auth");
   plan.Record(Status(529), Advice::kRetry, "c", "overloaded");
-  EXPECT_EQ(plan.permission_denials(), 1U);
+  EXPECT_EQ(plan.refusals(), 2U);
   EXPECT_EQ(plan.overloads(), 1U);
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/core/retry_plan.h"
 #include "proxy/http/lease_source.h"
 
 namespace ccr::proxy::testing {
@@ -159,7 +160,8 @@ class FakeBroker {
     if (evidence.client_cancelled || evidence.caller_fault) return {"neutral", Advice::kRelay};
     if (status == 401 || evidence.error_code == "API_KEY_INVALID") return {"auth", Advice::kRotate};
     if (status == 402 || evidence.error_code == "insufficient_quota") return {"quota", Advice::kRotate};
-    if (status == 403) return {"permission", request.earlier_permission_denials > 0 ? Advice::kRelay : Advice::kRotate};
+    if (status == 403)
+      return {"permission", request.earlier_refusals + 1 >= RetryPlan::kMaxRefusals ? Advice::kRelay : Advice::kRotate};
     if (status == 429) return {"rate_limited", Advice::kRotate};
     if (status == 503 || status == 529)
       return {"overloaded", request.earlier_overloads > 0 ? Advice::kRelay : Advice::kRetry};

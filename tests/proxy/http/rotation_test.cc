@@ -158,7 +158,24 @@ TEST_F(RotationTest, FaultsOfOurKeysAreNotTheClients) {
   EXPECT_EQ(response.status, 502);
   EXPECT_NE(response.body.find("accepts none of the keys"), std::string::npos) << response.body;
   EXPECT_EQ(response.body.find("canary"), std::string::npos);
+  EXPECT_NE(response.body.find("(3)"), std::string::npos) << response.body;
   EXPECT_EQ(upstream_->requests().size(), 3U) << "each key once";
+  const auto requests = broker_.lease_requests();
+  EXPECT_EQ(requests[0].retry_of, "");
+  EXPECT_EQ(requests[1].retry_of, "lease-1");
+  EXPECT_EQ(requests[2].retry_of, "lease-2");
+  for (const auto& report : broker_.reports()) EXPECT_FALSE(report.evidence.foreign_path);
+}
+
+// The answer to a path that the client chose is the client's to read.
+TEST_F(RotationTest, ARefusedForeignPathIsRelayedAndSaidToBeOne) {
+  const std::string body = R"({"error":{"message":"no such right"}})";
+  Start(Answer(401, "", body));
+  const Response response = Ask(Get("/p/one/x/admin"));
+  EXPECT_EQ(response.status, 401);
+  EXPECT_EQ(response.body, body);
+  ASSERT_EQ(broker_.reports().size(), 3U);
+  for (const auto& report : broker_.reports()) EXPECT_TRUE(report.evidence.foreign_path);
 }
 
 TEST_F(RotationTest, AllRateLimitedIs429WithATrueRetryAfter) {
@@ -203,12 +220,12 @@ TEST_F(RotationTest, RetriesCanBeOff) {
   EXPECT_EQ(upstream_->requests().size(), 1U);
 }
 
-TEST_F(RotationTest, TwoKeysWith403MeanTheRequest) {
+TEST_F(RotationTest, A403OfEveryKeyMeansTheRequest) {
   Start(Answer(403, "", R"({"error":{"message":"model not allowed"}})"));
   const Response response = Chat();
   EXPECT_EQ(response.status, 403);
   EXPECT_NE(response.body.find("model not allowed"), std::string::npos);
-  EXPECT_EQ(upstream_->requests().size(), 2U);
+  EXPECT_EQ(upstream_->requests().size(), 3U);
 }
 
 struct RefusalCase {

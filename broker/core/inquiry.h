@@ -1,0 +1,58 @@
+// Refusals that are judged when the request is over.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "broker/core/key.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+// So many keys of one request may be refused; then the refusal is its answer.
+inline constexpr uint32_t kMaxRefusals = 5;
+
+// A key was refused (auth, permission), and it is not known yet whose fault that is.
+struct Suspicion {
+  KeyIndex key = kNoKey;
+  uint64_t sequence = 0;  // of the refused lease
+  Outcome outcome = Outcome::kAuth;
+  std::string_view reason;    // static storage
+  bool foreign_path = false;  // see Evidence
+  Key::Mark rest;             // what it began
+};
+
+// One request of a client, from its first refusal on. Its leases follow each other; `last` is the one that ended last.
+struct Inquiry {
+  uint64_t number = 0;  // 0 = closed
+  uint32_t refusals = 0;
+  LeaseId last;
+  absl::InlinedVector<Suspicion, 2> suspects;  // kMaxRefusals at most
+};
+
+// The requests that are not over. A newer one takes the place of the oldest beyond kMaxOpen: its suspects get no
+// verdict from it, their probes decide. Every operation is O(1). Not thread-safe; no clock.
+class InquiryTable {
+ public:
+  static constexpr size_t kMaxOpen = 1024;
+
+  Inquiry* Find(uint64_t number);          // nullptr when it is closed; valid until the next Open
+  uint64_t Of(const LeaseId& last) const;  // the number of the inquiry whose last lease that was, else 0
+  Inquiry& Open();
+  void Follow(Inquiry& inquiry, const LeaseId& last);
+  Inquiry Close(Inquiry& inquiry);
+  void Clear();
+
+ private:
+  // Law: inquiry n is in ring_[n % kMaxOpen] as long as none came that needs the place; by_last_ has the `last` of all
+  // that are open.
+  std::vector<Inquiry> ring_;
+  absl::flat_hash_map<LeaseId, uint64_t> by_last_;
+  uint64_t opened_ = 0;
+};
+
+}  // namespace ccr::core
