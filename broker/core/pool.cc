@@ -132,7 +132,8 @@ bool Pool::Impl::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
   Advance(now);
   if (!roster_.Adopt(change, limit, now_)) return false;
   std::swap(spec_, change->spec);
-  const bool access_changed = spec_.access != change->spec.access;
+  const PoolSpec& before = change->spec;
+  const bool access_changed = !before.keys.empty() && before.access != spec_.access;
   circuit_.Reserve(roster_.capacity());
   circuit_.ForgetKeys();
   inquiries_.Clear();

@@ -268,9 +268,12 @@ TEST_F(BrokerServiceTest, StateSurvivesInTheStore) {
   limited.evidence.retry_after = absl::Seconds(30);
   service_->Report(limited);
 
+  const absl::Time next_probe = Pool("p").snapshot.keys[0].available_at;
+
   Restart();
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   EXPECT_EQ(Pool("p").snapshot.keys[0].state, core::KeyState::kDisabled);
+  EXPECT_EQ(Pool("p").snapshot.keys[0].available_at, next_probe);
   EXPECT_EQ(Pool("p").snapshot.keys[1].state, core::KeyState::kCooling);
   clock_.Advance(absl::Milliseconds(29999));
   EXPECT_FALSE(LeaseNow(*service_, "p").status.ok());
