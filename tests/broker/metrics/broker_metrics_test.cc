@@ -157,7 +157,7 @@ TEST_F(BrokerMetricsTest, TellsHowThingsStandAtEveryScrape) {
   service.Report(report);
   const std::string text = Text();
   EXPECT_THAT(text, HasSubstr("ccr_key_in_flight{pool=\"p\",key=\"k0\"} 0\n"));
-  EXPECT_THAT(text, HasSubstr("ccr_key_state{pool=\"p\",key=\"k0\",state=\"disabled\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("ccr_key_state{pool=\"p\",key=\"k0\",state=\"cooling\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("ccr_pool_keys{pool=\"p\",state=\"active\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("ccr_pool_available_keys{pool=\"p\"} 1\n"));
   report.id = service.Lease(params, [](const core::LeaseId&) { return LeaseCallback(); })->grant.id;
