@@ -45,10 +45,6 @@ void Secret::Wipe() {
   if (data_ != nullptr) FreeSecret(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }
 
-bool Secret::EqualsConstantTime(std::string_view other) const {
-  return size_ == other.size() && sodium_memcmp(data_, other.data(), size_) == 0;
-}
-
 void WipeText(std::string* text) {
   // Up to the capacity: it may have been longer before.
   text->resize(text->capacity());

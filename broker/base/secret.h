@@ -36,9 +36,6 @@ class Secret {
   std::string_view Reveal() const { return {data_, size_}; }
   bool empty() const { return size_ == 0; }
 
-  // Takes time that does not depend on where the two differ.
-  bool EqualsConstantTime(std::string_view other) const;
-
   void swap(Secret& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

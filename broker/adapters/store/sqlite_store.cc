@@ -211,7 +211,8 @@ absl::Status SqliteStore::Prepare() {
   }
   if (const absl::Status whole = CheckWhole(); !whole.ok()) return whole;
   if (*version < kVersion) {
-    if (const absl::Status made = Transact([&]() CCR_REQUIRES(mutex_) { return Migrate(*version); }); !made.ok()) return made;
+    if (const absl::Status made = Transact([&]() CCR_REQUIRES(mutex_) { return Migrate(*version); }); !made.ok())
+      return made;
   }
   absl::StatusOr<Statement> put = Compile(kPut);
   if (!put.ok()) return put.status();

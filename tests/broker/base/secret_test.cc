@@ -85,14 +85,6 @@ TEST(SecretDeathTest, ThousandsAreKeptWhateverTheLimitOfLockedMemory) {
   EXPECT_EXIT(ExitWithManySecrets(), testing::ExitedWithCode(7), "");
 }
 
-TEST(SecretTest, ComparesWhole) {
-  const Secret secret("canary-key-a1");
-  EXPECT_TRUE(secret.EqualsConstantTime("canary-key-a1"));
-  EXPECT_FALSE(secret.EqualsConstantTime("canary-key-a2"));
-  EXPECT_FALSE(secret.EqualsConstantTime("canary-key-a"));
-  EXPECT_FALSE(secret.EqualsConstantTime(""));
-}
-
 TEST(FingerprintTest, DependsOnKeyAndSalt) {
   const Fingerprinter one{Secret(std::string(32, 'a'))};
   const Fingerprinter two{Secret(std::string(32, 'b'))};

@@ -40,7 +40,7 @@ TEST_F(StateDirTest, IsPrivateAndKeepsItsSalt) {
   EXPECT_EQ(fs::status(state).permissions(), fs::perms::owner_all);
   const auto second = Open(state);
   ASSERT_TRUE(second.ok()) << second.status();
-  EXPECT_TRUE(second->salt().EqualsConstantTime(salt));
+  EXPECT_EQ(second->salt().Reveal(), salt);
 }
 
 TEST_F(StateDirTest, CannotBeBelowAFile) {
