@@ -9,6 +9,7 @@
 #include <optional>
 #include <system_error>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
 namespace ccr {
