@@ -1,7 +1,10 @@
 #include "broker/base/config.h"
 
 #include <arpa/inet.h>
+#include <pwd.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -30,6 +33,16 @@ namespace {
 constexpr std::initializer_list<std::string_view> kProxySchemes = {"http", "https", "socks5", "socks5h"};
 constexpr size_t kMaxFileBytes = 16 << 20;
 constexpr mode_t kOthersMode = 077;
+constexpr size_t kUserEntryBytes = 16384;
+
+// By the system's list of users; empty when they have none.
+std::string HomeOfUser() {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(kUserEntryBytes);
+  getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found);
+  return found == nullptr || found->pw_dir == nullptr ? "" : found->pw_dir;
+}
 
 bool IsNothing(const Node* node) {
   return node == nullptr || (node->kind == Node::Kind::kBool && !node->boolean) ||
@@ -108,8 +121,13 @@ void ReadTls(MapReader* section, const char* name, const char* ca, const KeyFile
   if (out->cert.empty() != out->key.empty()) {
     tls->Problems().Error(tls->Here(), "cert and key come together: name both files");
   }
-  for (std::string* path : {&out->cert, &out->key, &out->ca}) {
-    if (!path->empty()) *path = ResolvePath(*path, files.config_path, files.home);
+  for (const auto& [field, path] :
+       {std::pair<const char*, std::string*>{"cert", &out->cert}, {"key", &out->key}, {ca, &out->ca}}) {
+    if (path->empty()) continue;
+    *path = ResolvePath(*path, files.config_path, files.home);
+    if (access(path->c_str(), R_OK) != 0) {
+      tls->Problems().Warn(tls->At(field), absl::StrCat(*path, " cannot be read: ", std::strerror(errno)));
+    }
   }
   tls->Done();
 }
@@ -176,6 +194,11 @@ void ReadProxy(MapReader* top, const KeyFiles& files, ProxyConfig* out) {
   std::optional<MapReader> proxy = top->Map("Proxy");
   if (!proxy) return;
   ReadAddress(&*proxy, "broker", true, &out->broker);
+  if (proxy->Find("broker") != nullptr) {
+    proxy->Problems().Warn(proxy->At("broker"),
+                           "has no effect: ccr start connects the proxy with its own broker, another "
+                           "proxy takes --broker; remove it");
+  }
   ReadTls(&*proxy, "broker_tls", "ca", files, &out->broker_tls);
   ReadBrokerToken(&*proxy, files, &out->broker_token_file);
   const std::optional<HostPort> listen = ReadAddress(&*proxy, "listen", false, &out->listen);
@@ -198,7 +221,7 @@ void ReadProxy(MapReader* top, const KeyFiles& files, ProxyConfig* out) {
 // "silent" is Claude Code Router's other way to say LOG: false.
 void ReadLogging(MapReader* top, Config* out) {
   top->Flag("LOG", &out->log);
-  top->OneOf("LOG_LEVEL", {"fatal", "error", "warn", "info", "debug", "trace", "silent"}, &out->log_level);
+  top->OneOf("LOG_LEVEL", {"debug", "info", "warn", "error", "off", "trace", "fatal", "silent"}, &out->log_level);
   top->OneOf("LOG_FORMAT", {"text", "json"}, &out->log_format);
   if (out->log_level != "silent") return;
   out->log = false;
@@ -243,7 +266,7 @@ void Wipe(Node* node) {
 }  // namespace
 
 std::string ServiceSocket(const BrokerConfig& config) {
-  return "unix:" + (std::filesystem::absolute(config.state_dir).lexically_normal() / "broker.sock").string();
+  return "unix:" + (std::filesystem::path(AbsolutePath(config.state_dir)) / "broker.sock").string();
 }
 
 std::vector<std::string> OpenListeners(const BrokerConfig& config) {
@@ -313,7 +336,9 @@ ConfigResult LoadConfig(const std::string& path, const EnvLookup& env) {
 }
 
 std::string DefaultConfigPath() {
-  return absl::StrCat(ProcessEnv()("HOME").value_or("."), "/.claude-code-router/config.json");
+  std::string home = ProcessEnv()("HOME").value_or("");
+  if (home.empty()) home = HomeOfUser();
+  return home.empty() ? "" : home + "/.claude-code-router/config.json";
 }
 
 }  // namespace ccr

@@ -145,7 +145,7 @@ struct Config {
   uint16_t port = 3456;
   Secret client_token;              // APIKEY
   bool log = true;                  // false for "LOG_LEVEL": "silent" too
-  std::string log_level = "info";   // "LOG_LEVEL": fatal, error, warn, info, debug, trace
+  std::string log_level = "info";   // "LOG_LEVEL": a word of ParseLogLevel
   std::string log_format = "text";  // "LOG_FORMAT": text or json
   absl::Duration api_timeout = absl::Milliseconds(600000);
   std::string proxy_url;    // PROXY_URL
@@ -180,7 +180,7 @@ ConfigResult ParseConfig(std::string_view text, const std::string& path, const E
 // The configuration as it takes effect, as YAML, each key as "(hidden)".
 std::string DescribeConfig(const Config& config);
 
-// $HOME/.claude-code-router/config.json
+// .claude-code-router/config.json in $HOME, or in the home the system knows of; empty when there is neither.
 std::string DefaultConfigPath();
 
 }  // namespace ccr

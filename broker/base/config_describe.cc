@@ -173,7 +173,6 @@ void DescribeBroker(const BrokerConfig& config, Block broker) {
 }
 
 void DescribeProxy(const ProxyConfig& config, Block proxy) {
-  proxy.Text("broker", config.broker);
   DescribeTls(config.broker_tls, "broker_tls", "ca", proxy);
   if (!config.broker_token_file.empty()) proxy.Open("broker_token").Text("file", config.broker_token_file);
   proxy.Text("listen", config.listen);

@@ -8,11 +8,13 @@
 namespace ccr {
 namespace {
 
-// Length of the variable's name at the start of `text`.
-size_t NameLength(std::string_view text) {
+// Length of the variable's name at the start of `text`. In braces it may have small letters.
+size_t NameLength(std::string_view text, bool braced) {
+  const auto is_letter = [braced](char c) {
+    return c == '_' || absl::ascii_isupper(c) || (braced && absl::ascii_isalpha(c));
+  };
   size_t n = 0;
-  while (n < text.size() && (absl::ascii_isupper(text[n]) || text[n] == '_' || (n > 0 && absl::ascii_isdigit(text[n]))))
-    ++n;
+  while (n < text.size() && (is_letter(text[n]) || (n > 0 && absl::ascii_isdigit(text[n])))) ++n;
   return n;
 }
 
@@ -24,7 +26,7 @@ std::string Expand(std::string_view text, const EnvLookup& env, std::string* uns
     text.remove_prefix(dollar);
     if (text.empty()) break;
     const bool braced = text.starts_with("${");
-    const std::string name(text.substr(braced ? 2 : 1, NameLength(text.substr(braced ? 2 : 1))));
+    const std::string name(text.substr(braced ? 2 : 1, NameLength(text.substr(braced ? 2 : 1), braced)));
     const size_t end = 1 + name.size() + 2 * braced;
     const bool is_variable = !name.empty() && (!braced || (end <= text.size() && text[end - 1] == '}'));
     const std::optional<std::string> value = is_variable ? env(name) : std::nullopt;

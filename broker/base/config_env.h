@@ -6,8 +6,9 @@
 
 namespace ccr {
 
-// Replaces $NAME and ${NAME} (NAME: [A-Z_][A-Z0-9_]*) in every text of the tree, names of fields excepted. A variable
-// that is not set stays as written; the node then names it in `unset_variable`. What comes in is not expanded again.
+// Replaces $NAME (NAME: [A-Z_][A-Z0-9_]*) and ${NAME} (small letters too) in every text of the tree, names of fields
+// excepted. A variable that is not set stays as written; the node then names it in `unset_variable`. What comes in is
+// not expanded again.
 void ExpandVariables(Node* node, const EnvLookup& env);
 
 }  // namespace ccr

@@ -25,16 +25,30 @@ bool IsKeyName(std::string_view name) {
 
 // What is wrong with the characters of a key; empty when nothing is.
 std::string KeyProblem(std::string_view key) {
-  if (key.empty()) return "the key is empty: write the key, or remove this entry";
+  if (key.empty())
+    return "the key is empty: write the key (where the server asks for none, any text), or remove this entry";
   if (key.size() > kMaxKeyBytes) return absl::StrCat("the key is longer than ", kMaxKeyBytes, " bytes");
   const auto printable = [](char c) { return absl::ascii_isgraph(c); };
   if (std::all_of(key.begin(), key.end(), printable)) return "";
   return "the key holds a space, a control character or one beyond ASCII: copy it again";
 }
 
+// What a key looks like that was meant otherwise; empty when it looks like a key.
+std::string Oddity(std::string_view key) {
+  if (key.find(',') != std::string_view::npos) {
+    return "holds a comma and is taken as one key: for several write api_keys: [\"...\", \"...\"]";
+  }
+  const std::string_view name = key.substr(std::min(key.find_first_not_of("${"), key.size()));
+  if (key[0] != '$' || name.empty() || !absl::ascii_isalpha(name[0])) return "";
+  return "is taken as the key itself, not as a variable: write ${NAME}, or $NAME in capital letters";
+}
+
 // Nothing after an error was recorded: here, or for lack of a key.
 std::optional<Secret> Checked(std::optional<Secret> secret, const Place& place, ProblemList* problems) {
   std::string problem = secret ? KeyProblem(secret->Reveal()) : "";
+  if (secret && problem.empty()) {
+    if (std::string odd = Oddity(secret->Reveal()); !odd.empty()) problems->Warn(place, std::move(odd));
+  }
   if (problem.empty()) return secret;
   problems->Error(place, std::move(problem));
   return std::nullopt;
@@ -181,6 +195,9 @@ std::vector<KeyConfig> ReadKeys(MapReader* provider, const KeyFiles& files) {
   const Node* many = provider->Find("api_keys");
   const Node* one = provider->Find("api_key");
   std::vector<KeyConfig> keys;
+  if (many && one && (one->kind != Node::Kind::kString || !one->text.empty())) {
+    problems->Warn(provider->At("api_key"), "is ignored beside api_keys: put the key into that list, or remove it");
+  }
   if (many && many->kind == Node::Kind::kList) {
     return ReadKeyList(*many, provider->At("api_keys"), files, defaults, problems);
   }

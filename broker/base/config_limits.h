@@ -15,7 +15,7 @@ inline constexpr Range kWeightRange{0, 1'000'000};
 inline constexpr Range kRetryRange{1, 100};
 inline constexpr Range kPortRange{0, 65535};
 inline constexpr Range kTokenRange{0, 1'000'000'000};
-inline constexpr Range kWorkerRange{0, 1024};
+inline constexpr Range kWorkerRange{0, 256};
 inline constexpr Range kHeadBytes{1024, 16 << 20};
 inline constexpr Range kBodyBytes{1024, 4.0 * (1 << 30)};
 inline constexpr Range kBufferBytes{65536, 1024.0 * (1 << 30)};

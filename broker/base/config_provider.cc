@@ -52,6 +52,47 @@ void ReadUrl(MapReader* fields, std::string* url) {
   if (!problem.empty()) fields->Problems().Error(fields->At("api_base_url"), problem);
 }
 
+// A base of endpoints, as SDKs take it: nothing, /v1, /api/v1, /openai.
+bool IsNoEndpoint(std::string_view path) {
+  const std::string_view last = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+  if (last.empty() || last == "api" || last == "openai") return true;
+  return last.size() > 1 && last[0] == 'v' && absl::ascii_isdigit(last[1]);
+}
+
+void CheckEndpoint(MapReader* fields, const ProviderConfig& provider) {
+  if (provider.base_url.empty() || !UrlProblem(provider.base_url, {"http", "https"}, false).empty()) return;
+  const Place place = fields->At("api_base_url");
+  if (provider.format != ProviderFormat::kGemini && IsNoEndpoint(UrlPath(provider.base_url))) {
+    const bool anthropic = provider.format == ProviderFormat::kAnthropic;
+    fields->Problems().Warn(place,
+                            absl::StrCat("looks like the base of an API, and requests go to this very URL: write "
+                                         "the endpoint, for example https://HOST/v1/",
+                                         anthropic ? "messages" : "chat/completions"));
+  }
+  if (IsReadableOnItsWay(provider.base_url)) {
+    fields->Problems().Warn(place,
+                            "is plain http to another machine: whoever is between can read the key; write https");
+  }
+}
+
+void CheckWeights(MapReader* fields, const ProviderConfig& provider) {
+  const Node* keys = fields->Find("api_keys");
+  if (keys == nullptr || keys->items.size() != provider.keys.size()) return;
+  const Place place = fields->At("api_keys");
+  const auto& all = provider.keys;
+  if (!all.empty() && std::all_of(all.begin(), all.end(), [](const KeyConfig& key) { return key.weight == 0; })) {
+    return fields->Problems().Warn(place,
+                                   "every weight is 0, so all keys are used alike: give those to be preferred 1");
+  }
+  if (provider.strategy == "weighted") return;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].weight == 0 || all[i].weight == 1) continue;
+    return fields->Problems().Warn(
+        place.Item(i, keys->items[i].line).Sub("weight", keys->items[i].line),
+        absl::StrCat("has no effect under ", provider.strategy, ": write rotation_strategy: \"weighted\""));
+  }
+}
+
 void ReadModels(MapReader* fields, std::vector<std::string>* models) {
   std::vector<std::string> listed;
   const bool all_text = fields->TextList("models", &listed);
@@ -171,6 +212,8 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   out.format = ReadTransformers(&fields, &out).value_or(FormatOfUrl(out.base_url));
   ReadAuth(&fields, &out);
   ReadAuthorities(&fields, files, &out.ca_file, &out.authorities);
+  CheckEndpoint(&fields, out);
+  CheckWeights(&fields, out);
   fields.Done();
   return out;
 }
@@ -182,6 +225,49 @@ std::string NameOf(const Node& node) {
     if (entry.name == "name") name = entry.value.text;
   }
   return name;
+}
+
+const Node* FieldOf(const Node& map, std::string_view name) {
+  for (auto entry = map.entries.rbegin(); entry != map.entries.rend(); ++entry) {
+    if (entry->name == name) return &entry->value;
+  }
+  return nullptr;
+}
+
+// Whether no key of the provider has a value, all of them being empty or of a variable that is not set.
+bool HasNoKey(const Node& provider) {
+  const Node* many = FieldOf(provider, "api_keys");
+  const Node* one = FieldOf(provider, "api_key");
+  const auto lacks = [](const Node& node) {
+    const Node* key = node.kind == Node::Kind::kMap ? FieldOf(node, "key") : &node;
+    return key != nullptr && key->kind == Node::Kind::kString && (key->text.empty() || !key->unset_variable.empty());
+  };
+  if (many == nullptr) return one != nullptr && lacks(*one);
+  return many->kind == Node::Kind::kList && !many->items.empty() &&
+         std::all_of(many->items.begin(), many->items.end(), lacks);
+}
+
+// The providers, in lower case, that the Router and fallback name.
+std::unordered_set<std::string> Routed(MapReader* top) {
+  std::unordered_set<std::string> names;
+  const auto take = [&names](const Node& route) {
+    names.insert(absl::AsciiStrToLower(route.text.substr(0, route.text.find(','))));
+  };
+  for (const char* section : {"Router", "fallback"}) {
+    const Node* routes = top->Find(section);
+    if (routes == nullptr) continue;
+    for (const Node::Entry& entry : routes->entries) {
+      take(entry.value);
+      for (const Node& route : entry.value.items) take(route);
+    }
+  }
+  return names;
+}
+
+bool IsLeftOut(const Node& provider, const std::unordered_set<std::string>& routed, const Node& all) {
+  const auto has_key = [](const Node& other) { return !HasNoKey(other); };
+  return HasNoKey(provider) && !routed.contains(absl::AsciiStrToLower(NameOf(provider))) &&
+         std::any_of(all.items.begin(), all.items.end(), has_key);
 }
 
 }  // namespace
@@ -200,6 +286,7 @@ std::vector<ProviderConfig> ReadProviders(MapReader* top, const KeyFiles& files)
     problems->Error(place, absl::StrCat("holds more than ", kMaxProviders, " providers"));
     return providers;
   }
+  const std::unordered_set<std::string> routed = Routed(top);
   std::unordered_map<std::string, size_t> names;
   for (size_t i = 0; i < list->items.size(); ++i) {
     const Node& node = list->items[i];
@@ -209,6 +296,12 @@ std::vector<ProviderConfig> ReadProviders(MapReader* top, const KeyFiles& files)
       continue;
     }
     where.provider = NameOf(node);
+    if (IsLeftOut(node, routed, *list)) {
+      problems->Warn(where,
+                     "is left out: its key is empty or of a variable that is not set, and nothing in Router and "
+                     "fallback needs it; where the server asks for no key, write any text");
+      continue;
+    }
     providers.push_back(ReadProvider(node, where, files, problems));
     if (providers.back().name.empty()) continue;
     const auto [same, is_new] = names.try_emplace(absl::AsciiStrToLower(providers.back().name), i);

@@ -93,6 +93,19 @@ std::string_view UrlPath(std::string_view url) {
   return path;
 }
 
+bool IsReadableOnItsWay(std::string_view url) {
+  const UrlParts parts = Split(url);
+  if (!absl::EqualsIgnoreCase(ToAbsl(parts.scheme), "http")) return false;
+  std::string_view host = parts.host_port;
+  if (host.starts_with('[')) {
+    host = host.substr(1, host.find(']') - 1);
+  } else {
+    host = host.substr(0, host.find(':'));
+    if (host.find('.') == std::string_view::npos) return false;
+  }
+  return !IsLoopback(std::string(host));
+}
+
 bool IsSameOrigin(std::string_view a, std::string_view b) {
   const UrlParts first = Split(a), second = Split(b);
   return !first.scheme.empty() && absl::EqualsIgnoreCase(ToAbsl(first.scheme), ToAbsl(second.scheme)) &&

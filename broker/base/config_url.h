@@ -20,6 +20,10 @@ std::optional<HostPort> HostPortOf(std::string_view url);
 // "/v1/messages" of "https://host/v1/messages?beta=true", without a final slash.
 std::string_view UrlPath(std::string_view url);
 
+// Whether a key that is sent there can be read on its way: http, and not to this machine or a name without a dot, as
+// containers have.
+bool IsReadableOnItsWay(std::string_view url);
+
 // Whether both have one scheme, host and port as they are written, upper and lower case alike.
 bool IsSameOrigin(std::string_view a, std::string_view b);
 

@@ -9,6 +9,7 @@
 #include <cctype>
 #include <memory>
 
+#include "broker/base/config_reader.h"
 #include "broker/base/utf8.h"
 
 namespace ccr {
@@ -139,6 +140,22 @@ size_t BearerAt(std::string_view text, size_t at) {
 }
 
 }  // namespace
+
+std::optional<LogLevel> ParseLogLevel(std::string_view word) {
+  if (word == "trace") return LogLevel::kDebug;
+  if (word == "fatal") return LogLevel::kError;
+  if (word == "off" || word == "silent") return LogLevel::kOff;
+  const auto known = std::find(kLevelNames.begin(), kLevelNames.end(), word);
+  if (known == kLevelNames.end()) return std::nullopt;
+  return static_cast<LogLevel>(known - kLevelNames.begin());
+}
+
+std::string LogLevelProblem(std::string_view word) {
+  if (ParseLogLevel(word)) return "";
+  const std::string_view meant = ClosestName(word, {"debug", "info", "warn", "error", "off"});
+  return "must be debug, info, warn, error or off" +
+         (meant.empty() ? "" : ": did you mean " + std::string(meant) + "?");
+}
 
 void InitLog(LogFormat format, LogLevel level) {
   line_format = format;

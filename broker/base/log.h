@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -25,6 +26,12 @@ struct LogField {
   template <typename T, typename = std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>>>
   LogField(std::string_view n, T v) : name(n), value(static_cast<int64_t>(v)) {}
 };
+
+// The word of a level, in a configuration and in flags: debug, info, warn, error, off; and Claude Code Router's trace
+// (debug), fatal (error) and silent (off). Nothing for any other.
+std::optional<LogLevel> ParseLogLevel(std::string_view word);
+// What is wrong with the word, and which was meant; empty when it is one.
+std::string LogLevelProblem(std::string_view word);
 
 // Sets what the process logs, once, before other threads start. Default: text, info.
 void InitLog(LogFormat format, LogLevel level);

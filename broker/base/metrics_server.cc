@@ -7,6 +7,9 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
 namespace ccr {
 
 void MetricsServer::Add(std::shared_ptr<prometheus::Collectable> metrics) {
@@ -38,10 +41,9 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const HostPo
   options.content_type = "text/plain; version=0.0.4; charset=utf-8";
   auto server = PageServer::Start(std::move(options), [raw = metrics.get()] { return raw->Render(); });
   if (!server.ok()) {
-    return absl::UnavailableError("cannot listen for metrics on " + listen.ToString() + ": " +
-                                  std::string(server.status().message()) +
-                                  "; the port must be free and the address of this machine, or choose another with "
-                                  "--metrics-listen");
+    absl::string_view why = server.status().message();
+    absl::ConsumePrefix(&why, ": ");
+    return absl::UnavailableError(absl::StrCat("cannot listen for metrics on ", listen.ToString(), ": ", why));
   }
   metrics->server_ = *std::move(server);
   return metrics;

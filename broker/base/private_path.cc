@@ -30,7 +30,7 @@ absl::Status Denied(const std::string& path, std::string_view what) {
 std::string Absolute(const std::string& path) {
   std::error_code error;
   const fs::path canonical = fs::weakly_canonical(path, error);
-  return error ? fs::absolute(path).lexically_normal().string() : canonical.string();
+  return error ? AbsolutePath(path) : canonical.string();
 }
 
 // Nothing when it is missing.
@@ -71,6 +71,12 @@ absl::Status CheckSocket(const std::string& path, const struct stat& socket, con
 }
 
 }  // namespace
+
+std::string AbsolutePath(const std::string& path) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  return (error ? fs::path(path) : absolute).lexically_normal().string();
+}
 
 std::string UnixPath(std::string_view address) {
   constexpr std::string_view kPrefix = "unix:";

@@ -8,6 +8,9 @@
 
 namespace ccr {
 
+// From the root, "." and ".." taken out; `path` as it is when there is no current folder to begin from.
+std::string AbsolutePath(const std::string& path);
+
 // PATH of "unix:PATH"; empty when `address` is another kind of address.
 std::string UnixPath(std::string_view address);
 

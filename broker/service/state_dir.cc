@@ -36,7 +36,7 @@ absl::Status Lock(int fd, const std::string& path, absl::Duration patience) {
     }
     if (absl::Now() >= deadline) {
       return absl::FailedPreconditionError(
-          absl::StrCat("another ccr-broker uses the state folder ", fs::absolute(path).string(),
+          absl::StrCat("another ccr-broker uses the state folder ", AbsolutePath(path),
                        "; stop that one, or give this one a folder of its own with --state-dir"));
     }
     absl::SleepFor(kBetweenTries);

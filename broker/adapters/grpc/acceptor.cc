@@ -103,7 +103,7 @@ absl::StatusOr<ListeningSocket> ListeningSocket::Unix(const std::string& path, m
                                                    sizeof(address.sun_path) - 1, " bytes; set Broker.listen"));
   }
   path.copy(address.sun_path, path.size());
-  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  const std::filesystem::path folder = std::filesystem::path(AbsolutePath(path)).parent_path();
   if (const absl::Status safe = CheckPrivateFolder(folder.string(), true); !safe.ok()) return safe;
   if (!RemoveStaleSocket(path, address)) return CannotListen(name, EADDRINUSE);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

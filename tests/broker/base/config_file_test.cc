@@ -89,7 +89,7 @@ TEST(LoadConfig, ReadsKeyFilesBesideTheConfiguration) {
   dir.Write("a.key", "canary-key-a1\r\n\n");
   dir.Write("b.key", "canary-key-b1", 0640);
   const std::string path = dir.Write(
-      "config.json", OneProvider(std::string(kUrl) + "api_keys: [{file: 'a.key', weight: 2}, {key: {file: '~/b.key'}}]",
+      "config.json", OneProvider(std::string(kUrl) + "api_keys: [{file: 'a.key', rpm: 2}, {key: {file: '~/b.key'}}]",
                                  "APIKEY: {file: '$HOME/a.key'}"));
   const ConfigResult result = LoadConfig(path, Env({{"HOME", dir.path()}}));
   ASSERT_TRUE(result.config) << Show(result.problems);
@@ -97,7 +97,7 @@ TEST(LoadConfig, ReadsKeyFilesBesideTheConfiguration) {
   const std::vector<KeyConfig>& keys = result.config->providers[0].keys;
   ASSERT_EQ(keys.size(), 2u);
   EXPECT_EQ(keys[0].secret.Reveal(), "canary-key-a1");
-  EXPECT_EQ(keys[0].weight, 2);
+  EXPECT_EQ(keys[0].rpm, 2u);
   EXPECT_EQ(keys[1].secret.Reveal(), "canary-key-b1");
   EXPECT_EQ(result.config->client_token.Reveal(), "canary-key-a1");
   EXPECT_EQ(result.config->broker.state_dir, dir.path() + "/state");

@@ -267,8 +267,7 @@ INSTANTIATE_TEST_SUITE_P(
         MistakeRow{Top("APIKEY: true"), kError, 2, "", "APIKEY", "must be text"},
         MistakeRow{Top("APIKEY: {file: '/nowhere'}"), kError, 2, "", "APIKEY", "key file /nowhere does not exist"},
         MistakeRow{Top("LOG: 'maybe'"), kError, 2, "", "LOG", "must be true or false"},
-        MistakeRow{Top("LOG_LEVEL: 'verbose'"), kError, 2, "", "LOG_LEVEL",
-                   "use one of fatal, error, warn, info, debug, trace"},
+        MistakeRow{Top("LOG_LEVEL: 'verbose'"), kError, 2, "", "LOG_LEVEL", "use one of debug, info, warn, error, off"},
         MistakeRow{Top("LOG_FORMAT: 'jsn'"), kError, 2, "", "LOG_FORMAT", "did you mean json?"},
         MistakeRow{Top("API_TIMEOUT_MS: 0"), kError, 2, "", "API_TIMEOUT_MS", "from 1 to 604800000"},
         MistakeRow{Top("PROXY_URL: 'proxy:8080'"), kError, 2, "", "PROXY_URL", "begins with http://"},
@@ -325,17 +324,73 @@ INSTANTIATE_TEST_SUITE_P(
         MistakeRow{Top("Broker: {identities: ['x']}"), kError, 2, "", "Broker.identities[0]", "must be a map"},
         MistakeRow{Top("Broker: {identities: [{role: 'lease', uid: 7, tokn: 'x'}]}"), kWarning, 2, "",
                    "Broker.identities[0].tokn", "did you mean token?"},
+        MistakeRow{Top("Broker: {tls: {cert: '/nowhere/c', key: '/dev/null'}}"), kWarning, 2, "", "Broker.tls.cert",
+                   "/nowhere/c cannot be read"},
+        MistakeRow{Top("Proxy: {broker_tls: {ca: '/nowhere/ca'}}"), kWarning, 2, "", "Proxy.broker_tls.ca",
+                   "/nowhere/ca cannot be read"},
+        MistakeRow{Top("Proxy: {broker: '127.0.0.1:1'}"), kWarning, 2, "", "Proxy.broker", "has no effect"},
+        MistakeRow{Top("LOG_LEVEL: 'debgu'"), kError, 2, "", "LOG_LEVEL", "did you mean debug?"},
         MistakeRow{Top("Proxy: {broker_token: 'x'}"), kError, 2, "", "Proxy.broker_token", "must be {file: PATH}"},
         MistakeRow{Top("Broker: {metrics_listen: 'unix:/x'}"), kError, 2, "", "Broker.metrics_listen", "port"},
-        MistakeRow{Top("Broker: {tls: {cert: 'x'}}"), kError, 2, "", "Broker.tls", "cert and key come together"},
-        MistakeRow{Top("Broker: {tls: {client_ca: 'x'}}"), kError, 2, "", "Broker.tls",
+        MistakeRow{Top("Broker: {tls: {cert: '/dev/null'}}"), kError, 2, "", "Broker.tls",
+                   "cert and key come together"},
+        MistakeRow{Top("Broker: {tls: {client_ca: '/dev/null'}}"), kError, 2, "", "Broker.tls",
                    "a server needs its certificate"},
         MistakeRow{Top("Broker: {lease_ttl: 0}"), kError, 2, "", "Broker.lease_ttl", "from 1"},
         MistakeRow{Top("Proxy: {listen: '0.0.0.0:3456'}"), kError, 2, "", "Proxy.listen", "set APIKEY"},
         MistakeRow{Top("Proxy: {max_buffered_bytes: 1000}"), kError, 2, "", "Proxy.max_buffered_bytes", "from 65536"},
         MistakeRow{Top("Proxy: {max_head_bytes: 1023}"), kError, 2, "", "Proxy.max_head_bytes", "from 1024"},
-        MistakeRow{Top("Proxy: {workers: 1025}"), kError, 2, "", "Proxy.workers", "to 1024"},
+        MistakeRow{Top("Proxy: {workers: 257}"), kError, 2, "", "Proxy.workers", "to 256"},
         MistakeRow{Top("Proxy: {allowed_hosts: [1]}"), kError, 2, "", "Proxy.allowed_hosts[0]", "must be text"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    LooksRight, Mistake,
+    ::testing::Values(
+        MistakeRow{Replaced(2, "api_base_url: 'https://p.test/api/v1',"), kWarning, 2, "p", "Providers[0].api_base_url",
+                   "write the endpoint, for example https://HOST/v1/chat/completions"},
+        MistakeRow{Replaced(2, "api_base_url: 'https://p.test',"), kWarning, 2, "p", "Providers[0].api_base_url",
+                   "base of an API"},
+        MistakeRow{Replaced(2, "api_base_url: 'http://p.test/v1/chat/completions',"), kWarning, 2, "p",
+                   "Providers[0].api_base_url", "write https"},
+        MistakeRow{Replaced(2, "api_base_url: 'http://10.0.0.7:80/v1/messages',"), kWarning, 2, "p",
+                   "Providers[0].api_base_url", "write https"},
+        MistakeRow{Provider("api_keys: ['canary-key-b2']"), kWarning, 1, "p", "Providers[0].api_key",
+                   "is ignored beside api_keys"},
+        MistakeRow{Keys("api_keys: ['canary-key-a1',\n{key: 'canary-key-b2', weight: 3}]"), kWarning, 3, "p",
+                   "Providers[0].api_keys[1].weight", "has no effect under round_robin"},
+        MistakeRow{Keys("api_keys: [{key: 'canary-key-a1', weight: 0}, {key: 'canary-key-b2', weight: 0}]"), kWarning,
+                   2, "p", "Providers[0].api_keys", "every weight is 0"},
+        MistakeRow{Replaced(4, "api_key: 'canary-key-a1,canary-key-b2'"), kWarning, 4, "p", "Providers[0].api_key",
+                   "holds a comma"},
+        MistakeRow{Replaced(4, "api_key: '$my_key'"), kWarning, 4, "p", "Providers[0].api_key", "write ${NAME}"},
+        MistakeRow{Replaced(4, "api_key: '${my-key}'"), kWarning, 4, "p", "Providers[0].api_key", "write ${NAME}"},
+        MistakeRow{Replaced(4, "api_key: '${my_key}'"), kError, 4, "p", "Providers[0].api_key",
+                   "variable my_key is not set"}));
+
+TEST(ConfigMistakes, HttpToThisMachineAndItsContainersIsFine) {
+  for (const char* host : {"127.0.0.1:1", "localhost:1", "[::1]:1", "ollama:11434"}) {
+    const std::string url = std::string("api_base_url: 'http://") + host + "/v1/chat/completions',";
+    EXPECT_THAT(Parse(Replaced(2, url)).problems, IsEmpty()) << host;
+  }
+}
+
+// What nothing needs does not keep the rest from working.
+TEST(ConfigMistakes, AProviderWithoutAKeyIsLeftOutWhenNothingRoutesToIt) {
+  const std::string good =
+      "{name: 'p', api_base_url: 'https://p.test/v1/chat/completions', models: ['m'], api_key: 'canary-key-a1'},\n";
+  for (const std::string keys : {"api_key: '$UNSET'", "api_key: ''", "api_keys: ['$UNSET', {key: ''}]"}) {
+    const std::string lacking =
+        "{name: 'Q', api_base_url: 'https://q.test/v1/chat/completions', models: ['m'], " + keys + "}";
+    const std::string both = "{Providers: [" + good + lacking + "],\n";
+    const ConfigResult unused = Parse(both + "Router: {default: 'p,m'}}");
+    ASSERT_TRUE(unused.config) << Show(unused.problems);
+    EXPECT_EQ(unused.config->providers.size(), 1U);
+    EXPECT_THAT(Show(unused.problems), HasSubstr("config.json:2: warning: provider 'Q': Providers[1]: is left out"));
+    EXPECT_FALSE(Parse(both + "Router: {default: 'p,m', think: 'q,m'}}").config);
+    EXPECT_FALSE(Parse(both + "fallback: {default: ['q,m']}}").config);
+    EXPECT_FALSE(Parse("{Providers: [" + lacking + "]}").config);
+  }
+}
 
 TEST(ConfigMistakes, AllAreReportedInOneGoInTheOrderOfTheFile) {
   const ConfigResult result = Parse(R"({
@@ -345,7 +400,7 @@ TEST(ConfigMistakes, AllAreReportedInOneGoInTheOrderOfTheFile) {
         'canary-key-a1',
         'canary-key-a1',
         {key: 'canary-key-a2', weight: -1}]},
-      {name: 'A', api_base_url: 'http://a.test', models: ['m'], max_retries: 0}],
+      {name: 'A', api_base_url: 'https://a.test/chat', models: ['m'], max_retries: 0}],
     Router: {default: 'a,m', think: 'b,m'}})");
   EXPECT_FALSE(result.config);
   std::vector<std::string> places;
@@ -363,7 +418,7 @@ TEST(ConfigMistakes, AllAreReportedInOneGoInTheOrderOfTheFile) {
 
 TEST(ConfigMistakes, YamlHasTheSamePlaces) {
   const ConfigResult result = Parse(
-      "PORT: 70000\nProviders:\n- name: a\n  api_base_url: http://a.test/v1\n  models: [m]\n"
+      "PORT: 70000\nProviders:\n- name: a\n  api_base_url: https://a.test/chat\n  models: [m]\n"
       "  api_keys:\n  - canary-key-a1\n  - key: canary-key-a2\n    weight: -1\n  - 17\n",
       "/cfg/config.yaml");
   std::vector<std::string> places;
@@ -384,7 +439,8 @@ TEST(ConfigMistakes, LimitsAreExact) {
   const auto providers = [](int n) {
     std::string list;
     for (int i = 0; i < n; ++i) {
-      list += "{name: 'p" + std::to_string(i) + "', api_base_url: 'http://p.test', models: ['m'], api_key: 'k'},";
+      list += "{name: 'p" + std::to_string(i) +
+              "', api_base_url: 'https://p.test/v1/chat/completions', models: ['m'], api_key: 'k'},";
     }
     return Parse("{Providers: [" + list + "]}");
   };
