@@ -57,7 +57,7 @@ struct Flags {
 };
 
 void Declare(CLI::App* app, Flags* flags) {
-  app->set_version_flag("--version", std::string("ccr-broker " CCR_VERSION));
+  app->set_version_flag("-v,--version", std::string("ccr-broker " CCR_VERSION));
   app->add_option("--config", flags->config, "config.json (JSON5) or .yaml")->capture_default_str();
   app->add_option("--listen", flags->listen, "gRPC: HOST:PORT or unix:PATH; may be repeated (default 127.0.0.1:50061)")
       ->allow_extra_args(false);
@@ -67,17 +67,13 @@ void Declare(CLI::App* app, Flags* flags) {
   app->add_option("--tls-key", flags->tls.key, "gRPC over TLS: the key of that certificate (PEM)");
   app->add_option("--tls-client-ca", flags->tls.ca, "gRPC over TLS: clients must show a certificate of this CA (PEM)");
   app->add_option("--log-format", flags->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app->add_option("--log-level", flags->log_level, "debug, info, warn or error")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "fatal", "off"}));
+  app->add_option("--log-level", flags->log_level, "debug, info, warn, error or off")
+      ->check([](const std::string& word) { return ccr::LogLevelProblem(word); });
   app->add_flag("--check", flags->check, "validate, print the effective configuration without keys, and exit");
 }
 
 ccr::LogLevel LevelOf(const ccr::Config& config) {
-  const std::string& level = config.log_level;
-  if (!config.log || level == "off") return ccr::LogLevel::kOff;
-  if (level == "debug" || level == "trace") return ccr::LogLevel::kDebug;
-  if (level == "warn") return ccr::LogLevel::kWarn;
-  return level == "error" || level == "fatal" ? ccr::LogLevel::kError : ccr::LogLevel::kInfo;
+  return config.log ? ccr::ParseLogLevel(config.log_level).value_or(ccr::LogLevel::kInfo) : ccr::LogLevel::kOff;
 }
 
 absl::Status CheckTls(const ccr::TlsFiles& files) {
@@ -106,13 +102,20 @@ absl::Status CannotServe(const std::string& address, const absl::Status& status)
   return {status.code(), absl::StrCat("cannot serve at ", address, ": ", status.message())};
 }
 
+// With the settings that choose the address.
+absl::Status CannotListen(const absl::Status& status, const char* field, const char* flag) {
+  if (!absl::IsUnavailable(status)) return status;
+  return {status.code(), absl::StrCat(status.message(), ": end what listens there, or choose another address with ",
+                                      field, " in the configuration or ", flag)};
+}
+
 int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
   if (!ccr::SecretsAreLocked()) {
     ccr::Log(ccr::LogLevel::kInfo, "keys_not_locked",
              {{"why", "the limit of locked memory (ulimit -l) is too low for all keys: they may be swapped out"}});
   }
-  const ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls, config.broker.identities};
+  ccr::GrpcServer::Options listen{config.broker.listen, config.path, config.broker.tls, config.broker.identities};
   const std::string addresses = absl::StrJoin(listen.listen, ", ");
   const auto metrics_listen = ccr::ParseHostPort(config.broker.metrics_listen);
   if (!metrics_listen.ok()) return Fail(metrics_listen.status());
@@ -139,6 +142,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
                               state->salt().Clone(),
                               [&sweeper](absl::Time when) { sweeper.WakeBy(when); },
                               &prober});
+  ccr::ConfigOutline started(config);
   if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);
   ccr::Sweeper checkpoints(&clock);
   sweeper.Start([&service] { return service.Sweep(); });
@@ -150,12 +154,16 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   };
   registry->Watch(&service);
   auto metrics_server = ccr::MetricsServer::Start(*metrics_listen, registry);
-  if (!metrics_server.ok()) return Fail(metrics_server.status());
+  if (!metrics_server.ok()) {
+    return Fail(CannotListen(metrics_server.status(), "Broker.metrics_listen", "--metrics-listen"));
+  }
   if (listen.tls.used()) (*metrics_server)->Add(std::make_shared<ccr::CertificateMetrics>(listen.tls));
-  auto server = ccr::GrpcServer::Start(listen, &service, &events);
-  if (!server.ok()) return Fail(server.status());
   ccr::ConfigWatcher watcher(
-      flags.config, ccr::ProcessEnv(), [&flags](ccr::Config* file) { flags.Override(file); }, &service);
+      flags.config, ccr::ProcessEnv(), [&flags](ccr::Config* file) { flags.Override(file); }, &service,
+      std::move(started));
+  listen.reload = [&watcher](ccr::ReloadDone done) { watcher.ReloadSoon(std::move(done)); };
+  auto server = ccr::GrpcServer::Start(listen, &service, &events);
+  if (!server.ok()) return Fail(CannotListen(server.status(), "Broker.listen", "--listen"));
 
   std::promise<void> drain;
   signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });

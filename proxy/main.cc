@@ -29,7 +29,7 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr int kExitUndrained = 1;
+constexpr int kExitFailed = 1;  // also when requests were cut off at the end
 constexpr int kExitUsage = 2;
 
 struct Flags {
@@ -45,11 +45,6 @@ struct Flags {
 
 void Declare(CLI::App& app, Flags& flags) {
   const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
-  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
-                                                  {"info", LogLevel::kInfo},
-                                                  {"warn", LogLevel::kWarn},
-                                                  {"error", LogLevel::kError},
-                                                  {"off", LogLevel::kOff}};
   app.add_option("--broker", flags.broker.address, "The broker: HOST:PORT or unix:PATH")->capture_default_str();
   app.add_option("--broker-tls-ca", flags.broker.tls.ca, "TLS to the broker: who signed its certificate (PEM)");
   app.add_option("--broker-tls-cert", flags.broker.tls.cert, "TLS to the broker: the proxy's certificate (PEM)");
@@ -65,14 +60,24 @@ void Declare(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   app.add_option("--log-format", flags.log_format, "text or json")->transform(CLI::CheckedTransformer(formats));
-  app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
-      ->transform(CLI::CheckedTransformer(levels));
-  app.set_version_flag("--version", "ccr-proxy " CCR_VERSION);
+  app.add_option_function<std::string>(
+         "--log-level",
+         [&flags](const std::string& word) { flags.log_level = ParseLogLevel(word).value_or(LogLevel::kInfo); },
+         "debug, info, warn, error or off")
+      ->check([](const std::string& word) { return LogLevelProblem(word); });
+  app.set_version_flag("-v,--version", "ccr-proxy " CCR_VERSION);
 }
 
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "ccr-proxy: %s\n", std::string(status.message()).c_str());
-  return kExitUsage;
+  return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailed;
+}
+
+// With the settings that choose the address.
+int CannotListen(const absl::Status& status, const char* settings) {
+  if (!absl::IsUnavailable(status)) return Fail(status);
+  return Fail(absl::UnavailableError(std::string(status.message()) +
+                                     ": end what listens there, or choose another address with " + settings));
 }
 
 std::string WhoAmI() {
@@ -113,11 +118,11 @@ int Run(const Flags& flags, SignalWatcher& signals) {
     return std::make_unique<BrokerBridge>(loop, options, feed->Subscribe(loop));
   };
   auto pool = WorkerPool::Start(*listen, workers, shared, make_leases);
-  if (!pool.ok()) return Fail(pool.status());
+  if (!pool.ok()) return CannotListen(pool.status(), "PORT or Proxy.listen in the configuration or --listen");
   auto metrics_server = MetricsServer::Start(*metrics_listen, registry);
   if (!metrics_server.ok()) {
     feed.reset();
-    return Fail(metrics_server.status());
+    return CannotListen(metrics_server.status(), "Proxy.metrics_listen in the configuration or --metrics-listen");
   }
 
   if (flags.broker.tls.used()) (*metrics_server)->Add(std::make_shared<CertificateMetrics>(flags.broker.tls));
@@ -132,7 +137,7 @@ int Run(const Flags& flags, SignalWatcher& signals) {
   const bool drained = (*pool)->Drain(absl::Seconds(flags.drain_timeout));
   feed.reset();
   if (!drained) Log(LogLevel::kWarn, "drain_timeout", {{"action", "requests in flight are cut off"}});
-  return drained ? 0 : kExitUndrained;
+  return drained ? 0 : kExitFailed;
 }
 
 }  // namespace

@@ -255,10 +255,16 @@ void BrokerService::Save(absl::Time since) {
   for (const auto& pool : pools->pools()) pool->Save(since);
 }
 
-void BrokerService::RecordReload(bool ok) {
+void BrokerService::RecordReload(ReloadReport report) {
   MutexLock lock(mutex_);
-  ++(ok ? reloads_.succeeded : reloads_.failed);
-  reloads_.last_succeeded = ok;
+  ++(report.accepted ? reloads_.succeeded : reloads_.failed);
+  reloads_.last_succeeded = report.accepted;
+  last_reload_ = std::move(report);
+}
+
+std::optional<ReloadReport> BrokerService::last_reload() const {
+  MutexLock lock(mutex_);
+  return last_reload_;
 }
 
 BrokerService::ReloadCounts BrokerService::reloads() const {

@@ -24,6 +24,7 @@
 #include "broker/service/lease.h"
 #include "broker/service/managed_pool.h"
 #include "broker/service/pool_directory.h"
+#include "broker/service/reload.h"
 #include "broker/service/routing.h"
 #include "broker/service/stream_registry.h"
 
@@ -119,13 +120,14 @@ class BrokerService {
   absl::Status Settle(absl::Duration at_most = absl::InfiniteDuration()) { return journal_.Settle(at_most); }
   Journal::Stats journal_stats() const { return journal_.stats(); }
 
-  // Counts reloads, for those who watch. Thread-safe.
-  void RecordReload(bool ok);
+  // Counts reloads and keeps the latest, for those who watch. Thread-safe.
+  void RecordReload(ReloadReport report);
   struct ReloadCounts {
     uint64_t succeeded = 0, failed = 0;
     bool last_succeeded = true;
   };
   ReloadCounts reloads() const;
+  std::optional<ReloadReport> last_reload() const;  // nothing before the first
 
   uint32_t epoch() const { return env_.epoch; }
   absl::Time started_at() const { return started_at_; }
@@ -153,6 +155,7 @@ class BrokerService {
   mutable Mutex mutex_;
   std::shared_ptr<const PoolDirectory> directory_ CCR_GUARDED_BY(mutex_);
   ReloadCounts reloads_ CCR_GUARDED_BY(mutex_);
+  std::optional<ReloadReport> last_reload_ CCR_GUARDED_BY(mutex_);
   absl::Time last_checkpoint_ CCR_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 

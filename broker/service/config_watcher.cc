@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "broker/base/log.h"
 
 namespace ccr {
@@ -23,11 +24,13 @@ void LogProblems(const std::vector<ConfigProblem>& problems) {
 }
 
 ConfigWatcher::ConfigWatcher(std::string path, EnvLookup env, std::function<void(Config*)> prepare,
-                             BrokerService* service)
+                             BrokerService* service, ConfigOutline started)
     : path_(std::move(path)),
       env_(std::move(env)),
       prepare_(std::move(prepare)),
       service_(service),
+      started_(std::move(started)),
+      current_(started_),
       loaded_stamp_(Stamp()),
       thread_([this] { Run(); }) {}
 
@@ -36,32 +39,56 @@ ConfigWatcher::~ConfigWatcher() {
     MutexLock lock(mutex_);
     stopping_ = true;
   }
-  stop_.notify_all();
+  wake_.notify_all();
   thread_.join();
 }
 
-bool ConfigWatcher::Reload() {
+ReloadReport ConfigWatcher::Reload() {
   MutexLock reload_lock(reload_mutex_);
   {
     MutexLock lock(mutex_);
     loaded_stamp_ = Stamp();
   }
+  ReloadReport report = Read();
+  service_->RecordReload(report);
+  if (!report.accepted) {
+    Log(LogLevel::kError, "config_reload_failed", {{"file", path_}, {"effect", "the old configuration stays"}});
+    return report;
+  }
+  const std::string changes = report.changes.empty() ? "none" : absl::StrJoin(report.changes, "; ");
+  Log(LogLevel::kInfo, "config_reloaded", {{"file", path_}, {"changes", changes}});
+  if (!report.needs_restart.empty()) {
+    Log(LogLevel::kWarn, "config_needs_restart", {{"fields", absl::StrJoin(report.needs_restart, ", ")}});
+  }
+  return report;
+}
+
+ReloadReport ConfigWatcher::Read() {
   ConfigResult loaded = LoadConfig(path_, env_);
   LogProblems(loaded.problems);
-  bool ok = loaded.config.has_value();
-  if (ok) {
-    if (prepare_ != nullptr) prepare_(&*loaded.config);
-    const absl::Status applied = service_->Apply(*std::move(loaded.config));
-    if (!applied.ok()) Log(LogLevel::kError, "config_not_applied", {{"error", applied.ToString()}});
-    ok = applied.ok();
+  ReloadReport report{false, service_->Now(), std::move(loaded.problems), {}, {}};
+  if (!loaded.config) return report;
+  if (prepare_ != nullptr) prepare_(&*loaded.config);
+  ConfigOutline after(*loaded.config);
+  const absl::Status applied = service_->Apply(*std::move(loaded.config));
+  if (!applied.ok()) {
+    Log(LogLevel::kError, "config_not_applied", {{"error", applied.ToString()}});
+    report.problems.push_back({ConfigProblem::Severity::kError, path_, 0, "", "", applied.ToString()});
+    return report;
   }
-  service_->RecordReload(ok);
-  if (ok) {
-    Log(LogLevel::kInfo, "config_reloaded", {{"file", path_}});
-  } else {
-    Log(LogLevel::kError, "config_reload_failed", {{"file", path_}, {"effect", "the old configuration stays"}});
+  report.accepted = true;
+  report.changes = current_.ChangesTo(after);
+  report.needs_restart = started_.NeedRestart(after);
+  current_ = std::move(after);
+  return report;
+}
+
+void ConfigWatcher::ReloadSoon(ReloadDone done) {
+  {
+    MutexLock lock(mutex_);
+    asked_.push_back(std::move(done));
   }
-  return ok;
+  wake_.notify_all();
 }
 
 void ConfigWatcher::Run() {
@@ -69,13 +96,18 @@ void ConfigWatcher::Run() {
   bool stopping = false;
   while (!stopping) {
     bool changed = false;
+    std::vector<ReloadDone> asked;
     {
       MutexLock lock(mutex_);
-      if (!stopping_) stop_.wait_for(mutex_, kInterval);
+      if (!stopping_ && asked_.empty()) wake_.wait_for(mutex_, kInterval);
       stopping = stopping_;
-      changed = !stopping && Changed(&seen);
+      asked.swap(asked_);
+      changed = !stopping && asked.empty() && Changed(&seen);
     }
-    if (changed) Reload();
+    if (!changed && asked.empty()) continue;
+    ReloadReport report;
+    if (!stopping) report = Reload();
+    for (const ReloadDone& done : asked) done(report);
   }
 }
 

@@ -4,8 +4,10 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "broker/base/config.h"
+#include "broker/base/config_changes.h"
 #include "broker/base/mutex.h"
 #include "broker/service/broker_service.h"
 
@@ -13,21 +15,27 @@ namespace ccr {
 
 // Looks at the file once a second and reloads it when it changed and then held still; Reload() does it at once
 // (SIGHUP), which is also the way to have changed key files read. A bad file is reported in full, and the old
-// configuration stays. Thread-safe.
+// configuration stays. What a good one changed is logged. Thread-safe.
 class ConfigWatcher {
  public:
   // The file as it is now is taken for loaded. `prepare` sees every good configuration before it takes effect (flags
-  // win over the file).
-  ConfigWatcher(std::string path, EnvLookup env, std::function<void(Config*)> prepare, BrokerService* service);
+  // win over the file). `started` is the configuration in effect.
+  ConfigWatcher(std::string path, EnvLookup env, std::function<void(Config*)> prepare, BrokerService* service,
+                ConfigOutline started = {});
   ~ConfigWatcher();
   ConfigWatcher(const ConfigWatcher&) = delete;
   ConfigWatcher& operator=(const ConfigWatcher&) = delete;
 
-  // True when the file was good and is in effect now.
-  bool Reload();
+  // Waits until the file is in effect or refused.
+  ReloadReport Reload();
+
+  // The same on the watcher's thread: `done` is called there, once, at the latest by the destructor. One reading
+  // answers all who asked before it began.
+  void ReloadSoon(ReloadDone done);
 
  private:
   void Run();
+  ReloadReport Read() CCR_REQUIRES(reload_mutex_);
   bool Changed(std::string* seen) CCR_REQUIRES(mutex_);
   std::string Stamp() const;  // changes when the file does
 
@@ -35,10 +43,13 @@ class ConfigWatcher {
   const EnvLookup env_;
   const std::function<void(Config*)> prepare_;
   BrokerService* const service_;
+  const ConfigOutline started_;
   Mutex reload_mutex_;  // taken before mutex_
+  ConfigOutline current_ CCR_GUARDED_BY(reload_mutex_);
   Mutex mutex_;
   std::string loaded_stamp_ CCR_GUARDED_BY(mutex_);  // of the file that was read last
-  CondVar stop_;
+  std::vector<ReloadDone> asked_ CCR_GUARDED_BY(mutex_);
+  CondVar wake_;
   bool stopping_ CCR_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -1,10 +1,15 @@
 #include "client/cli/app.h"
 
 #include <algorithm>
+#include <boost/json.hpp>
+#include <functional>
+#include <sstream>
+#include <streambuf>
 #include <string_view>
 #include <vector>
 
 #include "broker/base/config.h"
+#include "broker/base/private_path.h"
 #include "client/cli/commands.h"
 #include "client/cli/text.h"
 
@@ -50,26 +55,112 @@ std::string Complaint(const CLI::App& app, const CLI::ParseError& error) {
   return nearest.empty() ? unknown : unknown + "; did you mean '" + path + nearest + "'?";
 }
 
-}  // namespace
+// Passes everything on, and knows whether there was anything.
+class NotingBuffer final : public std::streambuf {
+ public:
+  explicit NotingBuffer(std::streambuf* target) : target_(target) {}
+  bool wrote() const { return wrote_; }
 
-int RunApp(int argc, const char* const* argv, const std::string& bin_folder, const Terminal& terminal) {
+ protected:
+  int_type overflow(int_type byte) override {
+    if (traits_type::eq_int_type(byte, traits_type::eof())) return traits_type::not_eof(byte);
+    wrote_ = true;
+    return target_->sputc(traits_type::to_char_type(byte));
+  }
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    wrote_ |= size > 0;
+    return target_->sputn(text, size);
+  }
+  int sync() override { return target_->pubsync(); }
+
+ private:
+  std::streambuf* const target_;
+  bool wrote_ = false;
+};
+
+// A failure as all commands tell it with --json.
+std::string FailureJson(int exit_status, std::string_view message) {
+  while (message.ends_with('\n')) message.remove_suffix(1);
+  if (message.starts_with("ccr: ")) message.remove_prefix(5);
+  const char* kind = exit_status == 2 ? "bad_input" : exit_status == 3 ? "not_running" : "failed";
+  boost::json::object json;
+  if (exit_status == 3) json["running"] = false;
+  json["error"] = {{"kind", kind}, {"message", boost::json::string_view(message.data(), message.size())}};
+  return boost::json::serialize(json);
+}
+
+// Runs `command` with a terminal on which it may say what it wants: only JSON leaves on `terminal.out`.
+int InJson(const Terminal& terminal, const std::function<int(const Terminal&)>& command) {
+  NotingBuffer buffer(terminal.out.rdbuf());
+  std::ostream out(&buffer);
+  std::ostringstream said;
+  const int exit_status = command({out, said, terminal.width, terminal.height, terminal.color});
+  out.flush();
+  if (exit_status != 0 && !buffer.wrote()) {
+    terminal.out << FailureJson(exit_status, said.str()) << "\n" << std::flush;
+  } else {
+    terminal.err << said.str();
+  }
+  return exit_status;
+}
+
+// `ccr help COMMAND` is `ccr -h COMMAND`.
+std::vector<const char*> WithoutHelpCommand(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<const char*> words(argv, argv + argc);
+  const int command = CommandIndex(app, argc, argv);
+  if (command < argc && std::string_view(argv[command]) == "help") words[static_cast<size_t>(command)] = "-h";
+  return words;
+}
+
+// Makes the path of the configuration absolute; what is wrong with it, else empty.
+std::string SettlePath(std::string* path) {
+  if (path->empty()) return "no configuration is named: HOME is not set, or --config is empty; write --config FILE";
+  *path = AbsolutePath(*path);
+  if (path->front() == '/') return "";
+  return "the configuration " + *path +
+         " cannot be found: the current folder does not exist any more; cd to one that " +
+         "does, or give --config an absolute path";
+}
+
+int RunIn(int argc, const char* const* argv, const std::string& bin_folder, const Terminal& terminal) {
   CLI::App app{"One endpoint for Claude Code and SDKs over all your API keys.", "ccr"};
   Arguments arguments;
   arguments.service.bin_folder = bin_folder;
   arguments.service.config_path = DefaultConfigPath();
   Command chosen;
   AddCommands(app, arguments, terminal, chosen);
+  const std::vector<const char*> words = WithoutHelpCommand(app, argc, argv);
   try {
-    app.parse(SplitOffCode(app, argc, argv, &arguments.code), argv);
+    app.parse(SplitOffCode(app, argc, words.data(), &arguments.code), words.data());
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done, terminal.out, terminal.err);
   } catch (const CLI::ParseError& error) {
     terminal.err << "ccr: " << Complaint(app, error) << "\nccr --help lists the commands.\n";
     return 2;
   }
-  if (chosen) return chosen();
-  terminal.err << app.help();
+  if (!chosen) {
+    terminal.err << app.help();
+    return 2;
+  }
+  const std::string problem = SettlePath(&arguments.service.config_path);
+  if (problem.empty() || app.got_subcommand("completion") || app.got_subcommand("__complete")) return chosen();
+  terminal.err << "ccr: " << problem << "\n";
   return 2;
+}
+
+// --json before the words that are Claude Code's.
+bool WantsJson(int argc, const char* const* argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "code"; ++i) {
+    if (std::string_view(argv[i]) == "--json") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int RunApp(int argc, const char* const* argv, const std::string& bin_folder, const Terminal& terminal) {
+  const auto run = [&](const Terminal& on) { return RunIn(argc, argv, bin_folder, on); };
+  return WantsJson(argc, argv) ? InJson(terminal, run) : run(terminal);
 }
 
 }  // namespace ccr::cli

@@ -1,5 +1,9 @@
 #include "client/cli/broker_call.h"
 
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/lib/broker_channel.h"
@@ -8,11 +12,29 @@ namespace ccr::cli {
 namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(5);
+constexpr absl::Duration kReloadDeadline = absl::Seconds(60);
+
+// gRPC's account of a connection that could not be made, without its words for it.
+std::string Cause(absl::string_view message) {
+  for (const absl::string_view before : {"last error: ", "UNKNOWN: ", "UNAVAILABLE: "}) {
+    const size_t at = message.find(before);
+    if (at != absl::string_view::npos) message.remove_prefix(at + before.size());
+  }
+  return std::string(message);
+}
+
+// Whether the system says that nobody listens.
+bool IsNobody(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return false;
+  const absl::string_view message = status.message();
+  return absl::StrContains(message, "Connection refused") || absl::StrContains(message, "No such file");
+}
 
 }  // namespace
 
 BrokerCall::BrokerCall(const BrokerTarget& broker)
     : address_(broker.address),
+      tls_(broker.tls.used()),
       target_(client::CheckBrokerTarget(broker)),
       client_(client::MakeBrokerChannel(broker)) {}
 
@@ -21,16 +43,45 @@ absl::StatusOr<broker::v1::ListPoolsResponse> BrokerCall::ListPools(const std::s
   return client_.ListPools(provider, absl::Now() + kDeadline);
 }
 
+absl::StatusOr<broker::v1::BrokerStatus> BrokerCall::GetStatus() {
+  if (!target_.ok()) return target_;
+  absl::StatusOr<broker::v1::BrokerStatus> status = client_.GetStatus(absl::Now() + kDeadline);
+  if (!absl::IsUnimplemented(status.status())) return status;
+  const absl::StatusOr<broker::v1::ListPoolsResponse> pools = ListPools("");
+  if (!pools.ok()) return pools.status();
+  broker::v1::BrokerStatus known;
+  known.set_version(pools->broker_version());
+  known.set_config_path(pools->config_path());
+  known.set_streams(pools->streams());
+  if (pools->has_started_at()) *known.mutable_started_at() = pools->started_at();
+  if (pools->has_now()) *known.mutable_now() = pools->now();
+  return known;
+}
+
+absl::StatusOr<broker::v1::ReloadVerdict> BrokerCall::Reload() {
+  if (!target_.ok()) return target_;
+  return client_.Reload(absl::Now() + kReloadDeadline);
+}
+
+int BrokerCall::ExitStatus(const absl::Status& status) const {
+  if (absl::IsInvalidArgument(target_)) return 2;
+  return target_.ok() && IsNobody(status) ? 3 : 1;
+}
+
 std::string BrokerCall::Explain(const absl::Status& status) const {
   if (!target_.ok()) return std::string(target_.message());
+  if (IsNobody(status)) return absl::StrCat("no broker answers at ", address_, "; start it with: ccr start");
   if (absl::IsUnavailable(status)) {
-    return absl::StrCat("no broker answers at ", address_, "; start it with: ccr start");
+    const char* hint = tls_ ? "; is it a broker with TLS, and its certificate of --broker-tls-ca and for this name?"
+                            : "; a broker with TLS needs --broker-tls-ca";
+    return absl::StrCat("no connection with a broker at ", address_, ": ", Cause(status.message()), hint);
   }
   if (absl::IsDeadlineExceeded(status)) {
-    return absl::StrCat("the broker at ", address_, " did not answer within ", absl::FormatDuration(kDeadline),
-                        "; start it with: ccr start (or ccr restart when it hangs)");
+    return absl::StrCat("the broker at ", address_, " did not answer in time; ccr restart, when it hangs");
   }
-  if (absl::IsUnimplemented(status)) return absl::StrCat("what listens at ", address_, " is not a ccr-broker");
+  if (absl::IsUnimplemented(status)) {
+    return absl::StrCat("what listens at ", address_, " is not a ccr-broker of this release");
+  }
   return absl::StrCat("broker at ", address_, ": ", status.message());
 }
 

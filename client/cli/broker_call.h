@@ -21,11 +21,23 @@ class BrokerCall {
   // Within 5 s. `provider` empty: all.
   absl::StatusOr<broker::v1::ListPoolsResponse> ListPools(const std::string& provider);
 
+  // Within 5 s. Of a broker that does not know the call, what its ListPools tells.
+  absl::StatusOr<broker::v1::BrokerStatus> GetStatus();
+
+  // Waits for the verdict, at most 60 s.
+  absl::StatusOr<broker::v1::ReloadVerdict> Reload();
+
+  const std::string& address() const { return address_; }
+
+  // The exit status of a failed call: 2 for a target that makes no sense, 3 when nobody is there, else 1.
+  int ExitStatus(const absl::Status& status) const;
+
   // A failed call in one line that says what to do.
   std::string Explain(const absl::Status& status) const;
 
  private:
   const std::string address_;
+  const bool tls_;
   const absl::Status target_;
   client::AdminClient client_;
 };

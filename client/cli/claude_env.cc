@@ -1,6 +1,7 @@
 #include "client/cli/claude_env.h"
 
 #include <algorithm>
+#include <boost/json.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -59,6 +60,26 @@ std::string ShellExports(const EnvChanges& changes) {
     }
   }
   return text;
+}
+
+std::string FishExports(const EnvChanges& changes) {
+  std::string text;
+  for (const auto& [name, value] : changes) {
+    if (value) {
+      absl::StrAppend(&text, "set -gx ", name, " '", absl::StrReplaceAll(*value, {{"\\", "\\\\"}, {"'", "\\'"}}),
+                      "';\n");
+    } else {
+      absl::StrAppend(&text, "set -e ", name, ";\n");
+    }
+  }
+  return text;
+}
+
+std::string EnvJson(const EnvChanges& changes) {
+  boost::json::object json;
+  for (const auto& [name, value] : changes)
+    json[name] = value ? boost::json::value(*value) : boost::json::value(nullptr);
+  return boost::json::serialize(json);
 }
 
 std::vector<std::string> Changed(const std::vector<std::string>& environment, const EnvChanges& changes) {

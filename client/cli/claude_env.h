@@ -21,6 +21,12 @@ EnvChanges ClaudeEnv(const Config& config, const std::string& endpoint, const En
 // As lines that a POSIX shell evaluates, whatever the values hold.
 std::string ShellExports(const EnvChanges& changes);
 
+// The same for fish.
+std::string FishExports(const EnvChanges& changes);
+
+// {"NAME": VALUE}, null for those to remove.
+std::string EnvJson(const EnvChanges& changes);
+
 // `environment` ("NAME=VALUE" entries) with the changes made.
 std::vector<std::string> Changed(const std::vector<std::string>& environment, const EnvChanges& changes);
 

@@ -38,7 +38,7 @@ struct Endpoint {
 
 Endpoint StartForSessions(const ServiceOptions& options, const Config& config, const SessionLock& lock,
                           const Terminal& terminal) {
-  const ServiceFiles files(options.config_path);
+  const ServiceFiles files = FilesOf(options);
   const StartReport report = StartInBackground(options, config);
   if (!report.ok()) {
     terminal.err << report.error << "ccr: the service could not be started, so Claude Code was not\n";
@@ -53,7 +53,7 @@ Endpoint StartForSessions(const ServiceOptions& options, const Config& config, c
 
 Endpoint FindOrStart(const ServiceOptions& options, const Config& config, const SessionLock* lock,
                      const Terminal& terminal) {
-  const absl::StatusOr<ServiceAddresses> running = AwaitAddresses(ServiceFiles(options.config_path));
+  const absl::StatusOr<ServiceAddresses> running = AwaitAddresses(FilesOf(options));
   if (running.ok()) return {0, running->http};
   if (!absl::IsNotFound(running.status())) {
     terminal.err << "ccr: " << running.status().message() << "\n";
@@ -90,7 +90,8 @@ int RunCode(const ServiceOptions& options, const std::vector<std::string>& argum
     ExplainMissing(name, terminal);
     return kNotInstalled;
   }
-  const ServiceFiles files(options.config_path);
+  const ServiceFiles files = FilesOf(options);
+  files.MakeFolder().IgnoreError();  // then the lock cannot be had, and that is told
   const absl::StatusOr<SessionLock> lock = SessionLock::Begin(files);
   if (!lock.ok()) terminal.err << "ccr: " << lock.status().message() << "\n";
   const Endpoint endpoint = FindOrStart(options, *config, lock.ok() ? &*lock : nullptr, terminal);
@@ -104,10 +105,14 @@ int RunCode(const ServiceOptions& options, const std::vector<std::string>& argum
   return kNotInstalled;
 }
 
-int Activate(const ServiceOptions& options, const Terminal& terminal) {
+int Activate(const ServiceOptions& options, std::string shell, const Terminal& terminal) {
   const std::optional<Config> config = LoadOrExplain(options, true, terminal);
   if (!config) return 2;
-  const ServiceFiles files(options.config_path);
+  const ServiceFiles files = FilesOf(options);
+  if (const absl::Status usable = CheckUsable(files); !usable.ok()) {
+    terminal.err << "ccr: " << usable.message() << "\n";
+    return 1;
+  }
   const std::optional<ServiceAddresses> running = FindRunning(files) ? files.ReadAddresses() : std::nullopt;
   const std::string endpoint = running ? running->http : Connectable(config->proxy.listen);
   if (!running && endpoint.ends_with(":0")) {
@@ -115,7 +120,10 @@ int Activate(const ServiceOptions& options, const Terminal& terminal) {
     return 3;
   }
   if (!running && !IsProxy(endpoint)) terminal.err << "ccr: not running; start it with: ccr start\n";
-  terminal.out << ShellExports(ClaudeEnv(*config, endpoint, ProcessEnv()));
+  if (shell.empty()) shell = ProcessEnv()("SHELL").value_or("");
+  const bool fish = shell.substr(shell.rfind('/') + 1) == "fish";
+  const EnvChanges changes = ClaudeEnv(*config, endpoint, ProcessEnv());
+  terminal.out << (options.json ? EnvJson(changes) + "\n" : fish ? FishExports(changes) : ShellExports(changes));
   return 0;
 }
 

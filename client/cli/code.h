@@ -17,8 +17,9 @@ namespace ccr::cli {
 // stop (Ctrl-Z) stops both. Call it before the process has other threads.
 int RunCode(const ServiceOptions& options, const std::vector<std::string>& arguments, const Terminal& terminal);
 
-// Prints the environment of `ccr code` as shell commands, for eval. 2 when the configuration is wrong; 3 when the
-// service does not run and its port is known only then.
-int Activate(const ServiceOptions& options, const Terminal& terminal);
+// Prints the environment of `ccr code` as commands of `shell`, for eval: fish, or any other name for POSIX shells;
+// empty = what $SHELL is. 2 when the configuration is wrong; 3 when the service does not run and its port is known only
+// then.
+int Activate(const ServiceOptions& options, std::string shell, const Terminal& terminal);
 
 }  // namespace ccr::cli

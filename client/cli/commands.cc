@@ -23,7 +23,8 @@ constexpr const char* kExamples = R"(Examples:
   ccr --json rotation | jq '.pools[].available_keys'
   ccr --config ./config.yaml restart
 
-Exit status: 0 done, 1 failed, 2 bad command line or configuration, 3 not running.)";
+Exit status: 0 done, 1 failed, 2 bad command line or configuration, 3 not running. With --json, a command that fails
+answers {"error":{"kind":"failed"|"bad_input"|"not_running","message":...}}.)";
 
 // Adds one command; `run` is what it does.
 class Builder {
@@ -55,8 +56,8 @@ void AddServiceCommands(Builder& add, Arguments& arguments, const Terminal& term
           [&] { return Stop(service, terminal); });
   add.Add(kRunGroup, "restart", "Stop, then start; a wrong configuration stops nothing", "  ccr restart",
           [&] { return Restart(service, terminal); });
-  add.Add(kRunGroup, "reload", "Let the running broker read its configuration again", "  ccr reload",
-          [&] { return Reload(service, terminal); });
+  add.Add(kRunGroup, "reload", "Have the running broker read its configuration, and tell its verdict",
+          "  ccr reload\n  ccr --broker 10.0.0.5:50061 reload", [&] { return Reload(service, terminal); });
 }
 
 void AddClaudeCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
@@ -69,16 +70,22 @@ void AddClaudeCommands(Builder& add, Arguments& arguments, const Terminal& termi
       [&] { return RunCode(service, arguments.code, terminal); });
   code->add_option("arguments", arguments.code, "Claude Code's")->type_name("");
   code->set_help_flag();  // -h is Claude Code's too
-  add.Add(kUseGroup, "activate", "Print the environment of 'ccr code' as shell commands",
-          "  eval \"$(ccr activate)\" && claude", [&] { return Activate(service, terminal); });
-  add.Add(kUseGroup, "env", "The same as activate", "  eval \"$(ccr env)\"",
-          [&] { return Activate(service, terminal); });
+  const auto activate = [&] { return Activate(service, arguments.word, terminal); };
+  CLI::App* commands[] = {add.Add(kUseGroup, "activate", "Print the environment of 'ccr code' as shell commands",
+                                  "  eval \"$(ccr activate)\" && claude\n  ccr activate fish | source", activate),
+                          add.Add(kUseGroup, "env", "The same as activate", "  eval \"$(ccr env)\"", activate)};
+  for (CLI::App* command : commands) {
+    command->add_option("shell", arguments.word, "bash, zsh, sh or fish [that of $SHELL]")
+        ->type_name(kShellKind)
+        ->check(CLI::IsMember({"bash", "zsh", "sh", "fish"}).description(""));
+  }
 }
 
 void AddWatchingCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
   ServiceOptions& service = arguments.service;
   add.Add(kLookGroup, "status", "Whether the service runs, where, and how many keys are available",
-          "  ccr status\n  ccr --json status", [&] { return Status(service, terminal); });
+          "  ccr status\n  ccr --json status\n  ccr --broker 10.0.0.5:50061 status",
+          [&] { return Status(service, terminal); });
   RotationOptions& rotation = arguments.rotation;
   CLI::App* command = add.Add(kLookGroup, "rotation", "Show every provider's keys and their state",
                               "  ccr rotation\n  ccr rotation openai --watch\n"
@@ -90,7 +97,7 @@ void AddWatchingCommands(Builder& add, Arguments& arguments, const Terminal& ter
                               });
   command->add_option("provider", rotation.provider, "Only this provider")->type_name(kProviderKind);
   command->add_flag("-w,--watch", rotation.watch, "Follow live; into a pipe: one line per event");
-  command->add_flag("--wide", rotation.wide, "All columns, with fingerprints");
+  command->add_flag("--wide", rotation.wide, "All columns, however wide the terminal is");
   add.Add(kLookGroup, "health", "Whether broker and proxy can do their work: exit status 0 or 1, within 2 s",
           "  ccr health\n  ccr health --proxy 127.0.0.1:3456     only this one, as a container's health check\n"
           "  ccr health --broker unix:/run/ccr/broker.sock",
@@ -174,6 +181,10 @@ void AddGlobalOptions(CLI::App& app, Arguments& arguments) {
       ->envname("CCR_BROKER_TOKEN_FILE");
   app.add_option("--config", arguments.service.config_path, "Configuration [~/.claude-code-router/config.json]")
       ->type_name(kFileKind);
+  app.add_option("--run-dir", arguments.service.run_dir,
+                 "Folder of the pid file, logs and state [beside the configuration]")
+      ->envname("CCR_RUN_DIR")
+      ->type_name("DIR");
   app.add_flag("--json", arguments.service.json, "Answer in JSON, for scripts");
 }
 

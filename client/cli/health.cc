@@ -12,6 +12,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "broker/base/config.h"
+#include "client/cli/service_view.h"
+#include "client/lib/admin_client.h"
 #include "client/lib/broker_channel.h"
 #include "client/lib/health_client.h"
 
@@ -19,6 +21,7 @@ namespace ccr::cli {
 namespace {
 
 constexpr absl::Duration kAnswerTime = absl::Seconds(2);
+constexpr absl::Duration kRefusalTime = absl::Seconds(1);
 constexpr size_t kLongestAnswer = 4096;
 
 size_t Collect(char* data, size_t size, size_t count, void* text) {
@@ -68,6 +71,7 @@ struct Part {
   std::string name;
   std::string address;
   absl::Status health;
+  std::string refused = {};  // why the broker goes on with an old configuration
 };
 
 ServiceAddresses ConfiguredAddresses(const ServiceOptions& options) {
@@ -76,18 +80,30 @@ ServiceAddresses ConfiguredAddresses(const ServiceOptions& options) {
   return {ConfiguredBroker(result.config->broker), "", Connectable(result.config->proxy.listen), ""};
 }
 
+// Whoever may not ask for it hears nothing.
+std::string RefusedFile(const BrokerTarget& broker) {
+  client::AdminClient client(client::MakeBrokerChannel(broker));
+  const absl::StatusOr<broker::v1::BrokerStatus> status = client.GetStatus(absl::Now() + kRefusalTime);
+  if (!status.ok() || !status->has_last_reload() || status->last_reload().accepted()) return "";
+  return absl::StrCat("it goes on with its old configuration; the file was refused:\n",
+                      ProblemLines(status->last_reload()));
+}
+
 // At once, so that all of it takes no longer than one.
 std::vector<Part> Ask(const BrokerTarget& broker, const std::string& proxy) {
   std::future<absl::Status> proxy_health;
   if (!proxy.empty()) proxy_health = std::async(std::launch::async, ProxyHealth, proxy);
   std::vector<Part> parts;
-  if (!broker.address.empty()) parts.push_back({"broker", broker.address, BrokerHealth(broker)});
+  if (!broker.address.empty()) {
+    Part& part = parts.emplace_back(Part{"broker", broker.address, BrokerHealth(broker)});
+    if (part.health.ok()) part.refused = RefusedFile(broker);
+  }
   if (!proxy.empty()) parts.push_back({"proxy", proxy, proxy_health.get()});
   return parts;
 }
 
 std::vector<Part> AskBoth(const ServiceOptions& options) {
-  const ServiceFiles files(options.config_path);
+  const ServiceFiles files = FilesOf(options);
   const std::optional<ServiceAddresses> running = FindRunning(files) ? files.ReadAddresses() : std::nullopt;
   const ServiceAddresses addresses = running ? *running : ConfiguredAddresses(options);
   return Ask(BrokerAt(addresses.broker, options), addresses.http);
@@ -117,6 +133,7 @@ int Health(const ServiceOptions& options, const std::string& proxy, const Termin
   const bool named = !options.broker.empty() || !proxy.empty();
   const std::vector<Part> parts = named ? Ask(BrokerAt(options.broker, options), proxy) : AskBoth(options);
   bool healthy = true;
+  std::string refused;
   std::vector<std::string> texts;
   boost::json::object json;
   for (const Part& part : parts) {
@@ -124,10 +141,14 @@ int Health(const ServiceOptions& options, const std::string& proxy, const Termin
     const std::string reason(part.health.message());
     texts.push_back(absl::StrCat(part.name, " ", part.address, part.health.ok() ? "" : ": ", reason));
     json[part.name] = {{"address", part.address}, {"healthy", part.health.ok()}, {"reason", reason}};
+    if (part.refused.empty()) continue;
+    json[part.name].as_object()["refused"] = part.refused;
+    refused = absl::StrCat(part.name, ": ", part.refused);
   }
   json["healthy"] = healthy;
   const std::string line = absl::StrCat(healthy ? "healthy: " : "unhealthy: ", absl::StrJoin(texts, "; "));
   terminal.out << (options.json ? boost::json::serialize(json) : line) << "\n";
+  if (!options.json) terminal.err << refused;
   return healthy ? 0 : 1;
 }
 

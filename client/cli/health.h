@@ -19,7 +19,8 @@ bool IsProxy(const std::string& address);
 absl::Status BrokerHealth(const BrokerTarget& broker);
 
 // Both of the running service, or as configured; or only those that are named: options.broker, `proxy`. One line on
-// `terminal.out`. 0: all are well. 1: one is not.
+// `terminal.out`, and on `terminal.err` why a broker that is well goes on with an old configuration. 0: all are well.
+// 1: one is not.
 int Health(const ServiceOptions& options, const std::string& proxy, const Terminal& terminal);
 
 }  // namespace ccr::cli

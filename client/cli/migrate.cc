@@ -57,12 +57,23 @@ const Node* FieldOf(const Node& map, std::string_view name) {
   return nullptr;
 }
 
+const char* FormatName(ProviderFormat format) {
+  switch (format) {
+    case ProviderFormat::kOpenAi:
+      return "OpenAI";
+    case ProviderFormat::kAnthropic:
+      return "Anthropic";
+    case ProviderFormat::kGemini:
+      return "Gemini";
+  }
+  return "";
+}
+
 std::string ProviderLine(const ProviderConfig& provider) {
   const size_t keys = provider.keys.size();
   return absl::StrCat(
-      provider.models.size(), provider.models.size() == 1 ? " model, " : " models, ",
-      provider.format == ProviderFormat::kAnthropic ? "Anthropic's format, " : "OpenAI's format, ",
-      keys == 1 ? "1 key" : absl::StrCat(keys, " keys"),
+      provider.models.size(), provider.models.size() == 1 ? " model, " : " models, ", FormatName(provider.format),
+      "'s format, ", keys == 1 ? "1 key" : absl::StrCat(keys, " keys"),
       keys > 1 ? absl::StrCat(" by ", provider.enable_rotation ? provider.strategy : "no rotation") : "");
 }
 

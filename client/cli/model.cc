@@ -122,7 +122,7 @@ void PrintProblems(const ConfigResult& result, const Terminal& terminal) {
 
 void PrintChange(const ServiceOptions& options, const ModelOptions& model, const std::string& before,
                  const std::string& after, const Terminal& terminal) {
-  const bool running = FindRunning(ServiceFiles(options.config_path)).has_value();
+  const bool running = FindRunning(FilesOf(options)).has_value();
   const auto shown = [](const std::string& route) { return route.empty() ? std::string("nothing") : route; };
   terminal.out << model.route << ": " << shown(after) << " (was " << shown(before) << ")\n"
                << (running ? "The running broker reads the file by itself.\n"
@@ -172,7 +172,18 @@ int ChangeFile(const ServiceOptions& options, const ModelOptions& model, const T
   if (*changed != text) {
     if (const absl::Status replaced = file->Replace(*changed); !replaced.ok()) return Refuse(replaced, terminal);
   }
-  PrintChange(options, model, before, RouteOf(result.config->router, model.route), terminal);
+  const std::string after = RouteOf(result.config->router, model.route);
+  if (options.json) {
+    const boost::json::value backup =
+        *changed == text ? boost::json::value(nullptr) : boost::json::value(file->backup_path());
+    terminal.out << boost::json::serialize(boost::json::object{{"route", model.route},
+                                                               {"before", RouteOrNull(old.config ? before : "")},
+                                                               {"after", RouteOrNull(after)},
+                                                               {"backup", backup}})
+                 << "\n";
+    return 0;
+  }
+  PrintChange(options, model, before, after, terminal);
   if (*changed != text) terminal.out << "The file as it was is " << file->backup_path() << "\n";
   return 0;
 }

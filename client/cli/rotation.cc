@@ -9,8 +9,10 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/cli/broker_call.h"
 #include "client/cli/event_follower.h"
@@ -27,6 +29,7 @@ namespace v1 = ::ccr::broker::v1;
 constexpr absl::Duration kRedraw = absl::Seconds(1);
 constexpr absl::Duration kShortestRedraw = absl::Milliseconds(100);  // however many events come
 constexpr size_t kFrameLines = 3;                                    // title, blank line, the cursor's line
+constexpr size_t kNamedPools = 10;                                   // in a message
 constexpr const char* kClear = "\x1b[H\x1b[J";
 constexpr const char* kHideCursor = "\x1b[?25l";
 constexpr const char* kShowCursor = "\x1b[?25h";
@@ -113,6 +116,19 @@ int WatchLines(const RotationOptions& options, const Terminal& terminal, const I
   return 0;
 }
 
+// "; did you mean openrouter?", of a provider that is not there.
+std::string Meant(const std::string& provider, const absl::Status& status, BrokerCall& broker) {
+  if (!absl::IsNotFound(status)) return "";
+  const absl::StatusOr<v1::ListPoolsResponse> all = broker.ListPools("");
+  if (!all.ok()) return "";
+  std::vector<std::string> names;
+  for (const v1::PoolStatus& pool : all->pools()) names.push_back(pool.provider());
+  const std::string nearest = Nearest(provider, names);
+  if (!nearest.empty()) return absl::StrCat("; did you mean ", nearest, "?");
+  if (names.size() > kNamedPools) names.resize(kNamedPools);
+  return absl::StrCat("; there is ", absl::StrJoin(names, ", "));
+}
+
 }  // namespace
 
 int ShowRotation(const RotationOptions& options, const Terminal& terminal) {
@@ -121,8 +137,9 @@ int ShowRotation(const RotationOptions& options, const Terminal& terminal) {
   BrokerCall broker(options.broker);
   const absl::StatusOr<v1::ListPoolsResponse> response = broker.ListPools(options.provider);
   if (!response.ok()) {
-    terminal.err << "ccr: " << broker.Explain(response.status()) << "\n";
-    return 1;
+    terminal.err << "ccr: " << broker.Explain(response.status()) << Meant(options.provider, response.status(), broker)
+                 << "\n";
+    return broker.ExitStatus(response.status());
   }
   if (options.watch) {
     EventFollower follower(client::MakeBrokerChannel(options.broker), options.provider);

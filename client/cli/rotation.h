@@ -16,7 +16,7 @@ struct RotationOptions {
   bool wide = false;
 };
 
-// Exit status 0; 1 when the broker does not answer or refuses, with one line on `terminal.err`.
+// Exit status 0; else BrokerCall::ExitStatus, with one line on `terminal.err`.
 //
 // With `watch`, until SIGINT or SIGTERM: a terminal is redrawn every second and on every event; anything else gets a
 // line per event. A broker that goes away in between is waited for. Call it before the process has other threads.

@@ -14,7 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/base/config.h"
+#include "broker/base/config_file.h"
 #include "client/cli/broker_call.h"
+#include "client/cli/service_view.h"
 #include "client/cli/session_lock.h"
 #include "client/cli/supervisor.h"
 #include "client/cli/text.h"
@@ -25,14 +27,10 @@ namespace {
 constexpr int kPatientMs = 3000;                          // a stop that takes longer is explained
 constexpr absl::Duration kStartTime = absl::Seconds(65);  // what two daemons may take to be ready, and a little more
 
-std::string Url(const std::string& address) {
-  return "http://" + address;
-}
-
 std::string AlreadyRunning(const ServiceFiles& files, const RunningService& service) {
   const std::string endpoint = files.ReadAddresses().value_or(ServiceAddresses{}).http;
   return absl::StrCat(
-      "ccr: already running (pid ", service.pid, ")", endpoint.empty() ? "" : absl::StrCat(" at ", Url(endpoint)),
+      "ccr: already running (pid ", service.pid, ")", endpoint.empty() ? "" : absl::StrCat(" at ", UrlOf(endpoint)),
       StartedBySession(files, service) ? ", until the last ccr code ends; ccr restart lets it stay" : "", "\n");
 }
 
@@ -40,12 +38,22 @@ void PrintReady(const ServiceAddresses& addresses, const ServiceFiles& files, bo
                 const Terminal& terminal) {
   const char* token = has_token ? "<the APIKEY of your configuration>" : "test";
   terminal.out << "ccr is ready.\n"
-               << "  endpoint  " << Url(addresses.http) << "\n"
+               << "  endpoint  " << UrlOf(addresses.http) << "\n"
                << "  broker    " << addresses.broker << "\n"
                << "  logs      " << files.log_folder() << "\n\n"
                << "Claude Code uses it with:\n"
-               << "  export ANTHROPIC_BASE_URL=" << Url(addresses.http) << " ANTHROPIC_AUTH_TOKEN=" << token << "\n"
+               << "  export ANTHROPIC_BASE_URL=" << UrlOf(addresses.http) << " ANTHROPIC_AUTH_TOKEN=" << token << "\n"
                << std::flush;
+}
+
+void Print(const ServiceView& view, bool json, const Terminal& terminal) {
+  terminal.out << (json ? boost::json::serialize(ServiceJson(view, absl::Now())) + "\n"
+                        : ServiceText(view, absl::Now()));
+}
+
+int Tell(const absl::Status& status, const Terminal& terminal) {
+  terminal.err << "ccr: " << status.message() << "\n";
+  return 1;
 }
 
 void WarnOfOpenListeners(const BrokerConfig& config, const Terminal& terminal) {
@@ -69,11 +77,22 @@ BrokerConfig OfService(BrokerConfig broker) {
 }
 
 SupervisorOptions Supervision(const ServiceOptions& options, const Config& config) {
-  return {ServiceFiles(options.config_path), options.bin_folder, OfService(config.broker), config.proxy};
+  const ServiceFiles files = FilesOf(options);
+  BrokerConfig broker = config.broker;
+  const bool moved = !files.beside_config() && broker.state_dir == ResolvePath("state", files.config_path(), "");
+  if (moved) broker.state_dir = files.folder() + "/state";
+  return {files,
+          options.bin_folder,
+          OfService(broker),
+          config.proxy,
+          moved ? broker.state_dir : "",
+          config.log ? config.log_level : "off",
+          config.log_format};
 }
 
 int StartWith(const Config& config, const ServiceOptions& options, bool foreground, const Terminal& terminal) {
-  const ServiceFiles files(options.config_path);
+  const ServiceFiles files = FilesOf(options);
+  if (const absl::Status usable = CheckUsable(files); !usable.ok()) return Tell(usable, terminal);
   if (const std::optional<RunningService> service = FindRunning(files)) {
     terminal.err << AlreadyRunning(files, *service);
     return 1;
@@ -86,7 +105,18 @@ int StartWith(const Config& config, const ServiceOptions& options, bool foregrou
   supervisor.echo = foreground;
   const auto tell = [&](const StartReport& report) {
     if (report.ok() && options.json) {
-      terminal.out << EncodeAddresses(report.addresses) << std::endl;
+      const std::string warning = OpenListenersWarning(OpenListeners(supervisor.broker));
+      // In the foreground this is the process that holds the pid file, which it must not open again.
+      Print({foreground ? RunningService{getpid(), absl::Now(), files.config_path()} : FindRunning(files),
+             report.addresses,
+             files.config_path(),
+             files.log_folder(),
+             warning,
+             {},
+             {},
+             ""},
+            true, terminal);
+      terminal.out << std::flush;
     } else if (report.ok()) {
       PrintReady(report.addresses, files, !config.client_token.empty(), terminal);
     } else {
@@ -138,54 +168,74 @@ bool SameService(const ServiceFiles& files, pid_t pid) {
   return service && service->pid == pid;
 }
 
-std::string PoolsText(const broker::v1::ListPoolsResponse& response) {
-  std::string text;
-  for (const broker::v1::PoolStatus& pool : response.pools()) {
-    absl::StrAppend(&text, text.empty() ? "" : ", ", pool.provider(), " ", pool.available_keys(), "/",
-                    pool.total_keys());
-  }
-  return text.empty() ? "none" : text + " keys available";
-}
-
-boost::json::array PoolsArray(const broker::v1::ListPoolsResponse& response) {
-  boost::json::array pools;
-  for (const broker::v1::PoolStatus& pool : response.pools()) {
-    pools.push_back(
-        {{"provider", pool.provider()}, {"total_keys", pool.total_keys()}, {"available_keys", pool.available_keys()}});
-  }
-  return pools;
-}
-
-void PrintRunning(const ServiceOptions& options, const RunningService& service, const ServiceAddresses& addresses,
-                  const Terminal& terminal) {
-  BrokerCall broker(FindBroker(options));
-  const absl::StatusOr<broker::v1::ListPoolsResponse> response = broker.ListPools("");
-  const absl::Duration uptime = std::max(absl::Now() - service.since, absl::ZeroDuration());
-  const bool away = absl::IsUnavailable(response.status()) || absl::IsDeadlineExceeded(response.status());
-  const std::string silent =
-      away ? "the broker does not answer; see " + ServiceFiles(options.config_path).log_path("ccr-broker")
-           : broker.Explain(response.status());
+std::string WarningOf(const ServiceOptions& options) {
   const ConfigResult loaded = LoadConfig(options.config_path, ProcessEnv());
-  const std::string warning = loaded.config ? OpenListenersWarning(OpenListeners(loaded.config->broker)) : "";
+  return loaded.config ? OpenListenersWarning(OpenListeners(loaded.config->broker)) : "";
+}
+
+int NotRunning(const Terminal& terminal) {
+  terminal.err << "ccr: not running; start it with: ccr start\n";
+  return 3;
+}
+
+void Ask(BrokerCall& broker, ServiceView* view, absl::Status* failed) {
+  absl::StatusOr<broker::v1::BrokerStatus> status = broker.GetStatus();
+  *failed = status.status();
+  if (!status.ok()) return;
+  view->broker = *std::move(status);
+  absl::StatusOr<broker::v1::ListPoolsResponse> pools = broker.ListPools("");
+  if (pools.ok()) view->pools = *std::move(pools);
+  if (!pools.ok()) view->silent = broker.Explain(pools.status());
+}
+
+// The state of the broker at --broker, or of one that something else keeps running.
+int StatusOfBroker(const ServiceOptions& options, const Terminal& terminal) {
+  BrokerCall broker(FindBroker(options));
+  ServiceView view;
+  absl::Status failed;
+  Ask(broker, &view, &failed);
+  if (!failed.ok()) {
+    const int exit_status = broker.ExitStatus(failed);
+    if (options.broker.empty() && exit_status == 3) return NotRunning(terminal);
+    terminal.err << "ccr: " << broker.Explain(failed) << "\n";
+    return exit_status;
+  }
+  view.addresses.broker = broker.address();
+  view.config_path = view.broker->config_path();
+  if (options.broker.empty()) view.warning = WarningOf(options);
+  Print(view, options.json, terminal);
+  return 0;
+}
+
+int StopService(const ServiceOptions& options, bool quiet, const Terminal& terminal) {
+  const ServiceFiles files = FilesOf(options);
+  if (const absl::Status usable = CheckUsable(files); !usable.ok()) return Tell(usable, terminal);
+  const std::optional<RunningService> service = Reachable(files, terminal);
+  if (service && service->pid == 0) return 1;
+  if (service && !StopAndWait(files, *service, terminal)) return 1;
+  if (quiet) return 0;
   if (options.json) {
-    terminal.out << boost::json::serialize(boost::json::object{
-                        {"running", true},
-                        {"pid", service.pid},
-                        {"uptime_seconds", absl::ToInt64Seconds(uptime)},
-                        {"endpoint", Url(addresses.http)},
-                        {"broker", addresses.broker},
-                        {"warning", warning.empty() ? boost::json::value(nullptr) : boost::json::value(warning)},
-                        {"pools",
-                         response.ok() ? boost::json::value(PoolsArray(*response)) : boost::json::value(nullptr)}})
+    terminal.out << boost::json::serialize(boost::json::object{{"running", false}, {"stopped", service.has_value()}})
                  << "\n";
+  } else {
+    terminal.out << (service ? "ccr is stopped.\n" : "ccr is not running.\n");
+  }
+  return 0;
+}
+
+void PrintVerdict(const broker::v1::ReloadVerdict& verdict, const std::string& address, bool json,
+                  const Terminal& terminal) {
+  if (json) {
+    terminal.out << boost::json::serialize(VerdictJson(verdict)) << "\n";
     return;
   }
-  terminal.out << "ccr is running (pid " << service.pid << ").\n"
-               << "  uptime    " << FormatWait(absl::Trunc(uptime, absl::Seconds(1))) << "\n"
-               << "  endpoint  " << Url(addresses.http) << "\n"
-               << "  broker    " << addresses.broker << "\n"
-               << "  pools     " << (response.ok() ? PoolsText(*response) : silent) << "\n";
-  if (!warning.empty()) terminal.out << "\n" << warning << "\n";
+  terminal.err << ProblemLines(verdict);
+  if (verdict.accepted()) {
+    terminal.out << "The broker at " << address << " has taken its configuration into effect:\n"
+                 << ChangeLines(verdict);
+  } else {
+    terminal.err << "ccr: the broker at " << address << " refused this and goes on with its old configuration\n";
+  }
 }
 
 }  // namespace
@@ -196,60 +246,71 @@ int Start(const ServiceOptions& options, bool foreground, const Terminal& termin
 }
 
 int Stop(const ServiceOptions& options, const Terminal& terminal) {
-  const ServiceFiles files(options.config_path);
-  const std::optional<RunningService> service = Reachable(files, terminal);
-  if (service && service->pid == 0) return 1;
-  if (!service) {
-    terminal.out << "ccr is not running.\n";
-    return 0;
-  }
-  if (!StopAndWait(files, *service, terminal)) return 1;
-  terminal.out << "ccr is stopped.\n";
-  return 0;
+  return StopService(options, false, terminal);
 }
 
 int Restart(const ServiceOptions& options, const Terminal& terminal) {
+  if (const absl::Status usable = CheckUsable(FilesOf(options)); !usable.ok()) return Tell(usable, terminal);
   const std::optional<Config> config = LoadOrExplain(options, false, terminal);
   if (!config) return 2;
-  const int stopped = Stop(options, terminal);
+  const int stopped = StopService(options, options.json, terminal);
   return stopped == 0 ? StartWith(*config, options, false, terminal) : stopped;
 }
 
 int Status(const ServiceOptions& options, const Terminal& terminal) {
-  const ServiceFiles files(options.config_path);
+  if (!options.broker.empty()) return StatusOfBroker(options, terminal);
+  const ServiceFiles files = FilesOf(options);
+  const absl::Status usable = CheckUsable(files);
+  if (absl::IsPermissionDenied(usable)) return Tell(usable, terminal);
   const std::optional<RunningService> service = FindRunning(files);
-  if (!service) {
-    terminal.out << (options.json ? R"({"running":false})" : "ccr is not running; start it with: ccr start") << "\n";
-    return 3;
-  }
+  if (!service) return StatusOfBroker(options, terminal);
   const std::optional<ServiceAddresses> addresses = files.ReadAddresses();
   if (!addresses && !options.json) {
     terminal.out << "ccr is starting (pid " << service->pid << ").\n";
     return 0;
   }
-  PrintRunning(options, *service, addresses.value_or(ServiceAddresses{}), terminal);
+  ServiceView view{service,
+                   addresses.value_or(ServiceAddresses{}),
+                   files.config_path(),
+                   files.log_folder(),
+                   WarningOf(options),
+                   {},
+                   {},
+                   ""};
+  if (!service->config_path.empty()) view.config_path = service->config_path;
+  if (addresses) {
+    BrokerCall broker(BrokerAt(addresses->broker, options));
+    absl::Status failed;
+    Ask(broker, &view, &failed);
+    const bool away = absl::IsUnavailable(failed) || absl::IsDeadlineExceeded(failed);
+    if (away) view.silent = "the broker does not answer; see " + files.log_path("ccr-broker");
+    if (!failed.ok() && !away) view.silent = broker.Explain(failed);
+  }
+  Print(view, options.json, terminal);
   return 0;
 }
 
 int Reload(const ServiceOptions& options, const Terminal& terminal) {
-  const ServiceFiles files(options.config_path);
-  const std::optional<RunningService> service = Reachable(files, terminal);
-  if (service && service->pid == 0) return 1;
-  if (!service) {
-    terminal.err << "ccr: not running; start it with: ccr start\n";
-    return 3;
+  if (options.broker.empty()) {
+    if (const absl::Status usable = CheckUsable(FilesOf(options)); !usable.ok()) return Tell(usable, terminal);
   }
-  if (!LoadOrExplain(options, false, terminal)) {
-    terminal.err << "ccr: nothing was changed\n";
-    return 2;
+  BrokerCall broker(FindBroker(options));
+  const absl::StatusOr<broker::v1::ReloadVerdict> verdict = broker.Reload();
+  if (!verdict.ok()) {
+    const int exit_status = broker.ExitStatus(verdict.status());
+    if (options.broker.empty() && exit_status == 3) return NotRunning(terminal);
+    terminal.err << "ccr: " << broker.Explain(verdict.status()) << "\n";
+    return exit_status;
   }
-  const Process process(service->pid);
-  if (SameService(files, service->pid) && process.Signal(SIGHUP)) {
-    terminal.out << "the broker reads " << files.config_path() << " again.\n";
-    return 0;
+  PrintVerdict(*verdict, broker.address(), options.json, terminal);
+  if (verdict->accepted()) return 0;
+  const bool good_here = options.broker.empty() && LoadConfig(options.config_path, ProcessEnv()).config.has_value();
+  if (good_here && !options.json) {
+    terminal.err
+        << "The file is right in this shell's environment; the broker has that of its start: ccr restart gives "
+           "it this one.\n";
   }
-  terminal.err << "ccr: cannot signal pid " << service->pid << ": " << std::strerror(errno) << "\n";
-  return 1;
+  return 2;
 }
 
 std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal) {
@@ -282,6 +343,7 @@ bool StopAndWait(const ServiceFiles& files, const RunningService& service, const
 
 absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
   const absl::Time deadline = absl::Now() + kStartTime;
+  if (const absl::Status usable = CheckUsable(files); !usable.ok()) return usable;
   while (FindRunning(files)) {
     if (std::optional<ServiceAddresses> addresses = files.ReadAddresses()) return *std::move(addresses);
     if (absl::Now() > deadline) return absl::DeadlineExceededError("the service is starting for too long");
@@ -290,9 +352,13 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
   return absl::NotFoundError("not running");
 }
 
+ServiceFiles FilesOf(const ServiceOptions& options) {
+  return ServiceFiles(options.config_path, options.run_dir);
+}
+
 BrokerTarget FindBroker(const ServiceOptions& options) {
   if (!options.broker.empty()) return BrokerAt(options.broker, options);
-  const ServiceFiles files(options.config_path);
+  const ServiceFiles files = FilesOf(options);
   if (FindRunning(files)) {
     const std::optional<ServiceAddresses> addresses = files.ReadAddresses();
     if (addresses && !addresses->broker.empty()) return BrokerAt(addresses->broker, options);

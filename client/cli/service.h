@@ -1,6 +1,7 @@
 // The commands about the service on this machine: start, stop, restart, status, reload.
 //
-// Each returns the exit status. Results go to `terminal.out`, what is wrong to `terminal.err`.
+// Each returns the exit status. Results go to `terminal.out`, what is wrong to `terminal.err`. 1, before anything is
+// touched, when the service is another user's or runs with another configuration of the folder (CheckUsable).
 #pragma once
 
 #include <optional>
@@ -22,6 +23,7 @@ struct ServiceOptions {
   bool json = false;
   TlsFiles broker_tls = {};            // --broker-tls-*; none = the configuration's
   std::string broker_token_file = {};  // --broker-token-file; empty = the configuration's
+  std::string run_dir = {};            // --run-dir; empty = see service_files.h
 };
 
 // 0: broker and proxy are ready. 1: they are not, or already were. 2: the configuration is wrong. In the foreground it
@@ -34,11 +36,12 @@ int Stop(const ServiceOptions& options, const Terminal& terminal);
 // Checks the configuration before it stops anything.
 int Restart(const ServiceOptions& options, const Terminal& terminal);
 
-// 0: running. 3: not running.
+// Of --broker, of the service, or of a broker that something else runs where the configuration says. 0: running. 3: not
+// running.
 int Status(const ServiceOptions& options, const Terminal& terminal);
 
-// 0: the broker was told to read its configuration again, which was found good. 2: it is not, and nothing changed. 3:
-// not running.
+// Has the broker read its configuration again, and waits. 0: it is in effect. 2: refused, and nothing changed. 3: not
+// running.
 int Reload(const ServiceOptions& options, const Terminal& terminal);
 
 // The parts of Start and Stop that say nothing when all is well.
@@ -50,6 +53,8 @@ StartReport StartInBackground(const ServiceOptions& options, const Config& confi
 bool StopAndWait(const ServiceFiles& files, const RunningService& service, const Terminal& terminal);
 // Of the running service, waiting for it when it has only begun to start. NotFound when it does not run.
 absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files);
+
+ServiceFiles FilesOf(const ServiceOptions& options);
 
 // Where to find the broker: --broker, the running service, the configuration, the default.
 BrokerTarget FindBroker(const ServiceOptions& options);

@@ -11,13 +11,23 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "broker/base/address.h"
+#include "broker/base/config.h"
+#include "broker/base/private_path.h"
+#include "broker/base/secret.h"
 
 namespace ccr::cli {
 namespace {
+
+constexpr size_t kMaxPidFile = 8192;
+constexpr size_t kMaxDepth = 100;  // of folders that are made
 
 struct flock WholeFile() {
   struct flock lock {};
@@ -38,7 +48,35 @@ bool WriteAll(int fd, std::string_view text) {
 }
 
 absl::Status FileError(const std::string& what, const std::string& path) {
-  return absl::InternalError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
+  const char* hint = errno == EACCES || errno == EROFS ? "; --run-dir names another folder for it" : "";
+  return absl::InternalError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno), hint));
+}
+
+std::string Parent(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+std::string Variable(const char* name) {
+  return ProcessEnv()(name).value_or("");
+}
+
+// Where the files of a configuration are when nobody says.
+std::string FolderFor(const std::string& config_path) {
+  const std::string beside = Parent(config_path);
+  if (access(beside.c_str(), W_OK) == 0 || errno == ENOENT) return beside;
+  std::string state = Variable("XDG_STATE_HOME");
+  if (state.empty() && !Variable("HOME").empty()) state = Variable("HOME") + "/.local/state";
+  if (state.empty()) return beside;
+  const std::string hash = absl::BytesToHexString(Sha256(config_path).substr(0, 8));
+  return absl::StrCat(state, "/ccr/", hash);
+}
+
+// Of a pid file, the line after the pid.
+std::string ConfigPathIn(int fd) {
+  char text[kMaxPidFile];
+  const ssize_t size = pread(fd, text, sizeof text, 0);
+  const std::vector<std::string> lines = absl::StrSplit(absl::string_view(text, size > 0 ? size : 0), '\n');
+  return lines.size() > 1 ? lines[1] : "";
 }
 
 }  // namespace
@@ -69,9 +107,26 @@ std::string Connectable(std::string_view address) {
   return parsed->ToString();
 }
 
-ServiceFiles::ServiceFiles(std::string_view config_path)
-    : config_path_(std::filesystem::absolute(config_path).lexically_normal().string()),
-      folder_(std::filesystem::path(config_path_).parent_path().string()) {}
+ServiceFiles::ServiceFiles(const std::string& config_path, const std::string& run_dir)
+    : config_path_(AbsolutePath(config_path)),
+      folder_(run_dir.empty() ? FolderFor(config_path_) : AbsolutePath(run_dir)) {}
+
+bool ServiceFiles::beside_config() const {
+  return folder_ == Parent(config_path_);
+}
+
+absl::Status ServiceFiles::MakeFolder() const {
+  std::error_code error;
+  std::vector<std::string> missing;
+  for (std::string path = folder_; !std::filesystem::exists(path, error) && missing.size() < kMaxDepth;) {
+    missing.push_back(path);
+    path = Parent(path);
+  }
+  for (auto path = missing.rbegin(); path != missing.rend(); ++path) {
+    if (mkdir(path->c_str(), 0700) != 0 && errno != EEXIST) return FileError("make the folder", *path);
+  }
+  return absl::OkStatus();
+}
 
 absl::Status ServiceFiles::WriteAddresses(const ServiceAddresses& addresses) const {
   const std::string temporary = addr_path() + ".new";
@@ -100,9 +155,29 @@ std::optional<RunningService> FindRunning(const ServiceFiles& files) {
   struct stat info {};
   const bool held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
   fstat(fd, &info);
+  std::string config_path = ConfigPathIn(fd);
   close(fd);
   if (!held) return std::nullopt;
-  return RunningService{lock.l_pid > 0 ? lock.l_pid : 0, absl::TimeFromTimespec(info.st_mtim)};
+  return RunningService{lock.l_pid > 0 ? lock.l_pid : 0, absl::TimeFromTimespec(info.st_mtim), std::move(config_path)};
+}
+
+absl::Status CheckUsable(const ServiceFiles& files) {
+  struct stat info {};
+  const std::string pid_path = files.pid_path();
+  const bool is_known = stat(pid_path.c_str(), &info) == 0;
+  if (!is_known && errno == EACCES) {
+    return absl::PermissionDeniedError(absl::StrCat(files.folder(), ": permission denied for this user"));
+  }
+  if (is_known && access(pid_path.c_str(), R_OK | W_OK) != 0 && errno == EACCES) {
+    return absl::PermissionDeniedError(absl::StrCat(pid_path,
+                                                    ": permission denied: the service is another user's (uid ",
+                                                    info.st_uid, "); name a configuration of your own with --config"));
+  }
+  const std::optional<RunningService> service = FindRunning(files);
+  if (!service || service->config_path.empty() || service->config_path == files.config_path()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the service of ", files.folder(), " runs with ",
+                                                    service->config_path, ", not with ", files.config_path(),
+                                                    ": name that one with --config, or another folder with --run-dir"));
 }
 
 absl::StatusOr<PidFile> PidFile::Acquire(const ServiceFiles& files) {
@@ -121,7 +196,8 @@ absl::StatusOr<PidFile> PidFile::Acquire(const ServiceFiles& files) {
       file.path_.clear();
       continue;
     }
-    if (ftruncate(fd, 0) != 0 || !WriteAll(fd, absl::StrCat(getpid(), "\n"))) return FileError("write", path);
+    if (ftruncate(fd, 0) != 0 || !WriteAll(fd, absl::StrCat(getpid(), "\n", files.config_path(), "\n")))
+      return FileError("write", path);
     return file;
   }
 }

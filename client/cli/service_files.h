@@ -1,5 +1,7 @@
-// The files by which `ccr` finds the service it started. All of them lie beside the configuration file:
-//   .claude-code-router.pid    the supervisor's pid; locked by it as long as it lives
+// The files by which `ccr` finds the service it started. All of them lie in one folder: beside the configuration file,
+// or where --run-dir says; where the configuration's folder cannot be written, in $XDG_STATE_HOME/ccr/NAME
+// (~/.local/state/ccr/NAME), NAME a hash of the configuration's path.
+//   .claude-code-router.pid    the supervisor's pid and configuration file; locked by it as long as it lives
 //   .claude-code-router.addr   the addresses really bound, as JSON
 //   .claude-code-router.sessions  which service `ccr code` started, and its sessions (session_lock.h)
 //   logs/NAME.log              what each daemon writes, mode 0600
@@ -35,9 +37,14 @@ std::string Connectable(std::string_view address);
 
 class ServiceFiles {
  public:
-  explicit ServiceFiles(std::string_view config_path);
+  explicit ServiceFiles(const std::string& config_path, const std::string& run_dir = "");
 
   const std::string& config_path() const { return config_path_; }  // absolute
+  const std::string& folder() const { return folder_; }            // absolute
+  bool beside_config() const;
+
+  // Makes the folder and those above it, mode 0700, where they are missing.
+  absl::Status MakeFolder() const;
   std::string pid_path() const { return folder_ + "/.claude-code-router.pid"; }
   std::string addr_path() const { return folder_ + "/.claude-code-router.addr"; }
   std::string sessions_path() const { return folder_ + "/.claude-code-router.sessions"; }
@@ -55,13 +62,18 @@ class ServiceFiles {
 };
 
 struct RunningService {
-  pid_t pid = 0;     // 0: alive, but in another pid namespace (a container)
-  absl::Time since;  // when it started
+  pid_t pid = 0;                 // 0: alive, but in another pid namespace (a container)
+  absl::Time since;              // when it started
+  std::string config_path = {};  // empty: written by another release
 };
 
 // The live supervisor, or nothing. The kernel is asked who holds the lock of the pid file, so a file left by a killed
 // process, whoever has its pid now, is never taken for a running service.
 std::optional<RunningService> FindRunning(const ServiceFiles& files);
+
+// OK when a command for `files` may go on. PermissionDenied names the pid file that is another user's;
+// FailedPrecondition the configuration with which the service of this folder runs, when that is another one.
+absl::Status CheckUsable(const ServiceFiles& files);
 
 // The pid file while this process is the supervisor. The lock belongs to the process: take it after the last fork, and
 // open the file nowhere else in it.

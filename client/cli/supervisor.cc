@@ -121,6 +121,7 @@ absl::Status Supervisor::Prepare() {
   std::signal(SIGCHLD, SIG_DFL);
   std::signal(SIGPIPE, SIG_IGN);
   signals_ = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (const absl::Status made = options_.files.MakeFolder(); !made.ok()) return made;
   absl::StatusOr<PidFile> pid_file = PidFile::Acquire(options_.files);
   if (!pid_file.ok()) return pid_file.status();
   pid_file_.emplace(*std::move(pid_file));
@@ -278,6 +279,7 @@ std::vector<std::string> Supervisor::Arguments(const Member& member) const {
       arguments.insert(arguments.end(),
                        {"--listen", KeepPort(options_.broker.listen[i], i < bound.size() ? bound[i] : "")});
     }
+    if (!options_.state_dir.empty()) arguments.insert(arguments.end(), {"--state-dir", options_.state_dir});
     if (metrics != options_.broker.metrics_listen) arguments.insert(arguments.end(), {"--metrics-listen", metrics});
     return arguments;
   }
@@ -298,6 +300,8 @@ std::vector<std::string> Supervisor::Arguments(const Member& member) const {
   if (const std::string& token = options_.proxy.broker_token_file; !token.empty()) {
     arguments.insert(arguments.end(), {"--broker-token-file", token});
   }
+  if (!options_.log_level.empty()) arguments.insert(arguments.end(), {"--log-level", options_.log_level});
+  if (!options_.log_format.empty()) arguments.insert(arguments.end(), {"--log-format", options_.log_format});
   if (options_.proxy.workers > 0) {
     arguments.insert(arguments.end(), {"--workers", absl::StrCat(options_.proxy.workers)});
   }

@@ -19,6 +19,8 @@ struct SupervisorOptions {
   std::string bin_folder;  // where ccr-broker and ccr-proxy are
   BrokerConfig broker;
   ProxyConfig proxy;
+  std::string state_dir = {};                        // of the broker; empty = as configured
+  std::string log_level = {}, log_format = {};       // of the proxy; empty = its own
   bool echo = false;                                 // the daemons' lines on stderr too
   absl::Duration ready_timeout = absl::Seconds(30);  // of each daemon
 };

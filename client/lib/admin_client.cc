@@ -19,6 +19,24 @@ absl::StatusOr<v1::ListPoolsResponse> AdminClient::ListPools(const std::string& 
   return response;
 }
 
+absl::StatusOr<v1::BrokerStatus> AdminClient::GetStatus(absl::Time deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(deadline));
+  v1::BrokerStatus response;
+  const grpc::Status status = stub_->GetStatus(&context, v1::GetStatusRequest(), &response);
+  if (!status.ok()) return ToStatus(status);
+  return response;
+}
+
+absl::StatusOr<v1::ReloadVerdict> AdminClient::Reload(absl::Time deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(deadline));
+  v1::ReloadVerdict response;
+  const grpc::Status status = stub_->Reload(&context, v1::ReloadRequest(), &response);
+  if (!status.ok()) return ToStatus(status);
+  return response;
+}
+
 absl::Status AdminClient::WatchEvents(const v1::WatchEventsRequest& request, absl::Time deadline,
                                       const std::function<bool(const v1::Event&)>& on_event) {
   grpc::ClientContext context;

@@ -24,6 +24,11 @@ class AdminClient {
   // Of one pool, or of all when `pool` is empty. Unavailable when no broker answers.
   absl::StatusOr<v1::ListPoolsResponse> ListPools(const std::string& pool, absl::Time deadline);
 
+  absl::StatusOr<v1::BrokerStatus> GetStatus(absl::Time deadline);
+
+  // Waits for the verdict. A refused file is a verdict, no error.
+  absl::StatusOr<v1::ReloadVerdict> Reload(absl::Time deadline);
+
   // Calls `on_event` for each event until it returns false (Ok), the deadline passes (DeadlineExceeded) or the stream
   // ends (Unavailable or what the broker said).
   absl::Status WatchEvents(const v1::WatchEventsRequest& request, absl::Time deadline,

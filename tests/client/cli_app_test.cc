@@ -5,10 +5,13 @@
 #include <boost/json.hpp>
 #include <csignal>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "ccr/broker/v1/key_admin.grpc.pb.h"
 #include "client/cli/app.h"
+#include "client/cli/claude_env.h"
 #include "tests/client/cli_fakes.h"
 
 namespace ccr::cli {
@@ -45,6 +48,20 @@ class FakeAdmin final : public v1::KeyAdmin::Service {
     key.set_reason("auth");
     return grpc::Status::OK;
   }
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::BrokerStatus* status) override {
+    status->set_version("9.9");
+    status->set_config_path("/etc/other.json");
+    if (reload.time().seconds() > 0) *status->mutable_last_reload() = reload;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Reload(grpc::ServerContext*, const v1::ReloadRequest*, v1::ReloadVerdict* verdict) override {
+    *verdict = reload;
+    return grpc::Status::OK;
+  }
+
+  v1::ReloadVerdict reload;
 
   grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest*,
                            grpc::ServerWriter<v1::Event>* writer) override {
@@ -109,8 +126,112 @@ TEST_F(AppTest, UnknownCommandUnderACommand) {
   EXPECT_THAT(err_.str(), HasSubstr("ccr config needs a command"));
 }
 
+// What the file of a fake broker came to.
+v1::ReloadVerdict Verdict(bool accepted) {
+  v1::ReloadVerdict verdict;
+  verdict.set_accepted(accepted);
+  verdict.mutable_time()->set_seconds(1);
+  if (accepted) {
+    verdict.add_changes("provider 'demo': key 'b' added");
+    verdict.add_needs_restart("PORT");
+    return verdict;
+  }
+  v1::ConfigProblem& problem = *verdict.add_problems();
+  problem.set_severity(v1::ConfigProblem::ERROR);
+  problem.set_file("/etc/other.json");
+  problem.set_line(7);
+  problem.set_message("environment variable NEWKEY is not set");
+  return verdict;
+}
+
+TEST_F(AppTest, ReloadTellsTheVerdict) {
+  FakeAdmin admin;
+  admin.reload = Verdict(true);
+  EXPECT_EQ(Run({"--broker", admin.address(), "reload"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("provider 'demo': key 'b' added"), HasSubstr("after ccr restart: PORT")));
+  admin.reload = Verdict(false);
+  EXPECT_EQ(Run({"--broker", admin.address(), "reload"}), 2);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("/etc/other.json:7: error: environment variable NEWKEY is not set\n"),
+                                HasSubstr("old configuration")));
+  out_.str("");
+  EXPECT_EQ(Run({"--broker", admin.address(), "--json", "reload"}), 2);
+  const boost::json::value json = boost::json::parse(out_.str());
+  EXPECT_EQ(json.at("accepted"), false);
+  EXPECT_EQ(json.at("problems").at(0).at("line"), 7);
+}
+
+TEST_F(AppTest, ARefusedFileIsTold) {
+  FakeAdmin admin;
+  admin.reload = Verdict(false);
+  EXPECT_EQ(Run({"--broker", admin.address(), "status"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("version 9.9"), HasSubstr("/etc/other.json"), HasSubstr("demo 0/1"),
+                                HasSubstr("was refused"), HasSubstr("NEWKEY is not set")));
+  out_.str("");
+  EXPECT_EQ(Run({"--broker", admin.address(), "--json", "status"}), 0) << err_.str();
+  EXPECT_EQ(boost::json::parse(out_.str()).at("reload").at("accepted"), false);
+}
+
+TEST_F(AppTest, WhenNothingRunsTheExitStatusIsThree) {
+  const std::string nobody = "unix:" + folder_ + "/nobody.sock";
+  for (const char* command : {"rotation", "status", "reload"}) {
+    out_.str("");
+    err_.str("");
+    EXPECT_EQ(Run({"--broker", nobody, command, "--json"}), 3) << command;
+    EXPECT_EQ(err_.str(), "") << command;
+    const boost::json::value json = boost::json::parse(out_.str());
+    EXPECT_EQ(json.at("running"), false);
+    EXPECT_EQ(json.at("error").at("kind"), "not_running");
+    EXPECT_THAT(std::string(json.at("error").at("message").as_string()), HasSubstr("no broker answers")) << command;
+  }
+}
+
+TEST_F(AppTest, EveryAnswerAndEveryErrorIsOneJsonObject) {
+  FakeAdmin admin;
+  admin.reload = Verdict(true);
+  const std::vector<std::vector<std::string>> commands = {
+      {"start"}, {"start"},  {"restart"},  {"status"},  {"model"},           {"model", "think", "demo,m"}, {"stop"},
+      {"stop"},  {"reload"}, {"activate"}, {"rotaton"}, {"model", "thinkk"}, {"config", "check"}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.begin(), "--json");
+    out_.str("");
+    const int exit_status = Run(command);
+    boost::json::error_code error;
+    const boost::json::value json = boost::json::parse(out_.str(), error);
+    ASSERT_FALSE(error) << command[1] << ": " << out_.str();
+    EXPECT_EQ(json.as_object().contains("error"), exit_status != 0) << out_.str();
+  }
+}
+
+TEST_F(AppTest, ABadPathIsAMessage) {
+  for (const char* command : {"status", "start", "rotation", "model", "stop", "reload", "health", "activate"}) {
+    err_.str("");
+    EXPECT_EQ(Run({"--config", "", command}), 2);
+    EXPECT_THAT(err_.str(), HasSubstr("--config")) << command;
+  }
+}
+
+TEST_F(AppTest, HelpIsACommandToo) {
+  EXPECT_EQ(Run({"help"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("rotation"));
+  out_.str("");
+  EXPECT_EQ(Run({"help", "rotation"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("--wide"));
+}
+
+TEST_F(AppTest, ActivateSpeaksFish) {
+  EXPECT_EQ(Run({"activate", "fish"}), 0);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("set -gx ANTHROPIC_AUTH_TOKEN 'canary-client-token';\n"),
+                                HasSubstr("set -e ANTHROPIC_API_KEY;\n"), Not(HasSubstr("export"))));
+  EXPECT_EQ(FishExports({{"A", "it's \\"}}), "set -gx A 'it\\'s \\\\';\n");
+}
+
+TEST_F(AppTest, AnAddressThatIsNoneIsExplained) {
+  EXPECT_EQ(Run({"--broker", "foo", "rotation"}), 2);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("foo"), HasSubstr("port")));
+}
+
 TEST_F(AppTest, RotationWithoutABrokerSaysHowToStartIt) {
-  EXPECT_EQ(Run({"--broker", "unix:" + folder_ + "/nobody.sock", "rotation"}), 1);
+  EXPECT_EQ(Run({"--broker", "unix:" + folder_ + "/nobody.sock", "rotation"}), 3);
   EXPECT_EQ(err_.str(), "ccr: no broker answers at unix:" + folder_ + "/nobody.sock; start it with: ccr start\n");
 }
 
@@ -127,7 +248,9 @@ TEST_F(AppTest, RotationAsTableAndJson) {
 TEST_F(AppTest, UnknownProviderIsTheBrokersWord) {
   FakeAdmin admin;
   EXPECT_EQ(Run({"--broker", admin.address(), "rotation", "other"}), 1);
-  EXPECT_THAT(err_.str(), HasSubstr("no provider 'other'"));
+  EXPECT_THAT(err_.str(), HasSubstr("no provider 'other'; there is demo"));
+  EXPECT_EQ(Run({"--broker", admin.address(), "rotation", "dmeo"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("did you mean demo?"));
 }
 
 TEST_F(AppTest, StatusSummarisesThePools) {

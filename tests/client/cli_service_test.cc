@@ -27,7 +27,8 @@ TEST_F(ServiceTest, StartReturnsWhenBothAreReady) {
   EXPECT_EQ(FileLines(folder_ + "/broker.args")[0], "--config " + folder_ + "/config.json --listen " + socket);
   EXPECT_THAT(FileLines(folder_ + "/proxy.args")[0],
               AllOf(HasSubstr("--broker " + socket), HasSubstr("--listen 127.0.0.1:3456"),
-                    HasSubstr("--metrics-listen 127.0.0.1:9462"), HasSubstr("--drain-timeout 30")));
+                    HasSubstr("--metrics-listen 127.0.0.1:9462"), HasSubstr("--drain-timeout 30"),
+                    HasSubstr("--log-level info --log-format text")));
 }
 
 TEST_F(ServiceTest, StopEndsTheProxyBeforeTheBroker) {
@@ -128,14 +129,43 @@ TEST_F(ServiceTest, DeadDaemonIsStartedAgain) {
   EXPECT_EQ(Status(options(), terminal_), 0);
 }
 
-TEST_F(ServiceTest, ReloadReachesTheBroker) {
-  EXPECT_EQ(Reload(options(), terminal_), 3);
+TEST_F(ServiceTest, AHangupOfTheSupervisorReachesTheBroker) {
   ASSERT_EQ(Start(options(), false, terminal_), 0) << err_.str();
-  EXPECT_EQ(Reload(options(), terminal_), 0);
+  ASSERT_EQ(kill(FindRunning(files())->pid, SIGHUP), 0);
   EXPECT_TRUE(Eventually([&] { return ReadFile(folder_ + "/order") == "reload\n"; }));
-  std::ofstream(folder_ + "/config.json") << "{Providers: [{name: 'demo'}]}";
-  EXPECT_EQ(Reload(options(), terminal_), 2);
-  EXPECT_THAT(err_.str(), HasSubstr("nothing was changed"));
+}
+
+TEST_F(ServiceTest, AServiceOfAnotherConfigurationIsLeftAloneAndNamed) {
+  ASSERT_EQ(Start(options(), false, terminal_), 0) << err_.str();
+  const pid_t running = FindRunning(files())->pid;
+  ServiceOptions other = options();
+  other.config_path = folder_ + "/b.json";
+  std::filesystem::copy(folder_ + "/config.json", other.config_path);
+  for (const auto& command : {Stop, Restart, Reload}) {
+    err_.str("");
+    EXPECT_EQ(command(other, terminal_), 1);
+    EXPECT_THAT(err_.str(), AllOf(HasSubstr("runs with " + folder_ + "/config.json"), HasSubstr(other.config_path)));
+  }
+  EXPECT_EQ(Start(other, false, terminal_), 1);
+  EXPECT_EQ(FindRunning(files())->pid, running);
+  out_.str("");
+  EXPECT_EQ(Status(other, terminal_), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("config    " + folder_ + "/config.json\n"));
+}
+
+TEST_F(ServiceTest, ARunFolderHoldsWhatTheServiceWrites) {
+  ServiceOptions apart = options();
+  apart.run_dir = folder_ + "/deep/run";
+  ASSERT_EQ(Start(apart, false, terminal_), 0) << err_.str();
+  EXPECT_FALSE(FindRunning(files()));
+  const ServiceFiles there = FilesOf(apart);
+  EXPECT_TRUE(FindRunning(there));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/deep/run/logs/ccr-proxy.log"));
+  EXPECT_THAT(FileLines(folder_ + "/broker.args")[0],
+              AllOf(HasSubstr("--listen unix:" + apart.run_dir + "/state/broker.sock"),
+                    HasSubstr("--state-dir " + apart.run_dir + "/state")));
+  EXPECT_EQ(Stop(apart, terminal_), 0) << err_.str();
+  EXPECT_FALSE(FindRunning(there));
 }
 
 TEST_F(ServiceTest, RestartChecksTheConfigurationFirst) {
@@ -151,7 +181,7 @@ TEST_F(ServiceTest, RestartChecksTheConfigurationFirst) {
 
 TEST_F(ServiceTest, StatusTellsWhereItRuns) {
   EXPECT_EQ(Status(options(), terminal_), 3);
-  EXPECT_THAT(out_.str(), HasSubstr("not running"));
+  EXPECT_THAT(err_.str(), HasSubstr("not running"));
   ASSERT_EQ(Start(options(), false, terminal_), 0) << err_.str();
   out_.str("");
   EXPECT_EQ(Status(options(), terminal_), 0);

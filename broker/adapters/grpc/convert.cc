@@ -340,4 +340,23 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
   out->set_nanos(static_cast<int32_t>(nanos % 1000000000));
 }
 
+void Fill(const ReloadReport& report, v1::ReloadVerdict* out) {
+  constexpr size_t kMaxProblems = 100;
+  out->set_accepted(report.accepted);
+  SetTime(report.time, out->mutable_time());
+  for (size_t i = 0; i < std::min(report.problems.size(), kMaxProblems); ++i) {
+    const ConfigProblem& problem = report.problems[i];
+    v1::ConfigProblem& told = *out->add_problems();
+    const bool is_error = problem.severity == ConfigProblem::Severity::kError;
+    told.set_severity(is_error ? v1::ConfigProblem::ERROR : v1::ConfigProblem::WARNING);
+    told.set_file(problem.file);
+    told.set_line(problem.line);
+    told.set_provider(problem.provider);
+    told.set_field(problem.field);
+    told.set_message(problem.message);
+  }
+  for (const std::string& change : report.changes) out->add_changes(change);
+  for (const std::string& field : report.needs_restart) out->add_needs_restart(field);
+}
+
 }  // namespace ccr

@@ -27,6 +27,7 @@ void Fill(const LeaseAnswer& answer, v1::LeaseResponse* out);
 void Fill(const ReportAnswer& answer, v1::ReportResponse* out);
 void Fill(const PoolStatus& status, v1::PoolStatus* out);
 void Fill(const Routing& routing, v1::RoutingTable* out);
+void Fill(const ReloadReport& report, v1::ReloadVerdict* out);
 
 // One transition as an event; nothing for those that are not told (kQueued, and single leases unless `include_leases`).
 bool Fill(const PoolNames& pool, const core::Transition& transition, bool include_leases, v1::Event* out);

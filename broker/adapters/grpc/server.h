@@ -1,6 +1,7 @@
 // The broker's gRPC server.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ class GrpcServer {
     std::string config_path;  // told by ListPools
     TlsFiles tls = {};        // of TCP; checked ones; a file that is replaced is in use within a minute
     std::vector<IdentityConfig> identities = {};
+    // Has the configuration read again, on a thread of its own; outlives the server.
+    std::function<void(ReloadDone)> reload = nullptr;
   };
   // Serves until Drain or destruction. `service` and `events` outlive it. InvalidArgument for a bad address,
   // Unavailable when it is taken, PermissionDenied when others can write to a socket's folder.

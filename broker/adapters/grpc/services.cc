@@ -122,4 +122,31 @@ grpc::ServerWriteReactor<v1::Event>* KeyAdminService::WatchEvents(grpc::Callback
   return new EventWatch(std::move(slot), *request, events_);
 }
 
+grpc::ServerUnaryReactor* KeyAdminService::GetStatus(grpc::CallbackServerContext* context,
+                                                     const v1::GetStatusRequest* /*request*/,
+                                                     v1::BrokerStatus* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyAdmin/GetStatus");
+  if (!admission.status.ok()) return Finish(context, admission.status);
+  response->set_version(CCR_VERSION);
+  SetTime(service_->started_at(), response->mutable_started_at());
+  SetTime(service_->Now(), response->mutable_now());
+  response->set_config_path(config_path_);
+  response->set_streams(service_->streams());
+  if (const std::optional<ReloadReport> last = service_->last_reload()) Fill(*last, response->mutable_last_reload());
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* KeyAdminService::Reload(grpc::CallbackServerContext* context,
+                                                  const v1::ReloadRequest* /*request*/, v1::ReloadVerdict* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyAdmin/Reload");
+  if (!admission.status.ok()) return Finish(context, admission.status);
+  if (reload_ == nullptr) return Finish(context, {grpc::StatusCode::UNIMPLEMENTED, "this broker reads no file"});
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reload_([reactor, response](const ReloadReport& report) {
+    Fill(report, response);
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
 }  // namespace ccr

@@ -1,7 +1,9 @@
 // The two services of the contract over one BrokerService.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/gate.h"
@@ -44,8 +46,14 @@ class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackServic
 
 class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService {
  public:
-  KeyAdminService(BrokerService* service, const Gate* gate, EventHub* events, std::string config_path)
-      : service_(service), gate_(gate), events_(events), config_path_(std::move(config_path)) {}
+  // `reload` may be null: then Reload is not implemented.
+  KeyAdminService(BrokerService* service, const Gate* gate, EventHub* events, std::string config_path,
+                  std::function<void(ReloadDone)> reload)
+      : service_(service),
+        gate_(gate),
+        events_(events),
+        config_path_(std::move(config_path)),
+        reload_(std::move(reload)) {}
 
   static constexpr int kMaxWatches = 64;
 
@@ -54,12 +62,18 @@ class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService 
                                       ccr::broker::v1::ListPoolsResponse* response) override;
   grpc::ServerWriteReactor<ccr::broker::v1::Event>* WatchEvents(
       grpc::CallbackServerContext* context, const ccr::broker::v1::WatchEventsRequest* request) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const ccr::broker::v1::GetStatusRequest* request,
+                                      ccr::broker::v1::BrokerStatus* response) override;
+  grpc::ServerUnaryReactor* Reload(grpc::CallbackServerContext* context, const ccr::broker::v1::ReloadRequest* request,
+                                   ccr::broker::v1::ReloadVerdict* response) override;
 
  private:
   BrokerService* const service_;
   const Gate* const gate_;
   EventHub* const events_;
   const std::string config_path_;
+  const std::function<void(ReloadDone)> reload_;
   WatchSlots watches_{kMaxWatches};
 };
 

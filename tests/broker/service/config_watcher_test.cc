@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "tests/broker/service/fixture.h"
@@ -49,7 +51,7 @@ TEST_F(ConfigWatcherTest, ReloadsAtOnceWhenAsked) {
   ConfigWatcher watcher(
       path(), [](const std::string&) { return std::nullopt; },
       [](Config* config) { config->broker.stream_grace = absl::Seconds(42); }, &service_);
-  EXPECT_TRUE(watcher.Reload());
+  EXPECT_TRUE(watcher.Reload().accepted);
   EXPECT_TRUE(service_.GetPool("first").has_value());
   EXPECT_EQ(service_.stream_grace(), absl::Seconds(42));
 }
@@ -57,9 +59,12 @@ TEST_F(ConfigWatcherTest, ReloadsAtOnceWhenAsked) {
 TEST_F(ConfigWatcherTest, ABadFileLeavesTheOldConfiguration) {
   ConfigWatcher watcher(
       path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
-  ASSERT_TRUE(watcher.Reload());
+  ASSERT_TRUE(watcher.Reload().accepted);
   WriteText("{Providers: [{name: 'broken'}]}");
-  EXPECT_FALSE(watcher.Reload());
+  const ReloadReport refused = watcher.Reload();
+  EXPECT_FALSE(refused.accepted);
+  EXPECT_FALSE(refused.problems.empty());
+  EXPECT_FALSE(service_.last_reload()->accepted);
   EXPECT_TRUE(service_.GetPool("first").has_value());
   EXPECT_GE(service_.reloads().failed, 1u);
   EXPECT_FALSE(service_.reloads().last_succeeded);
@@ -68,10 +73,43 @@ TEST_F(ConfigWatcherTest, ABadFileLeavesTheOldConfiguration) {
 TEST_F(ConfigWatcherTest, NoticesThatTheFileChanged) {
   ConfigWatcher watcher(
       path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
-  ASSERT_TRUE(watcher.Reload());
+  ASSERT_TRUE(watcher.Reload().accepted);
   Write("second");
   EXPECT_TRUE(Eventually([this] { return service_.GetPool("second").has_value(); }));
   EXPECT_FALSE(service_.GetPool("first").has_value());
+}
+
+TEST_F(ConfigWatcherTest, TellsWhatChangedAndWhatWaitsForAStart) {
+  const EnvLookup env = [](const std::string&) { return std::nullopt; };
+  ConfigWatcher watcher(path(), env, nullptr, &service_, ConfigOutline(*LoadConfig(path(), env).config));
+  WriteText(
+      "{PORT: 4000, Providers: [{name: 'first', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'],"
+      " api_keys: ['canary-key-a', 'canary-key-b']}]}");
+  const ReloadReport report = watcher.Reload();
+  EXPECT_TRUE(report.accepted);
+  EXPECT_EQ(std::count(report.changes.begin(), report.changes.end(), "provider 'first': key 'key-2' added"), 1);
+  EXPECT_EQ(std::count(report.needs_restart.begin(), report.needs_restart.end(), "PORT"), 1);
+  const ReloadReport again = watcher.Reload();
+  EXPECT_TRUE(again.changes.empty());
+  EXPECT_EQ(again.needs_restart, report.needs_restart);  // it still waits
+}
+
+TEST_F(ConfigWatcherTest, AnswersThoseWhoAskOnItsThread) {
+  std::promise<ReloadReport> answer;
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+  watcher.ReloadSoon([&answer](const ReloadReport& report) { answer.set_value(report); });
+  EXPECT_TRUE(answer.get_future().get().accepted);
+}
+
+TEST_F(ConfigWatcherTest, WhoAskedIsAnsweredWhenItEnds) {
+  int answers = 0;
+  for (int i = 0; i < 20; ++i) {
+    ConfigWatcher watcher(
+        path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+    watcher.ReloadSoon([&answers](const ReloadReport&) { ++answers; });
+  }
+  EXPECT_EQ(answers, 20);
 }
 
 TEST_F(ConfigWatcherTest, DoesNotReloadTheFileItBeganWith) {
