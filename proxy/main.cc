@@ -70,7 +70,7 @@ void Declare(CLI::App& app, Flags& flags) {
 
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "ccr-proxy: %s\n", std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailed;
+  return absl::IsUnavailable(status) ? kExitFailed : kExitUsage;
 }
 
 // With the settings that choose the address.

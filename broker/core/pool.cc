@@ -218,6 +218,8 @@ KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {
   KeySnapshot key;
   key.key = index;
   roster_.key(index).Describe(&key, now_);
+  const absl::Time rate = std::max(roster_.key(index).RateAllowsAt(now_), rate_allows_at_);
+  if (rate > now_) key.rate_allows_at = rate;
   const Roster::Standing standing = roster_.standing(index);
   key.available = gate_open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
   return key;

@@ -60,11 +60,14 @@ struct Grant {
   uint32_t candidates_left = 0;  // other keys that could be granted now
 };
 
+inline constexpr std::string_view kOwnLimits = "own_limits";
+
 struct Refusal {
   enum class Why { kNoneAvailable, kAllDisabled, kCircuitOpen, kQueueFull, kWaitedTooLong };
   Why why = Why::kNoneAvailable;
   absl::Time retry_at = absl::InfiniteFuture();  // the earliest return of a key; infinite when none is in sight
-  std::string_view reason = {};                  // of kCircuitOpen: why it opened; static storage
+  // Of kCircuitOpen: why it opened; kOwnLimits when rpm or max_concurrent hold back keys that work. Static storage.
+  std::string_view reason = {};
 };
 
 using LeaseResult = std::variant<Grant, Refusal>;
@@ -136,8 +139,9 @@ struct KeySnapshot {
   KeyIndex key = kNoKey;
   KeyState state = KeyState::kActive;
   std::string_view reason;
-  absl::Time available_at;  // InfinitePast when ACTIVE
-  bool available = false;   // could be granted now
+  absl::Time available_at;                           // InfinitePast when ACTIVE
+  absl::Time rate_allows_at = absl::InfinitePast();  // when rpm, its own or the pool's, holds it back: until then
+  bool available = false;                            // could be granted now
   uint32_t consecutive_failures = 0, in_flight = 0, rpm_used = 0;
   uint64_t uses = 0, successes = 0, failures = 0, input_tokens = 0, output_tokens = 0;
   absl::Time last_used, last_failure, last_success;  // InfinitePast when never

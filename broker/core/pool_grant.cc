@@ -156,7 +156,9 @@ Refusal::Why Pool::Impl::WhyNone() const {
 Refusal Pool::Impl::Refuse(Refusal::Why why) {
   const absl::Time at = std::max(roster_.EarliestReturn(now_), GateOpensAt());
   const bool open = why == Refusal::Why::kCircuitOpen;
-  return {why, at > now_ ? at : now_ + kAnyTime, open ? circuit_.reason() : std::string_view()};
+  const bool none = why == Refusal::Why::kNoneAvailable || why == Refusal::Why::kWaitedTooLong;
+  const bool own = none && roster_.active() > 0 && (rate_allows_at_ > now_ || roster_.Candidates() == 0);
+  return {why, at > now_ ? at : now_ + kAnyTime, open ? circuit_.reason() : own ? kOwnLimits : std::string_view()};
 }
 
 }  // namespace ccr::core

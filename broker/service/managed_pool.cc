@@ -44,6 +44,9 @@ absl::Status ToStatus(const std::string& pool, const core::Refusal& refusal, abs
                                     ? "the provider accepts none of the keys that were tried, and its circuit is open"
                                     : WhyText(why);
   std::string message = absl::StrCat("pool '", pool, "': ", ToAbsl(text));
+  if (refusal.reason == core::kOwnLimits) {
+    absl::StrAppend(&message, ": those that work are held back by your own limits (rpm, max_concurrent)");
+  }
   if (retry_after != absl::InfiniteDuration()) {
     absl::StrAppend(&message, "; the earliest comes back in ", absl::ToInt64Milliseconds(retry_after), " ms");
   }

@@ -1,34 +1,15 @@
 #include "client/cli/broker_call.h"
 
-#include <algorithm>
-#include <string_view>
-
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/lib/broker_channel.h"
+#include "client/lib/broker_status.h"
 
 namespace ccr::cli {
 namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(5);
 constexpr absl::Duration kReloadDeadline = absl::Seconds(60);
-
-// gRPC's account of a connection that could not be made, without its words for it.
-std::string Cause(absl::string_view message) {
-  for (const absl::string_view before : {"last error: ", "UNKNOWN: ", "UNAVAILABLE: "}) {
-    const size_t at = message.find(before);
-    if (at != absl::string_view::npos) message.remove_prefix(at + before.size());
-  }
-  return std::string(message);
-}
-
-// Whether the system says that nobody listens.
-bool IsNobody(const absl::Status& status) {
-  if (!absl::IsUnavailable(status)) return false;
-  const absl::string_view message = status.message();
-  return absl::StrContains(message, "Connection refused") || absl::StrContains(message, "No such file");
-}
 
 }  // namespace
 
@@ -65,16 +46,18 @@ absl::StatusOr<broker::v1::ReloadVerdict> BrokerCall::Reload() {
 
 int BrokerCall::ExitStatus(const absl::Status& status) const {
   if (absl::IsInvalidArgument(target_)) return 2;
-  return target_.ok() && IsNobody(status) ? 3 : 1;
+  return target_.ok() && client::IsNobodyThere(status) ? 3 : 1;
 }
 
 std::string BrokerCall::Explain(const absl::Status& status) const {
   if (!target_.ok()) return std::string(target_.message());
-  if (IsNobody(status)) return absl::StrCat("no broker answers at ", address_, "; start it with: ccr start");
+  if (client::IsNobodyThere(status))
+    return absl::StrCat("no broker answers at ", address_, "; start it with: ccr start");
   if (absl::IsUnavailable(status)) {
-    const char* hint = tls_ ? "; is it a broker with TLS, and its certificate of --broker-tls-ca and for this name?"
+    const char* hint = tls_ ? "; does it speak TLS, with a certificate of --broker-tls-ca for this name, and does it "
+                              "want --broker-tls-cert?"
                             : "; a broker with TLS needs --broker-tls-ca";
-    return absl::StrCat("no connection with a broker at ", address_, ": ", Cause(status.message()), hint);
+    return absl::StrCat("no connection with a broker at ", address_, ": ", client::ConnectionProblem(status), hint);
   }
   if (absl::IsDeadlineExceeded(status)) {
     return absl::StrCat("the broker at ", address_, " did not answer in time; ccr restart, when it hangs");

@@ -1,5 +1,10 @@
 #include "client/cli/commands.h"
 
+#include <unistd.h>
+
+#include <iostream>
+
+#include "absl/strings/str_join.h"
 #include "client/cli/code.h"
 #include "client/cli/completion.h"
 #include "client/cli/config_check.h"
@@ -15,6 +20,7 @@ constexpr char kConfigGroup[] = "Configuration";
 constexpr char kHidden[] = "";
 
 constexpr const char* kExamples = R"(Examples:
+  ccr init                        write the first configuration
   ccr code                        run Claude Code, with the service as long as it needs it
   ccr start                       start broker and proxy in the background
   ccr status                      is it running, and where
@@ -91,6 +97,10 @@ void AddWatchingCommands(Builder& add, Arguments& arguments, const Terminal& ter
                               "  ccr rotation\n  ccr rotation openai --watch\n"
                               "  ccr --json rotation | jq '.pools[].available_keys'",
                               [&] {
+                                if (const absl::Status asked = CheckAsked(arguments.service); !asked.ok()) {
+                                  terminal.err << "ccr: " << asked.message() << "\n";
+                                  return 1;
+                                }
                                 rotation.broker = FindBroker(arguments.service);
                                 rotation.json = arguments.service.json;
                                 return ShowRotation(rotation, terminal);
@@ -120,7 +130,23 @@ void AddModelCommand(Builder& add, Arguments& arguments, const Terminal& termina
   command->add_flag("--force", model.force, "Also a model that its provider does not list");
 }
 
+void AddInitCommand(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  InitOptions& init = arguments.init;
+  CLI::App* command =
+      add.Add(kConfigGroup, "init", "Write the first configuration; never over one that is there",
+              "  ccr init                                 asks\n  ccr init openrouter --env OPENROUTER_API_KEY\n"
+              "  ccr init deepseek < keys.txt             one key a line",
+              [&] { return Init(arguments.service, init, std::cin, isatty(STDIN_FILENO) != 0, terminal); });
+  command->add_option("provider", init.provider, "One of " + absl::StrJoin(KnownProviders(), ", ") + ", or any name");
+  command->add_option("--url", init.url, "Its endpoint")->type_name("URL");
+  command->add_option("--model", init.models, "A model of it; may be repeated")
+      ->type_name("MODEL")
+      ->allow_extra_args(false);
+  command->add_option("--env", init.env, "Variable with the key; it stays there")->type_name("NAME");
+}
+
 void AddConfigCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal, Command& chosen) {
+  AddInitCommand(add, arguments, terminal);
   AddModelCommand(add, arguments, terminal);
   const auto named_file = [&arguments] {
     ServiceOptions service = arguments.service;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/init.h"
 #include "client/cli/model.h"
 #include "client/cli/rotation.h"
 #include "client/cli/service.h"
@@ -25,6 +26,7 @@ struct Arguments {
   ServiceOptions service;
   RotationOptions rotation;
   ModelOptions model;
+  InitOptions init;
   std::vector<std::string> code;  // Claude Code's, taken off the command line before it is parsed
   std::string proxy;              // of health
   std::string file;               // of config check and migrate; empty = --config

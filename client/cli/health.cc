@@ -130,6 +130,10 @@ absl::Status BrokerHealth(const BrokerTarget& broker) {
 }
 
 int Health(const ServiceOptions& options, const std::string& proxy, const Terminal& terminal) {
+  if (const absl::Status asked = CheckAsked(options); proxy.empty() && !asked.ok()) {
+    terminal.err << "ccr: " << asked.message() << "\n";
+    return 1;
+  }
   const bool named = !options.broker.empty() || !proxy.empty();
   const std::vector<Part> parts = named ? Ask(BrokerAt(options.broker, options), proxy) : AskBoth(options);
   bool healthy = true;

@@ -18,8 +18,9 @@ struct RotationOptions {
 
 // Exit status 0; else BrokerCall::ExitStatus, with one line on `terminal.err`.
 //
-// With `watch`, until SIGINT or SIGTERM: a terminal is redrawn every second and on every event; anything else gets a
-// line per event. A broker that goes away in between is waited for. Call it before the process has other threads.
+// With `watch`, until SIGINT or SIGTERM: a terminal is redrawn every second and on every event, scrolls by arrows, j,
+// k, space, b, g and G, and q ends it; anything else gets a line per event. A broker that goes away in between is
+// waited for. Call it before the process has other threads.
 int ShowRotation(const RotationOptions& options, const Terminal& terminal);
 
 }  // namespace ccr::cli

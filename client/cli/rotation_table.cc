@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/rotation_view.h"
 #include "client/cli/text.h"
 #include "google/protobuf/util/time_util.h"
@@ -27,6 +28,19 @@ constexpr size_t kShortestName = 6;
 
 absl::Time ToTime(const Timestamp& timestamp) {
   return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(timestamp));
+}
+
+// Without "ESC [ ... m".
+std::string WithoutColors(const std::string& text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\x1b') {
+      plain += text[i];
+      continue;
+    }
+    i = std::min(text.find('m', i), text.size() - 1);
+  }
+  return plain;
 }
 
 std::string Paint(const std::string& text, std::string_view color, bool on) {
@@ -119,8 +133,6 @@ const Column kColumns[] = {
      [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return Weight(key.weight()); }},
     {"FINGERPRINT", false, 11, true,
      [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return OrDash(key.fingerprint()); }},
-    {"LAST ERROR", false, 12, true,
-     [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return OrDash(key.last_error()); }},
 };
 constexpr size_t kColumnCount = std::size(kColumns);
 
@@ -159,7 +171,7 @@ Layout MakeLayout(const std::vector<std::vector<Row>>& tables, const ViewOptions
       for (const Row& row : table) layout[i] = std::max(layout[i], DisplayWidth(row[i]));
     }
   }
-  if (options.width > 0) NarrowTo(options.width, layout);
+  if (options.width > 0 && !options.wide) NarrowTo(options.width, layout);
   return layout;
 }
 
@@ -193,10 +205,16 @@ std::string Circuit(const v1::PoolStatus& pool, absl::Time now) {
 std::string Header(const v1::PoolStatus& pool, const ViewOptions& options) {
   std::string facts =
       absl::StrCat(", ", pool.available_keys(), "/", pool.total_keys(), " available", Circuit(pool, options.now));
+  for (const v1::KeyState state : {v1::KEY_STATE_COOLING, v1::KEY_STATE_DISABLED}) {
+    const auto in_state = [state](const v1::KeyStatus& key) { return key.state() == state; };
+    const auto count = std::count_if(pool.keys().begin(), pool.keys().end(), in_state);
+    if (count > 0) absl::StrAppend(&facts, ", ", count, " ", StateName(state));
+  }
   if (pool.waiting() > 0) absl::StrAppend(&facts, ", ", pool.waiting(), " waiting");
   const std::string strategy = pool.enabled() ? pool.strategy() : "rotation off";
   const std::string whole = absl::StrCat(pool.provider(), ": ", strategy, facts);
-  const std::string line = Fit(whole, options.width > 0 ? options.width : DisplayWidth(whole));
+  const bool cut = options.width > 0 && !options.wide;
+  const std::string line = Fit(whole, cut ? options.width : DisplayWidth(whole));
   return Paint(line, pool.available_keys() == 0 ? kRed : kBold, options.color) + "\n";
 }
 
@@ -209,7 +227,58 @@ std::vector<Row> Rows(const v1::PoolStatus& pool, absl::Time now) {
   return rows;
 }
 
+// 0 for what needs a look first.
+int Ease(const v1::KeyStatus& key) {
+  if (key.state() == v1::KEY_STATE_DISABLED) return 0;
+  if (key.state() == v1::KEY_STATE_COOLING) return 1;
+  return key.available() ? 3 : 2;
+}
+
+std::vector<int> Order(const v1::PoolStatus& pool, bool trouble_first) {
+  std::vector<int> order(static_cast<size_t>(pool.keys_size()));
+  std::iota(order.begin(), order.end(), 0);
+  if (!trouble_first) return order;
+  std::stable_sort(order.begin(), order.end(),
+                   [&pool](int a, int b) { return Ease(pool.keys(a)) < Ease(pool.keys(b)); });
+  return order;
+}
+
+// A line below a key in trouble.
+std::string LastError(const v1::KeyStatus& key, const ViewOptions& options) {
+  const bool in_trouble = key.state() != v1::KEY_STATE_ACTIVE;
+  if (key.last_error().empty() || (!in_trouble && !options.wide)) return "";
+  const std::string line = absl::StrCat("    last error: ", key.last_error());
+  const bool cut = options.width > 0 && !options.wide;
+  return Fit(line, cut ? options.width : DisplayWidth(line)) + "\n";
+}
+
 }  // namespace
+
+std::string Window(const std::string& text, size_t width, size_t height, size_t* offset) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  if (!lines.empty() && lines.back().empty()) lines.pop_back();
+  const auto rows = [width](const std::string& line) {
+    const size_t columns = std::max<size_t>(1, DisplayWidth(WithoutColors(line)));
+    return width == 0 ? 1 : (columns + width - 1) / width;
+  };
+  size_t all = 0;
+  for (const std::string& line : lines) all += rows(line);
+  if (all <= height) *offset = 0;
+  const size_t room = all <= height || height == 0 ? height : height - 1;
+  // The last offset with which the end is in sight.
+  size_t last = lines.size();
+  for (size_t used = 0; last > 0 && used + rows(lines[last - 1]) <= room; --last) used += rows(lines[last - 1]);
+  *offset = std::min(*offset, last);
+  std::string out;
+  size_t end = *offset;
+  for (size_t used = 0; end < lines.size() && used + rows(lines[end]) <= room; ++end) {
+    used += rows(lines[end]);
+    absl::StrAppend(&out, lines[end], "\n");
+  }
+  if (all <= height) return out;
+  const std::string more = absl::StrCat(*offset, " lines above, ", lines.size() - end, " more below");
+  return out + Fit(more, width == 0 ? more.size() : width);
+}
 
 std::string RotationTable(const v1::ListPoolsResponse& response, const ViewOptions& options) {
   std::vector<std::vector<Row>> tables;
@@ -219,12 +288,17 @@ std::string RotationTable(const v1::ListPoolsResponse& response, const ViewOptio
   for (const Column& column : kColumns) titles.emplace_back(column.title);
 
   std::string text;
+  if (options.watched && response.pools_size() > 1) {
+    for (const v1::PoolStatus& pool : response.pools()) text += Header(pool, options);
+    text += "\n";
+  }
   for (int i = 0; i < response.pools_size(); ++i) {
     const v1::PoolStatus& pool = response.pools(i);
     absl::StrAppend(&text, i > 0 ? "\n" : "", Header(pool, options), Line(titles, layout, ""));
-    for (int k = 0; k < pool.keys_size(); ++k) {
+    for (const int k : Order(pool, options.watched)) {
       const std::string_view color = options.color ? StateColor(pool.keys(k).state()) : "";
-      text += Line(tables[static_cast<size_t>(i)][static_cast<size_t>(k)], layout, color);
+      text += Line(tables[static_cast<size_t>(i)][static_cast<size_t>(k)], layout, color) +
+              LastError(pool.keys(k), options);
     }
   }
   return text.empty() ? "no providers\n" : text;

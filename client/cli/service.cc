@@ -259,9 +259,8 @@ int Restart(const ServiceOptions& options, const Terminal& terminal) {
 
 int Status(const ServiceOptions& options, const Terminal& terminal) {
   if (!options.broker.empty()) return StatusOfBroker(options, terminal);
+  if (const absl::Status asked = CheckAsked(options); !asked.ok()) return Tell(asked, terminal);
   const ServiceFiles files = FilesOf(options);
-  const absl::Status usable = CheckUsable(files);
-  if (absl::IsPermissionDenied(usable)) return Tell(usable, terminal);
   const std::optional<RunningService> service = FindRunning(files);
   if (!service) return StatusOfBroker(options, terminal);
   const std::optional<ServiceAddresses> addresses = files.ReadAddresses();
@@ -354,6 +353,11 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
 
 ServiceFiles FilesOf(const ServiceOptions& options) {
   return ServiceFiles(options.config_path, options.run_dir);
+}
+
+absl::Status CheckAsked(const ServiceOptions& options) {
+  const absl::Status usable = options.broker.empty() ? CheckUsable(FilesOf(options)) : absl::OkStatus();
+  return absl::IsPermissionDenied(usable) ? usable : absl::OkStatus();
 }
 
 BrokerTarget FindBroker(const ServiceOptions& options) {

@@ -56,6 +56,9 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files);
 
 ServiceFiles FilesOf(const ServiceOptions& options);
 
+// PermissionDenied, of CheckUsable, when the broker that nobody named is another user's.
+absl::Status CheckAsked(const ServiceOptions& options);
+
 // Where to find the broker: --broker, the running service, the configuration, the default.
 BrokerTarget FindBroker(const ServiceOptions& options);
 // A broker at `address`, reached as the options or the configuration say.

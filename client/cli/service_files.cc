@@ -17,7 +17,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "broker/base/address.h"
 #include "broker/base/config.h"
 #include "broker/base/private_path.h"
@@ -26,7 +25,6 @@
 namespace ccr::cli {
 namespace {
 
-constexpr size_t kMaxPidFile = 8192;
 constexpr size_t kMaxDepth = 100;  // of folders that are made
 
 struct flock WholeFile() {
@@ -64,19 +62,13 @@ std::string Variable(const char* name) {
 std::string FolderFor(const std::string& config_path) {
   const std::string beside = Parent(config_path);
   if (access(beside.c_str(), W_OK) == 0 || errno == ENOENT) return beside;
+  // Another user's service runs there, which is to be told.
+  if (access((beside + "/.claude-code-router.pid").c_str(), F_OK) == 0) return beside;
   std::string state = Variable("XDG_STATE_HOME");
   if (state.empty() && !Variable("HOME").empty()) state = Variable("HOME") + "/.local/state";
   if (state.empty()) return beside;
   const std::string hash = absl::BytesToHexString(Sha256(config_path).substr(0, 8));
   return absl::StrCat(state, "/ccr/", hash);
-}
-
-// Of a pid file, the line after the pid.
-std::string ConfigPathIn(int fd) {
-  char text[kMaxPidFile];
-  const ssize_t size = pread(fd, text, sizeof text, 0);
-  const std::vector<std::string> lines = absl::StrSplit(absl::string_view(text, size > 0 ? size : 0), '\n');
-  return lines.size() > 1 ? lines[1] : "";
 }
 
 }  // namespace
@@ -85,7 +77,8 @@ std::string EncodeAddresses(const ServiceAddresses& addresses) {
   return boost::json::serialize(boost::json::object{{"broker", addresses.broker},
                                                     {"broker_metrics", addresses.broker_metrics},
                                                     {"http", addresses.http},
-                                                    {"metrics", addresses.metrics}});
+                                                    {"metrics", addresses.metrics},
+                                                    {"config", addresses.config}});
 }
 
 std::optional<ServiceAddresses> DecodeAddresses(std::string_view json) {
@@ -96,7 +89,7 @@ std::optional<ServiceAddresses> DecodeAddresses(std::string_view json) {
     const boost::json::value* field = value.get_object().if_contains(name);
     return field != nullptr && field->is_string() ? std::string(field->get_string()) : std::string();
   };
-  return ServiceAddresses{text("broker"), text("broker_metrics"), text("http"), text("metrics")};
+  return ServiceAddresses{text("broker"), text("broker_metrics"), text("http"), text("metrics"), text("config")};
 }
 
 std::string Connectable(std::string_view address) {
@@ -155,10 +148,10 @@ std::optional<RunningService> FindRunning(const ServiceFiles& files) {
   struct stat info {};
   const bool held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
   fstat(fd, &info);
-  std::string config_path = ConfigPathIn(fd);
   close(fd);
   if (!held) return std::nullopt;
-  return RunningService{lock.l_pid > 0 ? lock.l_pid : 0, absl::TimeFromTimespec(info.st_mtim), std::move(config_path)};
+  return RunningService{lock.l_pid > 0 ? lock.l_pid : 0, absl::TimeFromTimespec(info.st_mtim),
+                        files.ReadAddresses().value_or(ServiceAddresses{}).config};
 }
 
 absl::Status CheckUsable(const ServiceFiles& files) {
@@ -196,8 +189,7 @@ absl::StatusOr<PidFile> PidFile::Acquire(const ServiceFiles& files) {
       file.path_.clear();
       continue;
     }
-    if (ftruncate(fd, 0) != 0 || !WriteAll(fd, absl::StrCat(getpid(), "\n", files.config_path(), "\n")))
-      return FileError("write", path);
+    if (ftruncate(fd, 0) != 0 || !WriteAll(fd, absl::StrCat(getpid(), "\n"))) return FileError("write", path);
     return file;
   }
 }

@@ -1,8 +1,8 @@
 // The files by which `ccr` finds the service it started. All of them lie in one folder: beside the configuration file,
 // or where --run-dir says; where the configuration's folder cannot be written, in $XDG_STATE_HOME/ccr/NAME
 // (~/.local/state/ccr/NAME), NAME a hash of the configuration's path.
-//   .claude-code-router.pid    the supervisor's pid and configuration file; locked by it as long as it lives
-//   .claude-code-router.addr   the addresses really bound, as JSON
+//   .claude-code-router.pid    the supervisor's pid; locked by it as long as it lives
+//   .claude-code-router.addr   the addresses really bound and the configuration file, as JSON
 //   .claude-code-router.sessions  which service `ccr code` started, and its sessions (session_lock.h)
 //   logs/NAME.log              what each daemon writes, mode 0600
 #pragma once
@@ -24,7 +24,8 @@ struct ServiceAddresses {
   std::string broker;
   std::string broker_metrics;
   std::string http;
-  std::string metrics;  // of the proxy
+  std::string metrics;      // of the proxy
+  std::string config = {};  // the configuration file, absolute
 
   bool operator==(const ServiceAddresses&) const = default;
 };
@@ -64,7 +65,7 @@ class ServiceFiles {
 struct RunningService {
   pid_t pid = 0;                 // 0: alive, but in another pid namespace (a container)
   absl::Time since;              // when it started
-  std::string config_path = {};  // empty: written by another release
+  std::string config_path = {};  // empty: it is starting, or of an older release
 };
 
 // The live supervisor, or nothing. The kernel is asked who holds the lock of the pid file, so a file left by a killed

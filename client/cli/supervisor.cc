@@ -320,7 +320,7 @@ std::string Supervisor::BrokerAddress() const {
 
 ServiceAddresses Supervisor::Addresses() const {
   return {BrokerAddress(), Connectable(broker_.daemon.address("metrics")), Connectable(proxy_.daemon.address("http")),
-          Connectable(proxy_.daemon.address("metrics"))};
+          Connectable(proxy_.daemon.address("metrics")), options_.files.config_path()};
 }
 
 bool WriteReport(int fd, const StartReport& report) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace ccr::client {
@@ -29,6 +30,21 @@ absl::Status ToStatus(const grpc::Status& status) {
   details.set_code(static_cast<int>(status.error_code()));
   details.set_message(status.error_message());
   return ToStatus(details);
+}
+
+bool IsNobodyThere(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return false;
+  const absl::string_view message = status.message();
+  return absl::StrContains(message, "Connection refused") || absl::StrContains(message, "No such file");
+}
+
+std::string ConnectionProblem(const absl::Status& status) {
+  absl::string_view message = status.message();
+  for (const absl::string_view before : {"last error: ", "UNKNOWN: ", "UNAVAILABLE: "}) {
+    const size_t at = message.find(before);
+    if (at != absl::string_view::npos) message.remove_prefix(at + before.size());
+  }
+  return std::string(message);
 }
 
 std::optional<absl::Duration> RetryAfter(const absl::Status& status) {

@@ -4,6 +4,7 @@
 #include <grpcpp/support/status.h>
 
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -14,6 +15,12 @@ namespace ccr::client {
 // Code and message are taken over; each detail becomes a payload under its type url.
 absl::Status ToStatus(const grpc::Status& status);         // of an RPC
 absl::Status ToStatus(const google::rpc::Status& status);  // inside a message
+
+// Whether the system said that nobody listens there.
+bool IsNobodyThere(const absl::Status& status);
+
+// What gRPC says of a connection that could not be made, or ended, without its words around it.
+std::string ConnectionProblem(const absl::Status& status);
 
 // When to try again, where the broker said so (google.rpc.RetryInfo).
 std::optional<absl::Duration> RetryAfter(const absl::Status& status);

@@ -45,7 +45,8 @@ absl::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Ti
   queue.Next(&tag, &finished);
   const absl::Status status = ToStatus(result);
   if (absl::IsDeadlineExceeded(status)) return absl::UnavailableError("no answer in time");
-  if (absl::IsUnavailable(status)) return absl::UnavailableError("nobody answers");
+  if (IsNobodyThere(status)) return absl::UnavailableError("nobody answers");
+  if (absl::IsUnavailable(status)) return absl::UnavailableError(ConnectionProblem(status));
   if (!status.ok()) return absl::UnavailableError(absl::StrCat("refused: ", status.message()));
   return Bytes(response) == kServing ? absl::OkStatus() : absl::UnavailableError("it does not serve now");
 }

@@ -81,7 +81,7 @@ std::vector<std::string> Lines(const std::string& text) {
 
 TEST(RotationTableTest, ShowsEveryFactAligned) {
   EXPECT_EQ(RotationTable(Parse(kPools), At()),
-            "openai: round_robin, 1/3 available\n"
+            "openai: round_robin, 1/3 available, 1 cooling, 1 disabled\n"
             "  KEY    STATE     REASON        BACK IN  FAILURES  IN FLIGHT  USES  SUCCESS  LATENCY  LAST USED\n"
             "  key-1  active    -                   -       1/3        2/8   120    99.2%   812 ms     3s ago\n"
             "  key-2  cooling   rate_limited   2m 05s       0/3          0     7        -        -      never\n"
@@ -114,6 +114,60 @@ TEST(RotationTableTest, FingerprintsOnlyWhenWide) {
   EXPECT_THAT(RotationTable(Parse(kPools), wide), HasSubstr("00112233aabbccdd"));
 }
 
+TEST(RotationTableTest, WideIsNeverCut) {
+  ViewOptions wide = At(40);
+  wide.wide = true;
+  const std::string table = RotationTable(Parse(kPools), wide);
+  EXPECT_THAT(table, HasSubstr("RPM  WEIGHT  FINGERPRINT"));
+  EXPECT_THAT(table, HasSubstr("00112233aabbccdd"));
+}
+
+TEST(RotationTableTest, TheLastErrorStandsBelowKeysInTrouble) {
+  v1::ListPoolsResponse response = Parse(kPools);
+  for (v1::KeyStatus& key : *response.mutable_pools(0)->mutable_keys()) key.set_last_error("HTTP 401 bad key");
+  const std::vector<std::string> lines = Lines(RotationTable(response, At()));
+  ASSERT_EQ(lines.size(), 7U);
+  EXPECT_THAT(lines[3], StartsWith("  key-2"));
+  EXPECT_EQ(lines[4], "    last error: HTTP 401 bad key");
+  EXPECT_EQ(lines[6], "    last error: HTTP 401 bad key");
+  EXPECT_EQ(Lines(RotationTable(response, At(20)))[4], "    last error: HTT…");
+}
+
+TEST(RotationTableTest, WatchedShowsCountsAndTroubleFirst) {
+  v1::ListPoolsResponse response = Parse(kPools);
+  *response.add_pools() = response.pools(0);
+  response.mutable_pools(1)->set_provider("other");
+  ViewOptions options = At();
+  options.watched = true;
+  const std::vector<std::string> lines = Lines(RotationTable(response, options));
+  EXPECT_EQ(lines[0], "openai: round_robin, 1/3 available, 1 cooling, 1 disabled");
+  EXPECT_EQ(lines[1], "other: round_robin, 1/3 available, 1 cooling, 1 disabled");
+  EXPECT_THAT(lines[5], StartsWith("  spare"));
+  EXPECT_THAT(lines[6], StartsWith("  key-2"));
+  EXPECT_THAT(lines[7], StartsWith("  key-1"));
+}
+
+TEST(WindowTest, ShowsAWindowAndSaysHowMuchIsMissing) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "line " + std::to_string(i) + "\n";
+  size_t offset = 0;
+  EXPECT_EQ(Window(text, 80, 4, &offset), "line 0\nline 1\nline 2\n0 lines above, 297 more below");
+  offset = 10;
+  EXPECT_EQ(Window(text, 80, 4, &offset), "line 10\nline 11\nline 12\n10 lines above, 287 more below");
+  offset = 100000;
+  EXPECT_EQ(Window(text, 80, 4, &offset), "line 297\nline 298\nline 299\n297 lines above, 0 more below");
+  EXPECT_EQ(offset, 297U);
+  EXPECT_EQ(Window(text, 80, 300, &offset), text);
+  EXPECT_EQ(offset, 0U);
+}
+
+TEST(WindowTest, CountsTheRowsOfLongLines) {
+  size_t offset = 0;
+  EXPECT_EQ(Window("aaaaaaaaaa\nb\nc\n", 5, 3, &offset), "aaaaaaaaaa\n0 li…");
+  EXPECT_EQ(Window("\x1b[31maaaaa\x1b[0m\nb\n", 5, 2, &offset), "\x1b[31maaaaa\x1b[0m\nb\n");
+  EXPECT_EQ(Window("a\nb\n", 5, 0, &offset), "0 li…");
+}
+
 TEST(RotationTableTest, ColoursStatesWithoutMovingColumns) {
   ViewOptions options = At();
   options.color = true;
@@ -130,7 +184,7 @@ TEST(RotationTableTest, HeaderTellsCircuitAndQueue) {
   pool.mutable_circuit()->set_state(v1::CircuitStatus::OPEN);
   pool.mutable_circuit()->mutable_retry_at()->set_seconds(kNow + 4);
   EXPECT_EQ(Lines(RotationTable(response, At()))[0],
-            "openai: round_robin, 1/3 available, circuit open (trial in 4s), 5 waiting");
+            "openai: round_robin, 1/3 available, circuit open (trial in 4s), 1 cooling, 1 disabled, 5 waiting");
   pool.mutable_circuit()->set_state(v1::CircuitStatus::HALF_OPEN);
   pool.set_enabled(false);
   EXPECT_THAT(Lines(RotationTable(response, At()))[0],

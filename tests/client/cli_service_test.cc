@@ -23,7 +23,8 @@ TEST_F(ServiceTest, StartReturnsWhenBothAreReady) {
   ASSERT_TRUE(FindRunning(files()));
   EXPECT_EQ(FileLines(files().pid_path())[0], std::to_string(FindRunning(files())->pid));
   const std::string socket = "unix:" + folder_ + "/state/broker.sock";
-  EXPECT_EQ(files().ReadAddresses(), (ServiceAddresses{socket, "127.0.0.1:9999", "127.0.0.1:3999", "127.0.0.1:9998"}));
+  EXPECT_EQ(files().ReadAddresses(),
+            (ServiceAddresses{socket, "127.0.0.1:9999", "127.0.0.1:3999", "127.0.0.1:9998", files().config_path()}));
   EXPECT_EQ(FileLines(folder_ + "/broker.args")[0], "--config " + folder_ + "/config.json --listen " + socket);
   EXPECT_THAT(FileLines(folder_ + "/proxy.args")[0],
               AllOf(HasSubstr("--broker " + socket), HasSubstr("--listen 127.0.0.1:3456"),

@@ -100,7 +100,7 @@ class CliTest(StackTest):
         self.assertEqual(self.run_ccr("status").returncode, 3)
         self.assertFalse((self.folder / ".claude-code-router.pid").exists())
         stopped = self.run_ccr("rotation")
-        self.assertEqual(stopped.returncode, 1)
+        self.assertEqual(stopped.returncode, 3)
         self.assertIn("ccr start", stopped.stderr)
 
     def test_a_stale_pid_file_is_recognised(self):

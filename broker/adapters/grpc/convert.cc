@@ -97,10 +97,10 @@ void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeySta
   out->set_name(spec.name);
   out->set_fingerprint(spec.fingerprint);
   out->set_state(ccr::ToProto(key.state));
-  if (key.state != core::KeyState::kActive) {
-    out->set_reason(key.reason.data(), key.reason.size());
-    if (IsFinite(key.available_at)) SetTime(key.available_at, out->mutable_available_at());
-  }
+  const bool active = key.state == core::KeyState::kActive;
+  if (!active) out->set_reason(key.reason.data(), key.reason.size());
+  const absl::Time back = active ? key.rate_allows_at : key.available_at;
+  if (IsFinite(back)) SetTime(back, out->mutable_available_at());
   out->set_consecutive_failures(key.consecutive_failures);
   out->set_max_failures(spec.max_failures);
   out->set_in_flight(key.in_flight);

@@ -72,9 +72,13 @@ TEST_F(PoolLeaseTest, RpmOfAKeyIsASlidingWindow) {
   Tell(Get(), Success());
   EXPECT_EQ(Key(0).rpm_used, 3u);
   EXPECT_EQ(Refused().retry_at, start + absl::Seconds(61));
+  EXPECT_EQ(Refused().reason, kOwnLimits);
+  EXPECT_EQ(Key(0).rate_allows_at, start + absl::Seconds(61));
+  EXPECT_EQ(Key(0).available_at, absl::InfinitePast());
   GoTo(start + absl::Milliseconds(60'999));
   Refused();
   GoTo(start + absl::Milliseconds(61'000));
+  EXPECT_EQ(Key(0).rate_allows_at, absl::InfinitePast());
   Tell(Get(), Success());
   EXPECT_EQ(Refused().retry_at, start + absl::Seconds(91));
   GoTo(start + absl::Seconds(91));
