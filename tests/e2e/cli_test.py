@@ -103,6 +103,66 @@ class CliTest(StackTest):
         self.assertEqual(stopped.returncode, 3)
         self.assertIn("ccr start", stopped.stderr)
 
+    def json_of(self, *args, env=None):
+        result = self.run_ccr("--json", *args, env=env)
+        return result.returncode, json.loads(result.stdout)
+
+    def test_reload_tells_what_the_broker_made_of_the_file(self):
+        self.write()
+        self.assertEqual(self.json_of("reload"), (3, {"running": False, "error": {
+            "kind": "not_running", "message": "not running; start it with: ccr start"}}))
+        self.assertEqual(self.json_of("start")[0], 0)
+        good = self.config_path.read_text()
+
+        def refused():
+            code, verdict = self.json_of("reload", env={**os.environ, "CCR_E2E_NEW": "canary-key-3"})
+            self.assertEqual((code, verdict["accepted"]), (2, False))
+            self.assertIn("CCR_E2E_NEW is not set", verdict["problems"][0]["message"])
+
+        # A variable of this shell alone: the broker does not have it.
+        self.config_path.write_text(good.replace('"canary-key-2"', '"canary-key-2", "$CCR_E2E_NEW"'))
+        refused()
+        self.assertFalse(self.json_of("status")[1]["reload"]["accepted"])
+        self.assertIn("CCR_E2E_NEW", self.run_ccr("status").stdout)
+        healthy = self.run_ccr("health")
+        self.assertEqual(healthy.returncode, 0)
+        self.assertIn("CCR_E2E_NEW", healthy.stderr)
+
+        self.config_path.write_text(good.replace('"canary-key-2"', '"canary-key-2", "canary-key-4"'))
+        told = self.run_ccr("reload")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(self.json_of("status")[1]["pools"][0]["total_keys"], 3)
+        broker = self.json_of("status")[1]["broker"]
+        code, status = self.json_of("--broker", broker, "status")
+        self.assertEqual((code, status["config"], status["pid"]), (0, str(self.config_path), None))
+        self.assertIn("config_reloaded", (self.folder / "logs/ccr-broker.log").read_text())
+
+    def test_a_taken_port_is_exit_status_one_and_names_its_settings(self):
+        self.write()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            broker = [BIN / "ccr-broker", "--config", self.config_path, "--state-dir", self.folder / "other"]
+            for command, field in ((broker + ["--listen", address], "Broker.listen"),
+                                   (broker + ["--listen", "127.0.0.1:0", "--metrics-listen", address], "Broker.metrics_listen"),
+                                   ([BIN / "ccr-proxy", "--listen", address, "--metrics-listen", "127.0.0.1:0"], "PORT or Proxy.listen"),
+                                   ([BIN / "ccr-proxy", "--listen", "127.0.0.1:0", "--metrics-listen", address], "Proxy.metrics_listen")):
+                ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+                self.assertEqual(ended.returncode, 1, ended.stderr)
+                self.assertIn(address, ended.stderr)
+                self.assertIn(field, ended.stderr)
+
+    def test_paths_that_lead_nowhere_are_told(self):
+        gone = self.folder / "gone"
+        gone.mkdir()
+        for args in (["--config", "", "status"], ["--config", "x.json", "status"]):
+            command = 'cd "$1" && rmdir "$1"; shift; exec "$@"'
+            ended = subprocess.run(["sh", "-c", command, "sh", gone, BIN / "ccr", *args], capture_output=True, text=True, timeout=PATIENCE)
+            self.assertEqual(ended.returncode, 2, ended.stderr)
+            self.assertIn("--config", ended.stderr)
+            gone.mkdir(exist_ok=True)
+
     def test_a_stale_pid_file_is_recognised(self):
         self.write()
         (self.folder / ".claude-code-router.pid").write_text(f"{os.getpid()}\n")
