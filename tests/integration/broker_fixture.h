@@ -71,7 +71,9 @@ class RunningBroker {
     EXPECT_TRUE(service_.Apply(std::move(config)).ok());
     EXPECT_TRUE(service_.Settle().ok());  // watchers hear only of what comes
     sweeper_.Start([this] { return service_.Sweep(); });
-    auto server = GrpcServer::Start({{listen}, "/etc/config.json", {}, std::move(identities)}, &service_, &events_);
+    const auto reload = [this](const ReloadDone& done) { done(on_reload_()); };
+    auto server =
+        GrpcServer::Start({{listen}, "/etc/config.json", {}, std::move(identities), reload}, &service_, &events_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
@@ -84,6 +86,8 @@ class RunningBroker {
   }
 
   BrokerService& service() { return service_; }
+  // What Reload is answered with.
+  void OnReload(std::function<ReloadReport()> report) { on_reload_ = std::move(report); }
   GrpcServer& server() { return *server_; }
   v1::KeyBroker::Stub& broker() { return *broker_; }
   v1::KeyAdmin::Stub& admin() { return *admin_; }
@@ -120,6 +124,7 @@ class RunningBroker {
 
  private:
   MonotonicWallClock clock_;
+  std::function<ReloadReport()> on_reload_ = [] { return ReloadReport(); };
   EventHub events_;
   Sweeper sweeper_;
   BrokerService service_;

@@ -298,6 +298,35 @@ TEST_F(BrokerUnaryTest, StateSurvivesARestartOverTheSameStore) {
   EXPECT_EQ(broker_->LeaseOk("p").key_name(), "name-of-c");
 }
 
+TEST_F(BrokerUnaryTest, ReloadAnswersWithTheVerdictAndStatusKeepsIt) {
+  v1::BrokerStatus status;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(broker_->admin().GetStatus(&context, v1::GetStatusRequest(), &status).ok());
+  }
+  EXPECT_EQ(status.config_path(), "/etc/config.json");
+  EXPECT_FALSE(status.version().empty());
+  EXPECT_FALSE(status.has_last_reload());
+  broker_->OnReload([this] {
+    ReloadReport report{false, broker_->service().Now(), {}, {}, {}};
+    report.problems.push_back({ConfigProblem::Severity::kError, "/etc/config.json", 3, "p", "Providers[0]", "is odd"});
+    broker_->service().RecordReload(report);
+    return report;
+  });
+  v1::ReloadVerdict verdict;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(broker_->admin().Reload(&context, v1::ReloadRequest(), &verdict).ok());
+  }
+  EXPECT_FALSE(verdict.accepted());
+  ASSERT_EQ(verdict.problems_size(), 1);
+  EXPECT_EQ(verdict.problems(0).line(), 3);
+  EXPECT_EQ(verdict.problems(0).severity(), v1::ConfigProblem::ERROR);
+  grpc::ClientContext context;
+  ASSERT_TRUE(broker_->admin().GetStatus(&context, v1::GetStatusRequest(), &status).ok());
+  EXPECT_EQ(status.last_reload().problems(0).message(), "is odd");
+}
+
 TEST_F(BrokerUnaryTest, ListPoolsNeverShowsAKey) {
   broker_->LeaseOk("p");
   grpc::ClientContext context;
