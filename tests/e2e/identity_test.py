@@ -130,7 +130,7 @@ class IdentityTest(StackTest):
         self.assertIn(WARNING, self.run_ccr("status").stdout)
         self.assertIn(WARNING, json.loads(self.run_ccr("--json", "status").stdout)["warning"])
         self.assertIn(WARNING, (self.folder / "logs/ccr-broker.log").read_text())
-        self.assertIn(WARNING, (REPO / "README.md").read_text())
+        self.assertIn(WARNING, (REPO / "broker/README.md").read_text())
         self.assertEqual(self.example("--broker", self.addresses()["broker"]).returncode, 0)
 
     def test_tokens_say_who_may_do_what(self):
