@@ -30,7 +30,6 @@
 namespace ccr {
 namespace {
 
-constexpr std::initializer_list<std::string_view> kProxySchemes = {"http", "https", "socks5", "socks5h"};
 constexpr size_t kMaxFileBytes = 16 << 20;
 constexpr mode_t kOthersMode = 077;
 constexpr size_t kUserEntryBytes = 16384;
@@ -51,9 +50,13 @@ bool IsNothing(const Node* node) {
          (node->kind == Node::Kind::kMap && node->entries.empty());
 }
 
+std::string ProxyUrlProblem(std::string_view url) {
+  return UrlProblem(url, {"http", "https", "socks5", "socks5h"}, true);
+}
+
 void ReadProxyUrl(MapReader* top, std::string* out) {
   top->Text("PROXY_URL", out);
-  const std::string problem = out->empty() ? "" : UrlProblem(*out, kProxySchemes, true);
+  const std::string problem = out->empty() ? "" : ProxyUrlProblem(*out);
   if (!problem.empty()) top->Problems().Error(top->At("PROXY_URL"), problem);
 }
 
@@ -61,7 +64,7 @@ void ReadProxyUrl(MapReader* top, std::string* out) {
 void CheckProxies(const Config& config, ProblemList* problems) {
   for (const ProviderConfig& provider : config.providers) {
     if (provider.proxy_url.empty() || provider.proxy_url == config.proxy_url) continue;
-    const std::string problem = UrlProblem(provider.proxy_url, kProxySchemes, true);
+    const std::string problem = ProxyUrlProblem(provider.proxy_url);
     if (!problem.empty())
       return problems->Error(
           {}, absl::StrCat("the proxy of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) ", problem));
