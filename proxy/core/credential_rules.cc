@@ -32,8 +32,21 @@ bool EndsInPlain(std::string_view text, std::string_view plain) {
   return text.size() >= plain.size() && MatchesPlain(text.substr(text.size() - plain.size()), plain);
 }
 
-bool IsCredentialName(std::string_view name) {
+bool IsBlankOrControl(char c) {
+  return c == '+' || static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+}
+
+// The name as lenient servers read it: blanks before it, and what follows a blank, a control character or "[", do not
+// count.
+std::string_view LenientName(std::string_view name) {
+  name.remove_prefix(std::find_if_not(name.begin(), name.end(), IsBlankOrControl) - name.begin());
   if (name.starts_with('$')) name.remove_prefix(1);
+  const auto* end = std::find_if(name.begin(), name.end(), [](char c) { return c == '[' || IsBlankOrControl(c); });
+  return name.substr(0, end - name.begin());
+}
+
+bool IsCredentialName(std::string_view name) {
+  name = LenientName(name);
   return std::any_of(kParameters.begin(), kParameters.end(),
                      [name](std::string_view one) { return MatchesPlain(name, one); });
 }

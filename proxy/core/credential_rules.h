@@ -29,8 +29,8 @@ class ClientCredentials {
 
 // `query` without the parameters that are a credential: those named key, api-key, apikey, x-api-key, x-goog-api-key,
 // access-token, auth-token, oauth-token, api-token, subscription-key or authorization, in any percent-encoding, with
-// "_" or "-", behind a "$" or not; and those that hold one of `credentials`. Parts between ";" count as parameters. A
-// query without any is returned as it is.
+// "_" or "-", behind blanks and a "$" or not, before a blank, a control character or "[" or not; and those that hold
+// one of `credentials`. Parts between ";" count as parameters. A query without any is returned as it is.
 std::string WithoutCredentials(std::string_view query, const ClientCredentials& credentials);
 
 }  // namespace ccr::proxy

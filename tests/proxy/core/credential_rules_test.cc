@@ -21,9 +21,14 @@ TEST(ClientCredentials, FoundInWhateverTextHoldsThem) {
 
 TEST(WithoutCredentials, ByNameInAnySpelling) {
   const ClientCredentials none;
-  for (const char* credential : {"key=k", "%6bey=k", "%6B%65%79=k", "%256bey=k", "%25256bey=k", "KEY=k", "$key=k",
-                                 "%24key=k", "key", "key=", "api_key=k", "Api-Key=k", "api%5Fkey=k", "x-goog-api-key=k",
-                                 "access_token=k", "x=1;key=k", "a;%6bey=k"}) {
+  for (const char* credential : {"key=k",       "%6bey=k",          "%6B%65%79=k",
+                                 "%256bey=k",   "%25256bey=k",      "KEY=k",
+                                 "$key=k",      "%24key=k",         "key",
+                                 "key=",        "api_key=k",        "Api-Key=k",
+                                 "api%5Fkey=k", "x-goog-api-key=k", "access_token=k",
+                                 "x=1;key=k",   "a;%6bey=k",        "key%00=k",
+                                 "key%00x=k",   "+key=k",           "%20%24key=k",
+                                 "%09key+=k",   "key[]=k",          "api_key%5B0%5D=k"}) {
     EXPECT_EQ(WithoutCredentials(credential, none), "") << credential;
     EXPECT_EQ(WithoutCredentials("alt=sse&" + std::string(credential) + "&b", none), "alt=sse&b") << credential;
   }
@@ -31,8 +36,9 @@ TEST(WithoutCredentials, ByNameInAnySpelling) {
 
 TEST(WithoutCredentials, OthersPassAsTheyCame) {
   const ClientCredentials none;
-  for (const char* query : {"", "beta=true", "keys=1", "mykey=2", "k%65=1", "pageToken=x&page_token=y", "u=%3Fkey%3Dv",
-                            "a=%", "a=%zz&b=%2", "a&&", "&&b&", "idempotency-key=3", "&&"}) {
+  for (const char* query :
+       {"", "beta=true", "keys=1", "mykey=2", "k%65=1", "pageToken=x&page_token=y", "u=%3Fkey%3Dv", "a=%", "a=%zz&b=%2",
+        "a&&", "&&b&", "idempotency-key=3", "keys[]=1", "key.x=1", "+", "[]=1", "%00", "&&"}) {
     EXPECT_EQ(WithoutCredentials(query, none), query) << query;
   }
 }
