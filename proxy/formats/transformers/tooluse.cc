@@ -144,6 +144,7 @@ class ExitEdit : public ChunkEdit {
 
   struct Exit {
     uint64_t index;
+    bool first;  // of those with this index
     ExitText text;
   };
 
@@ -155,9 +156,14 @@ class ExitEdit : public ChunkEdit {
     if (NameOf(call) == kExitTool) {
       too_much_ |= exits_.size() == kMaxExits;
       if (too_much_) return nullptr;
-      exits_.push_back({index, {}});
+      exits_.push_back({index, LastExit(index) == nullptr, {}});
     }
     if (!NameOf(call).empty() && NameOf(call) != kExitTool) return nullptr;
+    return LastExit(index);
+  }
+
+  // The last one with this index.
+  Exit* LastExit(uint64_t index) {
     const auto exit = std::find_if(exits_.rbegin(), exits_.rend(), [index](const Exit& e) { return e.index == index; });
     return exit == exits_.rend() ? nullptr : &*exit;
   }
@@ -166,8 +172,8 @@ class ExitEdit : public ChunkEdit {
   void Renumber(json::value* call) {
     if (!call->is_object() || Find(call->get_object(), "index") == nullptr) return;
     const uint64_t index = FindUint(call->get_object(), "index");
-    const auto before =
-        std::count_if(exits_.begin(), exits_.end(), [index](const Exit& exit) { return exit.index < index; });
+    const auto before = std::count_if(exits_.begin(), exits_.end(),
+                                      [index](const Exit& exit) { return exit.first && exit.index < index; });
     call->get_object()["index"] = index - static_cast<uint64_t>(before);
   }
 

@@ -157,6 +157,17 @@ TEST(ToolUse, ExitAmongOtherCalls) {
   EXPECT_EQ(answer.finish_reason, "tool_calls");
 }
 
+TEST(ToolUse, ExitsThatShareAnIndexAreOneGap) {
+  const std::string stream = kRole + Named(0, "ExitTool", R"({"response":"a"})") +
+                             Named(0, "ExitTool", R"({"response":"b"})") + Named(1, "f", "{}") + kEnd + kDoneEvent;
+  const ChunkedAnswer answer = Chunks({"tooluse"}, stream);
+  EXPECT_EQ(answer.text, "ab");
+  ASSERT_EQ(answer.calls.size(), 1U);
+  EXPECT_EQ(answer.calls[0].name, "f");
+  EXPECT_THAT(Through(EditedTranslation(nullptr, TransformerChain(Using({"tooluse"}), "m")), stream, stream.size()),
+              HasSubstr(R"("tool_calls":[{"index":0,)"));
+}
+
 TEST(ToolUse, BrokenArgumentsComeAtTheEnd) {
   const std::string stream = kRole + Named(0, "ExitTool", "{response: 'bye'") + kEnd + kDoneEvent;
   EXPECT_EQ(Chunks({"tooluse"}, stream).text, "bye");
