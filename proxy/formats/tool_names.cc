@@ -18,7 +18,7 @@ constexpr size_t kHashDigits = 16;
 std::string Hashed(std::string_view head, std::string_view name, ToolNames* names) {
   head = head.substr(0, kMaxToolName - kHashDigits - 1);
   std::string hashed = absl::StrCat(ToAbsl(head), "_", absl::Hex(StableHash(name), absl::kZeroPad16));
-  names->emplace(hashed, name);
+  if (name.size() <= kMaxRestoredName) names->emplace(hashed, name);
   return hashed;
 }
 

@@ -41,6 +41,16 @@ TEST(ShortToolName, KeepsWhatFitsAndTellsOthersApart) {
   EXPECT_TRUE(given.contains(ShortToolName(kLong + "7", &again))) << "the same each time, for the prompt cache";
 }
 
+TEST(ShortToolName, StaysShortWhereEachCallWouldBringMuchBack) {
+  ToolNames names;
+  ShortToolName(std::string(kMaxRestoredName, 'a'), &names);
+  EXPECT_EQ(names.size(), 1U);
+  const std::string longest(kMaxRestoredName + 1, 'a');
+  EXPECT_EQ(ShortToolName(longest, &names).size(), kMaxToolName);
+  EXPECT_EQ(GeminiToolName(longest, &names).size(), kMaxToolName);
+  EXPECT_EQ(names.size(), 1U);
+}
+
 class LongNamesTest : public ::testing::Test {
  protected:
   LongNamesTest() {
