@@ -57,7 +57,7 @@ class ContentBuilder {
     json::object block({{"type", "tool_use"},
                         {"id", UniqueId("toolu_", id, seed_, blocks_.size())},
                         {"name", FindText(function, "name")},
-                        {"input", ToolInput(Find(function, "arguments"), storage_, notes_)}},
+                        {"input", ToolInput(Find(function, "arguments"), storage_, &arguments_, notes_)}},
                        storage_);
     blocks_.push_back(std::move(block));
     has_tools_ = true;
@@ -78,6 +78,7 @@ class ContentBuilder {
 
   const json::array& blocks() const { return blocks_; }
   bool refused() const { return refused_; }
+  absl::Status arguments_status() const { return arguments_.status(); }
   bool has_tools() const { return has_tools_; }
   bool HasNamelessTool() const {
     return std::any_of(blocks_.begin(), blocks_.end(), [](const json::value& block) {
@@ -92,6 +93,7 @@ class ContentBuilder {
   json::array blocks_;
   bool refused_ = false;
   bool has_tools_ = false;
+  JsonBudget arguments_;
 };
 
 std::string WriteMessage(const json::object& response, const ContentBuilder& content, const AnswerEnd& end,
@@ -215,6 +217,9 @@ absl::StatusOr<std::string> OpenAiResponseToAnthropic(std::string_view body, Not
   ContentBuilder content(seed, &memory, notes);
   ReadContent(*message, [&content](ContentKind kind, std::string_view text) { content.Add(kind, text); });
   content.AddTools(*message);
+  if (const absl::Status status = content.arguments_status(); !status.ok()) {
+    return absl::InternalError(absl::StrCat("the upstream's answer is ", status.message()));
+  }
   if (content.HasNamelessTool()) return absl::InternalError("the upstream sent a tool call without a name");
   AnswerEnd end;
   end.has_tools = content.has_tools();

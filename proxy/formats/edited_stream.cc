@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "proxy/core/error_body.h"
 
 namespace ccr::proxy {
@@ -39,6 +40,9 @@ void EditedStream::OnEvent(const SseEvent& event) {
   if (failed_) return;
   if (event.data == kDone) EndEdits();
   absl::StatusOr<json::value> chunk = ParseJson(event.data);
+  if (absl::IsResourceExhausted(chunk.status())) {
+    return Fail(absl::StrCat("an event of the provider's stream is ", chunk.status().message()));
+  }
   if (chunk.ok() && chunk->is_object() && IsChunk(chunk->get_object())) {
     Push(std::move(chunk->get_object()), 0);
   } else {

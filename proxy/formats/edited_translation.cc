@@ -125,6 +125,9 @@ absl::StatusOr<TranslatedRequest> EditedTranslation::Request(std::string_view bo
 absl::StatusOr<std::string> EditedTranslation::Response(std::string_view body, Notes* notes) const {
   std::string edited(body);
   absl::StatusOr<json::value> parsed = EditsAnswers() ? ParseJson(body) : json::value();
+  if (absl::IsResourceExhausted(parsed.status())) {
+    return absl::InternalError(absl::StrCat("the upstream's answer is ", parsed.status().message()));
+  }
   if (parsed.ok() && parsed->is_object()) {
     json::object& answer = parsed->get_object();
     chain_.EditResponse(&answer, notes);

@@ -92,7 +92,7 @@ absl::Status GeminiContents::Add(const json::object& message) {
     return absl::InvalidArgumentError(
         "messages: role must be one of system, developer, user, assistant, tool, function");
   }
-  return absl::OkStatus();
+  return arguments_.status();
 }
 
 void GeminiContents::Finish() {
@@ -200,7 +200,7 @@ void GeminiContents::AddCall(std::string_view given_id, const json::object& func
   const json::value* arguments = Find(function, "arguments");
   if (arguments == nullptr) arguments = Find(function, "input");
   const std::string name = GeminiToolName(FindText(function, "name"), names_);
-  json::object call({{"name", name}, {"args", ToolInput(arguments, storage_, notes_)}}, storage_);
+  json::object call({{"name", name}, {"args", ToolInput(arguments, storage_, &arguments_, notes_)}}, storage_);
   if (!carried.id.empty()) call["id"] = carried.id;
   json::object part({{"functionCall", std::move(call)}}, storage_);
   if (!carried.signature.empty()) {

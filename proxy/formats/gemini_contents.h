@@ -22,7 +22,8 @@ class GeminiContents {
   // `notes` and `names`, which takes the tools that got other names, must outlive this.
   GeminiContents(json::storage_ptr storage, Notes* notes, ToolNames* names);
 
-  // InvalidArgument when the role is unknown.
+  // InvalidArgument when the role is unknown, ResourceExhausted when the arguments of all calls are more than a
+  // JsonBudget.
   absl::Status Add(const json::object& message);
   // No more messages. Call it once, before what follows.
   void Finish();
@@ -64,6 +65,7 @@ class GeminiContents {
   const json::storage_ptr storage_;
   Notes* const notes_;
   ToolNames* const names_;
+  JsonBudget arguments_;
   json::array system_;
   json::array contents_;
   // The turn that is being built.

@@ -7,9 +7,10 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
-#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/core/json_plain.h"
 #include "proxy/core/json_scan.h"
 #include "proxy/core/utf8.h"
 
@@ -42,6 +43,27 @@ std::string ReplaceLoneSurrogates(std::string_view text) {
     pos = escape + length;
   }
   return out;
+}
+
+// How many values a text has, up to about `most` + 1: each but the first follows a comma or is the first of its list or
+// object.
+size_t CountValues(std::string_view text, size_t most) {
+  size_t values = 1;
+  char before = '\0';
+  const char* const end = text.data() + text.size();
+  for (const char* p = text.data(); p != end && values <= most; ++p) {
+    if (*p == '"') {
+      for (p = SkipPlain(p + 1, end); p != end && *p != '"'; p = SkipPlain(p, end))
+        p += *p == '\\' && p + 1 != end ? 2 : 1;
+      if (p == end) break;
+    } else if (*p == ',' || *p == '{' || *p == '[') {
+      ++values;
+    } else if ((*p == '}' && before == '{') || (*p == ']' && before == '[')) {
+      --values;
+    }
+    if (!absl::ascii_isspace(static_cast<unsigned char>(*p))) before = *p;
+  }
+  return values;
 }
 
 // Boost's objects hash names with nothing but their own address. Who sends a text could tell it, and names that all
@@ -78,7 +100,21 @@ void AppendDouble(double number, std::string* out) {
 
 }  // namespace
 
+bool JsonBudget::Take(std::string_view text) {
+  const size_t values = CountValues(text, left_);
+  exceeded_ |= values > left_;
+  left_ -= std::min(values, left_);
+  return !exceeded_;
+}
+
+absl::Status JsonBudget::status() const {
+  if (!exceeded_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("too large to be translated: more than ", kMaxJsonValues, " JSON values"));
+}
+
 absl::StatusOr<json::value> ParseJson(std::string_view text, const json::storage_ptr& storage) {
+  if (JsonBudget budget; !budget.Take(text)) return budget.status();
   json::error_code error;
   ShiftAddresses(text, storage);
   json::value value = Parse(text, storage, &error);

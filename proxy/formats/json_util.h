@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proxy/core/json_text.h"
 
@@ -13,9 +14,30 @@ namespace ccr::proxy {
 
 namespace json = boost::json;
 
-// Reads one JSON text of at most kMaxJsonDepth (json_scan.h) levels; numbers to the nearest double where they are no
-// 64-bit integers. Lone surrogates, which JavaScript writes when it cuts a string, become U+FFFD; bytes that are not
-// UTF-8 stay as they are in the tree. InvalidArgument, with the parser's reason, when it is no JSON.
+// The most values (objects, lists, texts, numbers, literals) that one translation reads: what it costs grows with them.
+inline constexpr size_t kMaxJsonValues = 200'000;
+
+// What may still be read. Not thread-safe.
+class JsonBudget {
+ public:
+  // False when the text has more values than are left. Of what is no JSON something near its commas and brackets
+  // counts.
+  bool Take(std::string_view text);
+  // One value.
+  bool Take() { return left_ > 0 ? (--left_, true) : !(exceeded_ = true); }
+  bool exceeded() const { return exceeded_; }
+  // ResourceExhausted, "too large to be translated: ...", once Take() was false.
+  absl::Status status() const;
+
+ private:
+  size_t left_ = kMaxJsonValues;
+  bool exceeded_ = false;
+};
+
+// Reads one JSON text of at most kMaxJsonDepth (json_scan.h) levels and kMaxJsonValues values; numbers to the nearest
+// double where they are no 64-bit integers. Lone surrogates, which JavaScript writes when it cuts a string, become
+// U+FFFD; bytes that are not UTF-8 stay as they are in the tree. InvalidArgument, with the parser's reason, when it is
+// no JSON; ResourceExhausted, as JsonBudget has it, when it is too much.
 absl::StatusOr<json::value> ParseJson(std::string_view text, const json::storage_ptr& storage = {});
 
 // Appends the value without spaces; bytes that are not UTF-8 become U+FFFD. Fractions have the shortest text that reads

@@ -80,7 +80,7 @@ absl::Status Conversation::Add(const json::object& message) {
     return absl::InvalidArgumentError(
         "messages: role must be one of system, developer, user, assistant, tool, function");
   }
-  return absl::OkStatus();
+  return arguments_.status();
 }
 
 void Conversation::Finish() {
@@ -124,9 +124,11 @@ void Conversation::AddCall(const GivenCall& given) {
   if (called_names_.insert(name).second) called_.push_back(name);
   const json::value* arguments = Find(*given.function, "arguments");
   if (arguments == nullptr) arguments = Find(*given.function, "input");
-  content_.emplace_back(json::object(
-      {{"type", "tool_use"}, {"id", call.id}, {"name", name}, {"input", ToolInput(arguments, storage_, notes_)}},
-      storage_));
+  content_.emplace_back(json::object({{"type", "tool_use"},
+                                      {"id", call.id},
+                                      {"name", name},
+                                      {"input", ToolInput(arguments, storage_, &arguments_, notes_)}},
+                                     storage_));
 }
 
 void Conversation::AddResult(const json::object& message, bool by_name) {

@@ -29,7 +29,8 @@ class Conversation {
   // `notes` may be null and must outlive this.
   Conversation(json::storage_ptr storage, Notes* notes);
 
-  // InvalidArgument when the role is unknown.
+  // InvalidArgument when the role is unknown, ResourceExhausted when the arguments of all calls are more than a
+  // JsonBudget.
   absl::Status Add(const json::object& message);
   // No more messages. Call it once, before what follows.
   void Finish();
@@ -62,6 +63,7 @@ class Conversation {
 
   json::storage_ptr storage_;
   Notes* notes_;
+  JsonBudget arguments_;
   json::array system_;
   json::array messages_;
   std::vector<std::string> called_;

@@ -103,6 +103,7 @@ class BlockReader {
 
   const OpenAiCompletion& answer() const { return answer_; }
   bool has_nameless_call() const { return has_nameless_call_; }
+  absl::Status arguments_status() const { return arguments_.status(); }
 
  private:
   void ReadCall(const json::object& block) {
@@ -112,7 +113,8 @@ class BlockReader {
     if (name.empty()) has_nameless_call_ = true;
     std::string arguments;
     const json::object* input = FindObject(block, "input");
-    AppendJson(input != nullptr ? *input : ToolInput(Find(block, "input"), block.storage(), notes_), &arguments);
+    AppendJson(input != nullptr ? *input : ToolInput(Find(block, "input"), block.storage(), &arguments_, notes_),
+               &arguments);
     answer_.AddCall(id, name, arguments);
     ids_.insert(std::move(id));
     ++calls_;
@@ -122,6 +124,7 @@ class BlockReader {
   OpenAiCompletion answer_;
   absl::flat_hash_set<std::string> ids_;
   size_t calls_ = 0;
+  JsonBudget arguments_;
   bool has_nameless_call_ = false;
 };
 
@@ -130,13 +133,16 @@ class BlockReader {
 absl::StatusOr<std::string> AnthropicResponseToOpenAi(std::string_view body, int64_t created, Notes* notes) {
   json::monotonic_resource memory;
   const absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
-  if (!parsed.ok()) return absl::InternalError(absl::StrCat("the upstream's answer: ", parsed.status().message()));
+  if (!parsed.ok()) return absl::InternalError(absl::StrCat("the upstream's answer is ", parsed.status().message()));
   const json::object* in = parsed->if_object();
   const json::array* blocks = in == nullptr ? nullptr : FindArray(*in, "content");
   if (blocks == nullptr) return absl::InternalError("the upstream's answer is no message: it has no content");
   BlockReader reader(notes);
   for (const json::value& block : *blocks) {
     if (block.is_object()) reader.Read(block.get_object());
+  }
+  if (const absl::Status status = reader.arguments_status(); !status.ok()) {
+    return absl::InternalError(absl::StrCat("the upstream's answer is ", status.message()));
   }
   if (reader.has_nameless_call()) return absl::InternalError("the upstream sent a tool call without a name");
   AnthropicUsage usage;

@@ -27,11 +27,12 @@ void NoteUnsent(const json::object& message, Notes* notes) {
   }
 }
 
-json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, Notes* notes) {
+json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, JsonBudget* budget,
+                       Notes* notes) {
   if (arguments == nullptr) return json::object(storage);
   if (arguments->is_object()) return json::object(arguments->get_object(), storage);
   const std::string text = arguments->is_string() ? std::string(View(arguments->get_string())) : ToJson(*arguments);
-  if (IsBlank(text)) return json::object(storage);
+  if (IsBlank(text) || !budget->Take(text)) return json::object(storage);
   absl::StatusOr<json::value> parsed = ParseJson(text, storage);
   if (parsed.ok() && parsed->is_object()) return std::move(parsed->get_object());
   AddNote(notes, "tool_calls.arguments: no JSON object, sent as raw_arguments");

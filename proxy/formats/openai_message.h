@@ -21,8 +21,9 @@ std::string JoinedTexts(const json::array& parts);
 // Notes the members of a message of the assistant that are not sent.
 void NoteUnsent(const json::object& message, Notes* notes);
 
-// The arguments of a call, a text or a value, as an object: {"raw_arguments": text} where they are none. `arguments`
-// may be null.
-json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, Notes* notes);
+// The arguments of a call, a text or a value, as an object: {"raw_arguments": text} where they are none, {} when the
+// budget, which all calls share, is exceeded. `arguments` may be null.
+json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, JsonBudget* budget,
+                       Notes* notes);
 
 }  // namespace ccr::proxy

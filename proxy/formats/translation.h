@@ -96,10 +96,11 @@ class StreamTranslator {
 class Translation {
  public:
   virtual ~Translation() = default;
-  // InvalidArgument with a message for the client when the body is not a request of the client's format.
+  // InvalidArgument with a message for the client when the body is not a request of the client's format,
+  // ResourceExhausted when it holds more than kMaxJsonValues (json_util.h), or its tools' arguments together do.
   virtual absl::StatusOr<TranslatedRequest> Request(std::string_view body, std::string_view model,
                                                     Notes* notes) const = 0;
-  // A complete 2xx body. Internal when it is no response of the upstream's format.
+  // A complete 2xx body. Internal when it is no response of the upstream's format, or too large as a request can be.
   virtual absl::StatusOr<std::string> Response(std::string_view body, Notes* notes) const = 0;
   // A non-2xx body in the client's shape, the upstream's own wording kept.
   virtual std::string Error(int status, std::string_view body) const = 0;

@@ -54,6 +54,12 @@ bool IsOfFormat(Format client, std::string_view header) {
          absl::EqualsIgnoreCase(ToAbsl(header), "content-type");
 }
 
+OwnAnswer Untranslatable(const absl::Status& why) {
+  const std::string message(ToStd(why.message()));
+  if (!absl::IsResourceExhausted(why)) return {400, message, std::nullopt};
+  return {413, "the body is " + message, std::nullopt};
+}
+
 bool IsRoute(const Route& a, const Route& b) {
   return a.provider == b.provider && a.model == b.model;
 }
@@ -143,7 +149,7 @@ std::optional<OwnAnswer> RoutedRequest::UseForChat(const Route& route, bool same
   EditedTranslation edited(translation, std::move(chain));
   if (!same_format || edited.EditsRequests()) {
     absl::StatusOr<TranslatedRequest> translated = Translate(edited, route.model);
-    if (!translated.ok()) return OwnAnswer{400, std::string(ToStd(translated.status().message())), std::nullopt};
+    if (!translated.ok()) return Untranslatable(translated.status());
     translated_ = *std::move(translated);
     edited.RestoreTools(std::move(translated_.tool_names));
     body_ = {translated_.body};

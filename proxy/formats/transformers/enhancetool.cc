@@ -15,11 +15,12 @@ constexpr size_t kMaxHeldBytes = size_t{16} << 20;
 constexpr size_t kMaxHeldCalls = StreamTranslator::kMaxToolCalls;
 
 void EditEnhanceToolResponse(const EditContext& context, json::object* body) {
-  ForEachCall(body, [&context](json::object& call) {
+  JsonBudget budget;
+  ForEachCall(body, [&](json::object& call) {
     json::object* function = FindObject(call, "function");
     if (function == nullptr) return;
     const std::string given(FindText(*function, "arguments"));
-    const std::string repaired = RepairArguments(given);
+    const std::string repaired = RepairArguments(given, &budget);
     if (repaired == given) return;
     AddNote(context.notes, "tool_calls.arguments: repaired");
     (*function)["arguments"] = repaired;
@@ -99,7 +100,7 @@ class RepairEdit : public ChunkEdit {
 
   void Release(uint64_t choice, json::object* delta) {
     for (auto held = held_.lower_bound({choice, 0}); held != held_.end() && held->first.first == choice;) {
-      json::object function{{"arguments", RepairArguments(held->second)}};
+      json::object function{{"arguments", RepairArguments(held->second, &budget_)}};
       json::value& calls = (*delta)["tool_calls"];
       if (!calls.is_array()) calls = json::array();
       calls.get_array().push_back(json::object{{"index", held->first.second}, {"function", std::move(function)}});
@@ -110,6 +111,7 @@ class RepairEdit : public ChunkEdit {
 
   std::map<Key, std::string> held_;
   size_t held_bytes_ = 0;
+  JsonBudget budget_;
   bool too_much_ = false;
   uint64_t last_call_ = 0;
   json::object last_;  // the chunk that tells how others look

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "proxy/formats/json_util.h"
 #include "proxy/formats/transformers/json_repair.h"
 
 namespace ccr::proxy {
@@ -30,8 +29,8 @@ size_t EscapeLength(std::string_view text) {
 
 }  // namespace
 
-std::string ExitText::Whole(std::string_view arguments) {
-  const absl::StatusOr<json::value> parsed = ParseJson(RepairArguments(arguments));
+std::string ExitText::Whole(std::string_view arguments, JsonBudget* budget) {
+  const absl::StatusOr<json::value> parsed = ParseJson(RepairArguments(arguments, budget));
   if (!parsed.ok() || !parsed->is_object()) return std::string(arguments);
   return std::string(FindText(parsed->get_object(), "response"));
 }
@@ -43,9 +42,9 @@ std::string ExitText::Feed(std::string_view piece) {
   return state_ == State::kInText ? Decode() : std::string();
 }
 
-std::string ExitText::Finish() {
+std::string ExitText::Finish(JsonBudget* budget) {
   const State state = std::exchange(state_, State::kOver);
-  return state == State::kBefore || state == State::kOther ? Whole(arguments_) : std::string();
+  return state == State::kBefore || state == State::kOther ? Whole(arguments_, budget) : std::string();
 }
 
 void ExitText::SeekText() {

@@ -6,7 +6,6 @@
 
 #include "absl/strings/ascii.h"
 #include "proxy/core/utf8.h"
-#include "proxy/formats/json_util.h"
 
 namespace ccr::proxy {
 namespace {
@@ -24,11 +23,11 @@ std::string_view Trim(std::string_view text) {
 // Reads whatever it is given as a value; every step takes at least one byte or ends a level, so it always ends.
 class LenientReader {
  public:
-  explicit LenientReader(std::string_view text) : text_(text) {}
+  LenientReader(std::string_view text, JsonBudget* budget) : text_(text), budget_(budget) {}
 
   json::value Value() {
     Skip();
-    if (depth_ >= kMaxRepairDepth) pos_ = text_.size();
+    if (depth_ >= kMaxRepairDepth || !budget_->Take()) pos_ = text_.size();
     switch (Peek()) {
       case '{':
         return Object();
@@ -195,14 +194,16 @@ class LenientReader {
   }
 
   const std::string_view text_;
+  JsonBudget* const budget_;
   size_t pos_ = 0;
   int depth_ = 0;
 };
 
 }  // namespace
 
-std::string RepairArguments(std::string_view text) {
+std::string RepairArguments(std::string_view text, JsonBudget* budget) {
   if (Trim(text).empty()) return "{}";
+  if (!budget->Take(text)) return std::string(text);
   const absl::StatusOr<json::value> parsed = ParseJson(text);
   if (parsed.ok() && parsed->is_object()) return std::string(text);
   std::string inner;
@@ -211,7 +212,8 @@ std::string RepairArguments(std::string_view text) {
   const size_t start = given.find('{');
   if (start == std::string_view::npos) return std::string(text);
   if (!inner.empty() && ParseJson(given).ok()) return inner;
-  return ToJson(LenientReader(given.substr(start)).Value());
+  const json::value repaired = LenientReader(given.substr(start), budget).Value();
+  return budget->exceeded() ? std::string(text) : ToJson(repaired);
 }
 
 }  // namespace ccr::proxy

@@ -61,6 +61,7 @@ void EndAsText(json::object* choice) {
 }
 
 void EditToolUseResponse(const EditContext&, json::object* body) {
+  JsonBudget budget;
   json::array* choices = FindArray(*body, "choices");
   for (size_t i = 0; choices != nullptr && i < choices->size(); ++i) {
     json::object* choice = (*choices)[i].if_object();
@@ -71,7 +72,7 @@ void EditToolUseResponse(const EditContext&, json::object* body) {
     std::string text;
     for (const json::value& call : *calls) {
       if (NameOf(call) == kExitTool) {
-        text += ExitText::Whole(ArgumentsOf(call));
+        text += ExitText::Whole(ArgumentsOf(call), &budget);
       } else {
         others.push_back(call);
       }
@@ -109,7 +110,7 @@ class ExitEdit : public ChunkEdit {
       json::value& last = (*choice)["delta"];
       if (!last.is_object()) last = json::object();
       std::string text;
-      for (Exit& exit : exits_) text += exit.text.Finish();
+      for (Exit& exit : exits_) text += exit.text.Finish(&budget_);
       AppendContent(text, &last.get_object());
       if (!has_others_) EndAsText(choice);
     }
@@ -178,6 +179,7 @@ class ExitEdit : public ChunkEdit {
   }
 
   std::vector<Exit> exits_;
+  JsonBudget budget_;
   uint64_t last_index_ = 0;
   bool has_others_ = false;
   bool too_much_ = false;

@@ -36,6 +36,8 @@ const std::string kAnthropicTools = kAnthropic + R"("messages":[{"role":"user","
 const std::string kOpenAiTools = R"({"messages":[{"role":"user","content":"x"}],"tools":[)";
 const std::string kSchemaTool = R"({"type":"function","function":{"name":"t","parameters":)";
 const std::string kCalls = R"({"role":"assistant","tool_calls":[)";
+const std::string kListsAsArguments =
+    R"(<<{"id":"c#","function":{"name":"n","arguments":"{\"a\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}"}}>>)";
 
 std::string Repeated(std::string_view text, int times) {
   std::string all;
@@ -160,6 +162,7 @@ std::vector<Form> OpenAiRequests() {
       {"function_results", start + kCalls + R"(<<{"id":"c#","function":{"name":"n#","arguments":"{}"}}>>]},)" +
                                R"(<<{"role":"function","name":"n~","content":"x"}>>]})"},
       {"legacy_calls", start + R"(<<{"role":"assistant","function_call":{"name":"n","arguments":"{}"}}>>]})"},
+      {"arguments", start + kCalls + kListsAsArguments + "]}]}"},
       {"bad_arguments", start + kCalls + R"(<<{"id":"c#","function":{"name":"n","arguments":"{"}}>>]}]})"},
       {"tools", kOpenAiTools + R"(<<{"type":"function","function":{"name":"n#"}}>>]})"},
       {"same_tools", kOpenAiTools + R"(<<{"type":"function","function":{"name":"n"}}>>]})"},
@@ -197,6 +200,7 @@ std::vector<Form> OpenAiAnswers() {
            R"("tool_calls":[<<{"id":"c#","function":{"name":"ExitTool","arguments":"{\"response\":\"x\"}"}}>>]}}]})"},
       {"bad_arguments", message + R"("tool_calls":[<<{"id":"c#","function":{"name":"n","arguments":"{a:1"}}>>]}}]})"},
       {"choices", R"({"id":"a","choices":[<<{"message":{"content":"x"}}>>]})"},
+      {"arguments", message + R"("tool_calls":[)" + kListsAsArguments + "]}}]}"},
       {"escapes", message + R"("content":"<|\u0041\n\"|>"}}]})"},
   };
 }
@@ -481,7 +485,10 @@ std::vector<HardWork> AllHardWork() {
   };
   const std::vector<Form> bytewise = {{"texts", "<|" + Chunk(R"({"content":"x"})") + "|>"},
                                       {"lines", "data: {<|\ndata:\"u#\":0,|>\ndata: \"v\":1}\n\n"}};
-  const Way repair = {"repair", [](std::string_view body) { (void)RepairArguments(body); }};
+  const Way repair = {"repair", [](std::string_view body) {
+                        JsonBudget budget;
+                        (void)RepairArguments(body, &budget);
+                      }};
   std::vector<HardWork> all;
   Add("anthropic_request", AnthropicRequests(), RequestWays(true), &all);
   Add("openai_request", OpenAiRequests(), RequestWays(false), &all);

@@ -4,12 +4,18 @@
 
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/formats/json_util.h"
 
 namespace ccr::proxy {
 namespace {
+
+std::string Repaired(std::string_view text) {
+  JsonBudget budget;
+  return RepairArguments(text, &budget);
+}
 
 struct RepairRow {
   std::string given, repaired;
@@ -18,7 +24,7 @@ struct RepairRow {
 class RepairTest : public ::testing::TestWithParam<RepairRow> {};
 
 TEST_P(RepairTest, Repairs) {
-  EXPECT_EQ(RepairArguments(GetParam().given), GetParam().repaired) << GetParam().given;
+  EXPECT_EQ(Repaired(GetParam().given), GetParam().repaired) << GetParam().given;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -46,11 +52,23 @@ TEST(Repair, AlwaysEndsAndGivesAnObject) {
     std::string text = "{";
     const size_t size = random() % 24;
     for (size_t j = 0; j < size; ++j) text += alphabet[random() % alphabet.size()];
-    const absl::StatusOr<json::value> parsed = ParseJson(RepairArguments(text));
+    const absl::StatusOr<json::value> parsed = ParseJson(Repaired(text));
     ASSERT_TRUE(parsed.ok() && parsed->is_object()) << text;
   }
   const std::string deep(100000, '[');
-  EXPECT_TRUE(ParseJson(RepairArguments("{a:" + deep)).ok());
+  EXPECT_TRUE(ParseJson(Repaired("{a:" + deep)).ok());
+}
+
+TEST(Repair, WhatAllCallsTogetherTakeHasALimit) {
+  std::string many = "{a:[0";
+  for (size_t i = 0; i < kMaxJsonValues / 3; ++i) many += ",0";
+  std::string lines = "{";
+  for (size_t i = 0; i < 3 * kMaxJsonValues; ++i) lines += "a\n";
+  JsonBudget budget;
+  EXPECT_EQ(RepairArguments(many, &budget).substr(0, 9), R"({"a":[0,0)") << "counts as given and as repaired";
+  EXPECT_EQ(RepairArguments("{a:1", &budget), R"({"a":1})");
+  EXPECT_EQ(RepairArguments(many, &budget), many);
+  EXPECT_EQ(Repaired(lines), lines) << "values without commas";
 }
 
 }  // namespace

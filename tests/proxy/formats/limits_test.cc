@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "proxy/formats/anthropic_openai.h"
@@ -62,6 +63,77 @@ TEST(Limits, UnknownMembersAreNotedUpToTheMost) {
   ASSERT_TRUE(MakeAnthropicToOpenAi()->Request(body, "m", &notes).ok());
   EXPECT_EQ(notes.size(), Notes::kMost);
   EXPECT_EQ(notes.more(), 5);
+}
+
+// A list of so many zeros is one value more.
+std::string Zeros(size_t count) {
+  std::string list = "[";
+  for (size_t i = 0; i < count; ++i) list += i == 0 ? "0" : ", 0";
+  return list + "]";
+}
+
+TEST(Limits, RequestsOfTooManyValuesAreRefused) {
+  constexpr size_t kOthers = 8;
+  const std::string begin = R"({"max_tokens":1,"messages":[{"role":"user","content":",[{\\\",\""}],"s":{ },"u":)";
+  const std::string fits = begin + Zeros(kMaxJsonValues - kOthers) + "}";
+  const std::string too_much = begin + Zeros(kMaxJsonValues - kOthers + 1) + "}";
+  const EditedTranslation edited = Using("tooluse");
+  const std::unique_ptr<Translation> all[] = {MakeAnthropicToOpenAi(), MakeAnthropicToGemini(), MakeOpenAiToAnthropic(),
+                                              MakeOpenAiToGemini()};
+  const auto check = [&](const Translation& translation) {
+    Notes notes;
+    EXPECT_TRUE(translation.Request(fits, "m", &notes).ok());
+    const absl::Status refused = translation.Request(too_much, "m", &notes).status();
+    EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("more than 200000 JSON values"));
+  };
+  for (const auto& translation : all) check(*translation);
+  check(edited);
+}
+
+TEST(Limits, ArgumentsOfAllCallsTogether) {
+  const std::string call =
+      R"({"id":"c","function":{"name":"n","arguments":"{\"a\":)" + Zeros(kMaxJsonValues / 2) + R"(}"}})";
+  const auto request = [](const std::string& calls) {
+    return R"({"messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[)" + calls + "]}]}";
+  };
+  const auto answer = [](const std::string& calls) {
+    return R"({"id":"a","choices":[{"message":{"role":"assistant","tool_calls":[)" + calls + "]}}]}";
+  };
+  Notes notes;
+  for (const auto& translation : {MakeOpenAiToAnthropic(), MakeOpenAiToGemini()}) {
+    EXPECT_TRUE(translation->Request(request(call), "m", &notes).ok());
+    EXPECT_TRUE(absl::IsResourceExhausted(translation->Request(request(call + "," + call), "m", &notes).status()));
+  }
+  EXPECT_TRUE(MakeAnthropicToOpenAi()->Response(answer(call), &notes).ok());
+  const absl::Status failed = MakeAnthropicToOpenAi()->Response(answer(call + "," + call), &notes).status();
+  EXPECT_TRUE(absl::IsInternal(failed)) << failed;
+  EXPECT_THAT(std::string(failed.message()), HasSubstr("answer is too large to be translated"));
+}
+
+TEST(Limits, AnswersOfTooManyValuesAreNone) {
+  const std::string list = Zeros(kMaxJsonValues);
+  const std::string openai =
+      R"({"choices":[{"index":0,"message":{"content":"x"},"delta":{"content":"x"}}],"u":)" + list + "}";
+  const std::string anthropic = R"({"type":"message","content":[{"type":"text","text":"x"}],"u":)" + list + "}";
+  const std::string gemini = R"({"candidates":[{"content":{"parts":[{"text":"x"}]}}],"u":)" + list + "}";
+  const EditedTranslation edited = Using("tooluse");
+  const auto check = [](const Translation& translation, const std::string& body) {
+    Notes notes;
+    const absl::Status failed = translation.Response(body, &notes).status();
+    EXPECT_TRUE(absl::IsInternal(failed)) << failed;
+    EXPECT_THAT(std::string(failed.message()), HasSubstr("answer is too large to be translated"));
+    const auto stream = translation.Stream("m", {});
+    std::string out;
+    stream->Feed("data: " + body + "\n\n", &out);
+    EXPECT_TRUE(stream->failed());
+    EXPECT_THAT(out, HasSubstr("\"error\""));
+  };
+  check(*MakeAnthropicToOpenAi(), openai);
+  check(edited, openai);
+  check(*MakeOpenAiToAnthropic(), anthropic);
+  check(*MakeOpenAiToGemini(), gemini);
+  check(*MakeAnthropicToGemini(), gemini);
 }
 
 TEST(Limits, StreamsFailBeyondTheMostToolCalls) {

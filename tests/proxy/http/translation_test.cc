@@ -120,6 +120,26 @@ TEST_F(TranslationTest, OpenAiClientOfAnAnthropicProvider) {
   EXPECT_THAT(request, HasSubstr("be kind"));
 }
 
+TEST_F(TranslationTest, WhatIsTooMuchToTranslateIsRefused) {
+  Start(JsonAnswer(200, kOpenAiAnswer));
+  std::string many = "[0";
+  for (int i = 0; i < 200'000; ++i) many += ",0";
+  many += "]}";
+  const auto with = [&many](std::string_view body) {
+    return std::string(body.substr(0, body.size() - 1)) + R"(,"u":)" + many;
+  };
+  const Response anthropic = Messages(with(kAnthropicBody));
+  EXPECT_EQ(anthropic.status, 413);
+  EXPECT_THAT(anthropic.body, HasSubstr(R"("type":"request_too_large")"));
+  EXPECT_THAT(anthropic.body, HasSubstr("more than 200000 JSON values"));
+  const Response openai = Completions(with(kOpenAiBody));
+  EXPECT_EQ(openai.status, 413);
+  EXPECT_THAT(openai.body, HasSubstr("more than 200000 JSON values"));
+  EXPECT_TRUE(upstream_->requests().empty());
+  const Response passed = Completions(with(kAnthropicBody));
+  EXPECT_EQ(passed.status, 200) << "what passes may hold what it will";
+}
+
 TEST_F(TranslationTest, StreamToAnAnthropicClient) {
   StartStream(Joined(kOpenAiEvents));
   const Response response = Messages(kAnthropicStream);
