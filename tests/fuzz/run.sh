@@ -15,6 +15,7 @@ targets=("$@")
 seeds() {
   case $1 in
     client_request) echo tests/fuzz/seeds/http ;;
+    lease_stream) echo tests/fuzz/seeds/lease ;;
     json5) echo tests/fuzz/seeds/config ;;
     provider_answer) echo tests/fuzz/seeds/answer ;;
     sse | stream_opening | *_stream) echo tests/fuzz/seeds/stream ;;

@@ -24,7 +24,7 @@ class FakeStreamCall final
 
   // The client's next message arrives.
   void Deliver(const Request& request) {
-    *reading_ = request;
+    *std::exchange(reading_, nullptr) = request;
     reactor_->OnReadDone(true);
   }
   // The write under way ends.
@@ -34,13 +34,17 @@ class FakeStreamCall final
   }
   void Cancel() { reactor_->OnCancel(); }
   // The client sends no more.
-  void Close() { reactor_->OnReadDone(false); }
+  void Close() {
+    reading_ = nullptr;
+    reactor_->OnReadDone(false);
+  }
   // The call is over: nothing may be under way.
   void End() {
     EXPECT_FALSE(writing_);
     EXPECT_TRUE(status_.has_value());
     reactor_->OnDone();
   }
+  bool reading() const { return reading_ != nullptr; }
   bool writing() const { return writing_; }
   const std::vector<Response>& written() const { return written_; }
 
