@@ -4,7 +4,6 @@
 
 #include <optional>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/claude_env.h"
 #include "client/cli/foreground_child.h"

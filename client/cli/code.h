@@ -14,7 +14,7 @@ namespace ccr::cli {
 //
 // Starts the service when it is not running, and stops it when the last session ends of those that use what one of them
 // started. A service that was started otherwise stays. Ctrl-C is for Claude Code; SIGTERM and SIGHUP are passed on; a
-// stop (Ctrl-Z) stops both. Call it before the process has other threads.
+// stop (Ctrl-Z) stops both. Call it before the process has other threads: it may start the service.
 int RunCode(const ServiceOptions& options, const std::vector<std::string>& arguments, const Terminal& terminal);
 
 // Prints the environment of `ccr code` as commands of `shell`, for eval: fish, or any other name for POSIX shells;

@@ -1,19 +1,18 @@
 #include "client/cli/foreground_child.h"
 
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/text.h"
@@ -26,6 +25,57 @@ bool IsExecutable(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
+std::atomic<int> noted = -1;  // where the handler writes
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void Note(int number) {
+  const int error = errno;
+  const char byte = static_cast<char>(number);
+  [[maybe_unused]] const ssize_t ignored = write(noted, &byte, 1);
+  errno = error;
+}
+
+// The signals to this process, as bytes to read, while it lives. Handlers, since threads that block nothing may be
+// there: a blocked signal would go to one of them and end the process.
+class Signals {
+ public:
+  Signals() {
+    if (pipe2(ends_.data(), O_CLOEXEC | O_NONBLOCK) != 0) return;
+    noted = ends_[1];
+    struct sigaction note {};
+    note.sa_handler = Note;
+    note.sa_flags = SA_RESTART;
+    for (size_t i = 0; i < kTaken.size(); ++i) sigaction(kTaken[i], &note, &previous_[i]);
+  }
+  ~Signals() {
+    if (!ok()) return;
+    Restore();
+    for (const int end : ends_) close(end);
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  bool ok() const { return ends_[0] >= 0; }
+
+  void Restore() const {
+    for (size_t i = 0; i < kTaken.size(); ++i) sigaction(kTaken[i], &previous_[i], nullptr);
+  }
+
+  std::string Await() const {
+    pollfd source{ends_[0], POLLIN, 0};
+    poll(&source, 1, -1);
+    char numbers[64];
+    const ssize_t count = read(ends_[0], numbers, sizeof numbers);
+    return {numbers, static_cast<size_t>(std::max<ssize_t>(count, 0))};
+  }
+
+ private:
+  static constexpr std::array kTaken = {SIGINT, SIGQUIT, SIGTSTP, SIGTERM, SIGHUP, SIGCHLD};
+
+  std::array<int, 2> ends_ = {-1, -1};
+  std::array<struct sigaction, kTaken.size()> previous_{};
+};
+
 // What became of the child. True when it has ended; a stop is taken over.
 bool HasEnded(pid_t child, int* status) {
   while (waitpid(child, status, WNOHANG | WUNTRACED) == child) {
@@ -36,18 +86,12 @@ bool HasEnded(pid_t child, int* status) {
   return false;
 }
 
-// Woken by the child's end itself: another thread of this process may be the one that SIGCHLD goes to.
-int AwaitChild(pid_t child, int signals) {
-  const int end = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
-  const absl::Cleanup close_end = [end] { close(end); };
+int AwaitChild(pid_t child, const Signals& signals) {
   int status = 0;
   while (!HasEnded(child, &status)) {
-    std::array<pollfd, 2> sources = {{{signals, POLLIN, 0}, {end, POLLIN, 0}}};
-    poll(sources.data(), sources.size(), -1);
-    if ((sources[0].revents & POLLIN) == 0) continue;
-    signalfd_siginfo signal{};
-    if (read(signals, &signal, sizeof signal) != sizeof signal) continue;
-    if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGHUP) kill(child, static_cast<int>(signal.ssi_signo));
+    for (const char number : signals.Await()) {
+      if (number == SIGTERM || number == SIGHUP) kill(child, number);
+    }
   }
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -70,24 +114,18 @@ absl::StatusOr<int> RunInForeground(const std::string& program, const std::vecto
   words.insert(words.end(), arguments.begin(), arguments.end());
   const std::vector<char*> argv = Pointers(words);
   const std::vector<char*> envp = Pointers(environment);
-  sigset_t mask;
-  sigset_t previous;
-  sigemptyset(&mask);
-  for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&mask, number);
-  sigprocmask(SIG_BLOCK, &mask, &previous);
   std::signal(SIGCHLD, SIG_DFL);  // an ignored one would lose the exit status
-  const int signals = signalfd(-1, &mask, SFD_CLOEXEC);
-  const absl::Cleanup restore = [signals, &mask, &previous] {
-    // A Ctrl-C that ended the program is not to end this process.
-    for (const timespec at_once{}; sigtimedwait(&mask, nullptr, &at_once) > 0;) {
-    }
-    close(signals);
-    sigprocmask(SIG_SETMASK, &previous, nullptr);
-  };
+  const Signals signals;
+  if (!signals.ok()) return absl::InternalError(absl::StrCat("cannot open a pipe: ", std::strerror(errno)));
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &mask);  // what the child gets is noted here no more
   const pid_t child = fork();
+  if (child == 0) signals.Restore();
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   if (child < 0) return absl::InternalError(absl::StrCat("cannot start ", program, ": ", std::strerror(errno)));
   if (child == 0) {
-    sigprocmask(SIG_SETMASK, &previous, nullptr);
     execve(program.c_str(), argv.data(), envp.data());
     const std::string complaint = absl::StrCat("ccr: cannot run ", program, ": ", std::strerror(errno), "\n");
     [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, complaint.data(), complaint.size());

@@ -16,7 +16,8 @@ std::string FindProgram(const std::string& name, const EnvLookup& env);
 // Runs `program` with these arguments and this environment ("NAME=VALUE") and waits for its end. stdin, stdout, stderr
 // and the process group are this process's. Meanwhile SIGINT, SIGQUIT and SIGTSTP do nothing here: the terminal
 // sends them to the program too. SIGTERM and SIGHUP are passed on. When the program stops, so does this process, and
-// both go on together. Returns the exit status, 128 + N after signal N. Needs a process without other threads.
+// both go on together. Returns the exit status, 128 + N after signal N. Any thread may take the signals; one call at a
+// time in a process.
 absl::StatusOr<int> RunInForeground(const std::string& program, const std::vector<std::string>& arguments,
                                     const std::vector<std::string>& environment);
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <thread>
+
 #include "client/cli/claude_env.h"
 #include "client/cli/session_lock.h"
 #include "tests/client/cli_fakes.h"
@@ -186,6 +188,21 @@ TEST_F(CodeTest, InterruptIsForTheChildTerminationIsPassedOn) {
   kill(session, SIGTERM);
   EXPECT_EQ(StatusOf(session), 9);
   EXPECT_FALSE(FindRunning(files()));
+}
+
+TEST_F(CodeTest, AnyThreadMayTakeASignal) {
+  WriteClaude("trap 'exit 9' HUP\nkill -STOP $$\nkill -HUP $PPID\nwhile test -e $0; do sleep 0.02; done\n");
+  const pid_t session = fork();
+  if (session == 0) {
+    int status = 0;
+    std::thread([&] { status = Run({"code"}); }).join();  // this thread takes the signals
+    _exit(status);
+  }
+  int status = 0;
+  EXPECT_TRUE(Eventually([&] { return waitpid(session, &status, WNOHANG | WUNTRACED) == session; }));
+  EXPECT_TRUE(WIFSTOPPED(status)) << status;
+  kill(session, SIGCONT);
+  EXPECT_EQ(StatusOf(session), 9);
 }
 
 TEST_F(CodeTest, StopsAndContinuesTogether) {
