@@ -99,8 +99,8 @@ boost::json::object ServiceJson(const ServiceView& view, absl::Time now) {
 }
 
 std::string ServiceText(const ServiceView& view, absl::Time now) {
-  std::string text = view.service ? absl::StrCat("ccr is running (pid ", view.service->pid, ").\n")
-                                  : "A broker is running.\n";
+  std::string text =
+      view.service ? absl::StrCat("ccr is running (pid ", view.service->pid, ").\n") : "A broker is running.\n";
   if (view.service || view.broker) absl::StrAppend(&text, "  uptime    ", FormatWait(Uptime(view, now)), "\n");
   if (!view.addresses.http.empty()) absl::StrAppend(&text, "  endpoint  ", UrlOf(view.addresses.http), "\n");
   absl::StrAppend(&text, "  broker    ", view.addresses.broker);
