@@ -26,7 +26,8 @@ namespace ccr::core {
 // - three overloads in a row come, of whatever keys, and more of them than good answers are under way: who serves
 //   forty streams is not down when it turns three requests away; or
 // - within 30 s auth failures come from two keys at least and from so many that no key is left untried, or from five,
-//   or three in a row hit the last available key: then the provider, or the way it is asked, refuses everybody.
+//   or three in a row hit the last available key: then the provider, or the way it is asked, refuses everybody. The
+//   failures of one request alone do not say so while the pool has served within the last minute.
 // The n-th opening in a row lasts 1 s * 2^(n-1) +-10 %, cap 30 s, or the provider's Retry-After, cap 30 min.
 //
 // Laws:
@@ -46,6 +47,7 @@ class Circuit {
     std::string_view reason;
     Key::Mark mark;
     bool last_available = false;  // hit the one key that was available, and so left it alone
+    uint64_t request = 0;         // whose lease failed; 0 = not known
   };
 
   void Reserve(KeyIndex capacity);

@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
+#include "absl/time/time.h"
 #include "broker/core/key.h"
 #include "broker/core/types.h"
 
@@ -15,6 +16,8 @@ namespace ccr::core {
 
 // So many keys of one request may be refused; then the refusal is its answer.
 inline constexpr uint32_t kMaxRefusals = 5;
+// A pool that served so recently is not taken for one that refuses everybody on the word of a single request.
+inline constexpr absl::Duration kServedLately = absl::Minutes(1);
 
 // A key was refused (auth, permission), and it is not known yet whose fault that is.
 struct Suspicion {

@@ -131,8 +131,9 @@ class Pool::Impl {
   WaitQueue queue_;
   Circuit circuit_;
   InquiryTable inquiries_;
-  uint64_t refusals_count_from_ = 0;  // refusals of leases before that one are of an earlier access
-  SessionTable sessions_;             // law: empty without session_affinity; every key in it is present
+  absl::Time last_success_ = absl::InfinitePast();  // of any key, with the present access
+  uint64_t refusals_count_from_ = 0;                // refusals of leases before that one are of an earlier access
+  SessionTable sessions_;                           // law: empty without session_affinity; every key in it is present
   RateWindow rate_;
   absl::Time rate_allows_at_ = absl::InfinitePast();  // law: rate_ is below the pool's rpm from then on
   uint64_t sequence_ = 0;                             // grants of this run; leases carry their number

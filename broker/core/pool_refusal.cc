@@ -45,7 +45,7 @@ void Pool::Impl::Suspect(const LeaseRecord& lease, const Verdict& verdict, const
   const Key::Mark rest = event == Key::Event::kCooling ? key.MarkOf(event, /*counted=*/false) : Key::Mark{};
   inquiry->suspects.push_back(
       {lease.key, lease.sequence, verdict.outcome, verdict.reason, evidence.foreign_path, rest});
-  if (counts) CountRefusal({lease.key, now_, kAuthEverywhere, rest, last}, random);
+  if (counts) CountRefusal({lease.key, now_, kAuthEverywhere, rest, last, inquiry->number}, random);
 }
 
 void Pool::Impl::CountRefusal(const Circuit::Failure& failure, absl::BitGenRef random) {
@@ -57,6 +57,10 @@ void Pool::Impl::CountRefusal(const Circuit::Failure& failure, absl::BitGenRef r
   });
   const bool none_untried = static_cast<uint32_t>(active) == roster_.active();
   const bool everywhere = refused.size() >= 2 && (none_untried || refused.size() >= kMaxRefusals);
+  const bool one_request = std::all_of(refused.begin(), refused.end(), [&failure](const Circuit::Failure& other) {
+    return other.request == failure.request;
+  });
+  if (one_request && now_ - last_success_ <= kServedLately) return;
   if (in_a_row || everywhere) OpenCircuit(kAuthEverywhere, std::nullopt, random);
 }
 
@@ -106,6 +110,7 @@ void Pool::Impl::AcquitKey(const Suspicion& suspicion) {
 
 void Pool::Impl::OnAccessChanged() {
   refusals_count_from_ = sequence_ + 1;
+  last_success_ = absl::InfinitePast();
   for (KeyIndex index = 0; index < roster_.capacity(); ++index) {
     const bool suspected = roster_.key(index).suspected();
     const Key::Event event = roster_.key(index).OnAccessChanged(now_);

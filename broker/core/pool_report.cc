@@ -172,6 +172,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 }
 
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
+  last_success_ = now_;
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   if (circuit_.OnSuccess(lease.sequence)) Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   return roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);

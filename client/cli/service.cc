@@ -184,8 +184,11 @@ void Ask(BrokerCall& broker, ServiceView* view, absl::Status* failed) {
   if (!status.ok()) return;
   view->broker = *std::move(status);
   absl::StatusOr<broker::v1::ListPoolsResponse> pools = broker.ListPools("");
-  if (pools.ok()) view->pools = *std::move(pools);
-  if (!pools.ok()) view->silent = broker.Explain(pools.status());
+  if (pools.ok()) {
+    view->pools = *std::move(pools);
+  } else {
+    view->silent = broker.Explain(pools.status());
+  }
 }
 
 // The state of the broker at --broker, or of one that something else keeps running.

@@ -329,6 +329,29 @@ TEST_F(PoolAuthCircuitTest, ASuccessBetweenThemShowsThatTheProviderAcceptsKeys) 
   EXPECT_EQ(Circuit(), CircuitState::kClosed);
 }
 
+TEST_F(PoolAuthCircuitTest, OneRequestIsNoWitnessAgainstAPoolThatServes) {
+  Start(SpecOf(3));
+  for (int i = 0; i < 3; ++i) {
+    Tell(GetKey(0, 3), Success());
+    EXPECT_EQ(Exhaust(Status(401)), 3u);
+    EXPECT_EQ(Circuit(), CircuitState::kClosed);
+    EXPECT_TRUE(AllActive());
+  }
+  EXPECT_EQ(Exhaust(Status(401)), 1u);  // another one, and no success between them
+  EXPECT_EQ(Circuit(), CircuitState::kOpen);
+}
+
+TEST_F(PoolAuthCircuitTest, OneRequestIsEnoughWhenNothingWasServedForAMinute) {
+  for (const auto& [wait, state] : {std::pair{absl::Milliseconds(60'000), CircuitState::kClosed},
+                                    {absl::Milliseconds(60'001), CircuitState::kOpen}}) {
+    Start(SpecOf(3));
+    Tell(GetKey(0, 3), Success());
+    Pass(wait);
+    Exhaust(Status(401));
+    EXPECT_EQ(Circuit(), state) << wait;
+  }
+}
+
 TEST_F(PoolAuthCircuitTest, TheWindowIsThirtySeconds) {
   for (const auto& [wait, state] : {std::pair{absl::Milliseconds(30'000), CircuitState::kOpen},
                                     {absl::Milliseconds(30'001), CircuitState::kClosed}}) {
