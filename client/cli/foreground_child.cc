@@ -45,7 +45,13 @@ class Signals {
     struct sigaction note {};
     note.sa_handler = Note;
     note.sa_flags = SA_RESTART;
-    for (size_t i = 0; i < kTaken.size(); ++i) sigaction(kTaken[i], &note, &previous_[i]);
+    sigset_t taken;
+    sigemptyset(&taken);
+    for (size_t i = 0; i < kTaken.size(); ++i) {
+      sigaction(kTaken[i], &note, &previous_[i]);
+      sigaddset(&taken, kTaken[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &taken, &mask_);  // whoever started this process may have blocked them
   }
   ~Signals() {
     if (!ok()) return;
@@ -59,6 +65,7 @@ class Signals {
 
   void Restore() const {
     for (size_t i = 0; i < kTaken.size(); ++i) sigaction(kTaken[i], &previous_[i], nullptr);
+    pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
   }
 
   std::string Await() const {
@@ -74,6 +81,7 @@ class Signals {
 
   std::array<int, 2> ends_ = {-1, -1};
   std::array<struct sigaction, kTaken.size()> previous_{};
+  sigset_t mask_{};
 };
 
 // What became of the child. True when it has ended; a stop is taken over.
@@ -122,8 +130,11 @@ absl::StatusOr<int> RunInForeground(const std::string& program, const std::vecto
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &mask);  // what the child gets is noted here no more
   const pid_t child = fork();
-  if (child == 0) signals.Restore();
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  if (child == 0) {
+    signals.Restore();
+  } else {
+    pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  }
   if (child < 0) return absl::InternalError(absl::StrCat("cannot start ", program, ": ", std::strerror(errno)));
   if (child == 0) {
     execve(program.c_str(), argv.data(), envp.data());

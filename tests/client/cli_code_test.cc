@@ -215,6 +215,23 @@ TEST_F(CodeTest, StopsAndContinuesTogether) {
   EXPECT_EQ(StatusOf(session), 5);
 }
 
+TEST_F(CodeTest, FollowsAStopThoughItsStarterBlockedSigchld) {
+  WriteClaude("kill -STOP $$\nexit 5\n");
+  const pid_t session = fork();
+  if (session == 0) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &mask, nullptr);
+    _exit(Run({"code"}));
+  }
+  int status = 0;
+  EXPECT_TRUE(Eventually([&] { return waitpid(session, &status, WNOHANG | WUNTRACED) == session; }));
+  EXPECT_TRUE(WIFSTOPPED(status)) << status;
+  kill(session, SIGCONT);
+  EXPECT_EQ(StatusOf(session), 5);
+}
+
 TEST_F(CodeTest, MissingClaudeStartsNothing) {
   std::filesystem::remove(folder_ + "/claude");
   EXPECT_EQ(Run({"code"}), 127);
