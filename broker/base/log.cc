@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cctype>
 #include <memory>
+#include <vector>
 
 #include "broker/base/config_reader.h"
 #include "broker/base/utf8.h"
@@ -139,6 +140,24 @@ size_t BearerAt(std::string_view text, size_t at) {
   return kWord.size();
 }
 
+std::string Line(LogLevel level, std::string_view event, std::span<const LogField> fields, bool json) {
+  const std::string_view name = kLevelNames[static_cast<size_t>(level)];
+  std::string line = json ? fmt::format(R"({{"time":"{}","level":"{}","event":")", Timestamp(), name)
+                          : fmt::format("{} {:<5} ", Timestamp(), name);
+  AppendEscaped(Redact(event), &line);
+  if (json) line += '"';
+  for (const LogField& field : fields) {
+    line += json ? fmt::format(R"(,"{}":)", field.name) : fmt::format(" {}=", field.name);
+    AppendValue(field, json, &line);
+  }
+  if (json) line += '}';
+  return line;
+}
+
+void Write(const std::string& line) {
+  Logger()->log(spdlog::level::info, line);
+}
+
 }  // namespace
 
 std::optional<LogLevel> ParseLogLevel(std::string_view word) {
@@ -157,6 +176,11 @@ std::string LogLevelProblem(std::string_view word) {
          (meant.empty() ? "" : ": did you mean " + std::string(meant) + "?");
 }
 
+std::optional<LogFormat> ParseLogFormat(std::string_view name) {
+  if (name == "json") return LogFormat::kJson;
+  return name == "text" ? std::optional(LogFormat::kText) : std::nullopt;
+}
+
 void InitLog(LogFormat format, LogLevel level) {
   line_format = format;
   minimum_level = level;
@@ -166,20 +190,27 @@ bool LogEnabled(LogLevel level) {
   return level >= minimum_level.load(std::memory_order_relaxed);
 }
 
-void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+void Log(LogLevel level, std::string_view event, std::span<const LogField> fields) {
   if (!LogEnabled(level) || level == LogLevel::kOff) return;
-  const bool json = line_format == LogFormat::kJson;
-  const std::string_view name = kLevelNames[static_cast<size_t>(level)];
-  std::string line = json ? fmt::format(R"({{"time":"{}","level":"{}","event":")", Timestamp(), name)
-                          : fmt::format("{} {:<5} ", Timestamp(), name);
-  AppendEscaped(Redact(event), &line);
-  if (json) line += '"';
-  for (const LogField& field : fields) {
-    line += json ? fmt::format(R"(,"{}":)", field.name) : fmt::format(" {}=", field.name);
-    AppendValue(field, json, &line);
+  Write(Line(level, event, fields, line_format == LogFormat::kJson));
+}
+
+void LogNotice(LogLevel level, std::string_view program, std::string_view message) {
+  if (line_format == LogFormat::kText) return Write(fmt::format("{}: {}", program, Redact(message)));
+  const LogField fields[] = {{"program", program}, {"message", message}};
+  Write(Line(level, "notice", fields, /*json=*/true));
+}
+
+void LogReady(std::string_view program, std::initializer_list<LogField> fields) {
+  if (line_format == LogFormat::kText) {
+    std::string line = fmt::format("{} ready:", program);
+    for (const LogField& field : fields)
+      line += fmt::format(" {}={}", field.name, std::get<std::string_view>(field.value));
+    return Write(line);
   }
-  if (json) line += '}';
-  Logger()->log(spdlog::level::info, line);
+  std::vector<LogField> all = {{"program", program}};
+  all.insert(all.end(), fields.begin(), fields.end());
+  Write(Line(LogLevel::kInfo, "ready", all, /*json=*/true));
 }
 
 std::string Redact(std::string_view text) {

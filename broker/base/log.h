@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -32,14 +33,25 @@ struct LogField {
 std::optional<LogLevel> ParseLogLevel(std::string_view word);
 // What is wrong with the word, and which was meant; empty when it is one.
 std::string LogLevelProblem(std::string_view word);
+// "text" or "json"; nothing for any other.
+std::optional<LogFormat> ParseLogFormat(std::string_view word);
 
-// Sets what the process logs, once, before other threads start. Default: text, info.
+// Sets what the process logs, at any time. Default: text, info.
 void InitLog(LogFormat format, LogLevel level);
 bool LogEnabled(LogLevel level);
 
 // Writes one line: time, level, event, fields. Whatever looks like a credential in a field's text ("sk-...", "AIza...",
 // "Bearer ...") is replaced by "[redacted]"; control characters and what is no UTF-8 are escaped. Thread-safe.
-void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
+void Log(LogLevel level, std::string_view event, std::span<const LogField> fields);
+inline void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {}) {
+  Log(level, event, std::span<const LogField>(fields.begin(), fields.size()));
+}
+
+// What must be read whatever the level is: "PROGRAM: MESSAGE" in text, else a line of JSON of that level. In one write.
+void LogNotice(LogLevel level, std::string_view program, std::string_view message);
+// A daemon serves: "PROGRAM ready: NAME=VALUE ..." in text, else a line of JSON with the event "ready" and the program.
+// Whatever the level, in one write: others wait for the whole line.
+void LogReady(std::string_view program, std::initializer_list<LogField> fields);
 
 // The redaction alone.
 std::string Redact(std::string_view text);

@@ -30,6 +30,10 @@ std::string_view ToString(TransportError error);  // "none", "connect_error", ..
 // No wait that a provider asks for is taken for longer: client and broker are told the same.
 inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);
 
+// Of a provider's sentence as it came, and as it is passed on.
+inline constexpr size_t kMaxMessage = 2048;
+inline constexpr size_t kMaxShortMessage = 200;
+
 struct Evidence {
   int http_status = 0;  // 0 = no response head
   std::string error_type;
@@ -46,7 +50,9 @@ struct Evidence {
   absl::Duration total;
   std::optional<uint64_t> remaining_requests;
   std::optional<uint64_t> remaining_tokens;
-  std::string detail;  // of transport_error, in words: at most 200 bytes, no secrets, no addresses
+  std::string message;              // the provider's sentence, of an error; at most kMaxMessage bytes
+  std::string provider_request_id;  // what the provider calls the request; at most 128 bytes
+  std::string detail;               // of transport_error, in words: at most 200 bytes, no secrets, no addresses
 };
 
 }  // namespace ccr::proxy

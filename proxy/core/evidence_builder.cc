@@ -10,6 +10,7 @@
 #include "broker/base/absl_text.h"
 #include "proxy/core/ascii.h"
 #include "proxy/core/error_status.h"
+#include "proxy/core/utf8.h"
 
 namespace ccr::proxy {
 namespace {
@@ -105,6 +106,7 @@ int ReadErrorObject(const json::object& error, Evidence* evidence) {
   evidence->error_type = Word(Text(error, "type"));
   if (evidence->error_type.empty()) evidence->error_type = Word(Text(error, "status"));
   evidence->error_code = WordOrNumber(error, "code");
+  evidence->message = Text(error, "message").substr(0, kMaxMessage);
   if (Text(error, "message").starts_with(kAnthropicNoCredit)) evidence->error_code = "credit_balance_too_low";
   int number = 0;
   (void)absl::SimpleAtoi(evidence->error_code, &number);
@@ -129,11 +131,15 @@ int ReadErrorBody(std::string_view body, Evidence* evidence) {
   const int number = ReadErrorObject(object, evidence);
   const std::string word = Word(Text(object, "error"));
   if (!word.empty()) evidence->error_type = word;
+  if (evidence->message.empty()) evidence->message = Text(object, "error").substr(0, kMaxMessage);
   return number;
 }
 
 Evidence OfHeaders(const Headers& headers, absl::Time now) {
   Evidence evidence;
+  for (const std::string_view name : {"request-id", "x-request-id"}) {
+    if (evidence.provider_request_id.empty()) evidence.provider_request_id = Word(FindHeader(headers, name));
+  }
   evidence.retry_after = RetryAfterHeader(headers, now);
   evidence.remaining_requests =
       Remaining(headers, "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining");
@@ -168,6 +174,19 @@ Evidence FromLateError(const Headers& headers, std::string_view error_body, absl
   const int number = ReadErrorBody(error_body, &evidence);
   evidence.http_status = StatusOfError(number, evidence.error_code, evidence.error_type);
   return evidence;
+}
+
+std::string ShortMessage(std::string_view message) {
+  std::string line;
+  for (std::string_view rest = message; !rest.empty();) {
+    const size_t length = Utf8Length(rest);
+    const bool plain = length > 1 || (length == 1 && absl::ascii_isprint(static_cast<unsigned char>(rest[0])));
+    const std::string_view character = plain ? rest.substr(0, length) : std::string_view(" ");
+    if (line.size() + character.size() > kMaxShortMessage) break;
+    line += character;
+    rest.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return line;
 }
 
 }  // namespace ccr::proxy

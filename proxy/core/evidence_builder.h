@@ -1,6 +1,7 @@
 // What a provider's answer shows about the key it was asked with.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "absl/time/time.h"
@@ -20,11 +21,15 @@ void BoundRetryAfter(Headers* headers, absl::Time now);
 //                kMaxRetryAfter
 //   remaining_*  x-ratelimit-remaining-*, anthropic-ratelimit-*-remaining
 // The error may sit in an array (Gemini), and type and code at the top level. Only words are taken, at most 128 bytes
-// each: a message, which may quote a key, never is.
+// each; but `message` is the error's sentence as it came, which may quote a key: who passes it on masks it first.
+// provider_request_id is request-id, else x-request-id.
 Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now);
 
 // The same for an error that came in place of an answer after the head of a 2xx, whose headers these are: as if the
 // provider had sent it as the body of a response with http_status, the status it stands for; see StatusOfError.
 Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now);
+
+// A sentence on one line, well-formed, of at most kMaxShortMessage bytes.
+std::string ShortMessage(std::string_view message);
 
 }  // namespace ccr::proxy

@@ -75,6 +75,8 @@ bool RelayResponseHeader(std::string_view name) {
       return !SameWithoutCase(name, "content-length");
     case 's':
       return !IsOneOf<3>(name, {"set-cookie", "set-cookie2", "strict-transport-security"});
+    case 'x':
+      return !HasPrefix(name, "x-ccr-");
     default:
       return true;
   }

@@ -17,7 +17,7 @@ bool ForwardRequestHeader(std::string_view name);
 
 // Whether a provider's response header goes to the client. Not: hop-by-hop headers and Proxy-*; Content-Length, set
 // anew; Set-Cookie, Alt-Svc, Strict-Transport-Security and Access-Control-*, which speak for the provider's host, not
-// for ours.
+// for ours; X-Ccr-*, which are ours.
 bool RelayResponseHeader(std::string_view name);
 
 // Whether `connection`, the value of a Connection header, names `name`: such a header is hop-by-hop as well.

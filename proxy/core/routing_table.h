@@ -53,6 +53,7 @@ struct RoutingTable {
   absl::Duration idle_timeout = absl::Seconds(120);
   uint32_t max_connections = 10000;
   std::vector<std::string> allowed_hosts;
+  std::string log_level, log_format;  // the configuration's words; empty = not said
 
   // By name without case; nullptr when unknown.
   const Provider* FindProvider(std::string_view name) const;

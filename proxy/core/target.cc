@@ -246,6 +246,33 @@ Target ParsePath(std::string_view method, std::string_view path, std::string_vie
 
 }  // namespace
 
+std::string_view EndpointName(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kMessages:
+      return "messages";
+    case Endpoint::kCountTokens:
+      return "count_tokens";
+    case Endpoint::kChatCompletions:
+      return "chat_completions";
+    case Endpoint::kResponses:
+      return "responses";
+    case Endpoint::kEmbeddings:
+      return "embeddings";
+    case Endpoint::kModels:
+      return "models";
+    case Endpoint::kRoot:
+      return "root";
+    case Endpoint::kHealth:
+      return "health";
+    case Endpoint::kPassthrough:
+      return "passthrough";
+    case Endpoint::kNotFound:
+    case Endpoint::kMethodNotAllowed:
+      break;
+  }
+  return "other";
+}
+
 Target ParseTarget(std::string_view method, std::string_view target) {
   const std::string_view authority = TakeAuthority(&target);
   const size_t mark = std::min(target.find('?'), target.size());

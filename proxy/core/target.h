@@ -22,6 +22,9 @@ enum class Endpoint {
   kMethodNotAllowed,
 };
 
+// For logs and metrics: "messages", "chat_completions", ..., "other".
+std::string_view EndpointName(Endpoint endpoint);
+
 // Whether it takes the routing table to serve it.
 inline bool NeedsTable(Endpoint endpoint) {
   return endpoint != Endpoint::kRoot && endpoint != Endpoint::kHealth && endpoint != Endpoint::kNotFound &&

@@ -40,6 +40,7 @@ void WriteHead(ResponseWriter& writer, const UpstreamHead& head, std::optional<a
   }
   if (!content_type.empty()) writer.Header("content-type", content_type);
   if (retry_after) writer.Header("retry-after", RetryAfterSeconds(*retry_after));
+  if (FindHeader(head.headers, "x-request-id").empty()) WriteRequestId(writer);
 }
 
 void LogNotes(const Notes& notes) {
@@ -179,6 +180,7 @@ void Attempt::FailWith(std::string error) {
   state_ = State::kDone;
   Mask(lease_.credential.Reveal(), &error);
   Evidence evidence = FromLateError(head_.headers, error, server_.clock.Now());
+  ShortenMessage(&evidence);
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
   head_.status = evidence.http_status;
   head_.content_length = -1;
@@ -192,6 +194,7 @@ void Attempt::BeginRelay() {
   state_ = State::kRelaying;
   if (!IsSuccess()) Mask(lease_.credential.Reveal(), &held_body_);
   evidence_ = FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
+  ShortenMessage(&evidence_);
   first_relayed_ = quiet_since_ = server_.clock.Now();
   if (options_.translation != nullptr) {
     stream_ = options_.translation->Stream(options_.model, options_.stream_options);
@@ -268,6 +271,7 @@ void Attempt::OnDone(const UpstreamResult& result) {
 
   Evidence evidence =
       relayed ? RelayedEvidence() : FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
+  ShortenMessage(&evidence);
   evidence.transport_error = result.error;
   evidence.caller_fault = result.error == TransportError::kLocal;
   evidence.detail = result.detail;
@@ -276,6 +280,12 @@ void Attempt::OnDone(const UpstreamResult& result) {
   state_ = State::kDone;
   if (relayed) return owner_.OnRelayed(evidence);
   owner_.OnAnswer({std::move(head_), std::move(held_body_), std::move(evidence)});
+}
+
+// The key, too, as JSON may have escaped it: the body was searched for its plain bytes.
+void Attempt::ShortenMessage(Evidence* evidence) const {
+  Mask(lease_.credential.Reveal(), &evidence->message);
+  evidence->message = ShortMessage(Redact(evidence->message));
 }
 
 Evidence Attempt::RelayedEvidence() {

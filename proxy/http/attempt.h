@@ -118,6 +118,7 @@ class Attempt final : public UpstreamHandler {
   bool BetweenEvents() const;
   void StopTransfer();
   Evidence RelayedEvidence();
+  void ShortenMessage(Evidence* evidence) const;
   bool IsSuccess() const { return head_.status >= 200 && head_.status < 300; }
 
   Server& server_;

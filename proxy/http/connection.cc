@@ -9,7 +9,9 @@
 #include "absl/strings/match.h"
 #include "broker/base/absl_text.h"
 #include "proxy/core/format.h"
+#include "proxy/http/access_log.h"
 #include "proxy/http/gate.h"
+#include "proxy/http/request_id.h"
 
 namespace ccr::proxy {
 namespace {
@@ -22,14 +24,12 @@ constexpr size_t kHeadRead = 8 * 1024;
 constexpr size_t kBodyRead = 64 * 1024;
 constexpr size_t kKeptInput = 16 * 1024;
 
-bool IsLoopbackPeer(const Socket& socket) {
+// Unspecified when it is gone.
+asio::ip::address PeerOf(const Socket& socket) {
   error_code error;
-  const auto peer = socket.remote_endpoint(error);
-  if (error) return false;
-  const auto address = peer.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped())
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
-  return address.is_loopback();
+  const asio::ip::address address = socket.remote_endpoint(error).address();
+  if (error || !address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
 }
 
 OwnAnswer NoRoomForBody() {
@@ -73,7 +73,10 @@ void Connection::Start() {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   self_ = shared_from_this();
-  loopback_ = IsLoopbackPeer(socket_);
+  const asio::ip::address peer = PeerOf(socket_);
+  loopback_ = peer.is_loopback();
+  address_ = peer.to_string();
+  request_.client = address_;
   BeginRequest();
   Touch(Limits()->header_timeout);
   Read();
@@ -168,6 +171,7 @@ void Connection::OnHead() {
   writer_.Reset({.http10 = request_.version == 10,
                  .head_only = request_.method == "HEAD",
                  .keep_alive = request_.keep_alive && !draining_});
+  Name(request_.Find("x-request-id"));
   if (server_.leases.routing() != nullptr || !NeedsTable(target_.endpoint)) return Judge(*Limits());
   state_ = State::kHeld;
   Touch(server_.broker_wait);
@@ -199,6 +203,12 @@ void Connection::ExpectBody(const RoutingTable& table) {
   if (waits && request_.version == 11 && in_.size() == 0) writer_.Continue();
 }
 
+void Connection::Name(std::string_view from_client) {
+  request_.id = RequestIdFor(from_client);
+  named_at_ = server_.clock.Now();
+  writer_.SetRequestId(request_.id);
+}
+
 void Connection::LeaveIdle() {
   if (IdleHook::is_linked()) IdleHook::unlink();
 }
@@ -214,6 +224,7 @@ void Connection::OnParseError(const error_code& error) {
 
 void Connection::Refuse(const OwnAnswer& answer) {
   const Endpoint endpoint = target_.endpoint;
+  if (request_.id.empty()) Name({});
   if (!parser_->done()) writer_.ForbidKeepAlive();
   request_.DropBody();
   LeaveIdle();
@@ -225,6 +236,12 @@ void Connection::Refuse(const OwnAnswer& answer) {
   summary.endpoint = endpoint;
   summary.status = answer.status;
   server_.observer.OnRequestEnded(summary);
+  AccessEntry entry;
+  entry.endpoint = endpoint;
+  entry.status = answer.status;
+  entry.end = "refused";
+  entry.total = server_.clock.Now() - named_at_;
+  LogAccess(request_, entry);
 }
 
 void Connection::BeginExchange() {

@@ -77,6 +77,7 @@ class Connection final
   void Judge(const RoutingTable& table);
   void ExpectBody(const RoutingTable& table);
   void LeaveIdle();
+  void Name(std::string_view from_client);
   void OnParseError(const boost::system::error_code& error);
   void Refuse(const OwnAnswer& answer);
   void BeginExchange();
@@ -96,6 +97,7 @@ class Connection final
   Socket socket_;
   std::shared_ptr<Connection> self_;  // until Close
   State state_ = State::kHead;
+  std::string address_;  // of the peer
   bool loopback_ = false;
   bool reading_ = false;
   bool writing_ = false;
@@ -106,7 +108,8 @@ class Connection final
   absl::Time write_deadline_ = absl::InfiniteFuture();
   ReadBuffer in_;
   Request request_;
-  Target target_;  // of request_
+  Target target_;        // of request_, as the next
+  absl::Time named_at_;  // when its head was complete
   std::optional<RequestParser> parser_;
   ResponseWriter writer_;
   std::unique_ptr<Exchange> exchange_;

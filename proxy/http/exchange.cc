@@ -7,6 +7,8 @@
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
 #include "proxy/core/format.h"
+#include "proxy/http/access_log.h"
+#include "proxy/http/request_id.h"
 
 namespace ccr::proxy {
 namespace {
@@ -77,6 +79,36 @@ Exchange::~Exchange() {
   if (attempt_ && attempt_->first_relayed()) summary.first_byte = *attempt_->first_relayed() - started_;
   summary.lease_wait = lease_wait_;
   server_.observer.OnRequestEnded(summary);
+  LogEnd();
+}
+
+void Exchange::LogEnd() const {
+  if (!LogEnabled(LogLevel::kInfo)) return;
+  AccessEntry entry;
+  entry.endpoint = target_.endpoint;
+  entry.status = writer_.started() ? writer_.status() : 0;
+  entry.end = end_;
+  entry.outcome = last_outcome_;
+  entry.model = routed_.asked_model();
+  entry.session = routed_.session();
+  entry.attempts = attempts_;
+  entry.lease_wait = lease_wait_;
+  entry.total = server_.clock.Now() - started_;
+  if (routed_.provider() != nullptr) {
+    entry.route = routed_.first_rule();
+    entry.fallback = routed_.is_fallback();
+    entry.provider = routed_.provider()->name;
+    entry.model_sent = routed_.model();
+  }
+  if (attempt_) {
+    entry.key = attempt_->lease().key_name;
+    entry.provider_id = last_evidence_.provider_request_id;
+    if (attempt_->first_relayed()) entry.first_byte = *attempt_->first_relayed() - started_;
+    entry.input_tokens = last_evidence_.input_tokens;
+    entry.cached_tokens = attempt_->total_input_tokens() - std::min(attempt_->total_input_tokens(), entry.input_tokens);
+    entry.output_tokens = last_evidence_.output_tokens;
+  }
+  LogAccess(request_, entry);
 }
 
 void Exchange::Tick(absl::Time now) {
@@ -125,7 +157,16 @@ void Exchange::Forward() {
   BeginRoute();
 }
 
+// In the head of whatever answer comes next. Never a key, but its name.
+void Exchange::TellSource(std::string_view key) {
+  std::string lines = "x-ccr-provider: " + HeaderText(routed_.provider()->name) + "\r\n";
+  if (!key.empty()) lines += "x-ccr-key: " + HeaderText(key) + "\r\n";
+  lines += "x-ccr-attempts: " + std::to_string(attempts_) + "\r\n";
+  writer_.SetOwnFields(std::move(lines));
+}
+
 void Exchange::BeginRoute() {
+  TellSource({});
   if (const auto page = routed_.OwnPage()) {
     WriteJson(writer_, 200, *page);
     return Finish();
@@ -135,6 +176,7 @@ void Exchange::BeginRoute() {
   kind_ = AttemptSummary::Kind::kFirst;
   best_ = AttemptAnswer();
   best_outcome_.clear();
+  best_key_.clear();
   refusal_retry_after_.reset();
   last_lease_.clear();
   Acquire({});
@@ -155,6 +197,7 @@ LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl
   wanted.exclude = exclude;
   wanted.retry_of = last_lease_;
   wanted.max_wait = max_wait;
+  wanted.request_id = request_.id;
   return wanted;
 }
 
@@ -195,6 +238,8 @@ void Exchange::StartAttempt(Lease lease) {
                                  routed_.model(),
                                  routed_.stream_options(),
                                  table_->max_buffered_bytes};
+  ++attempts_;
+  TellSource(lease.key_name);
   attempt_running_ = true;
   attempt_ = std::make_unique<Attempt>(server_, writer_, static_cast<Attempt::Owner&>(*this), options, std::move(lease),
                                        std::move(request));
@@ -227,6 +272,7 @@ void Exchange::OnBodyUnneeded() {
 
 void Exchange::OnRelayed(const Evidence& evidence) {
   attempt_running_ = false;
+  if (evidence.incomplete || evidence.transport_error != TransportError::kNone) end_ = "cut";
   if (routed_.IsChat() && attempt_->total_input_tokens() > 0)
     server_.sessions.Record(routed_.session(), attempt_->total_input_tokens());
   ReportOnly(attempt_->lease().id, evidence);
@@ -248,6 +294,7 @@ void Exchange::OnAnswer(AttemptAnswer answer) {
 void Exchange::AskBroker() {
   ReportRequest report;
   report.lease_id = attempt_->lease().id;
+  report.request_id = request_.id;
   answer_.evidence.foreign_path = target_.endpoint == Endpoint::kPassthrough;
   report.evidence = answer_.evidence;
   last_lease_ = report.lease_id;
@@ -269,6 +316,7 @@ void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer>
   if (plan_->Final().attempt + 1 == plan_->attempts()) {
     best_ = std::move(answer_);
     best_outcome_ = report.outcome;
+    best_key_ = attempt_->lease().key_name;
   }
 
   const absl::Time now = server_.clock.Now();
@@ -300,6 +348,7 @@ void Exchange::AnswerBest() {
   const bool quota_gone = IsQuotaGone(status, best_outcome_);
   const bool failed = final.rate_limited || key_refused || quota_gone || status == 0 || status == 429 || status >= 500;
   if (failed && BeginNextRoute()) return;
+  TellSource(best_key_);
 
   const std::string& name = routed_.provider()->name;
   if (final.rate_limited) return AnswerRateLimited(Earlier(final.retry_after, refusal_retry_after_));
@@ -324,6 +373,7 @@ void Exchange::Relay(const AttemptAnswer& answer, std::optional<absl::Duration> 
 void Exchange::Expire() {
   if (call_) server_.leases.Cancel(*std::exchange(call_, std::nullopt));
   backoff_until_.reset();
+  end_ = "time_limit";
   if (std::exchange(attempt_running_, false)) {
     const Evidence evidence = attempt_->CancelForDeadline(table_->api_timeout / 2);
     ReportOnly(attempt_->lease().id, evidence);
@@ -334,6 +384,7 @@ void Exchange::Expire() {
 }
 
 void Exchange::Abandon() {
+  end_ = "client_gone";
   if (call_) server_.leases.Cancel(*call_);
   if (!attempt_running_) return;
   const Evidence evidence = attempt_->CancelForClient();
@@ -344,6 +395,7 @@ void Exchange::Abandon() {
 void Exchange::ReportOnly(const std::string& lease_id, const Evidence& evidence) {
   ReportRequest report;
   report.lease_id = lease_id;
+  report.request_id = request_.id;
   report.evidence = evidence;
   report.earlier_refusals = plan_->refusals();
   report.earlier_overloads = plan_->overloads();
@@ -358,9 +410,15 @@ void Exchange::ObserveAttempt(const Evidence& evidence, std::string_view outcome
   summary.input_tokens = evidence.input_tokens;
   summary.output_tokens = evidence.output_tokens;
   server_.observer.OnAttemptEnded(summary);
+  last_outcome_ = outcome;
+  last_evidence_ = evidence;
   if (evidence.transport_error == TransportError::kNone) return;
   Log(LogLevel::kWarn, "attempt_failed",
-      {{"provider", summary.provider}, {"error", ToString(evidence.transport_error)}, {"detail", evidence.detail}});
+      {{"id", request_.id},
+       {"provider", summary.provider},
+       {"key", attempt_->lease().key_name},
+       {"error", ToString(evidence.transport_error)},
+       {"detail", evidence.detail}});
 }
 
 void Exchange::Fail(int status, std::string message) {

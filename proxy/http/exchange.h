@@ -52,6 +52,7 @@ class Exchange final : private Attempt::Owner {
   void ServeHealth();
   void Forward();
   void BeginRoute();
+  void TellSource(std::string_view key);
   bool BeginNextRoute();  // false: there is none, or no time
 
   LeaseRequest WantedLease(const std::vector<std::string>& exclude, absl::Duration max_wait) const;
@@ -70,6 +71,7 @@ class Exchange final : private Attempt::Owner {
 
   void ReportOnly(const std::string& lease_id, const Evidence& evidence);
   void ObserveAttempt(const Evidence& evidence, std::string_view outcome);
+  void LogEnd() const;
   void Fail(int status, std::string message);
   void Answer(const OwnAnswer& answer);
   void Finish();
@@ -100,9 +102,16 @@ class Exchange final : private Attempt::Owner {
   AttemptAnswer answer_;  // of the attempt being reported
   AttemptAnswer best_;    // of those recorded, as the plan chose
   std::string best_outcome_;
+  std::string best_key_;                               // its name
   std::string last_lease_;                             // that the broker was asked about
   std::optional<absl::Duration> refusal_retry_after_;  // of the last lease refused
   std::optional<absl::Time> backoff_until_;
+
+  // For the log.
+  uint32_t attempts_ = 0;  // of all routes
+  std::string_view end_ = "complete";
+  std::string last_outcome_;
+  Evidence last_evidence_;
 };
 
 }  // namespace ccr::proxy

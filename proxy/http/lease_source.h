@@ -36,6 +36,7 @@ struct LeaseRequest {
   std::vector<std::string> exclude;  // fingerprints
   std::string retry_of;              // the lease of this request that was reported last
   absl::Duration max_wait;
+  std::string request_id;
 };
 
 // Why there is no lease. `status` has the broker's code: kResourceExhausted, kFailedPrecondition, kNotFound,
@@ -65,6 +66,7 @@ struct ReportRequest {
   std::optional<LeaseRequest> next;
   uint32_t earlier_refusals = 0;
   uint32_t earlier_overloads = 0;
+  std::string request_id;
 };
 
 struct ProgressRequest {

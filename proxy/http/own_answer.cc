@@ -90,10 +90,17 @@ std::string RetryAfterSeconds(absl::Duration wait) {
       std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(std::min(wait, kMaxRetryAfter), absl::Seconds(1)))));
 }
 
+void WriteRequestId(ResponseWriter& writer) {
+  if (!writer.request_id().empty()) writer.Header("x-request-id", writer.request_id());
+}
+
 void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow) {
-  const std::string body = ErrorBody(format, answer.status, answer.message);
+  const std::string& id = writer.request_id();
+  const std::string body =
+      ErrorBody(format, answer.status, id.empty() ? answer.message : answer.message + " (request " + id + ")");
   writer.BeginHead(answer.status);
   writer.Header("content-type", "application/json");
+  WriteRequestId(writer);
   if (answer.retry_after) writer.Header("retry-after", RetryAfterSeconds(*answer.retry_after));
   if (!allow.empty()) writer.Header("allow", allow);
   writer.EndHead(static_cast<int64_t>(body.size()));
@@ -104,6 +111,7 @@ void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, 
 void WriteJson(ResponseWriter& writer, int status, std::string_view json) {
   writer.BeginHead(status);
   writer.Header("content-type", "application/json");
+  WriteRequestId(writer);
   writer.EndHead(static_cast<int64_t>(json.size()));
   writer.Body(json);
   writer.End();

@@ -29,7 +29,9 @@ OwnAnswer NoUpstreamAnswer(const Evidence& evidence, const std::string& provider
 // Whole seconds, rounded up, from 1 to kMaxRetryAfter: for Retry-After.
 std::string RetryAfterSeconds(absl::Duration wait);
 
-// Sends it as an error in the client's format, complete. `allow` is the Allow header of a 405.
+// Adds x-request-id, where the request has a name.
+void WriteRequestId(ResponseWriter& writer);
+// Sends it as an error in the client's format, complete, and names the request. `allow` is the Allow header of a 405.
 void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow = {});
 // Sends a JSON body, complete.
 void WriteJson(ResponseWriter& writer, int status, std::string_view json);

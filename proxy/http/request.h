@@ -15,6 +15,8 @@ struct Request {
     std::string_view value;
   };
 
+  std::string id;           // see request_id.h; empty until the head is complete
+  std::string_view client;  // the peer's address; outlives the request
   std::string_view method;
   std::string_view target;
   int version = 11;  // 10 or 11
@@ -28,7 +30,7 @@ struct Request {
   // The value of the first field of that name (any case); empty when there is none.
   std::string_view Find(std::string_view name) const;
   void DropBody();
-  // Forgets everything but keeps the memory of ordinary requests.
+  // Forgets everything but the client, and keeps the memory of ordinary requests.
   void Clear();
 };
 

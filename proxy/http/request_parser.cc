@@ -34,6 +34,7 @@ void Request::DropBody() {
 }
 
 void Request::Clear() {
+  id.clear();
   method = target = {};
   version = 11;
   keep_alive = true;

@@ -25,6 +25,8 @@ std::string_view Digits(Number value, int base, char (&buffer)[24]) {
 
 void ResponseWriter::Reset(const Traits& traits) {
   traits_ = traits;
+  request_id_.clear();
+  own_fields_.clear();
   framing_ = Framing::kNone;
   remaining_ = 0;
   status_ = 0;
@@ -52,6 +54,8 @@ void ResponseWriter::BeginHead(int status) {
   Append(" ");
   Append(Reason(status));
   Append("\r\n");
+  if (!request_id_.empty()) Header("x-ccr-request-id", request_id_);
+  Append(own_fields_);
 }
 
 void ResponseWriter::Header(std::string_view name, std::string_view value) {

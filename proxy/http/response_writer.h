@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ccr::proxy {
 
@@ -29,6 +30,11 @@ class ResponseWriter {
 
   // Before each response. The bytes of the one before may still be on their way.
   void Reset(const Traits& traits);
+  // Ours among the head's fields, until the next Reset: what its request is called, and lines ("name: value\r\n") in
+  // place of those set before.
+  void SetRequestId(std::string id) { request_id_ = std::move(id); }
+  void SetOwnFields(std::string lines) { own_fields_ = std::move(lines); }
+  const std::string& request_id() const { return request_id_; }
   // "HTTP/1.1 100 Continue", outside of any response.
   void Continue();
 
@@ -74,6 +80,8 @@ class ResponseWriter {
   std::string sending_;
   size_t sent_ = 0;  // of sending_
   Traits traits_;
+  std::string request_id_;
+  std::string own_fields_;
   Framing framing_ = Framing::kNone;
   int64_t remaining_ = 0;  // of kLength
   int status_ = 0;

@@ -40,6 +40,10 @@ class RoutedRequest {
   // What decided the first route, for which fallbacks are tried.
   std::string_view first_rule() const { return RuleName(first_.rule); }
 
+  bool is_fallback() const { return route_.rule == Rule::kFallback; }
+
+  // As the client wrote it; empty where it named none.
+  std::string_view asked_model() const { return scan_.model ? std::string_view(*scan_.model) : std::string_view(); }
   const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
   const std::string& model() const { return route_.model; }     // empty for kPassthrough
   const std::string& session() const { return facts_.session; }

@@ -16,33 +16,6 @@ constexpr std::array<std::string_view, 9> kOutcomes = {"success", "caller_fault"
                                                        "quota",   "rate_limited", "overloaded", "upstream_failure",
                                                        "neutral"};
 
-std::string EndpointName(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::kMessages:
-      return "messages";
-    case Endpoint::kCountTokens:
-      return "count_tokens";
-    case Endpoint::kChatCompletions:
-      return "chat_completions";
-    case Endpoint::kResponses:
-      return "responses";
-    case Endpoint::kEmbeddings:
-      return "embeddings";
-    case Endpoint::kModels:
-      return "models";
-    case Endpoint::kRoot:
-      return "root";
-    case Endpoint::kHealth:
-      return "health";
-    case Endpoint::kPassthrough:
-      return "passthrough";
-    case Endpoint::kNotFound:
-    case Endpoint::kMethodNotAllowed:
-      break;
-  }
-  return "other";
-}
-
 Buckets LongBuckets() {
   return {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 }
@@ -94,7 +67,7 @@ ProxyMetrics::ProxyMetrics(prometheus::Registry& registry)
                    .Add({})),
       broker_connected(MakeGauge(registry, "ccr_broker_connected", "1 while the key broker is connected.")) {
   for (size_t i = 0; i < kEndpoints; ++i)
-    duration[i] = &durations.Add({{"endpoint", EndpointName(static_cast<Endpoint>(i))}}, LongBuckets());
+    duration[i] = &durations.Add({{"endpoint", std::string(EndpointName(static_cast<Endpoint>(i)))}}, LongBuckets());
   BuildGauge()
       .Name("ccr_proxy_build_info")
       .Help("Always 1; the labels describe this build.")
@@ -162,7 +135,7 @@ prometheus::Counter& WorkerMetrics::Requests(std::string_view provider, Endpoint
   prometheus::Counter*& counter =
       Of(provider).requests[static_cast<uint32_t>(endpoint) << 16 | static_cast<uint32_t>(code)];
   if (counter == nullptr) {
-    counter = &metrics_.requests.Add({{"endpoint", EndpointName(endpoint)},
+    counter = &metrics_.requests.Add({{"endpoint", std::string(EndpointName(endpoint))},
                                       {"code", std::to_string(code)},
                                       {"provider", std::string(provider.empty() ? kNoProvider : provider)}});
   }

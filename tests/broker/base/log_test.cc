@@ -49,5 +49,34 @@ TEST(LogTest, ControlCharactersAndBrokenTextAreEscaped) {
       << line;
 }
 
+TEST(LogTest, ReadyAndNoticesAreWrittenWhateverTheLevelInTheFormatAsked) {
+  InitLog(LogFormat::kText, LogLevel::kOff);
+  testing::internal::CaptureStderr();
+  LogReady("ccr-x", {{"http", "127.0.0.1:1"}, {"metrics", "[::1]:2"}});
+  LogNotice(LogLevel::kError, "ccr-x", "cannot serve");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "ccr-x ready: http=127.0.0.1:1 metrics=[::1]:2\nccr-x: cannot serve\n");
+  InitLog(LogFormat::kJson, LogLevel::kOff);
+  testing::internal::CaptureStderr();
+  LogReady("ccr-x", {{"http", "127.0.0.1:1"}});
+  LogNotice(LogLevel::kError, "ccr-x", "cannot serve");
+  const std::string lines = testing::internal::GetCapturedStderr();
+  EXPECT_NE(lines.find(R"("event":"ready","program":"ccr-x","http":"127.0.0.1:1"})"), std::string::npos) << lines;
+  EXPECT_NE(lines.find(R"("level":"error","event":"notice","program":"ccr-x","message":"cannot serve"})"),
+            std::string::npos)
+      << lines;
+  InitLog(LogFormat::kText, LogLevel::kInfo);
+}
+
+TEST(LogTest, TheWordsOfTheConfigurationAreUnderstood) {
+  EXPECT_EQ(ParseLogLevel("trace"), LogLevel::kDebug);
+  EXPECT_EQ(ParseLogLevel("warn"), LogLevel::kWarn);
+  EXPECT_EQ(ParseLogLevel("fatal"), LogLevel::kError);
+  EXPECT_EQ(ParseLogLevel("off"), LogLevel::kOff);
+  EXPECT_EQ(ParseLogLevel(""), std::nullopt);
+  EXPECT_EQ(ParseLogFormat("json"), LogFormat::kJson);
+  EXPECT_EQ(ParseLogFormat("xml"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace ccr
