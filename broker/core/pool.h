@@ -81,6 +81,7 @@ struct Report {
   // Of a request whose leases do not name each other (LeaseArgs::retry_of): keys refused before this one.
   uint32_t earlier_permission_denials = 0;
   uint32_t earlier_overloads = 0;
+  std::string request_id = {};  // the caller's name of the request; for logs
 };
 
 struct Decision {
@@ -130,6 +131,7 @@ struct Transition {
   absl::Duration wait;                      // kLeased: time in the queue
   Affinity affinity = Affinity::kNotAsked;  // kLeased
   uint64_t input_tokens = 0, output_tokens = 0;
+  std::string request_id = {};  // the report's that brought it about; set by who reported
 };
 
 enum class CircuitState : uint8_t { kClosed, kOpen, kHalfOpen };

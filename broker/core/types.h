@@ -62,7 +62,9 @@ struct Evidence {
   uint64_t output_tokens = 0;
   absl::Duration first_byte;
   absl::Duration total;
-  std::string detail;  // of transport_error, in words
+  std::string detail;               // of transport_error, in words
+  std::string message;              // the provider's sentence
+  std::string provider_request_id;  // what the provider calls the request
 };
 
 // Unguessable, unique over restarts. `epoch` is the broker's start, `pool` the pool's number in it.

@@ -13,11 +13,19 @@
 
 namespace ccr {
 
+// The last failure of a key, in words.
+struct LastError {
+  std::string text;        // empty: none
+  std::string request_id;  // the provider's, else the caller's
+  absl::Time at = absl::InfinitePast();
+};
+
 // The durable state of one key: what a restart must not forget.
 struct KeyRecord {
   std::string pool;
   std::string fingerprint;
   core::KeySnapshot state;
+  LastError error = {};
 };
 
 // What a commit may hold. Records of another kind are further alternatives.

@@ -78,7 +78,8 @@ absl::Status BrokerService::Apply(Config config) {
 std::vector<std::shared_ptr<ManagedPool>> BrokerService::BuildPools(Config* config, std::vector<KeyRecord> records) {
   absl::flat_hash_map<std::string, RememberedKeys> remembered;
   for (KeyRecord& record : records)
-    remembered[record.pool].insert_or_assign(std::move(record.fingerprint), record.state);
+    remembered[record.pool].insert_or_assign(std::move(record.fingerprint),
+                                             RememberedKey{record.state, std::move(record.error)});
   const std::shared_ptr<const PoolDirectory> before = directory();
   std::vector<std::shared_ptr<ManagedPool>> pools;
   for (ProviderConfig& provider : config->providers) {

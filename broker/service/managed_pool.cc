@@ -15,6 +15,7 @@ namespace ccr {
 namespace {
 
 constexpr uint32_t kMaxProbesAtOnce = 2;
+constexpr size_t kMaxLastError = 400;
 
 absl::BitGenRef Random() {
   thread_local absl::InsecureBitGen generator;
@@ -65,14 +66,43 @@ bool SpeaksAgainstKey(core::Outcome outcome) {
          outcome != core::Outcome::kNeutral;
 }
 
+// On one line, of at most kMaxLastError bytes, cut between two characters.
+std::string Shortened(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
+  if (text.size() <= kMaxLastError) return text;
+  size_t end = kMaxLastError;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+  return text;
+}
+
 std::string Describe(const core::Evidence& evidence) {
   std::string text = evidence.http_status != 0 ? absl::StrCat("HTTP ", evidence.http_status)
                                                : std::string(core::ToString(evidence.transport_error));
   for (const std::string* part : {&evidence.error_type, &evidence.error_code}) {
     if (!part->empty()) absl::StrAppend(&text, " ", *part);
   }
-  if (!evidence.detail.empty()) absl::StrAppend(&text, ": ", evidence.detail);
-  return Redact(text);
+  for (const std::string* part : {&evidence.detail, &evidence.message}) {
+    if (!part->empty()) absl::StrAppend(&text, ": ", *part);
+  }
+  return Shortened(Redact(text));
+}
+
+bool IsOfRequest(core::Transition::Type type) {
+  using Type = core::Transition::Type;
+  switch (type) {
+    case Type::kFailure:
+    case Type::kCooling:
+    case Type::kDisabled:
+      return true;
+    case Type::kLeased:
+    case Type::kSuccess:
+    case Type::kQueued:
+      return LogEnabled(LogLevel::kDebug);
+    default:
+      return false;
+  }
 }
 
 std::shared_ptr<PoolInfo> Clone(const PoolInfo& info) {
@@ -133,7 +163,7 @@ ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, const RememberedKeys& r
   core::Reconfiguration change(std::move(plan.spec));
   while (!Number(&change, remembered)) {
   }
-  SetInfo(MakeInfo(PoolInfo(), change, &plan), change.added);
+  SetInfo(MakeInfo(PoolInfo(), change, &plan), change.added, remembered);
   MutexLock lock(mutex_);
   while (!pool_.Adopt(&change, kStep, env_->clock->Now())) {
   }
@@ -146,7 +176,7 @@ void ManagedPool::Reconfigure(PoolPlan plan, const RememberedKeys& remembered) {
   const std::shared_ptr<const PoolInfo> before = info();
   std::shared_ptr<const PoolInfo> after = MakeInfo(*before, change, &plan);
   const std::shared_ptr<const PoolInfo> both = WithSecretsOf(*before, *after);
-  SetInfo(both == nullptr ? after : both, change.added);
+  SetInfo(both == nullptr ? after : both, change.added, remembered);
   while (!Adopt(&change)) std::this_thread::yield();
   if (both == nullptr) return;
   MutexLock lock(mutex_);
@@ -161,7 +191,7 @@ bool ManagedPool::Number(core::Reconfiguration* change, const RememberedKeys& re
   for (; restored < change->added.size(); ++restored) {
     const core::KeyIndex key = change->added[restored];
     const auto known = remembered.find(pool_.key(key).fingerprint);
-    if (known != remembered.end()) pool_.Restore(key, known->second, now);
+    if (known != remembered.end()) pool_.Restore(key, known->second.state, now);
   }
   return done;
 }
@@ -178,12 +208,16 @@ bool ManagedPool::Adopt(core::Reconfiguration* change) {
   return done;
 }
 
-void ManagedPool::SetInfo(std::shared_ptr<const PoolInfo> info, absl::Span<const core::KeyIndex> added) {
+void ManagedPool::SetInfo(std::shared_ptr<const PoolInfo> info, absl::Span<const core::KeyIndex> added,
+                          const RememberedKeys& remembered) {
   MutexLock lock(mutex_);
   if (!added.empty()) Publish(/*removed=*/false);  // under the names until now
   announce_ = true;
   last_errors_.resize(info->keys.size());
-  for (const core::KeyIndex key : added) last_errors_[key].clear();
+  for (const core::KeyIndex key : added) {
+    const auto known = remembered.find(info->keys[key].fingerprint);
+    last_errors_[key] = known == remembered.end() ? LastError() : known->second.error;
+  }
   info_.swap(info);
 }
 
@@ -219,6 +253,7 @@ std::optional<LeaseAnswer> ManagedPool::Lease(const LeaseParams& params, WaitSta
   Effects effects;
   {
     MutexLock lock(mutex_);
+    request_id_ = params.request_id;
     answer = LeaseLocked(params, session, start);
     effects = Leave();
   }
@@ -277,6 +312,7 @@ ReportAnswer ManagedPool::Apply(const core::Report& report) {
   Effects effects;
   {
     MutexLock lock(mutex_);
+    request_id_ = report.request_id;
     answer.decision = pool_.Apply(report, env_->clock->Now(), Random());
     answer.pool = info_;
     NoteError(report, answer.decision);
@@ -290,7 +326,10 @@ ReportAnswer ManagedPool::Apply(const core::Report& report) {
 
 void ManagedPool::NoteError(const core::Report& report, const core::Decision& decision) {
   if (decision.disposition != core::Disposition::kApplied || !SpeaksAgainstKey(decision.outcome)) return;
-  if (decision.key < last_errors_.size()) last_errors_[decision.key] = Describe(report.evidence);
+  if (decision.key >= last_errors_.size()) return;
+  const std::string& theirs = report.evidence.provider_request_id;
+  last_errors_[decision.key] = {Describe(report.evidence), theirs.empty() ? report.request_id : theirs,
+                                env_->clock->Now()};
 }
 
 bool ManagedPool::Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte) {
@@ -376,7 +415,7 @@ bool ManagedPool::SaveSome(absl::Time since, core::KeyIndex* next) {
   for (; *next < end; ++*next) {
     const std::optional<core::KeySnapshot> state = pool_.Describe(*next);
     if (!state.has_value() || std::max({state->last_used, state->last_failure, state->last_success}) < since) continue;
-    entry.records.emplace_back(KeyRecord{info_->pool, info_->keys[*next].fingerprint, *state});
+    entry.records.emplace_back(KeyRecord{info_->pool, info_->keys[*next].fingerprint, *state, last_errors_[*next]});
   }
   if (!entry.records.empty()) {
     entry.pool = info_;
@@ -441,6 +480,10 @@ void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence&
 
 Journal::Position ManagedPool::Publish(bool removed) {
   pool_.TakeTransitions(&transitions_);
+  const std::string request_id = std::exchange(request_id_, {});
+  for (core::Transition& transition : transitions_) {
+    if (!request_id.empty() && IsOfRequest(transition.type)) transition.request_id = request_id;
+  }
   if (retired_) return Journal::kNowhere;
   const bool added = std::exchange(announce_, false);
   retired_ = removed;
@@ -461,7 +504,8 @@ std::vector<Record> ManagedPool::ChangedKeys() {
   std::vector<Record> records;
   for (const core::KeyIndex key : changed) {
     const std::optional<core::KeySnapshot> state = pool_.Describe(key);
-    if (state.has_value()) records.emplace_back(KeyRecord{info_->pool, info_->keys[key].fingerprint, *state});
+    if (state.has_value())
+      records.emplace_back(KeyRecord{info_->pool, info_->keys[key].fingerprint, *state, last_errors_[key]});
   }
   return records;
 }

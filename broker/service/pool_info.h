@@ -37,7 +37,11 @@ struct PoolPlan {
 PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter);
 
 // What the store remembers of a pool's keys, by fingerprint.
-using RememberedKeys = absl::flat_hash_map<std::string, core::KeySnapshot>;
+struct RememberedKey {
+  core::KeySnapshot state;
+  LastError error;
+};
+using RememberedKeys = absl::flat_hash_map<std::string, RememberedKey>;
 
 // What a grant points to. Immutable and shared: a grant stays usable whatever a reload does. `keys` and `secrets` are
 // by KeyIndex; keys that were removed stay named as long as the index is not used again, without their secret.

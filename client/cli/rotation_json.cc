@@ -39,6 +39,8 @@ json::object KeyObject(const v1::KeyStatus& key) {
           {"last_success", TimeOrNull(key.last_success(), key.has_last_success())},
           {"last_failure", TimeOrNull(key.last_failure(), key.has_last_failure())},
           {"last_error", TextOrNull(key.last_error())},
+          {"last_error_at", TimeOrNull(key.last_error_at(), key.has_last_error_at())},
+          {"last_error_request_id", TextOrNull(key.last_error_request_id())},
           {"latency_ms", key.latency_ms() > 0 ? json::value(key.latency_ms()) : json::value(nullptr)},
           {"input_tokens", key.input_tokens()},
           {"output_tokens", key.output_tokens()}};

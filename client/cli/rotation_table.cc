@@ -247,7 +247,9 @@ std::vector<int> Order(const v1::PoolStatus& pool, bool trouble_first) {
 std::string LastError(const v1::KeyStatus& key, const ViewOptions& options) {
   const bool in_trouble = key.state() != v1::KEY_STATE_ACTIVE;
   if (key.last_error().empty() || (!in_trouble && !options.wide)) return "";
-  const std::string line = absl::StrCat("    last error: ", key.last_error());
+  std::string line = absl::StrCat("    last error: ", key.last_error());
+  if (key.has_last_error_at()) absl::StrAppend(&line, ", ", Since(true, key.last_error_at(), options.now));
+  if (!key.last_error_request_id().empty()) absl::StrAppend(&line, ", request ", key.last_error_request_id());
   const bool cut = options.width > 0 && !options.wide;
   return Fit(line, cut ? options.width : DisplayWidth(line)) + "\n";
 }
@@ -312,6 +314,7 @@ std::string EventLine(const v1::Event& event, absl::TimeZone zone) {
   if (event.outcome() != v1::OUTCOME_UNSPECIFIED) absl::StrAppend(&line, " ", OutcomeName(event.outcome()));
   if (!event.reason().empty()) absl::StrAppend(&line, " (", event.reason(), ")");
   if (event.has_available_at()) absl::StrAppend(&line, ", back in ", FormatWait(ToTime(event.available_at()) - time));
+  if (!event.request_id().empty()) absl::StrAppend(&line, ", request ", event.request_id());
   if (event.count() > 0) absl::StrAppend(&line, ", ", event.count(), " events");
   return Fit(line, DisplayWidth(line));
 }

@@ -134,6 +134,8 @@ v1::Evidence ToMessage(const Evidence& evidence) {
     message.set_retry_after_ms(ToMilliseconds(absl::Ceil(*evidence.retry_after, absl::Milliseconds(1))));
   message.set_transport_error(ToMessage(evidence.transport_error));
   message.set_detail(Informative(evidence.detail));
+  message.set_message(evidence.message);
+  message.set_provider_request_id(evidence.provider_request_id);
   message.set_client_cancelled(evidence.client_cancelled);
   message.set_caller_fault(evidence.caller_fault);
   message.set_incomplete(evidence.incomplete);
@@ -193,6 +195,8 @@ std::shared_ptr<const RoutingTable> ToRoutingTable(const v1::RoutingTable& messa
     if (provider.authorities == nullptr) provider.authorities = authorities;
   }
   ReadSettings(message.proxy(), table.get());
+  table->log_level = message.log_level();
+  table->log_format = message.log_format();
   return table;
 }
 
@@ -203,6 +207,7 @@ v1::LeaseRequest ToMessage(const LeaseRequest& request) {
   message.set_session(Informative(request.session));
   for (const std::string& fingerprint : request.exclude) message.add_exclude(fingerprint);
   message.set_retry_of(request.retry_of);
+  message.set_request_id(request.request_id);
   message.set_max_wait_ms(static_cast<uint32_t>(ToMilliseconds(request.max_wait)));
   return message;
 }
@@ -214,6 +219,7 @@ v1::ReportRequest ToMessage(const ReportRequest& request) {
   if (request.next) *message.mutable_next() = ToMessage(*request.next);
   message.set_earlier_permission_denials(request.earlier_refusals);
   message.set_earlier_overloads(request.earlier_overloads);
+  message.set_request_id(request.request_id);
   return message;
 }
 

@@ -14,6 +14,7 @@ namespace ccr::cli {
 namespace {
 
 namespace v1 = ::ccr::broker::v1;
+using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -86,6 +87,24 @@ TEST(RotationTableTest, ShowsEveryFactAligned) {
             "  key-1  active    -                   -       1/3        2/8   120    99.2%   812 ms     3s ago\n"
             "  key-2  cooling   rate_limited   2m 05s       0/3          0     7        -        -      never\n"
             "  spare  disabled  auth                -       0/3          0     1     0.0%        -      never\n");
+}
+
+TEST(RotationTableTest, WhatAKeyThatIsOutFailedWithStandsBelowIt) {
+  v1::ListPoolsResponse response = Parse(kPools);
+  v1::PoolStatus& pool = *response.mutable_pools(0);
+  for (v1::KeyStatus& key : *pool.mutable_keys()) {
+    key.set_last_error("HTTP 401: No such key\x1b[2J");
+    key.set_last_error_request_id("req-1");
+    key.mutable_last_error_at()->set_seconds(kNow - 60);
+  }
+  const std::vector<std::string> lines = Lines(RotationTable(response, At()));
+  ASSERT_EQ(lines.size(), 7u);
+  EXPECT_THAT(lines[2], StartsWith("  key-1"));
+  EXPECT_THAT(lines[3], StartsWith("  key-2"));
+  EXPECT_THAT(lines[4], AllOf(StartsWith("    last error: HTTP 401: No such key"), HasSubstr(" ago, request req-1")));
+  EXPECT_THAT(lines[4], Not(HasSubstr("\x1b")));
+  EXPECT_THAT(lines[6], StartsWith("    last error: HTTP 401"));
+  for (const std::string& line : Lines(RotationTable(response, At(40)))) EXPECT_LE(DisplayWidth(line), 40u);
 }
 
 TEST(RotationTableTest, NarrowTerminalsLoseTheLeastImportantColumnsFirst) {
@@ -249,6 +268,8 @@ TEST(RotationJsonTest, HasTheFixedShape) {
   EXPECT_EQ(active.at("successes"), 119);
   EXPECT_EQ(active.at("last_used"), "2025-12-31T23:59:57Z");
   EXPECT_TRUE(active.at("last_failure").is_null());
+  EXPECT_TRUE(active.at("last_error_at").is_null());
+  EXPECT_TRUE(active.at("last_error_request_id").is_null());
   const boost::json::value& cooling = pool.at("keys").at(1);
   EXPECT_EQ(cooling.at("state"), "cooling");
   EXPECT_EQ(cooling.at("reason"), "rate_limited");

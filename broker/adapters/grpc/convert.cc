@@ -228,6 +228,8 @@ core::Evidence ToCore(const v1::Evidence& evidence) {
   }
   out.transport_error = static_cast<core::TransportError>(evidence.transport_error());
   out.detail = evidence.detail();
+  out.message = evidence.message();
+  out.provider_request_id = evidence.provider_request_id();
   out.client_cancelled = evidence.client_cancelled();
   out.caller_fault = evidence.caller_fault();
   out.incomplete = evidence.incomplete();
@@ -291,7 +293,10 @@ void Fill(const PoolStatus& status, v1::PoolStatus* out) {
   for (size_t i = 0; i < pool.keys.size(); ++i) {
     v1::KeyStatus* key = out->add_keys();
     FillKey(pool.keys[i], status.info->keys[pool.keys[i].key], key);
-    key->set_last_error(status.last_errors[i]);
+    const LastError& error = status.last_errors[i];
+    key->set_last_error(error.text);
+    key->set_last_error_request_id(error.request_id);
+    if (IsFinite(error.at)) SetTime(error.at, key->mutable_last_error_at());
   }
   FillCircuit(pool, out->mutable_circuit());
   out->set_waiting(pool.waiting);
@@ -312,6 +317,8 @@ void Fill(const Routing& routing, v1::RoutingTable* out) {
   out->set_client_token_sha256(routing.client_token_sha256);
   out->set_api_timeout_ms(absl::ToInt64Milliseconds(routing.config.api_timeout));
   out->set_ca_pem(routing.config.authorities);
+  out->set_log_level(routing.config.log ? routing.config.log_level : "off");
+  out->set_log_format(routing.config.log_format);
   FillProxy(routing.config.proxy, out->mutable_proxy());
 }
 
@@ -328,6 +335,7 @@ bool Fill(const PoolNames& pool, const core::Transition& transition, bool includ
   }
   if (type == v1::Event::SUCCESS || type == v1::Event::FAILURE) out->set_outcome(ToProto(transition.outcome));
   out->set_reason(transition.reason.data(), transition.reason.size());
+  out->set_request_id(transition.request_id);
   if (IsFinite(transition.available_at) && transition.available_at != absl::UnixEpoch()) {
     SetTime(transition.available_at, out->mutable_available_at());
   }

@@ -17,6 +17,7 @@ constexpr int kMaxExclude = 64;
 constexpr size_t kMaxFingerprintBytes = 64;
 constexpr size_t kMaxErrorBytes = 128;
 constexpr size_t kMaxDetailBytes = 256;
+constexpr size_t kMaxRequestIdBytes = 128;
 constexpr size_t kMinTokenBytes = 16;
 constexpr size_t kMaxTokenBytes = 64;
 constexpr size_t kMaxClientBytes = 256;
@@ -33,6 +34,7 @@ std::optional<google::rpc::Status> CheckLease(const v1::LeaseRequest& request, c
   if (auto error = TooLong(prefix + "pool", request.pool(), kMaxPoolBytes)) return error;
   if (auto error = TooLong(prefix + "model", request.model(), kMaxModelBytes)) return error;
   if (auto error = TooLong(prefix + "session", request.session(), kMaxSessionBytes)) return error;
+  if (auto error = TooLong(prefix + "request_id", request.request_id(), kMaxRequestIdBytes)) return error;
   if (request.exclude_size() > kMaxExclude) {
     return BadField(prefix + "exclude", absl::StrCat("more than ", kMaxExclude, " keys"));
   }
@@ -64,6 +66,11 @@ std::optional<google::rpc::Status> Check(const v1::ReportRequest& request) {
   if (auto error = TooLong("evidence.error_type", evidence.error_type(), kMaxErrorBytes)) return error;
   if (auto error = TooLong("evidence.error_code", evidence.error_code(), kMaxErrorBytes)) return error;
   if (auto error = TooLong("evidence.detail", evidence.detail(), kMaxDetailBytes)) return error;
+  if (auto error = TooLong("evidence.message", evidence.message(), kMaxDetailBytes)) return error;
+  if (auto error = TooLong("evidence.provider_request_id", evidence.provider_request_id(), kMaxRequestIdBytes)) {
+    return error;
+  }
+  if (auto error = TooLong("request_id", request.request_id(), kMaxRequestIdBytes)) return error;
   if (!v1::TransportError_IsValid(evidence.transport_error())) {
     return BadField("evidence.transport_error", "unknown value");
   }
@@ -100,6 +107,7 @@ LeaseArgs::LeaseArgs(const v1::LeaseRequest& request, core::OwnerId owner)
   params_.max_wait = absl::Milliseconds(request.max_wait_ms());
   params_.owner = owner;
   params_.session = request.session();
+  params_.request_id = request.request_id();
   params_.retry_of = ParseLeaseId(request.retry_of()).value_or(core::LeaseId());
 }
 
@@ -109,6 +117,7 @@ core::Report ToCore(const v1::ReportRequest& request) {
   report.evidence = ToCore(request.evidence());
   report.earlier_permission_denials = request.earlier_permission_denials();
   report.earlier_overloads = request.earlier_overloads();
+  report.request_id = request.request_id();
   return report;
 }
 

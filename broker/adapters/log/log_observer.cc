@@ -47,34 +47,39 @@ void LogKey(LogLevel level, const PoolNames& pool, const core::Transition& trans
                  {{"pool", pool.pool},
                   {"key", key.name},
                   {"fingerprint", key.fingerprint},
-                  {"waited_ms", absl::ToInt64Milliseconds(transition.wait)}});
+                  {"waited_ms", absl::ToInt64Milliseconds(transition.wait)},
+                  {"id", transition.request_id}});
     case Type::kSuccess:
       return Log(level, "success",
                  {{"pool", pool.pool},
                   {"key", key.name},
                   {"fingerprint", key.fingerprint},
-                  {"first_byte_ms", absl::ToInt64Milliseconds(transition.latency)}});
+                  {"first_byte_ms", absl::ToInt64Milliseconds(transition.latency)},
+                  {"id", transition.request_id}});
     case Type::kFailure:
       return Log(level, "failure",
                  {{"pool", pool.pool},
                   {"key", key.name},
                   {"fingerprint", key.fingerprint},
                   {"class", outcome},
-                  {"reason", transition.reason}});
+                  {"reason", transition.reason},
+                  {"id", transition.request_id}});
     case Type::kCooling:
       return Log(level, "cooldown",
                  {{"pool", pool.pool},
                   {"key", key.name},
                   {"fingerprint", key.fingerprint},
                   {"reason", transition.reason},
-                  {"until", Rfc3339(transition.available_at)}});
+                  {"until", Rfc3339(transition.available_at)},
+                  {"id", transition.request_id}});
     case Type::kDisabled:
       return Log(level, "disabled",
                  {{"pool", pool.pool},
                   {"key", key.name},
                   {"fingerprint", key.fingerprint},
                   {"reason", transition.reason},
-                  {"next_trial", Rfc3339(transition.available_at)}});
+                  {"next_trial", Rfc3339(transition.available_at)},
+                  {"id", transition.request_id}});
     case Type::kRecovered:
       return Log(
           level, "recovered",

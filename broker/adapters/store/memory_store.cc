@@ -10,8 +10,8 @@ absl::StatusOr<Fence> MemoryStore::Acquire() {
 absl::StatusOr<KeyStore::Loaded> MemoryStore::Load() {
   MutexLock lock(mutex_);
   Loaded loaded;
-  loaded.keys.reserve(states_.size());
-  for (const auto& [key, state] : states_) loaded.keys.push_back({key.first, key.second, state});
+  loaded.keys.reserve(records_.size());
+  for (const auto& [key, record] : records_) loaded.keys.push_back(record);
   return loaded;
 }
 
@@ -20,7 +20,7 @@ absl::Status MemoryStore::Commit(absl::Span<const Record> batch, Fence fence) {
   if (fence < fence_) return absl::FailedPreconditionError("another broker has taken over this state");
   for (const Record& record : batch) {
     const auto& key = std::get<KeyRecord>(record);
-    states_[{key.pool, key.fingerprint}] = key.state;
+    records_.insert_or_assign({key.pool, key.fingerprint}, key);
   }
   return absl::OkStatus();
 }

@@ -21,7 +21,7 @@ class MemoryStore final : public KeyStore {
  private:
   Mutex mutex_;
   Fence fence_ CCR_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<std::pair<std::string, std::string>, core::KeySnapshot> states_ CCR_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::pair<std::string, std::string>, KeyRecord> records_ CCR_GUARDED_BY(mutex_);
 };
 
 }  // namespace ccr

@@ -18,7 +18,7 @@
 namespace ccr {
 namespace {
 
-constexpr int64_t kVersion = 2;
+constexpr int64_t kVersion = 3;
 constexpr int kBusyMillis = 2000;
 
 // Moments are nanoseconds since 1970, NULL = never.
@@ -30,20 +30,30 @@ constexpr char kSchema[] = R"(
     uses INTEGER NOT NULL, successes INTEGER NOT NULL, failures INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
     last_used INTEGER, last_failure INTEGER, last_success INTEGER, latency_ns INTEGER NOT NULL,
+    last_error TEXT NOT NULL, last_error_id TEXT NOT NULL, last_error_at INTEGER,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (pool, fingerprint)
   ) STRICT, WITHOUT ROWID;)";
 
 constexpr char kOwner[] = R"(
   CREATE TABLE owner (fence INTEGER NOT NULL) STRICT;
-  INSERT INTO owner VALUES (0);
-  PRAGMA user_version = 2;)";
+  INSERT INTO owner VALUES (0);)";
+constexpr char kChecksumColumn[] = "ALTER TABLE key_state ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0";
+constexpr char kErrorColumns[] = R"(
+  ALTER TABLE key_state ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
+  ALTER TABLE key_state ADD COLUMN last_error_id TEXT NOT NULL DEFAULT '';
+  ALTER TABLE key_state ADD COLUMN last_error_at INTEGER;)";
 
-constexpr char kSelect[] = R"(SELECT pool, fingerprint, state, reason, available_at, consecutive_failures, rpm_used,
-  uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, last_success, latency_ns, checksum
-  FROM key_state)";
-
-constexpr char kPut[] = "INSERT OR REPLACE INTO key_state VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+#define CCR_STATE_COLUMNS                                                                             \
+  "pool, fingerprint, state, reason, available_at, consecutive_failures, rpm_used, uses, successes, " \
+  "failures, input_tokens, output_tokens, last_used, last_failure, last_success, latency_ns"
+#define CCR_ERROR_COLUMNS "last_error, last_error_id, last_error_at"
+constexpr char kSelectWithoutErrors[] = "SELECT " CCR_STATE_COLUMNS ", checksum FROM key_state";
+constexpr char kSelect[] = "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", checksum FROM key_state";
+constexpr char kPut[] = "INSERT OR REPLACE INTO key_state (" CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS
+                        ", checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+#undef CCR_STATE_COLUMNS
+#undef CCR_ERROR_COLUMNS
 
 std::optional<core::KeyState> StateOf(std::string_view text) {
   for (const core::KeyState state : {core::KeyState::kActive, core::KeyState::kCooling, core::KeyState::kDisabled}) {
@@ -147,7 +157,8 @@ class RowReader {
 
 enum class Reading : uint8_t { kOk, kDamaged, kUnknown };
 
-Reading Read(sqlite3_stmt* statement, KeyRecord* record) {
+// A row of kSelect, or of kSelectWithoutErrors.
+Reading Read(sqlite3_stmt* statement, bool with_errors, KeyRecord* record) {
   RowReader row(statement);
   record->pool = row.Text();
   record->fingerprint = row.Text();
@@ -163,6 +174,11 @@ Reading Read(sqlite3_stmt* statement, KeyRecord* record) {
   }
   for (absl::Time* time : {&key.last_used, &key.last_failure, &key.last_success}) *time = row.Moment();
   key.latency = absl::Nanoseconds(row.Number());
+  if (with_errors) {
+    record->error.text = row.Text();
+    record->error.request_id = row.Text();
+    record->error.at = row.Moment();
+  }
   if (!row.IsSound()) return Reading::kDamaged;
   return state.has_value() ? Reading::kOk : Reading::kUnknown;
 }
@@ -234,21 +250,23 @@ absl::Status SqliteStore::CheckWhole() {
 }
 
 absl::Status SqliteStore::Migrate(int64_t version) {
-  const absl::Status made = version == 0 ? Execute(kSchema) : AddChecksums();
-  return made.ok() ? Execute(kOwner) : made;
+  absl::Status made = version == 0 ? Execute(kSchema) : AddColumns(version);
+  if (made.ok() && version < 2) made = Execute(kOwner);
+  return made.ok() ? Execute("PRAGMA user_version = 3") : made;
 }
 
-absl::Status SqliteStore::AddChecksums() {
-  if (const absl::Status added = Execute("ALTER TABLE key_state ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0");
-      !added.ok()) {
-    return added;
-  }
-  absl::StatusOr<Statement> query = Compile(kSelect);
+// Rows get a checksum over what they hold now; those that were damaged stay so.
+absl::Status SqliteStore::AddColumns(int64_t version) {
+  absl::Status added = version < 2 ? Execute(kChecksumColumn) : absl::OkStatus();
+  if (added.ok()) added = Execute(kErrorColumns);
+  if (!added.ok()) return added;
+  absl::StatusOr<Statement> query = Compile(kSelectWithoutErrors);
   if (!query.ok()) return query.status();
   std::vector<KeyRecord> records;
   int code = SQLITE_OK;
   while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
-    if (Read(query->get(), &records.emplace_back()) == Reading::kUnknown) records.pop_back();
+    const Reading read = Read(query->get(), /*with_errors=*/false, &records.emplace_back());
+    if (read == Reading::kUnknown || (read == Reading::kDamaged && version >= 2)) records.pop_back();
   }
   if (code != SQLITE_DONE) return Failure(code);
   absl::StatusOr<Statement> put = Compile(kPut);
@@ -290,7 +308,7 @@ absl::StatusOr<KeyStore::Loaded> SqliteStore::Load() {
   int code = SQLITE_OK;
   while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
     KeyRecord record;
-    const Reading read = Read(query->get(), &record);
+    const Reading read = Read(query->get(), /*with_errors=*/true, &record);
     if (read == Reading::kOk) {
       loaded.keys.push_back(std::move(record));
     } else {
@@ -337,7 +355,8 @@ absl::Status SqliteStore::Put(const KeyRecord& record) {
   Row row(put_.get());
   row << record.pool << record.fingerprint << core::ToString(key.state) << key.reason << key.available_at
       << uint64_t{key.consecutive_failures} << uint64_t{key.rpm_used} << key.uses << key.successes << key.failures
-      << key.input_tokens << key.output_tokens << key.last_used << key.last_failure << key.last_success << key.latency;
+      << key.input_tokens << key.output_tokens << key.last_used << key.last_failure << key.last_success << key.latency
+      << record.error.text << record.error.request_id << record.error.at;
   row.End();
   const int code = sqlite3_step(put_.get());
   const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failure(code);

@@ -50,7 +50,7 @@ class SqliteStore final : public KeyStore {
   absl::StatusOr<int64_t> Number(const char* sql) CCR_REQUIRES(mutex_);
   absl::Status CheckWhole() CCR_REQUIRES(mutex_);
   absl::Status Migrate(int64_t version) CCR_REQUIRES(mutex_);
-  absl::Status AddChecksums() CCR_REQUIRES(mutex_);
+  absl::Status AddColumns(int64_t version) CCR_REQUIRES(mutex_);
   // All of `body` in one transaction, or nothing.
   absl::Status Transact(absl::FunctionRef<absl::Status()> body) CCR_REQUIRES(mutex_);
   absl::Status CheckFence(Fence fence) CCR_REQUIRES(mutex_);

@@ -24,6 +24,8 @@ class RecordingObserver final : public Observer {
   void OnTransitions(const std::shared_ptr<const PoolNames>& pool, absl::Span<const core::Transition> batch) override {
     for (const core::Transition& transition : batch) {
       types.push_back(transition.type);
+      const bool failed = transition.type == Type::kFailure || transition.type == Type::kCooling;
+      if (failed) requests.push_back(transition.request_id);
       if (transition.key != core::kNoKey) keys.push_back(pool->keys.at(transition.key).name);
     }
   }
@@ -34,6 +36,7 @@ class RecordingObserver final : public Observer {
   }
 
   std::vector<Type> types;
+  std::vector<std::string> requests;  // of failures and cooldowns
   std::vector<std::string> keys;
   std::vector<std::string> pools;
   int refusals = 0;
@@ -113,7 +116,7 @@ TEST_F(BrokerServiceTest, AReportCountsOnce) {
   EXPECT_EQ(Report(lease, 500).decision.disposition, core::Disposition::kDuplicate);
   EXPECT_EQ(Pool("p").snapshot.keys[0].consecutive_failures, 1u);
   EXPECT_EQ(Pool("p").snapshot.reported, 1u);
-  EXPECT_EQ(Pool("p").last_errors[0], "HTTP 500");
+  EXPECT_EQ(Pool("p").last_errors[0].text, "HTTP 500");
 }
 
 TEST_F(BrokerServiceTest, TheLastErrorHoldsTheTransportsWordsAndNoKey) {
@@ -122,7 +125,44 @@ TEST_F(BrokerServiceTest, TheLastErrorHoldsTheTransportsWordsAndNoKey) {
   report.evidence.transport_error = core::TransportError::kTls;
   report.evidence.detail = "SSL certificate problem: self-signed certificate; sk-proj-abcdefghijklmnopqrstuvwxyz";
   service_->Report(report);
-  EXPECT_EQ(Pool("p").last_errors[0], "tls_error: SSL certificate problem: self-signed certificate; [redacted]");
+  EXPECT_EQ(Pool("p").last_errors[0].text, "tls_error: SSL certificate problem: self-signed certificate; [redacted]");
+}
+
+TEST_F(BrokerServiceTest, TheLastErrorHasTheProvidersSentenceItsIdAndTimeAndSurvivesARestart) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  core::Report report = MakeReport(LeaseNow(*service_, "p").grant.id, 401);
+  report.request_id = "ours";
+  report.evidence.error_code = "invalid_api_key";
+  report.evidence.message = "Incorrect API key: sk-proj-abcdefghijklmnop\nSee https://example.com";
+  report.evidence.provider_request_id = "theirs";
+  const absl::Time at = clock_.Now();
+  service_->Report(report);
+  report = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
+  report.request_id = "ours-2";
+  report.evidence.message = std::string(1000, 'x');
+  service_->Report(report);
+  EXPECT_TRUE(service_->Settle().ok());
+  for (int run = 0; run < 2; ++run) {
+    const std::vector<LastError> errors = Pool("p").last_errors;
+    EXPECT_EQ(errors[0].text, "HTTP 401 invalid_api_key: Incorrect API key: [redacted] See https://example.com");
+    EXPECT_EQ(errors[0].request_id, "theirs");
+    EXPECT_EQ(errors[0].at, at);
+    EXPECT_EQ(errors[1].text.size(), 400u);
+    EXPECT_EQ(errors[1].request_id, "ours-2");
+    Restart();
+    clock_.Advance(absl::Seconds(5));
+    Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  }
+}
+
+TEST_F(BrokerServiceTest, WhatAFailureBringsAboutNamesItsRequest) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  core::Report report = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
+  report.request_id = "ours";
+  service_->Report(report);
+  EXPECT_TRUE(service_->Settle().ok());
+  Report(LeaseNow(*service_, "p"), 500);
+  EXPECT_THAT(observer_.requests, ElementsAre("ours", "ours", ""));  // one 500 of the last key is not held against it
 }
 
 TEST_F(BrokerServiceTest, LeasesExpireWhenTheirTimeIsOverAndLateReportsSaySo) {

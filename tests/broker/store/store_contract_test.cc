@@ -3,13 +3,16 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "broker/adapters/store/memory_store.h"
 #include "broker/adapters/store/sqlite_store.h"
+#include "broker/base/secret.h"
 
 namespace ccr {
 namespace {
@@ -40,6 +43,7 @@ KeyRecord FullRecord() {
   key.last_used = absl::FromUnixMillis(1'700'000'000'001);
   key.last_failure = absl::FromUnixMillis(1'700'000'000'002);
   key.latency = absl::Microseconds(1234);
+  record.error = {"HTTP 401: No such 'key'", "req-1", absl::FromUnixMillis(1'700'000'000'003)};
   return record;
 }
 
@@ -61,6 +65,9 @@ void ExpectSame(const KeyRecord& got, const Record& record) {
   EXPECT_EQ(got.state.last_failure, wanted.state.last_failure);
   EXPECT_EQ(got.state.last_success, wanted.state.last_success);
   EXPECT_EQ(got.state.latency, wanted.state.latency);
+  EXPECT_EQ(got.error.text, wanted.error.text);
+  EXPECT_EQ(got.error.request_id, wanted.error.request_id);
+  EXPECT_EQ(got.error.at, wanted.error.at);
 }
 
 class Folder {
@@ -184,7 +191,7 @@ TEST(SqliteStoreTest, LeavesTheFileOfALaterVersionAlone) {
   ASSERT_TRUE(SqliteStore::Open(folder.File()).ok());
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 3", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 4", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_EQ(SqliteStore::Open(folder.File()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -255,25 +262,59 @@ TEST(SqliteStoreTest, ADamagedRecordIsNamedAndLeftOut) {
   EXPECT_GT(left_out, 600) << refused << " times the whole file was refused";
 }
 
-TEST(SqliteStoreTest, TakesOverAFileWithoutChecksums) {
-  Folder folder;
-  const Record records[] = {FullRecord()};
-  {
-    const auto store = SqliteStore::Open(folder.File());
-    ASSERT_TRUE((*store)->Commit(records, kFence).ok());
-  }
+constexpr char kWithoutErrors[] =
+    "ALTER TABLE key_state DROP COLUMN last_error; ALTER TABLE key_state DROP COLUMN last_error_id; "
+    "ALTER TABLE key_state DROP COLUMN last_error_at; PRAGMA user_version = 2";
+constexpr char kWithoutChecksums[] =
+    "ALTER TABLE key_state DROP COLUMN checksum; DROP TABLE owner; PRAGMA user_version = 1";
+
+void Alter(const Folder& folder, std::initializer_list<const char*> changes) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(
-      sqlite3_exec(database, "ALTER TABLE key_state DROP COLUMN checksum; DROP TABLE owner; PRAGMA user_version = 1",
-                   nullptr, nullptr, nullptr),
-      SQLITE_OK);
+  for (const char* change : changes) {
+    ASSERT_EQ(sqlite3_exec(database, change, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+  }
   sqlite3_close(database);
+}
+
+KeyRecord RecordWithoutError() {
+  KeyRecord record = FullRecord();
+  record.error = {};
+  return record;
+}
+
+TEST(SqliteStoreTest, TakesOverAFileWithoutChecksums) {
+  Folder folder;
+  const Record records[] = {RecordWithoutError()};
+  ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(records, kFence).ok());
+  Alter(folder, {kWithoutErrors, kWithoutChecksums});
   const auto store = SqliteStore::Open(folder.File());
   ASSERT_TRUE(store.ok()) << store.status();
   ASSERT_EQ((*store)->Load()->keys.size(), 1u);
   ExpectSame((*store)->Load()->keys.at(0), records[0]);
   EXPECT_EQ(*(*store)->Acquire(), 1u);
+}
+
+// The checksums of that format, made here: those of today cover the errors as well.
+TEST(SqliteStoreTest, TakesOverAFileWithoutErrorsButNoDamagedRowOfIt) {
+  Folder folder;
+  const Record records[] = {RecordWithoutError()};
+  ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(records, kFence).ok());
+  const std::string values = absl::StrCat(
+      "t14:pool, \"quoted\"t3:f'1t8:disabledt4:authi1800000000123456789;i2;i7;i41;i30;i11;i123456789012;i5;",
+      "i1700000000001000000;i1700000000002000000;ni1234000;");
+  int64_t sum = 0;
+  std::memcpy(&sum, Sha256(values).data(), sizeof sum);
+  Alter(folder, {kWithoutErrors, absl::StrCat("UPDATE key_state SET checksum = ", sum).c_str(),
+                 "INSERT INTO key_state SELECT pool, 'other', state, reason, available_at, consecutive_failures, "
+                 "rpm_used, uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, "
+                 "last_success, latency_ns, checksum FROM key_state"});
+  const auto store = SqliteStore::Open(folder.File());
+  ASSERT_TRUE(store.ok()) << store.status();
+  const absl::StatusOr<KeyStore::Loaded> loaded = (*store)->Load();
+  ASSERT_EQ(loaded->keys.size(), 1u);
+  ExpectSame(loaded->keys.at(0), records[0]);
+  EXPECT_EQ(loaded->damaged.size(), 1u);
 }
 
 // One record is refused: nothing of the others is there either.
