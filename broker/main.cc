@@ -16,9 +16,11 @@
 #include "broker/adapters/metrics/state_registry.h"
 #include "broker/adapters/probe/curl_prober.h"
 #include "broker/adapters/store/sqlite_store.h"
+#include "broker/base/absl_text.h"
 #include "broker/base/address.h"
 #include "broker/base/certificate_metrics.h"
 #include "broker/base/config.h"
+#include "broker/base/grpc_log.h"
 #include "broker/base/log.h"
 #include "broker/base/metrics_server.h"
 #include "broker/base/process_limits.h"
@@ -94,7 +96,7 @@ absl::Status CheckIdentities(const ccr::BrokerConfig& config) {
 }
 
 int Fail(const absl::Status& status) {
-  std::cerr << "ccr-broker: " << status.message() << "\n";
+  ccr::LogNotice(ccr::LogLevel::kError, "ccr-broker", ccr::ToStd(status.message()));
   return status.code() == absl::StatusCode::kInvalidArgument ? kBadUsage : 1;
 }
 
@@ -167,10 +169,9 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
 
   std::promise<void> drain;
   signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });
-  if (!warning.empty()) std::cerr << "ccr-broker: " + warning + "\n";
-  // In one write: others wait for the whole line.
-  std::cerr << "ccr-broker ready: grpc=" + absl::StrJoin((*server)->addresses(), ",") +
-                   " metrics=" + (*metrics_server)->address().ToString() + "\n";
+  if (!warning.empty()) ccr::LogNotice(ccr::LogLevel::kWarn, "ccr-broker", warning);
+  ccr::LogReady("ccr-broker", {{"grpc", absl::StrJoin((*server)->addresses(), ",")},
+                               {"metrics", (*metrics_server)->address().ToString()}});
   drain.get_future().wait();
   service.BeginDrain();
   (*server)->Drain(kDrainTime);
@@ -186,6 +187,7 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ccr::ProtectProcess();
   ccr::RaiseOpenFiles();
+  ccr::LogForGrpc();
   ccr::SignalWatcher signals;
   Flags flags;
   CLI::App app("Owns the keys of LLM providers and leases them: one to each request.", "ccr-broker");

@@ -7,16 +7,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <future>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
+#include "broker/base/absl_text.h"
 #include "broker/base/address.h"
 #include "broker/base/certificate_metrics.h"
 #include "broker/base/clock.h"
+#include "broker/base/grpc_log.h"
 #include "broker/base/log.h"
 #include "broker/base/metrics_server.h"
 #include "broker/base/process_limits.h"
@@ -39,12 +40,11 @@ struct Flags {
   unsigned workers = 0;
   double drain_timeout = 30;
   double broker_wait = 5;
-  LogFormat log_format = LogFormat::kText;
-  LogLevel log_level = LogLevel::kInfo;
+  std::optional<LogFormat> log_format;  // not given: the configuration's, which the broker tells
+  std::optional<LogLevel> log_level;
 };
 
 void Declare(CLI::App& app, Flags& flags) {
-  const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
   app.add_option("--broker", flags.broker.address, "The broker: HOST:PORT or unix:PATH")->capture_default_str();
   app.add_option("--broker-tls-ca", flags.broker.tls.ca, "TLS to the broker: who signed its certificate (PEM)");
   app.add_option("--broker-tls-cert", flags.broker.tls.cert, "TLS to the broker: the proxy's certificate (PEM)");
@@ -59,17 +59,23 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--broker-wait", flags.broker_wait, "Seconds that requests wait for a broker that is away")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
-  app.add_option("--log-format", flags.log_format, "text or json")->transform(CLI::CheckedTransformer(formats));
-  app.add_option_function<std::string>(
-         "--log-level",
-         [&flags](const std::string& word) { flags.log_level = ParseLogLevel(word).value_or(LogLevel::kInfo); },
-         "debug, info, warn, error or off")
+  const auto set_format = [&flags](const std::string& name) { flags.log_format = ParseLogFormat(name); };
+  const auto set_level = [&flags](const std::string& name) { flags.log_level = ParseLogLevel(name); };
+  app.add_option_function<std::string>("--log-format", set_format, "text or json (default LOG_FORMAT of the broker)")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option_function<std::string>("--log-level", set_level,
+                                       "debug, info, warn, error or off (default LOG_LEVEL of the broker)")
       ->check([](const std::string& word) { return LogLevelProblem(word); });
   app.set_version_flag("-v,--version", "ccr-proxy " CCR_VERSION);
 }
 
+void SetLog(const Flags& flags, std::string_view format, std::string_view level) {
+  InitLog(flags.log_format.value_or(ParseLogFormat(format).value_or(LogFormat::kText)),
+          flags.log_level.value_or(ParseLogLevel(level).value_or(LogLevel::kInfo)));
+}
+
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "ccr-proxy: %s\n", std::string(status.message()).c_str());
+  LogNotice(LogLevel::kError, "ccr-proxy", ToStd(status.message()));
   return absl::IsUnavailable(status) ? kExitFailed : kExitUsage;
 }
 
@@ -110,7 +116,9 @@ int Run(const Flags& flags, SignalWatcher& signals) {
   shared.clients = ClientsByDescriptors(workers);
   if (const char* authorities = std::getenv("SSL_CERT_FILE")) shared.upstream.ca_file = authorities;
   shared.upstream.max_idle_connections = shared.clients.idle_upstream;
-  std::optional<RoutingFeed> feed(std::in_place, flags.broker, WhoAmI());
+  std::optional<RoutingFeed> feed(std::in_place, flags.broker, WhoAmI(), [&flags](const RoutingTable& table) {
+    SetLog(flags, table.log_format, table.log_level);
+  });
   const auto make_leases = [&](boost::asio::io_context& loop) -> std::unique_ptr<LeaseSource> {
     const BrokerBridge::Options options{flags.broker, WhoAmI(),
                                         [&metrics](bool connected) { metrics.OnBrokerConnection(connected); },
@@ -129,8 +137,8 @@ int Run(const Flags& flags, SignalWatcher& signals) {
 
   std::promise<void> stop;
   signals.Run([&stop] { stop.set_value(); }, [] {});
-  std::fprintf(stderr, "ccr-proxy ready: http=%s metrics=%s\n", (*pool)->address().ToString().c_str(),
-               (*metrics_server)->address().ToString().c_str());
+  LogReady("ccr-proxy",
+           {{"http", (*pool)->address().ToString()}, {"metrics", (*metrics_server)->address().ToString()}});
   stop.get_future().wait();
 
   Log(LogLevel::kInfo, "draining", {{"timeout_seconds", flags.drain_timeout}});
@@ -150,6 +158,7 @@ int main(int argc, char** argv) {
   setenv("GRPC_POLL_STRATEGY", "poll", 0);
   ccr::ProtectProcess();
   ccr::RaiseOpenFiles();
+  ccr::LogForGrpc();
   ccr::SignalWatcher signals;
   ccr::proxy::Flags flags;
   CLI::App app("The HTTP edge: leases a key from ccr-broker for each request and streams the provider's answer.",
@@ -162,7 +171,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "ccr-proxy: %s\n", error.what());
     return ccr::proxy::kExitUsage;
   }
-  ccr::InitLog(flags.log_format, flags.log_level);
+  ccr::proxy::SetLog(flags, "", "");
   // Everything of ours has ended; gRPC's own threads end in their own time, and static destructors must not run beside
   // them.
   std::_Exit(ccr::proxy::Run(flags, signals));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -51,9 +52,23 @@ void ResetSignals() {
   for (const int number : {SIGPIPE, SIGCHLD, SIGHUP, SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
 }
 
+std::optional<ReadyAddresses> ParseReadyJson(std::string_view name, std::string_view line) {
+  boost::json::error_code failed;
+  const boost::json::value parsed = boost::json::parse({line.data(), line.size()}, failed);
+  const boost::json::object* object = parsed.if_object();
+  if (failed || object == nullptr) return std::nullopt;
+  ReadyAddresses fields;
+  for (const auto& [key, value] : *object) {
+    if (value.is_string()) fields[std::string(key)] = std::string(value.get_string());
+  }
+  if (fields["event"] != "ready" || fields["program"] != name) return std::nullopt;
+  return fields;
+}
+
 }  // namespace
 
 std::optional<ReadyAddresses> ParseReadyLine(std::string_view name, std::string_view line) {
+  if (line.starts_with('{')) return ParseReadyJson(name, line);
   const std::string start = absl::StrCat(ToAbsl(name), " ready:");
   if (line.substr(0, start.size()) != start) return std::nullopt;
   ReadyAddresses addresses;
@@ -90,9 +105,11 @@ Daemon::~Daemon() {
 }
 
 absl::Status Daemon::OpenLog(const std::string& path) {
-  log_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (log_ >= 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  const int opened = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (opened < 0) return absl::InternalError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  if (log_ >= 0) close(log_);
+  log_ = opened;
+  return absl::OkStatus();
 }
 
 absl::Status Daemon::Spawn(const std::vector<std::string>& arguments) {

@@ -17,7 +17,8 @@ namespace ccr::cli {
 // What a daemon bound, by name: {"grpc", "127.0.0.1:50061"}, ...
 using ReadyAddresses = std::map<std::string, std::string, std::less<>>;
 
-// Reads "NAME ready: KEY=ADDRESS KEY=ADDRESS"; nothing when `line` is another line.
+// Reads "NAME ready: KEY=ADDRESS KEY=ADDRESS", or the same as a line of JSON (LogReady); nothing when `line` is another
+// line.
 std::optional<ReadyAddresses> ParseReadyLine(std::string_view name, std::string_view line);
 
 // "exit status 1", "signal 9 (Killed)"
@@ -39,7 +40,8 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Appends to `path` from now on, mode 0600.
+  // Appends to `path` from now on, mode 0600; again, after the file was moved away, makes it anew. What was open stays
+  // open when that fails.
   absl::Status OpenLog(const std::string& path);
 
   absl::Status Spawn(const std::vector<std::string>& arguments);

@@ -58,6 +58,7 @@ class Supervisor {
   void Reap();
   void Advance();
   void AwaitStart(Member& member, Phase next);
+  absl::Status OpenLogs();
   void BeReady();
   void KeepAlive(Member& member);
   void Spawn(Member& member);
@@ -127,6 +128,10 @@ absl::Status Supervisor::Prepare() {
   pid_file_.emplace(*std::move(pid_file));
   options_.files.RemoveAddresses();
   mkdir(options_.files.log_folder().c_str(), 0700);
+  return OpenLogs();
+}
+
+absl::Status Supervisor::OpenLogs() {
   for (Member* member : members()) {
     const absl::Status opened = member->daemon.OpenLog(options_.files.log_path(member->daemon.name()));
     if (!opened.ok()) return opened;
@@ -161,6 +166,7 @@ void Supervisor::OnSignal(const signalfd_siginfo& signal) {
   if (signal.ssi_signo == SIGCHLD) {
     Reap();
   } else if (signal.ssi_signo == SIGHUP && !terminal_gone) {
+    if (const absl::Status opened = OpenLogs(); !opened.ok()) broker_.daemon.Note(std::string(opened.message()));
     broker_.daemon.Signal(SIGHUP);
   } else if (phase_ == Phase::kStoppingProxy || phase_ == Phase::kStoppingBroker) {
     for (Member* member : members()) member->daemon.Signal(SIGKILL);

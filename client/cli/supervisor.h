@@ -2,7 +2,7 @@
 //
 // Signals to the supervisor:
 //   SIGTERM, SIGINT  the proxy drains and ends, then the broker; a second one kills both
-//   SIGHUP           passed on to the broker: reload
+//   SIGHUP           opens the log files anew, and is passed on to the broker: reload
 #pragma once
 
 #include <functional>

@@ -1,6 +1,7 @@
 #include "proxy/bridge/routing_feed.h"
 
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "client/lib/broker_channel.h"
 #include "client/lib/routing_watch.h"
@@ -8,7 +9,8 @@
 
 namespace ccr::proxy {
 
-RoutingFeed::RoutingFeed(const client::BrokerTarget& broker, std::string client) {
+RoutingFeed::RoutingFeed(const client::BrokerTarget& broker, std::string client, OnTable on_table)
+    : on_table_(std::move(on_table)) {
   watch_ =
       std::make_unique<client::RoutingWatch>(client::MakeBrokerChannel(broker), std::move(client),
                                              [this](const v1::RoutingTable& table) { Publish(ToRoutingTable(table)); });
@@ -26,6 +28,7 @@ std::shared_ptr<const RoutingSlot> RoutingFeed::Subscribe(boost::asio::io_contex
 }
 
 void RoutingFeed::Publish(std::shared_ptr<const RoutingTable> table) {
+  on_table_(*table);
   const MutexLock lock(mutex_);
   table_ = std::move(table);
   for (const Subscriber& subscriber : subscribers_) Post(subscriber, table_);

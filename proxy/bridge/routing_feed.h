@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,7 +26,9 @@ struct RoutingSlot {
 // Follows the broker's table and hands it to every subscribed loop. Thread-safe. End it before the loops.
 class RoutingFeed {
  public:
-  RoutingFeed(const client::BrokerTarget& broker, std::string client);  // `broker` is a checked one
+  using OnTable = std::function<void(const RoutingTable& table)>;
+  // `broker` is a checked one. `on_table` hears of each table first, on a thread of the feed.
+  RoutingFeed(const client::BrokerTarget& broker, std::string client, OnTable on_table);
   ~RoutingFeed();
 
   std::shared_ptr<const RoutingSlot> Subscribe(boost::asio::io_context& loop);
@@ -38,6 +41,7 @@ class RoutingFeed {
   void Publish(std::shared_ptr<const RoutingTable> table);
   static void Post(const Subscriber& subscriber, std::shared_ptr<const RoutingTable> table);
 
+  const OnTable on_table_;
   Mutex mutex_;
   std::shared_ptr<const RoutingTable> table_ CCR_GUARDED_BY(mutex_);
   std::vector<Subscriber> subscribers_ CCR_GUARDED_BY(mutex_);

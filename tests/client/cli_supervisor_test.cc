@@ -25,6 +25,11 @@ TEST(ReadyLineTest, NamesTheAddresses) {
   const auto ready = ParseReadyLine("ccr-broker", "ccr-broker ready: grpc=unix:/run/a=b.sock metrics=[::1]:9461");
   ASSERT_TRUE(ready);
   EXPECT_THAT(*ready, ElementsAre(Pair("grpc", "unix:/run/a=b.sock"), Pair("metrics", "[::1]:9461")));
+  const std::string json = R"({"time":"t","level":"info","event":"ready","program":"ccr-broker","grpc":"unix:/b"})";
+  EXPECT_EQ(ParseReadyLine("ccr-broker", json)->at("grpc"), "unix:/b");
+  EXPECT_FALSE(ParseReadyLine("ccr-proxy", json));
+  EXPECT_FALSE(ParseReadyLine("ccr-broker", R"({"event":"other","program":"ccr-broker"})"));
+  EXPECT_FALSE(ParseReadyLine("ccr-broker", "{"));
   EXPECT_FALSE(ParseReadyLine("ccr-broker", "ccr-proxy ready: http=127.0.0.1:1"));
   EXPECT_FALSE(ParseReadyLine("ccr-broker", "not ccr-broker ready: grpc=127.0.0.1:1"));
 }
@@ -75,6 +80,17 @@ TEST_F(SupervisorTest, RestartedDaemonsKeepThePortsTheyGot) {
               AllOf(HasSubstr("--broker 127.0.0.1:50999"), HasSubstr("--listen 127.0.0.1:3999"),
                     HasSubstr("--metrics-listen 127.0.0.1:9998")));
   EXPECT_EQ(FileLines(folder_ + "/broker.args")[1], "--config " + folder_ + "/config.json --listen 127.0.0.1:50999");
+}
+
+TEST_F(SupervisorTest, AHangupOpensTheLogFilesAnew) {
+  SupervisorOptions options = Options();
+  options.log_format = "json";
+  ASSERT_TRUE(SuperviseInBackground(options).ok());
+  EXPECT_THAT(FileLines(folder_ + "/proxy.args")[0], HasSubstr("--log-format json"));
+  const std::string log = files().log_path("ccr-proxy");
+  ASSERT_EQ(rename(log.c_str(), (log + ".1").c_str()), 0);
+  kill(FindRunning(files())->pid, SIGHUP);
+  EXPECT_TRUE(Eventually([&] { return access(log.c_str(), F_OK) == 0; }));
 }
 
 TEST_F(SupervisorTest, SilentDaemonIsGivenUp) {

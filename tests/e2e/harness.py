@@ -68,7 +68,17 @@ class Process:
     def ready_line(self, ready):
         if self.popen.poll() is not None:
             raise AssertionError(f"{self.args[0]} ended with {self.popen.returncode}: {self.text()[-2000:]}")
-        return next((line for line in self.text().splitlines(keepends=True) if line.startswith(ready) and line.endswith("\n")), None)
+        return next((plain for plain in map(self.plain, self.text().splitlines(keepends=True)) if plain and plain.startswith(ready)), None)
+
+    @staticmethod
+    def plain(line):
+        """A whole line, of JSON too where it says that a daemon is ready, as text."""
+        if not line.endswith("\n") or not line.startswith("{"):
+            return line if line.endswith("\n") else None
+        fields = json.loads(line)
+        if fields["event"] != "ready":
+            return None
+        return f"{fields['program']} ready: " + " ".join(f"{name}={value}" for name, value in fields.items())
 
     def text(self):
         return self.log.read_bytes()[self.offset:].decode(errors="replace")
