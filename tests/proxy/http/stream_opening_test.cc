@@ -10,10 +10,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-constexpr std::string_view kOpenAiEvents =
+constexpr std::string_view kOpenAiWholeStream =
     "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hello\"},\"finish_reason\":\"stop\"}]}\n\n"
     "data: [DONE]\n\n";
-constexpr std::string_view kAnthropicEvents =
+constexpr std::string_view kAnthropicWholeStream =
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"role\":\"assistant\"}}\n\n"
     "event: content_block_start\ndata: "
     "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\","
@@ -42,7 +42,7 @@ class StreamOpeningTest : public ProxyFixture {
       if (request.find("canary-key-a1") != std::string::npos) {
         for (const std::string& part : first) peer.Send(Chunk(part));
       } else {
-        peer.Send(Chunk(anthropic ? kAnthropicEvents : kOpenAiEvents));
+        peer.Send(Chunk(anthropic ? kAnthropicWholeStream : kOpenAiWholeStream));
       }
       return peer.Send("0\r\n\r\n");
     });
@@ -85,7 +85,7 @@ TEST_F(StreamOpeningTest, OpenAiToOpenAi) {
   StartWithBadKey({OpenAiError(R"({"code":429,"message":"slow down"})")});
   const Response response = Completions("gpt-x");
   ExpectOtherKeyAnswers(response, 429);
-  EXPECT_EQ(response.body, kOpenAiEvents);
+  EXPECT_EQ(response.body, kOpenAiWholeStream);
   EXPECT_EQ(broker_.reports()[0].evidence.error_code, "429");
 }
 
@@ -93,7 +93,7 @@ TEST_F(StreamOpeningTest, AnthropicToAnthropic) {
   StartWithBadKey({AnthropicError("overloaded_error")});
   const Response response = Messages("claude-s");
   ExpectOtherKeyAnswers(response, 529);
-  EXPECT_EQ(response.body, kAnthropicEvents);
+  EXPECT_EQ(response.body, kAnthropicWholeStream);
   EXPECT_EQ(broker_.reports()[0].evidence.error_type, "overloaded_error");
 }
 
@@ -118,13 +118,13 @@ TEST_F(StreamOpeningTest, CommentsAndPingsBeforeItAreNoAnswer) {
       {std::string(kComments), std::string(kComments) + std::string(kPings), error.substr(0, 9), error.substr(9)});
   const Response response = Completions("gpt-x");
   ExpectOtherKeyAnswers(response, 503);
-  EXPECT_EQ(response.body, kOpenAiEvents);
+  EXPECT_EQ(response.body, kOpenAiWholeStream);
 }
 
 TEST_F(StreamOpeningTest, CommentsAndPingsBeforeAnAnswerAreRelayed) {
   const std::string lead = std::string(kComments) + std::string(kPings);
-  StartWithBadKey({std::string(kComments), std::string(kPings), std::string(kOpenAiEvents)});
-  EXPECT_EQ(Completions("gpt-x").body, lead + std::string(kOpenAiEvents));
+  StartWithBadKey({std::string(kComments), std::string(kPings), std::string(kOpenAiWholeStream)});
+  EXPECT_EQ(Completions("gpt-x").body, lead + std::string(kOpenAiWholeStream));
   ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
   EXPECT_FALSE(broker_.reports()[0].evidence.incomplete);
 }
@@ -201,7 +201,7 @@ TEST_F(StreamOpeningTest, TheLastErrorIsInTheClientsFormat) {
 }
 
 TEST_F(StreamOpeningTest, AnErrorBehindTheFirstEventIsRelayed) {
-  const std::string start(kAnthropicEvents.substr(0, kAnthropicEvents.find("\n\n") + 2));
+  const std::string start(kAnthropicWholeStream.substr(0, kAnthropicWholeStream.find("\n\n") + 2));
   StartBad(start + AnthropicError("overloaded_error"));
   const Response response = Messages("claude-s");
   EXPECT_EQ(response.status, 200);
@@ -250,9 +250,10 @@ TEST_F(HeldHeadTest, PingsAreNotHeldForever) {
 }
 
 TEST_F(HeldHeadTest, TheBeginningOfATranslatedEventIsNotLost) {
-  const size_t half = kOpenAiEvents.size() / 3;
-  const std::string body = BodyAfterTheHold("/v1/messages", "one,gpt-x", std::string(kOpenAiEvents.substr(0, half)),
-                                            std::string(kOpenAiEvents.substr(half)));
+  const size_t half = kOpenAiWholeStream.size() / 3;
+  const std::string body =
+      BodyAfterTheHold("/v1/messages", "one,gpt-x", std::string(kOpenAiWholeStream.substr(0, half)),
+                       std::string(kOpenAiWholeStream.substr(half)));
   EXPECT_THAT(body, HasSubstr("hello"));
   EXPECT_THAT(body, HasSubstr("event: message_stop\n"));
 }
