@@ -94,11 +94,10 @@ struct Decision {
 };
 
 // Something that happened, in order. Observers and stores get these in batches, after the pool's lock is released.
-// - kSuccess and kFailure come once per report that says something of the key or its provider; `reason` is the
-// evidence's.
+// - kSuccess and kFailure come once per report that says something of the key or its provider; `reason` is that of the
+//   evidence.
 // - kCooling and kDisabled tell of a begin and of each later deadline; `reason` is then the key's ("auth" or "failures"
-// for a
-//   disabled one).
+//   for a disabled one).
 // - kRecovered: the key is ACTIVE again; a trial succeeds with its first byte. `reason` is one of "cooldown_over",
 //   "trial_succeeded", "probe_succeeded", "circuit_opened" (its failures were its provider's: the circuit holds back
 //   the pool instead), "acquitted" (every key refused that request) and "access_changed" (the provider is asked in

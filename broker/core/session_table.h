@@ -11,10 +11,10 @@
 namespace ccr::core {
 
 // The sessions that succeeded most recently, each with the key of its last success, and those that have begun, with the
-// key that is assumed to serve them. One that had none for an hour is
-// forgotten (providers keep prompts cached for 5 minutes to 1 hour), and so is the one with the oldest success when the
-// table is full. Every operation is O(1), amortised for what expires; nothing allocates once the table has been as
-// full. Not thread-safe; no clock: `now` never decreases.
+// key that is assumed to serve them. One that had none for an hour is forgotten (providers keep prompts cached for 5
+// minutes to 1 hour), and so is the one with the oldest success when the table is full. Every operation is O(1),
+// amortised for what expires; nothing allocates once the table has been as full. Not thread-safe; no clock: `now` never
+// decreases.
 class SessionTable {
  public:
   static constexpr absl::Duration kIdle = absl::Hours(1);
