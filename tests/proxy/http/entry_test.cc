@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 
 #include "proxy_fixture.h"
+#include "tests/broker/base/sanitized.h"
 
 namespace ccr::proxy::testing {
 namespace {
@@ -224,6 +225,7 @@ TEST_F(EntryTest, TheClientsCredentialNeverPasses) {
 }
 
 TEST_F(EntryTest, WithoutADescriptorTheOldestIdleConnectionMakesRoom) {
+  if (kSanitized) GTEST_SKIP() << "the check of types opens a pipe, for which there is no descriptor";
   Prepare();
   StartProxy();
   TestClient idle(port());
