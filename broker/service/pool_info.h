@@ -10,6 +10,7 @@
 #include "broker/base/config.h"
 #include "broker/base/secret.h"
 #include "broker/core/pool.h"
+#include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"
 
 namespace ccr {
