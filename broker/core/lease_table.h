@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "broker/core/deadline_heap.h"
+#include "broker/core/model_table.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
@@ -23,6 +24,7 @@ struct LeaseRecord {
   bool progressed = false;                          // a good answer has begun
   // An earlier lease of its request was refused: the number of that; see InquiryTable.
   uint64_t inquiry = 0;
+  ModelId model = kAnyModel;
 };
 
 // Law: a lease is in the table from Add to exactly one of Remove and PopExpired; then its id is remembered as reported

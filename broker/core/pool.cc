@@ -56,9 +56,8 @@ Decision Pool::Apply(const Report& report, absl::Time now, absl::BitGenRef rando
   return impl_->Apply(report, now, random);
 }
 
-bool Pool::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now,
-                    absl::BitGenRef random) {
-  return impl_->Progress(id, http_status, first_byte, now, random);
+bool Pool::Progress(const LeaseId& id, const Beginning& beginning, absl::Time now, absl::BitGenRef random) {
+  return impl_->Progress(id, beginning, now, random);
 }
 
 bool Pool::Renew(const LeaseId& id, absl::Time now) {

@@ -193,6 +193,8 @@ class Pool {
     // The lease of the same request that was reported last, when its key was refused or an earlier one's was. The
     // success of this lease shows that the refused keys were at fault; no further lease, that the request was.
     LeaseId retry_of = {};
+    std::string_view model = {};    // as the provider calls it; empty: not known
+    uint64_t estimated_tokens = 0;  // 0 = not known
   };
   // Grants at once or refuses. While others wait who could go, newcomers are refused (they should Wait). A disabled key
   // whose trial is due is granted before any other; then the key of the session's last success, when it is available
@@ -217,11 +219,11 @@ class Pool {
   void Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers);
   absl::Time NextDue() const;  // InfiniteFuture when nothing is scheduled
 
-  // A good answer to the lease's request has begun: `http_status` is a 2xx. It succeeds from now on, as far as trials,
+  // A good answer to the lease's request has begun: its status is a 2xx. It succeeds from now on, as far as trials,
   // sessions, waiters, failures in a row and latency are concerned; the report counts it, and may still tell that it
   // was cut, as an ordinary failure. Changes nothing, and returns false, with another status, a second time, and when
   // the lease has ended.
-  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now, absl::BitGenRef random);
+  bool Progress(const LeaseId& id, const Beginning& beginning, absl::Time now, absl::BitGenRef random);
   // Ends a lease with evidence, exactly once. Duplicate: it was reported before; late: it ended otherwise, or is
   // unknown. The advice stands in any case.
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);

@@ -23,9 +23,14 @@ Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& ch
 LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
   Advance(now);
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
-  const LeaseResult result = LeaseNow({args.id, args.owner, args.excluded, args.session, inquiry, now_}, random);
+  const LeaseResult result = LeaseNow(RequestOf(args, inquiry), random);
   if (std::holds_alternative<Refusal>(result)) Acquit(inquiry);
   return result;
+}
+
+Pool::Impl::Request Pool::Impl::RequestOf(const LeaseArgs& args, uint64_t inquiry) {
+  return {args.id, args.owner, args.excluded,          args.session,
+          inquiry, now_,       models_.Of(args.model), args.estimated_tokens};
 }
 
 LeaseResult Pool::Impl::LeaseNow(const Request& request, absl::BitGenRef random) {
@@ -40,7 +45,8 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
                                             absl::BitGenRef random) {
   Advance(now);
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
-  const LeaseResult result = LeaseNow({args.id, args.owner, args.excluded, args.session, inquiry, now_}, random);
+  const Request request = RequestOf(args, inquiry);
+  const LeaseResult result = LeaseNow(request, random);
   max_wait = std::min(max_wait, spec_.queue_wait);
   if (std::holds_alternative<Grant>(result)) return result;
   const bool full = queue_.size() >= spec_.queue_size;
@@ -49,7 +55,8 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
     Acquit(inquiry);
     return in_vain ? result : Refuse(Refusal::Why::kQueueFull);
   }
-  Waiter waiter{args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait};
+  Waiter waiter{
+      args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait, request.model, request.estimated_tokens};
   waiter.excluded.assign(args.excluded.begin(), args.excluded.end());
   queue_.Push(std::move(waiter));
   Tell(Transition::Type::kQueued, kNoKey, "queued");
@@ -90,8 +97,9 @@ bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers)
   if (queue_.empty() || (queue_.credits() == 0 && !idle)) return false;
   const Waiter* const waiter = FirstToGo();
   if (waiter == nullptr) return false;
-  const std::optional<Grant> grant =
-      TryGrant({waiter->id, waiter->owner, waiter->excluded, waiter->session, waiter->inquiry, waiter->since}, random);
+  const std::optional<Grant> grant = TryGrant({waiter->id, waiter->owner, waiter->excluded, waiter->session,
+                                               waiter->inquiry, waiter->since, waiter->model, waiter->estimated_tokens},
+                                              random);
   if (!grant) return false;
   queue_.SpendCredit();
   queue_.Remove(grant->id);
@@ -134,7 +142,7 @@ std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRe
   if (circuit_trial) circuit_.OnTrialGranted();
   if (!epoch_) epoch_ = request.id.epoch;
   leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time,
-               /*progressed=*/false, request.inquiry},
+               /*progressed=*/false, request.inquiry, request.model},
               request.owner, now_ + spec_.lease_ttl);
   if (last.key == kNoKey) sessions_.Assume(session, key, now_);
   ++acquired_;

@@ -13,6 +13,7 @@
 #include "broker/core/inquiry.h"
 #include "broker/core/key.h"
 #include "broker/core/lease_table.h"
+#include "broker/core/model_table.h"
 #include "broker/core/outcome.h"
 #include "broker/core/pool.h"
 #include "broker/core/rate_window.h"
@@ -44,7 +45,7 @@ class Pool::Impl {
   void Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers);
   absl::Time NextDue() const;
   Decision Apply(const Report& report, absl::Time now, absl::BitGenRef random);
-  bool Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now, absl::BitGenRef random);
+  bool Progress(const LeaseId& id, const Beginning& beginning, absl::Time now, absl::BitGenRef random);
   bool Renew(const LeaseId& id, absl::Time now);
   bool Holds(const LeaseId& id) const { return leases_.Find(id) != nullptr; }
   bool Release(const LeaseId& id, absl::Time now);
@@ -81,7 +82,10 @@ class Pool::Impl {
     SessionHash session;
     uint64_t inquiry;
     absl::Time since;
+    ModelId model;
+    uint64_t estimated_tokens;
   };
+  Request RequestOf(const LeaseArgs& args, uint64_t inquiry);
   LeaseResult LeaseNow(const Request& request, absl::BitGenRef random);
   Roster::Choice Choose(absl::Span<const KeyIndex> excluded, const SessionTable::Preference& preferred,
                         absl::BitGenRef random);
@@ -129,6 +133,7 @@ class Pool::Impl {
   Roster roster_;
   LeaseTable leases_;
   WaitQueue queue_;
+  ModelTable models_;
   Circuit circuit_;
   InquiryTable inquiries_;
   absl::Time last_success_ = absl::InfinitePast();  // of any key, with the present access

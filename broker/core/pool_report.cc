@@ -64,16 +64,16 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   return decision;
 }
 
-bool Pool::Impl::Progress(const LeaseId& id, int http_status, absl::Duration first_byte, absl::Time now,
-                          absl::BitGenRef random) {
+bool Pool::Impl::Progress(const LeaseId& id, const Beginning& beginning, absl::Time now, absl::BitGenRef random) {
   Advance(now);
+  const bool good = beginning.http_status >= 200 && beginning.http_status <= 299;
   const LeaseRecord* found = leases_.Find(id);
-  if (found == nullptr || found->progressed || http_status < 200 || http_status > 299) return false;
+  if (found == nullptr || found->progressed || !good) return false;
   const LeaseRecord lease = *found;
   leases_.MarkProgressed(id);
   EndTrial(lease);
-  roster_.OnBegun(lease.key, first_byte, now_);
-  TellEvent(lease.key, JudgeSuccess(lease, first_byte), Outcome::kSuccess, "trial_succeeded");
+  roster_.OnBegun(lease.key, beginning.first_byte, now_);
+  TellEvent(lease.key, JudgeSuccess(lease, beginning.first_byte), Outcome::kSuccess, "trial_succeeded");
   FollowInquiry(lease, Outcome::kSuccess, Advice::kRelay, random);
   roster_.Settle(lease.key, now_);
   queue_.AddCredits(2);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 
 namespace ccr::core {
@@ -45,6 +46,24 @@ enum class TransportError : uint8_t {
   kProxy,
 };
 
+// One limit of a key as an answer told it. `reset` is the time until `remaining` is `limit` again.
+struct RateLimit {
+  enum class Unit : uint8_t { kRequests, kTokens, kInputTokens, kOutputTokens };
+
+  Unit unit = Unit::kRequests;
+  std::optional<uint64_t> limit, remaining;
+  std::optional<absl::Duration> reset;
+};
+using RateLimits = absl::InlinedVector<RateLimit, 2>;
+inline constexpr size_t kMaxRateLimits = 16;
+
+// The head of a good answer.
+struct Beginning {
+  int http_status = 0;
+  absl::Duration first_byte;  // 0 = not known
+  RateLimits rate_limits = {};
+};
+
 // What the holder of a lease saw of one attempt.
 struct Evidence {
   std::optional<bool> success;  // from callers without HTTP; ignored when any HTTP or transport field is set
@@ -58,6 +77,8 @@ struct Evidence {
   bool incomplete = false;  // a 2xx that ended early or carried an error event
   // The caller chose the path itself, which may ask for rights that a good key does not have: a refusal says little.
   bool foreign_path = false;
+  bool model_only = false;  // the refusal or the limits are of the lease's model alone
+  RateLimits rate_limits = {};
   uint64_t input_tokens = 0;
   uint64_t output_tokens = 0;
   absl::Duration first_byte;

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/core/deadline_heap.h"
+#include "broker/core/model_table.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
@@ -23,6 +24,8 @@ struct Waiter {
   uint64_t inquiry = 0;
   absl::Time since;
   absl::Time deadline;
+  ModelId model = kAnyModel;
+  uint64_t estimated_tokens = 0;
 };
 
 // First come, first served, of those who can be served: a waiter whose exclusions leave it no key holds up nobody. A

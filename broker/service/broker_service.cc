@@ -150,10 +150,10 @@ std::optional<LeaseAnswer> BrokerService::LeaseNext(const LeaseParams& params, c
   return Lease(same, start);
 }
 
-bool BrokerService::Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte) {
+bool BrokerService::Progress(const core::LeaseId& id, const core::Beginning& beginning) {
   const auto pools = directory();
   for (ManagedPool* pool : Candidates(*pools, id)) {
-    if (pool->Progress(id, http_status, first_byte)) return true;
+    if (pool->Progress(id, beginning)) return true;
   }
   return false;
 }

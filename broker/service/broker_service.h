@@ -75,7 +75,7 @@ class BrokerService {
   std::optional<LeaseAnswer> LeaseNext(const LeaseParams& params, const ReportAnswer& report, WaitStart start);
 
   // A good answer has begun; see core::Pool::Progress. False when that changes nothing.
-  bool Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte);
+  bool Progress(const core::LeaseId& id, const core::Beginning& beginning);
   // Extends a lease; returns its ttl from now on, or nothing when it has ended.
   std::optional<absl::Duration> Renew(const core::LeaseId& id);
   // The pool that granted the lease, or that took it over from an earlier run; nothing when no pool knows it.

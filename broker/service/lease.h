@@ -21,9 +21,11 @@ struct LeaseParams {
   absl::Span<const std::string_view> exclude;      // fingerprints; unknown ones are ignored
   absl::Duration max_wait = absl::ZeroDuration();  // 0 = answer at once
   core::OwnerId owner = core::kNobody;
-  core::LeaseId retry_of = {};  // see core::Pool::LeaseArgs
-  std::string_view request_id;  // the caller's name of the request; for logs
-  std::string_view session;     // the client's; only a keyed hash of it is kept. Empty: none
+  core::LeaseId retry_of = {};    // see core::Pool::LeaseArgs
+  std::string_view request_id;    // the caller's name of the request; for logs
+  std::string_view session;       // the client's; only a keyed hash of it is kept. Empty: none
+  std::string_view model;         // as the provider calls it; empty: not known
+  uint64_t estimated_tokens = 0;  // 0 = not known
 };
 
 // Granted when `status` is OK; then `grant` is set, and `pool` as after a refusal. Otherwise:

@@ -271,7 +271,9 @@ std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, c
     const core::KeyIndex key = pool_.Find(fingerprint);
     if (key != core::kNoKey) excluded.push_back(key);
   }
-  const core::Pool::LeaseArgs args{NewLeaseId(env_->epoch, number_), params.owner, excluded, session, params.retry_of};
+  const core::Pool::LeaseArgs args{
+      NewLeaseId(env_->epoch, number_), params.owner, excluded, session, params.retry_of, params.model,
+      params.estimated_tokens};
   if (params.max_wait <= absl::ZeroDuration() || pool_.spec().queue_wait <= absl::ZeroDuration()) {
     return ToAnswer(pool_.Lease(args, now, Random()), now);
   }
@@ -332,12 +334,12 @@ void ManagedPool::NoteError(const core::Report& report, const core::Decision& de
                                 env_->clock->Now()};
 }
 
-bool ManagedPool::Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte) {
+bool ManagedPool::Progress(const core::LeaseId& id, const core::Beginning& beginning) {
   bool applied = false;
   Effects effects;
   {
     MutexLock lock(mutex_);
-    applied = pool_.Progress(id, http_status, first_byte, env_->clock->Now(), Random());
+    applied = pool_.Progress(id, beginning, env_->clock->Now(), Random());
     effects = Leave();
   }
   Perform(std::move(effects));

@@ -68,7 +68,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
 
   // The answer must not leave before its `commit` is tried.
   ReportAnswer Apply(const core::Report& report);
-  bool Progress(const core::LeaseId& id, int http_status, absl::Duration first_byte);
+  bool Progress(const core::LeaseId& id, const core::Beginning& beginning);
   bool Renew(const core::LeaseId& id);
   bool Holds(const core::LeaseId& id);  // it is in flight here
   bool Release(const core::LeaseId& id);

@@ -125,6 +125,18 @@ v1::TransportError ToMessage(TransportError error) {
   return v1::TRANSPORT_ERROR_READ;
 }
 
+void AddRateLimits(const std::vector<RateLimit>& limits, google::protobuf::RepeatedPtrField<v1::RateLimit>* out) {
+  for (const RateLimit& limit : limits) {
+    v1::RateLimit& entry = *out->Add();
+    entry.set_unit(static_cast<v1::RateLimit::Unit>(static_cast<int>(limit.unit) + 1));
+    if (limit.limit) entry.set_limit(*limit.limit);
+    if (limit.remaining) entry.set_remaining(*limit.remaining);
+    if (limit.reset) entry.set_reset_ms(ToMilliseconds(absl::Ceil(*limit.reset, absl::Milliseconds(1))));
+  }
+}
+static_assert(v1::RateLimit::REQUESTS == static_cast<int>(RateLimit::Unit::kRequests) + 1);
+static_assert(v1::RateLimit::OUTPUT_TOKENS == static_cast<int>(RateLimit::Unit::kOutputTokens) + 1);
+
 v1::Evidence ToMessage(const Evidence& evidence) {
   v1::Evidence message;
   message.set_http_status(static_cast<uint32_t>(evidence.http_status));
@@ -144,8 +156,8 @@ v1::Evidence ToMessage(const Evidence& evidence) {
   message.set_output_tokens(evidence.output_tokens);
   message.set_first_byte_ms(ToMilliseconds(evidence.first_byte));
   message.set_total_ms(ToMilliseconds(evidence.total));
-  if (evidence.remaining_requests) message.set_remaining_requests(*evidence.remaining_requests);
-  if (evidence.remaining_tokens) message.set_remaining_tokens(*evidence.remaining_tokens);
+  message.set_model_only(evidence.model_only);
+  AddRateLimits(evidence.rate_limits, message.mutable_rate_limits());
   return message;
 }
 
@@ -208,6 +220,7 @@ v1::LeaseRequest ToMessage(const LeaseRequest& request) {
   for (const std::string& fingerprint : request.exclude) message.add_exclude(fingerprint);
   message.set_retry_of(request.retry_of);
   message.set_request_id(request.request_id);
+  message.set_estimated_tokens(request.estimated_tokens);
   message.set_max_wait_ms(static_cast<uint32_t>(ToMilliseconds(request.max_wait)));
   return message;
 }
@@ -228,6 +241,7 @@ v1::ProgressRequest ToMessage(ProgressRequest request) {
   message.set_lease_id(std::move(request.lease_id));
   message.set_http_status(static_cast<uint32_t>(request.http_status));
   message.set_first_byte_ms(ToMilliseconds(request.first_byte));
+  AddRateLimits(request.rate_limits, message.mutable_rate_limits());
   return message;
 }
 

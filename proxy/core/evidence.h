@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -34,6 +35,15 @@ inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);
 inline constexpr size_t kMaxMessage = 2048;
 inline constexpr size_t kMaxShortMessage = 200;
 
+// One limit of a key as an answer tells it. `reset` is the time until `remaining` is `limit` again.
+struct RateLimit {
+  enum class Unit { kRequests, kTokens, kInputTokens, kOutputTokens };
+
+  Unit unit = Unit::kRequests;
+  std::optional<uint64_t> limit, remaining;
+  std::optional<absl::Duration> reset;
+};
+
 struct Evidence {
   int http_status = 0;  // 0 = no response head
   std::string error_type;
@@ -48,11 +58,11 @@ struct Evidence {
   uint64_t output_tokens = 0;
   absl::Duration first_byte;
   absl::Duration total;
-  std::optional<uint64_t> remaining_requests;
-  std::optional<uint64_t> remaining_tokens;
-  std::string message;              // the provider's sentence, of an error; at most kMaxMessage bytes
-  std::string provider_request_id;  // what the provider calls the request; at most 128 bytes
-  std::string detail;               // of transport_error, in words: at most 200 bytes, no secrets, no addresses
+  std::vector<RateLimit> rate_limits;  // at most 16
+  bool model_only = false;             // the refusal or the limits are of the request's model alone
+  std::string message;                 // the provider's sentence, of an error; at most kMaxMessage bytes
+  std::string provider_request_id;     // what the provider calls the request; at most 128 bytes
+  std::string detail;                  // of transport_error, in words: at most 200 bytes, no secrets, no addresses
 };
 
 }  // namespace ccr::proxy

@@ -71,12 +71,12 @@ std::optional<absl::Duration> RetryAfterHeader(const Headers& headers, absl::Tim
   return wait ? wait : ParseWait(kRetryAfter, FindHeader(headers, kRetryAfter), now);
 }
 
-std::optional<uint64_t> Remaining(const Headers& headers, std::string_view openai, std::string_view anthropic) {
+void ReadRemaining(const Headers& headers, std::string_view name, RateLimit::Unit unit, Evidence* evidence) {
   uint64_t number = 0;
-  for (const std::string_view name : {openai, anthropic}) {
-    if (absl::SimpleAtoi(ToAbsl(FindHeader(headers, name)), &number)) return number;
-  }
-  return std::nullopt;
+  if (!absl::SimpleAtoi(ToAbsl(FindHeader(headers, name)), &number)) return;
+  RateLimit& limit = evidence->rate_limits.emplace_back();
+  limit.unit = unit;
+  limit.remaining = number;
 }
 
 std::string_view Text(const json::object& object, std::string_view name) {
@@ -141,10 +141,10 @@ Evidence OfHeaders(const Headers& headers, absl::Time now) {
     if (evidence.provider_request_id.empty()) evidence.provider_request_id = Word(FindHeader(headers, name));
   }
   evidence.retry_after = RetryAfterHeader(headers, now);
-  evidence.remaining_requests =
-      Remaining(headers, "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining");
-  evidence.remaining_tokens =
-      Remaining(headers, "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining");
+  ReadRemaining(headers, "x-ratelimit-remaining-requests", RateLimit::Unit::kRequests, &evidence);
+  ReadRemaining(headers, "x-ratelimit-remaining-tokens", RateLimit::Unit::kTokens, &evidence);
+  ReadRemaining(headers, "anthropic-ratelimit-requests-remaining", RateLimit::Unit::kRequests, &evidence);
+  ReadRemaining(headers, "anthropic-ratelimit-tokens-remaining", RateLimit::Unit::kTokens, &evidence);
   return evidence;
 }
 

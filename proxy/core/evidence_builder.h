@@ -19,7 +19,7 @@ void BoundRetryAfter(Headers* headers, absl::Time now);
 //   error_code   reason in error.details (Gemini), else error.code, text or number
 //   retry_after  retry-after-ms, else retry-after (seconds or HTTP-date), else RetryInfo in error.details; from 0 to
 //                kMaxRetryAfter
-//   remaining_*  x-ratelimit-remaining-*, anthropic-ratelimit-*-remaining
+//   rate_limits  `remaining` of x-ratelimit-remaining-*, anthropic-ratelimit-*-remaining
 // The error may sit in an array (Gemini), and type and code at the top level. Only words are taken, at most 128 bytes
 // each; but `message` is the error's sentence as it came, which may quote a key: who passes it on masks it first.
 // provider_request_id is request-id, else x-request-id.

@@ -37,6 +37,7 @@ struct LeaseRequest {
   std::string retry_of;              // the lease of this request that was reported last
   absl::Duration max_wait;
   std::string request_id;
+  uint64_t estimated_tokens = 0;  // 0 = not known
 };
 
 // Why there is no lease. `status` has the broker's code: kResourceExhausted, kFailedPrecondition, kNotFound,
@@ -74,6 +75,7 @@ struct ProgressRequest {
   int http_status = 0;  // 2xx
   absl::Duration first_byte;
   bool trial = false;  // of the lease
+  std::vector<RateLimit> rate_limits = {};
 };
 
 // One per worker; every call and every callback happens on the worker's loop. Callbacks never run inside the call.

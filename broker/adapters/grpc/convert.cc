@@ -216,6 +216,25 @@ std::optional<core::LeaseId> ParseLeaseId(std::string_view text) {
   return id;
 }
 
+absl::Duration FromMilliseconds(uint64_t milliseconds) {
+  return absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(milliseconds, INT64_MAX)));
+}
+
+core::RateLimits ToCore(const google::protobuf::RepeatedPtrField<v1::RateLimit>& limits) {
+  core::RateLimits out;
+  for (const v1::RateLimit& limit : limits) {
+    if (limit.unit() == v1::RateLimit::UNIT_UNSPECIFIED || !v1::RateLimit::Unit_IsValid(limit.unit())) continue;
+    core::RateLimit& entry = out.emplace_back();
+    entry.unit = static_cast<core::RateLimit::Unit>(static_cast<int>(limit.unit()) - 1);
+    if (limit.has_limit()) entry.limit = limit.limit();
+    if (limit.has_remaining()) entry.remaining = limit.remaining();
+    if (limit.has_reset_ms()) entry.reset = FromMilliseconds(limit.reset_ms());
+  }
+  return out;
+}
+static_assert(v1::RateLimit::REQUESTS == static_cast<int>(core::RateLimit::Unit::kRequests) + 1);
+static_assert(v1::RateLimit::OUTPUT_TOKENS == static_cast<int>(core::RateLimit::Unit::kOutputTokens) + 1);
+
 core::Evidence ToCore(const v1::Evidence& evidence) {
   core::Evidence out;
   if (evidence.has_success()) out.success = evidence.success();
@@ -223,8 +242,7 @@ core::Evidence ToCore(const v1::Evidence& evidence) {
   out.error_type = evidence.error_type();
   out.error_code = evidence.error_code();
   if (evidence.has_retry_after_ms()) {
-    out.retry_after =
-        absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.retry_after_ms(), INT64_MAX)));
+    out.retry_after = FromMilliseconds(evidence.retry_after_ms());
   }
   out.transport_error = static_cast<core::TransportError>(evidence.transport_error());
   out.detail = evidence.detail();
@@ -236,8 +254,10 @@ core::Evidence ToCore(const v1::Evidence& evidence) {
   out.foreign_path = evidence.foreign_path();
   out.input_tokens = evidence.input_tokens();
   out.output_tokens = evidence.output_tokens();
-  out.first_byte = absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.first_byte_ms(), INT64_MAX)));
-  out.total = absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(evidence.total_ms(), INT64_MAX)));
+  out.model_only = evidence.model_only();
+  out.rate_limits = ToCore(evidence.rate_limits());
+  out.first_byte = FromMilliseconds(evidence.first_byte_ms());
+  out.total = FromMilliseconds(evidence.total_ms());
   return out;
 }
 

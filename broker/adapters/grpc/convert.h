@@ -18,6 +18,8 @@ namespace v1 = ::ccr::broker::v1;
 void AppendLeaseId(const core::LeaseId& id, std::string* out);
 std::optional<core::LeaseId> ParseLeaseId(std::string_view text);
 
+absl::Duration FromMilliseconds(uint64_t milliseconds);  // the longest one for more than fits
+core::RateLimits ToCore(const google::protobuf::RepeatedPtrField<v1::RateLimit>& limits);
 core::Evidence ToCore(const v1::Evidence& evidence);
 v1::Outcome ToProto(core::Outcome outcome);
 v1::KeyState ToProto(core::KeyState state);

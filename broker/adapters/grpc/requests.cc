@@ -71,6 +71,9 @@ std::optional<google::rpc::Status> Check(const v1::ReportRequest& request) {
     return error;
   }
   if (auto error = TooLong("request_id", request.request_id(), kMaxRequestIdBytes)) return error;
+  if (static_cast<size_t>(evidence.rate_limits_size()) > core::kMaxRateLimits) {
+    return BadField("evidence.rate_limits", absl::StrCat("more than ", core::kMaxRateLimits));
+  }
   if (!v1::TransportError_IsValid(evidence.transport_error())) {
     return BadField("evidence.transport_error", "unknown value");
   }
@@ -108,6 +111,8 @@ LeaseArgs::LeaseArgs(const v1::LeaseRequest& request, core::OwnerId owner)
   params_.owner = owner;
   params_.session = request.session();
   params_.request_id = request.request_id();
+  params_.model = request.model();
+  params_.estimated_tokens = request.estimated_tokens();
   params_.retry_of = ParseLeaseId(request.retry_of()).value_or(core::LeaseId());
 }
 
@@ -122,9 +127,11 @@ core::Report ToCore(const v1::ReportRequest& request) {
 }
 
 bool ApplyProgress(BrokerService* service, const core::LeaseId& id, const v1::ProgressRequest& request) {
-  const int status = request.http_status() <= kHighestStatus ? static_cast<int>(request.http_status()) : 0;
-  const auto first_byte_ms = static_cast<int64_t>(std::min<uint64_t>(request.first_byte_ms(), INT64_MAX));
-  return service->Progress(id, status, absl::Milliseconds(first_byte_ms));
+  core::Beginning beginning;
+  beginning.http_status = request.http_status() <= kHighestStatus ? static_cast<int>(request.http_status()) : 0;
+  beginning.first_byte = FromMilliseconds(request.first_byte_ms());
+  beginning.rate_limits = ToCore(request.rate_limits());
+  return service->Progress(id, beginning);
 }
 
 bool WantsNext(const v1::ReportRequest& request, const ReportAnswer& answer) {

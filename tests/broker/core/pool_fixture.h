@@ -103,7 +103,7 @@ class PoolTest : public testing::Test {
   }
   // A good answer has begun.
   bool Begin(const Grant& grant, absl::Duration first_byte = absl::Milliseconds(200)) {
-    return pool_->Progress(grant.id, 200, first_byte, now_, random_);
+    return pool_->Progress(grant.id, {200, first_byte}, now_, random_);
   }
   Decision Tell(const Grant& grant, const Evidence& evidence) {
     return pool_->Apply({grant.id, evidence, 0, 0}, now_, random_);

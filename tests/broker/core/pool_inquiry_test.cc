@@ -74,7 +74,7 @@ TEST_F(PoolInquiryTest, AGoodAnswerThatHasBegunConvicts) {
   Request request;
   Try(&request, Status(401));
   const Grant serving = *Next(&request);
-  EXPECT_TRUE(pool_->Progress(serving.id, 200, absl::Seconds(1), now_, random_));
+  EXPECT_TRUE(pool_->Progress(serving.id, {200, absl::Seconds(1)}, now_, random_));
   EXPECT_EQ(Key(0).reason, "auth");
   Tell(serving, Cut());
   EXPECT_EQ(Key(0).reason, "auth");

@@ -189,16 +189,16 @@ TEST_F(PoolProgressTest, WhatIsNoNewsChangesNothing) {
   Start(SpecOf(1));
   const Grant grant = Get();
   for (const int status : {0, 100, 199, 300, 404, 529}) {
-    EXPECT_FALSE(pool_->Progress(grant.id, status, absl::Seconds(1), now_, random_)) << status;
+    EXPECT_FALSE(pool_->Progress(grant.id, {status, absl::Seconds(1)}, now_, random_)) << status;
   }
-  EXPECT_FALSE(pool_->Progress(NewId(), 200, absl::Seconds(1), now_, random_)) << "unknown";
+  EXPECT_FALSE(pool_->Progress(NewId(), {200, absl::Seconds(1)}, now_, random_)) << "unknown";
   EXPECT_EQ(Key(0).latency, absl::ZeroDuration());
-  EXPECT_TRUE(pool_->Progress(grant.id, 299, absl::Seconds(1), now_, random_));
-  EXPECT_FALSE(pool_->Progress(grant.id, 200, absl::Seconds(9), now_, random_)) << "twice";
+  EXPECT_TRUE(pool_->Progress(grant.id, {299, absl::Seconds(1)}, now_, random_));
+  EXPECT_FALSE(pool_->Progress(grant.id, {200, absl::Seconds(9)}, now_, random_)) << "twice";
   EXPECT_EQ(Key(0).latency, absl::Seconds(1));
   EXPECT_EQ(Key(0).in_flight, 1u);
   Tell(grant, Success());
-  EXPECT_FALSE(pool_->Progress(grant.id, 200, absl::Seconds(9), now_, random_)) << "late";
+  EXPECT_FALSE(pool_->Progress(grant.id, {200, absl::Seconds(9)}, now_, random_)) << "late";
   EXPECT_EQ(Key(0).latency, absl::Seconds(1)) << "recorded once";
   EXPECT_EQ(Key(0).successes, 1u);
 }

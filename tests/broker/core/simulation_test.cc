@@ -270,7 +270,7 @@ class Simulation {
     const bool closes = news && model_.IsCircuitTrial(lease);
     trial_succeeds_ = ends_disable || closes;
     if (news) model_.Serves(lease.request);
-    const bool applied = pool_->Progress(lease.id, status, absl::Milliseconds(Below(5'000)), now_, random_);
+    const bool applied = pool_->Progress(lease.id, {status, absl::Milliseconds(Below(5'000))}, now_, random_);
     if (!news) model_.Expect(Same(before, Look(key)), "4: a progress that is no news changed a key");
     Drain();
     trial_succeeds_ = false;
@@ -340,7 +340,7 @@ class Simulation {
     Drain();
     Trace(absl::StrCat("report ", ended.id.random_low, " again or late"));
     const Decision decision = pool_->Apply({ended.id, RandomFault().evidence, 0, 0}, now_, random_);
-    model_.Expect(!pool_->Progress(ended.id, 200, absl::Milliseconds(1), now_, random_),
+    model_.Expect(!pool_->Progress(ended.id, {200, absl::Milliseconds(1)}, now_, random_),
                   "4: a late progress was applied");
     const bool duplicate = ended.reported && ended.run == run_;
     model_.Expect(decision.disposition == (duplicate ? Disposition::kDuplicate : Disposition::kLate),

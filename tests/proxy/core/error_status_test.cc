@@ -85,7 +85,8 @@ TEST(FromLateError, HeadersCountAsWell) {
   const Headers headers = {{"Retry-After", "7"}, {"x-ratelimit-remaining-requests", "0"}};
   const Evidence evidence = FromLateError(headers, R"({"error":{"code":429}})", kNow);
   EXPECT_EQ(evidence.retry_after, absl::Seconds(7));
-  EXPECT_EQ(evidence.remaining_requests, 0U);
+  ASSERT_EQ(evidence.rate_limits.size(), 1U);
+  EXPECT_EQ(evidence.rate_limits[0].remaining, 0U);
   EXPECT_EQ(FromLateError({}, R"({"error":{"code":429,"details":[{"retryDelay":"3s"}]}})", kNow).retry_after,
             absl::Seconds(3));
 }

@@ -129,13 +129,15 @@ TEST(FromResponse, RetryInfoWhenNoHeaderSaysIt) {
 TEST(FromResponse, Headroom) {
   Evidence evidence = FromResponse(
       200, {{"X-RateLimit-Remaining-Requests", "12"}, {"x-ratelimit-remaining-tokens", "3400"}}, "", kAnswered);
-  EXPECT_EQ(evidence.remaining_requests, 12U);
-  EXPECT_EQ(evidence.remaining_tokens, 3400U);
+  ASSERT_EQ(evidence.rate_limits.size(), 2U);
+  EXPECT_EQ(evidence.rate_limits[0].remaining, 12U);
+  EXPECT_EQ(evidence.rate_limits[1].unit, RateLimit::Unit::kTokens);
+  EXPECT_EQ(evidence.rate_limits[1].remaining, 3400U);
   evidence = FromResponse(
       200, {{"anthropic-ratelimit-requests-remaining", "0"}, {"anthropic-ratelimit-tokens-remaining", "-1"}}, "",
       kAnswered);
-  EXPECT_EQ(evidence.remaining_requests, 0U);
-  EXPECT_EQ(evidence.remaining_tokens, std::nullopt);
+  ASSERT_EQ(evidence.rate_limits.size(), 1U);
+  EXPECT_EQ(evidence.rate_limits[0].remaining, 0U);
 }
 
 }  // namespace
