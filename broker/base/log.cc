@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "broker/base/config_reader.h"
+#include "broker/base/closest_name.h"
 #include "broker/base/utf8.h"
 
 namespace ccr {

@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "broker/base/config_file.h"
+#include "broker/base/file_content.h"
 
 namespace ccr {
 namespace {

@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "broker/base/config.h"
-#include "broker/base/config_changes.h"
 #include "broker/base/mutex.h"
+#include "broker/config/changes.h"
+#include "broker/config/config.h"
 #include "broker/service/broker_service.h"
 
 namespace ccr {

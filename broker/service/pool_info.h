@@ -7,8 +7,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
-#include "broker/base/config.h"
 #include "broker/base/secret.h"
+#include "broker/config/config.h"
 #include "broker/core/pool.h"
 #include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"

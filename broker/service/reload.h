@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 
 namespace ccr {
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
-#include "broker/base/config.h"
 #include "broker/base/mutex.h"
+#include "broker/config/config.h"
 
 namespace ccr {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/base/config.h"
 #include "broker/base/private_path.h"
+#include "broker/config/config.h"
 #include "client/cli/commands.h"
 #include "client/cli/text.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 
 namespace ccr::cli {
 

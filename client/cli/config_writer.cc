@@ -13,7 +13,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "broker/base/config_file.h"
+#include "broker/base/file_content.h"
 
 namespace ccr::cli {
 namespace {

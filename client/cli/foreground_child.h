@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 
 namespace ccr::cli {
 

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 #include "client/cli/service_view.h"
 #include "client/lib/admin_client.h"
 #include "client/lib/broker_channel.h"

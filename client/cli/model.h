@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 #include "client/cli/service.h"
 #include "client/cli/terminal.h"
 

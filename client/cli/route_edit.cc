@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "broker/base/absl_text.h"
-#include "broker/base/json5.h"
-#include "broker/base/yaml_reader.h"
+#include "broker/config/json5.h"
+#include "broker/config/yaml_reader.h"
 
 namespace ccr::cli {
 namespace {

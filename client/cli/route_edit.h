@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "broker/base/node.h"
+#include "broker/config/node.h"
 
 namespace ccr::cli {
 

@@ -13,8 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "broker/base/config.h"
-#include "broker/base/config_file.h"
+#include "broker/base/file_content.h"
+#include "broker/config/config.h"
 #include "client/cli/broker_call.h"
 #include "client/cli/service_view.h"
 #include "client/cli/session_lock.h"

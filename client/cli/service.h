@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 #include "client/cli/broker_call.h"
 #include "client/cli/service_files.h"
 #include "client/cli/supervisor.h"

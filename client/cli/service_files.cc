@@ -18,9 +18,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/address.h"
-#include "broker/base/config.h"
 #include "broker/base/private_path.h"
 #include "broker/base/secret.h"
+#include "broker/config/config.h"
 
 namespace ccr::cli {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 #include "client/cli/text.h"
 #include "google/protobuf/util/time_util.h"
 

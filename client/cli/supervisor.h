@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "broker/base/config.h"
+#include "broker/config/config.h"
 #include "client/cli/service_files.h"
 
 namespace ccr::cli {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "broker/base/config_file.h"
+#include "broker/base/file_content.h"
 
 namespace ccr::client {
 namespace {

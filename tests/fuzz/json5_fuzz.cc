@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "broker/base/config_parse.h"
-#include "broker/base/node.h"
+#include "broker/config/node.h"
+#include "broker/config/parse.h"
 
 namespace ccr {
 namespace {

@@ -11,10 +11,11 @@ STANDARD = re.compile(r"^[a-z_]+$")  # <vector>, <cstdint>
 GENERATED = re.compile(r"\.pb\.h$")
 ROOMS = {
     "broker/base": ["broker/base/"],
+    "broker/config": ["broker/config/", "broker/base/"],
     "broker/core": ["broker/core/", "absl/"],
     "broker/ports": ["broker/ports/", "broker/core/", "broker/base/secret.h", "absl/"],
-    "broker/service": ["broker/service/", "broker/ports/", "broker/core/", "broker/base/", "absl/"],
-    "broker/adapters/grpc": ["broker/adapters/grpc/", "broker/service/", "broker/ports/", "broker/core/", "broker/base/"],
+    "broker/service": ["broker/service/", "broker/ports/", "broker/core/", "broker/config/", "broker/base/", "absl/"],
+    "broker/adapters/grpc": ["broker/adapters/grpc/", "broker/service/", "broker/ports/", "broker/core/", "broker/config/", "broker/base/"],
     "broker/adapters/store": ["broker/adapters/store/", "broker/ports/", "broker/core/", "broker/base/"],
     "broker/adapters/metrics": ["broker/adapters/metrics/", "broker/service/", "broker/ports/", "broker/core/", "broker/base/"],
     "broker/adapters/probe": ["broker/adapters/probe/", "broker/ports/", "broker/core/", "broker/base/"],
@@ -27,7 +28,7 @@ ROOMS = {
     "proxy/bridge": ["proxy/bridge/", "proxy/http/", "proxy/core/", "client/lib/", "broker/base/"],
     "proxy": ["proxy/", "broker/base/"],
     "client/lib": ["client/lib/", "broker/base/"],
-    "client/cli": ["client/cli/", "client/lib/", "broker/base/"],
+    "client/cli": ["client/cli/", "client/lib/", "broker/config/", "broker/base/"],
     "broker": ["broker/"],
 }
 GENERATED_ALLOWED = ("broker/adapters/grpc", "client/lib", "client/cli", "proxy/bridge")
@@ -68,7 +69,9 @@ def self_test():
                           ("broker/adapters/grpc/x.cc", '"broker/adapters/store/x.h"'), ("proxy/http/x.cc", '"ccr/broker/v1/types.pb.h"'),
                           ("proxy/core/x.cc", "<boost/asio.hpp>"), ("proxy/core/x.cc", '"broker/core/pool.h"'),
                           ("client/cli/x.cc", '"broker/core/pool.h"'), ("broker/service/x.cc", '"proxy/core/x.h"'),
-                          ("broker/base/x.cc", '"broker/core/pool.h"')]:
+                          ("broker/base/x.cc", '"broker/core/pool.h"'), ("broker/base/x.cc", '"broker/config/config.h"'),
+                          ("proxy/http/x.cc", '"broker/config/config.h"'), ("proxy/main.cc", '"broker/config/config.h"'),
+                          ("client/lib/x.cc", '"broker/config/config.h"'), ("broker/config/x.cc", '"broker/service/lease.h"')]:
         assert list(wrong_includes(path, f"#include {include}\n")), (path, include)
     assert not list(wrong_includes("broker/core/pool.cc", '#include "absl/time/time.h"\n#include <vector>\n'))
 

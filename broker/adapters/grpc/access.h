@@ -13,7 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "broker/base/identity.h"
+#include "broker/config/identity.h"
 
 namespace ccr {
 

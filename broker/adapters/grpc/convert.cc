@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
-#include "broker/base/config_url.h"
+#include "broker/config/url.h"
 
 namespace ccr {
 namespace {

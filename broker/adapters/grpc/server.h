@@ -9,8 +9,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "broker/adapters/grpc/event_hub.h"
-#include "broker/base/identity.h"
 #include "broker/base/tls_files.h"
+#include "broker/config/identity.h"
 #include "broker/service/broker_service.h"
 
 namespace ccr {

@@ -33,7 +33,7 @@
 // reasoning_content and reasoning of answers need none: the translation to Anthropic reads both.
 //
 // A new one is a file with one Transformer in it and a line in table.cc; its options go into
-// broker/base/config_transformer.cc, which checks them.
+// broker/config/transformer.cc, which checks them.
 #pragma once
 
 #include <memory>
