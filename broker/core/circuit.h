@@ -12,7 +12,6 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/core/key.h"
-#include "broker/core/pool.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {

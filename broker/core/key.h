@@ -8,8 +8,9 @@
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
-#include "broker/core/pool.h"
+#include "broker/core/pool_spec.h"
 #include "broker/core/rate_window.h"
+#include "broker/core/snapshot.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {

@@ -1,164 +1,23 @@
 // One provider's keys: who may be leased, what reports do to them.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "broker/core/lease_result.h"
+#include "broker/core/pool_spec.h"
+#include "broker/core/report.h"
+#include "broker/core/snapshot.h"
+#include "broker/core/transition.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
-
-struct KeySpec {
-  std::string name;
-  std::string fingerprint;  // identity: state follows it over reloads
-  double weight = 1;        // 0 = only when no key with a weight is available
-  uint32_t max_failures = 3;
-  absl::Duration cooldown = absl::Minutes(1);
-  uint32_t max_concurrent = 0;                        // 0 = no limit
-  uint32_t rpm = 0;                                   // 0 = no limit
-  absl::Duration probe_interval = absl::Minutes(10);  // until the first probe of a disabled key; 0 = none ever
-};
-
-struct PoolSpec {
-  std::string name;
-  std::string strategy = "round_robin";  // one of StrategyNames(); an unknown one is taken for round_robin
-  std::vector<KeySpec> keys;             // at least one, fingerprints unique
-  uint32_t max_concurrent = 0;           // of the pool in all; 0 = no limit
-  uint32_t rpm = 0;
-  absl::Duration lease_ttl = absl::Minutes(10);
-  absl::Duration queue_wait = absl::ZeroDuration();  // upper bound of a wait; 0 = nobody waits
-  uint32_t queue_size = 1000;
-  absl::Duration trial_time = absl::Seconds(30);  // how long a trial holds up the next one
-  bool session_affinity = true;                   // leases of a session prefer the key of its last success
-  // How the provider is asked: a hash of address, authentication and what changes requests. When it changes, what the
-  // provider said of its keys' right to ask counts no more.
-  uint64_t access = 0;
-};
-
-// A change of configuration under way, see Pool::Number.
-struct Reconfiguration {
-  explicit Reconfiguration(PoolSpec s) : spec(std::move(s)) {}
-
-  PoolSpec spec;                  // the new one; when all is adopted, the old one
-  std::vector<KeyIndex> numbers;  // of the keys, in their order
-  std::vector<KeyIndex> added;    // those of them that the pool knew nothing of
-  size_t adopted = 0;             // progress
-};
-
-struct Grant {
-  LeaseId id;
-  KeyIndex key = kNoKey;
-  bool trial = false;            // half-open trial of a key or of the circuit
-  uint32_t candidates_left = 0;  // other keys that could be granted now
-};
-
-inline constexpr std::string_view kOwnLimits = "own_limits";
-
-struct Refusal {
-  enum class Why { kNoneAvailable, kAllDisabled, kCircuitOpen, kQueueFull, kWaitedTooLong };
-  Why why = Why::kNoneAvailable;
-  absl::Time retry_at = absl::InfiniteFuture();  // the earliest return of a key; infinite when none is in sight
-  // Of kCircuitOpen: why it opened; kOwnLimits when rpm or max_concurrent hold back keys that work. Static storage.
-  std::string_view reason = {};
-};
-
-using LeaseResult = std::variant<Grant, Refusal>;
-
-enum class Disposition { kApplied, kDuplicate, kLate };
-enum class Advice { kRelay, kRotate, kRetry };
-
-struct Report {
-  LeaseId id;
-  Evidence evidence;
-  // Of a request whose leases do not name each other (LeaseArgs::retry_of): keys refused before this one.
-  uint32_t earlier_permission_denials = 0;
-  uint32_t earlier_overloads = 0;
-  std::string request_id = {};  // the caller's name of the request; for logs
-};
-
-struct Decision {
-  Disposition disposition = Disposition::kApplied;
-  Outcome outcome = Outcome::kNeutral;
-  std::string_view reason;  // static storage
-  Advice advice = Advice::kRelay;
-  KeyIndex key = kNoKey;  // kNoKey when late or duplicate
-  LeaseId lease;          // the one reported
-};
-
-// Something that happened, in order. Observers and stores get these in batches, after the pool's lock is released.
-// - kSuccess and kFailure come once per report that says something of the key or its provider; `reason` is that of the
-//   evidence.
-// - kCooling and kDisabled tell of a begin and of each later deadline; `reason` is then the key's ("auth" or "failures"
-//   for a disabled one).
-// - kRecovered: the key is ACTIVE again; a trial succeeds with its first byte. `reason` is one of "cooldown_over",
-//   "trial_succeeded", "probe_succeeded", "circuit_opened" (its failures were its provider's: the circuit holds back
-//   the pool instead), "acquitted" (every key refused that request) and "access_changed" (the provider is asked in
-//   another way now).
-// - kProbed: a probe was answered, as `outcome` says.
-// - kLeaseExpired: a lease ended without a report; `reason` is "expired" or "released".
-// Reasserted leases bring none.
-struct Transition {
-  enum class Type : uint8_t {
-    kLeased,
-    kSuccess,
-    kFailure,
-    kCooling,
-    kDisabled,
-    kRecovered,
-    kCircuitOpened,
-    kCircuitClosed,
-    kLeaseExpired,
-    kQueued,
-    kProbed,
-  };
-  Type type;
-  KeyIndex key = kNoKey;  // kNoKey for the circuit's
-  Outcome outcome = Outcome::kNeutral;
-  std::string_view reason;
-  absl::Time time;
-  absl::Time
-      available_at;  // kCooling: end; kDisabled: next trial, of an auth failure next probe; kCircuitOpened: next trial
-  absl::Duration latency;                   // kSuccess: time to first byte
-  absl::Duration wait;                      // kLeased: time in the queue
-  Affinity affinity = Affinity::kNotAsked;  // kLeased
-  uint64_t input_tokens = 0, output_tokens = 0;
-  std::string request_id = {};  // the report's that brought it about; set by who reported
-};
-
-enum class CircuitState : uint8_t { kClosed, kOpen, kHalfOpen };
-
-// What one sees of a key from outside.
-struct KeySnapshot {
-  KeyIndex key = kNoKey;
-  KeyState state = KeyState::kActive;
-  std::string_view reason;
-  absl::Time available_at;                           // InfinitePast when ACTIVE
-  absl::Time rate_allows_at = absl::InfinitePast();  // when rpm, its own or the pool's, holds it back: until then
-  bool available = false;                            // could be granted now
-  uint32_t consecutive_failures = 0, in_flight = 0, rpm_used = 0;
-  uint64_t uses = 0, successes = 0, failures = 0, input_tokens = 0, output_tokens = 0;
-  absl::Time last_used, last_failure, last_success;  // InfinitePast when never
-  absl::Duration latency;                            // moving average of time to first byte
-};
-
-struct PoolSnapshot {
-  std::vector<KeySnapshot> keys;  // in configuration order
-  uint32_t available = 0, in_flight = 0, waiting = 0;
-  uint32_t sessions = 0;  // whose last key is known
-  CircuitState circuit = CircuitState::kClosed;
-  absl::Time circuit_retry_at;
-  std::string_view circuit_reason;  // why it opened; static storage, empty when CLOSED
-  // acquired = reported + expired + in_flight; `expired` counts all that ended without a report, released ones too.
-  uint64_t acquired = 0, reported = 0, expired = 0;
-};
 
 // The rules of broker/README.md, "A key's life". Not thread-safe: its owner holds one lock. No clock, no I/O; `now`
 // never decreases (an earlier one is taken for the latest seen). Every method first does what has become due.

@@ -17,7 +17,7 @@
 #include "broker/core/deadline_heap.h"
 #include "broker/core/fair_share.h"
 #include "broker/core/key.h"
-#include "broker/core/pool.h"
+#include "broker/core/pool_spec.h"
 #include "broker/core/strategies/strategy.h"
 #include "broker/core/types.h"
 

@@ -18,6 +18,7 @@ using KeyIndex = uint32_t;
 inline constexpr KeyIndex kNoKey = std::numeric_limits<KeyIndex>::max();
 
 enum class KeyState : uint8_t { kActive, kCooling, kDisabled };
+enum class CircuitState : uint8_t { kClosed, kOpen, kHalfOpen };
 
 // The class of one attempt's evidence; see Classify().
 enum class Outcome : uint8_t {

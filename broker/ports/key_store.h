@@ -8,8 +8,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "broker/core/pool.h"
+#include "broker/core/snapshot.h"
 
 namespace ccr {
 

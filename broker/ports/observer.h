@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "broker/core/pool.h"
+#include "broker/core/lease_result.h"
+#include "broker/core/pool_spec.h"
+#include "broker/core/report.h"
+#include "broker/core/transition.h"
 
 namespace ccr {
 

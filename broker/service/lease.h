@@ -10,7 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "broker/core/pool.h"
+#include "broker/core/lease_result.h"
+#include "broker/core/report.h"
+#include "broker/core/types.h"
 #include "broker/service/journal.h"
 #include "broker/service/pool_info.h"
 

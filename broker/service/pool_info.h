@@ -9,7 +9,8 @@
 #include "absl/time/time.h"
 #include "broker/base/secret.h"
 #include "broker/config/config.h"
-#include "broker/core/pool.h"
+#include "broker/core/pool_spec.h"
+#include "broker/core/snapshot.h"
 #include "broker/ports/key_store.h"
 #include "broker/ports/observer.h"
 

@@ -1,0 +1,52 @@
+// A pool and its keys as they are configured.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+struct KeySpec {
+  std::string name;
+  std::string fingerprint;  // identity: state follows it over reloads
+  double weight = 1;        // 0 = only when no key with a weight is available
+  uint32_t max_failures = 3;
+  absl::Duration cooldown = absl::Minutes(1);
+  uint32_t max_concurrent = 0;                        // 0 = no limit
+  uint32_t rpm = 0;                                   // 0 = no limit
+  absl::Duration probe_interval = absl::Minutes(10);  // until the first probe of a disabled key; 0 = none ever
+};
+
+struct PoolSpec {
+  std::string name;
+  std::string strategy = "round_robin";  // one of StrategyNames(); an unknown one is taken for round_robin
+  std::vector<KeySpec> keys;             // at least one, fingerprints unique
+  uint32_t max_concurrent = 0;           // of the pool in all; 0 = no limit
+  uint32_t rpm = 0;
+  absl::Duration lease_ttl = absl::Minutes(10);
+  absl::Duration queue_wait = absl::ZeroDuration();  // upper bound of a wait; 0 = nobody waits
+  uint32_t queue_size = 1000;
+  absl::Duration trial_time = absl::Seconds(30);  // how long a trial holds up the next one
+  bool session_affinity = true;                   // leases of a session prefer the key of its last success
+  // How the provider is asked: a hash of address, authentication and what changes requests. When it changes, what the
+  // provider said of its keys' right to ask counts no more.
+  uint64_t access = 0;
+};
+
+// A change of configuration under way, see Pool::Number.
+struct Reconfiguration {
+  explicit Reconfiguration(PoolSpec s) : spec(std::move(s)) {}
+
+  PoolSpec spec;                  // the new one; when all is adopted, the old one
+  std::vector<KeyIndex> numbers;  // of the keys, in their order
+  std::vector<KeyIndex> added;    // those of them that the pool knew nothing of
+  size_t adopted = 0;             // progress
+};
+
+}  // namespace ccr::core

@@ -1,0 +1,38 @@
+// The state of a pool and its keys, as it is shown and stored.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+// What one sees of a key from outside.
+struct KeySnapshot {
+  KeyIndex key = kNoKey;
+  KeyState state = KeyState::kActive;
+  std::string_view reason;
+  absl::Time available_at;                           // InfinitePast when ACTIVE
+  absl::Time rate_allows_at = absl::InfinitePast();  // when rpm, its own or the pool's, holds it back: until then
+  bool available = false;                            // could be granted now
+  uint32_t consecutive_failures = 0, in_flight = 0, rpm_used = 0;
+  uint64_t uses = 0, successes = 0, failures = 0, input_tokens = 0, output_tokens = 0;
+  absl::Time last_used, last_failure, last_success;  // InfinitePast when never
+  absl::Duration latency;                            // moving average of time to first byte
+};
+
+struct PoolSnapshot {
+  std::vector<KeySnapshot> keys;  // in configuration order
+  uint32_t available = 0, in_flight = 0, waiting = 0;
+  uint32_t sessions = 0;  // whose last key is known
+  CircuitState circuit = CircuitState::kClosed;
+  absl::Time circuit_retry_at;
+  std::string_view circuit_reason;  // why it opened; static storage, empty when CLOSED
+  // acquired = reported + expired + in_flight; `expired` counts all that ended without a report, released ones too.
+  uint64_t acquired = 0, reported = 0, expired = 0;
+};
+
+}  // namespace ccr::core
