@@ -10,7 +10,7 @@
 
 #include "client/lib/broker_target.h"
 #include "proxy/bridge/routing_feed.h"
-#include "proxy/http/lease_source.h"
+#include "proxy/ports/lease_source.h"
 
 namespace ccr::client {
 class LeaseStream;

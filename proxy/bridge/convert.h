@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "ccr/broker/v1/key_broker.pb.h"
-#include "proxy/http/lease_source.h"
+#include "proxy/ports/lease_source.h"
 
 namespace ccr::proxy {
 

@@ -7,7 +7,7 @@
 
 #include "absl/time/time.h"
 #include "proxy/core/target.h"
-#include "proxy/http/request.h"
+#include "proxy/request/request.h"
 
 namespace ccr::proxy {
 

@@ -10,7 +10,8 @@
 #include "proxy/core/evidence_builder.h"
 #include "proxy/core/header_rules.h"
 #include "proxy/core/mask.h"
-#include "proxy/http/own_answer.h"
+#include "proxy/http/write_answer.h"
+#include "proxy/request/own_answer.h"
 
 namespace ccr::proxy {
 namespace {

@@ -10,8 +10,9 @@
 #include "broker/base/absl_text.h"
 #include "proxy/core/format.h"
 #include "proxy/http/access_log.h"
-#include "proxy/http/gate.h"
 #include "proxy/http/request_id.h"
+#include "proxy/http/write_answer.h"
+#include "proxy/request/gate.h"
 
 namespace ccr::proxy {
 namespace {

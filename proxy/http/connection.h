@@ -12,11 +12,11 @@
 
 #include "absl/time/time.h"
 #include "proxy/http/exchange.h"
-#include "proxy/http/own_answer.h"
-#include "proxy/http/request.h"
 #include "proxy/http/request_parser.h"
 #include "proxy/http/response_writer.h"
 #include "proxy/http/server.h"
+#include "proxy/request/own_answer.h"
+#include "proxy/request/request.h"
 #include "proxy/upstream/read_buffer.h"
 
 namespace ccr::proxy {

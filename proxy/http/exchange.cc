@@ -9,6 +9,7 @@
 #include "proxy/core/format.h"
 #include "proxy/http/access_log.h"
 #include "proxy/http/request_id.h"
+#include "proxy/http/write_answer.h"
 
 namespace ccr::proxy {
 namespace {

@@ -11,12 +11,12 @@
 #include "proxy/core/retry_plan.h"
 #include "proxy/core/target.h"
 #include "proxy/http/attempt.h"
-#include "proxy/http/lease_source.h"
-#include "proxy/http/own_answer.h"
-#include "proxy/http/request.h"
 #include "proxy/http/response_writer.h"
-#include "proxy/http/routed_request.h"
 #include "proxy/http/server.h"
+#include "proxy/ports/lease_source.h"
+#include "proxy/request/own_answer.h"
+#include "proxy/request/request.h"
+#include "proxy/request/routed_request.h"
 
 namespace ccr::proxy {
 

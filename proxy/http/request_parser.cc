@@ -14,36 +14,10 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr size_t kKeptText = 16 * 1024;
-constexpr size_t kKeptBody = 16 * 1024;
 constexpr size_t kLeastBody = 1024;
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 }  // namespace
-
-std::string_view Request::Find(std::string_view name) const {
-  for (const Field& field : fields)
-    if (absl::EqualsIgnoreCase(ToAbsl(field.name), ToAbsl(name))) return field.value;
-  return {};
-}
-
-void Request::DropBody() {
-  body.clear();
-  if (body.capacity() > kKeptBody) body.shrink_to_fit();
-  charge.Release();
-}
-
-void Request::Clear() {
-  id.clear();
-  method = target = {};
-  version = 11;
-  keep_alive = true;
-  has_body = false;
-  fields.clear();
-  DropBody();
-  text.clear();
-  if (text.capacity() > kKeptText) text.shrink_to_fit();
-}
 
 RequestParser::RequestParser(Request* request, uint64_t max_head_bytes, uint64_t max_body_bytes)
     : request_(request), max_head_bytes_(max_head_bytes) {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
-#include "proxy/http/request.h"
+#include "proxy/request/request.h"
 
 namespace ccr::proxy {
 

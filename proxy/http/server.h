@@ -12,9 +12,9 @@
 #include "broker/base/clock.h"
 #include "proxy/core/descriptors.h"
 #include "proxy/core/session_usage.h"
-#include "proxy/http/body_budget.h"
-#include "proxy/http/lease_source.h"
-#include "proxy/http/observer.h"
+#include "proxy/ports/lease_source.h"
+#include "proxy/ports/observer.h"
+#include "proxy/request/body_budget.h"
 #include "proxy/upstream/client.h"
 
 namespace ccr::proxy {

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "proxy/http/observer.h"
+#include "proxy/ports/observer.h"
 
 namespace ccr::proxy {
 

@@ -13,9 +13,9 @@
 
 #include "absl/time/time.h"
 #include "broker/base/clock.h"
-#include "proxy/http/lease_source.h"
 #include "proxy/http/listener.h"
 #include "proxy/http/server.h"
+#include "proxy/ports/lease_source.h"
 #include "proxy/upstream/client.h"
 #include "proxy/worker/proxy_metrics.h"
 

@@ -23,9 +23,11 @@ ROOMS = {
     "proxy/core": ["proxy/core/", "broker/base/absl_text.h"],
     "proxy/formats": ["proxy/formats/", "proxy/core/", "broker/base/absl_text.h"],
     "proxy/upstream": ["proxy/upstream/", "proxy/core/", "broker/base/"],
-    "proxy/http": ["proxy/http/", "proxy/upstream/", "proxy/core/", "proxy/formats/", "broker/base/"],
-    "proxy/worker": ["proxy/worker/", "proxy/http/", "proxy/upstream/", "proxy/core/", "broker/base/"],
-    "proxy/bridge": ["proxy/bridge/", "proxy/http/", "proxy/core/", "client/lib/", "broker/base/"],
+    "proxy/ports": ["proxy/ports/", "proxy/core/", "broker/base/secret.h"],
+    "proxy/request": ["proxy/request/", "proxy/ports/", "proxy/core/", "proxy/formats/", "broker/base/"],
+    "proxy/http": ["proxy/http/", "proxy/request/", "proxy/ports/", "proxy/upstream/", "proxy/core/", "proxy/formats/", "broker/base/"],
+    "proxy/worker": ["proxy/worker/", "proxy/ports/", "proxy/request/", "proxy/http/", "proxy/upstream/", "proxy/core/", "broker/base/"],
+    "proxy/bridge": ["proxy/bridge/", "proxy/ports/", "proxy/core/", "client/lib/", "broker/base/"],
     "proxy": ["proxy/", "broker/base/"],
     "client/lib": ["client/lib/", "broker/base/"],
     "client/cli": ["client/cli/", "client/lib/", "broker/config/", "broker/base/"],
@@ -33,6 +35,8 @@ ROOMS = {
 }
 GENERATED_ALLOWED = ("broker/adapters/grpc", "client/lib", "client/cli", "proxy/bridge")
 PURE = ("broker/core", "proxy/core", "proxy/formats")
+NO_SOCKETS = ("proxy/ports", "proxy/request")
+SOCKETS = re.compile(r"^(boost/asio|boost/beast|curl/|sys/socket|netinet/)")
 IMPURE_SYSTEM = re.compile(r"^(boost/asio|boost/beast|curl/|grpc|prometheus/|spdlog/|sys/|unistd\.h|fcntl\.h|netinet/|fstream|mutex|thread|"
                            r"condition_variable|filesystem|iostream|cstdio)")
 
@@ -55,6 +59,8 @@ def wrong_includes(path, text):
                 yield number, header, "generated headers stay behind the bridges"
         elif room in PURE and (IMPURE_SYSTEM.match(header) or header.startswith(("absl/synchronization", "absl/time/clock"))):
             yield number, header, "this room is pure: no I/O, no threads, no clock"
+        elif room in NO_SOCKETS and SOCKETS.match(header):
+            yield number, header, "this room knows no sockets"
         elif room == "broker/core" and not quoted and not STANDARD.match(header):
             yield number, header, "core knows the standard library and Abseil only"
         elif quoted and header.startswith(("broker/", "proxy/", "client/", "tests/")):
@@ -71,7 +77,9 @@ def self_test():
                           ("client/cli/x.cc", '"broker/core/pool.h"'), ("broker/service/x.cc", '"proxy/core/x.h"'),
                           ("broker/base/x.cc", '"broker/core/pool.h"'), ("broker/base/x.cc", '"broker/config/config.h"'),
                           ("proxy/http/x.cc", '"broker/config/config.h"'), ("proxy/main.cc", '"broker/config/config.h"'),
-                          ("client/lib/x.cc", '"broker/config/config.h"'), ("broker/config/x.cc", '"broker/service/lease.h"')]:
+                          ("proxy/upstream/x.cc", '"proxy/http/server.h"'), ("proxy/upstream/x.cc", '"proxy/ports/lease_source.h"'),
+                          ("proxy/bridge/x.cc", '"proxy/http/server.h"'), ("proxy/request/x.cc", '"proxy/http/server.h"'),
+                          ("proxy/request/x.cc", '<boost/asio.hpp>'), ("client/lib/x.cc", '"broker/config/config.h"'), ("broker/config/x.cc", '"broker/service/lease.h"')]:
         assert list(wrong_includes(path, f"#include {include}\n")), (path, include)
     assert not list(wrong_includes("broker/core/pool.cc", '#include "absl/time/time.h"\n#include <vector>\n'))
 

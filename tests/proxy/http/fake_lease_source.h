@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "proxy/core/retry_plan.h"
-#include "proxy/http/lease_source.h"
+#include "proxy/ports/lease_source.h"
 
 namespace ccr::proxy::testing {
 

@@ -1,4 +1,4 @@
-#include "proxy/http/gate.h"
+#include "proxy/request/gate.h"
 #include "proxy_fixture.h"
 
 namespace ccr::proxy::testing {

@@ -1,11 +1,10 @@
-#include "proxy/http/own_answer.h"
+#include "proxy/request/own_answer.h"
 
 #include <algorithm>
 #include <set>
 #include <vector>
 
 #include "broker/base/absl_text.h"
-#include "proxy/core/error_body.h"
 #include "proxy/core/json_text.h"
 
 namespace ccr::proxy {
@@ -88,33 +87,6 @@ OwnAnswer NoUpstreamAnswer(const Evidence& evidence, const std::string& provider
 std::string RetryAfterSeconds(absl::Duration wait) {
   return std::to_string(
       std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(std::min(wait, kMaxRetryAfter), absl::Seconds(1)))));
-}
-
-void WriteRequestId(ResponseWriter& writer) {
-  if (!writer.request_id().empty()) writer.Header("x-request-id", writer.request_id());
-}
-
-void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow) {
-  const std::string& id = writer.request_id();
-  const std::string body =
-      ErrorBody(format, answer.status, id.empty() ? answer.message : answer.message + " (request " + id + ")");
-  writer.BeginHead(answer.status);
-  writer.Header("content-type", "application/json");
-  WriteRequestId(writer);
-  if (answer.retry_after) writer.Header("retry-after", RetryAfterSeconds(*answer.retry_after));
-  if (!allow.empty()) writer.Header("allow", allow);
-  writer.EndHead(static_cast<int64_t>(body.size()));
-  writer.Body(body);
-  writer.End();
-}
-
-void WriteJson(ResponseWriter& writer, int status, std::string_view json) {
-  writer.BeginHead(status);
-  writer.Header("content-type", "application/json");
-  WriteRequestId(writer);
-  writer.EndHead(static_cast<int64_t>(json.size()));
-  writer.Body(json);
-  writer.End();
 }
 
 std::string ModelsPage(const RoutingTable& table) {

@@ -6,8 +6,8 @@
 
 #include "proxy/core/routing_table.h"
 #include "proxy/core/target.h"
-#include "proxy/http/own_answer.h"
-#include "proxy/http/request.h"
+#include "proxy/request/own_answer.h"
+#include "proxy/request/request.h"
 
 namespace ccr::proxy {
 

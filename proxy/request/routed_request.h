@@ -16,8 +16,8 @@
 #include "proxy/core/target.h"
 #include "proxy/formats/edited_translation.h"
 #include "proxy/formats/translation.h"
-#include "proxy/http/own_answer.h"
-#include "proxy/http/request.h"
+#include "proxy/request/own_answer.h"
+#include "proxy/request/request.h"
 
 namespace ccr::proxy {
 

@@ -1,4 +1,4 @@
-#include "proxy/http/gate.h"
+#include "proxy/request/gate.h"
 
 #include <sodium.h>
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/http/body_budget.h"
+#include "proxy/request/body_budget.h"
 
 namespace ccr::proxy {
 

@@ -1,4 +1,4 @@
-#include "proxy/http/routed_request.h"
+#include "proxy/request/routed_request.h"
 
 #include <array>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "proxy/http/body_budget.h"
+#include "proxy/request/body_budget.h"
 
 #include <utility>
 

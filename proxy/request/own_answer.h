@@ -3,13 +3,11 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "absl/time/time.h"
 #include "proxy/core/evidence.h"
 #include "proxy/core/routing_table.h"
-#include "proxy/http/lease_source.h"
-#include "proxy/http/response_writer.h"
+#include "proxy/ports/lease_source.h"
 
 namespace ccr::proxy {
 
@@ -28,13 +26,6 @@ OwnAnswer NoUpstreamAnswer(const Evidence& evidence, const std::string& provider
 
 // Whole seconds, rounded up, from 1 to kMaxRetryAfter: for Retry-After.
 std::string RetryAfterSeconds(absl::Duration wait);
-
-// Adds x-request-id, where the request has a name.
-void WriteRequestId(ResponseWriter& writer);
-// Sends it as an error in the client's format, complete, and names the request. `allow` is the Allow header of a 405.
-void WriteError(ResponseWriter& writer, Format format, const OwnAnswer& answer, std::string_view allow = {});
-// Sends a JSON body, complete.
-void WriteJson(ResponseWriter& writer, int status, std::string_view json);
 
 // The body of GET /v1/models, in a shape that OpenAI's and Anthropic's SDKs accept: each model as its plain name
 // (once), and as "provider,model".
