@@ -33,6 +33,10 @@ void AddOnce(std::string_view fingerprint, std::vector<std::string>* list) {
   list->emplace_back(fingerprint);
 }
 
+std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::optional<absl::Duration> b) {
+  return a && b ? std::min(*a, *b) : (a ? a : b);
+}
+
 }  // namespace
 
 bool MayRetry(const Evidence& evidence) {
@@ -43,8 +47,22 @@ bool MayRetry(const Evidence& evidence) {
   return status >= 400 && (SpeaksOfKey(evidence.error_type) || SpeaksOfKey(evidence.error_code));
 }
 
-RetryPlan::RetryPlan(const Provider& provider, absl::Time deadline)
-    : enabled_(provider.retry_on_failure), max_retries_(provider.max_retries), deadline_(deadline) {}
+std::string_view ToString(NextStep::Why why) {
+  static constexpr std::array<std::string_view, 10> kNames = {
+      "leased",   "backoff",       "queue",         "advised",      "off",
+      "deadline", "attempts_used", "refusals_used", "retries_used", "no_key"};
+  return kNames[static_cast<size_t>(why)];
+}
+
+RetryPlan::RetryPlan(const Provider& provider, absl::Time now, absl::Time deadline)
+    : enabled_(provider.retry_on_failure),
+      max_retries_(provider.max_retries),
+      deadline_(deadline),
+      queue_until_(std::min(now + provider.queue_wait, deadline)) {}
+
+absl::Duration RetryPlan::MaxWait(absl::Time now) const {
+  return std::max(queue_until_ - now, absl::ZeroDuration());
+}
 
 bool RetryPlan::WantsNext(const Evidence& evidence, absl::Time now) const {
   if (!enabled_ || now >= deadline_ || attempts_ + 1 >= kMaxAttempts || !MayRetry(evidence)) return false;
@@ -52,69 +70,74 @@ bool RetryPlan::WantsNext(const Evidence& evidence, absl::Time now) const {
   return !LooksLikeProviderFault(evidence) || retries_ < max_retries_;
 }
 
-void RetryPlan::Record(const Evidence& evidence, Advice advice, std::string_view fingerprint,
-                       std::string_view outcome) {
-  AddOnce(fingerprint, &exclude_);
-  last_advice_ = advice;
-  last_retry_after_ = evidence.retry_after;
-  if (outcome == "auth" || outcome == "permission") ++refusals_;
-  if (outcome == "overloaded") ++overloads_;
-  if (advice == Advice::kRotate) {
-    ++rotations_;
-    if (outcome != "rate_limited") AddOnce(fingerprint, &key_faults_);
-    if (evidence.http_status == 429) {
-      rate_limited_ = true;
-      if (evidence.retry_after.has_value()) {
-        earliest_retry_after_ = std::min(earliest_retry_after_.value_or(*evidence.retry_after), *evidence.retry_after);
-      }
-    }
-  } else if (advice == Advice::kRetry) {
-    ++retries_;
-    const bool has_status = evidence.http_status != 0;
-    if (!provider_fault_.has_value() || (has_status && !provider_fault_has_status_)) {
-      provider_fault_ = attempts_;
-      provider_fault_has_status_ = has_status;
-    }
-  }
+NextStep RetryPlan::Decide(const Failure& failure, absl::Time now, double random) {
+  using Do = NextStep::Do;
+  using Why = NextStep::Why;
+  const bool keep = Keeps(failure);
+  Record(failure);
+  if (keep) kept_ = {failure.status, std::string(failure.outcome), failure.evidence.foreign_path};
+  if (const std::optional<Why> why = Over(now, failure.advice)) return {Do::kAnswer, *why, now, keep};
+  if (failure.leased) return {Do::kTry, Why::kLeased, now, keep};
+  if (const auto wait = Backoff(failure, now, random)) return {Do::kAcquire, Why::kBackoff, now + *wait, keep};
+  if (now < queue_until_) return {Do::kAcquire, Why::kQueue, now, keep};
+  return {Do::kAnswer, Why::kNoKey, now, keep};
+}
+
+bool RetryPlan::Keeps(const Failure& failure) const {
+  if (failure.advice == Advice::kRelay || !provider_fault_) return true;
+  return failure.advice == Advice::kRetry && failure.status != 0 && !status_of_provider_;
+}
+
+void RetryPlan::Record(const Failure& failure) {
+  AddOnce(failure.fingerprint, &exclude_);
   ++attempts_;
-}
-
-bool RetryPlan::BudgetLeft() const {
-  if (!enabled_ || attempts_ >= kMaxAttempts) return false;
-  switch (last_advice_) {
-    case Advice::kRelay:
-      return false;
-    case Advice::kRotate:
-      return refusals_ < kMaxRefusals;
-    case Advice::kRetry:
-      return retries_ <= max_retries_;
+  if (failure.outcome == "auth" || failure.outcome == "permission") ++refusals_;
+  if (failure.outcome == "overloaded") ++overloads_;
+  relayed_ = failure.advice == Advice::kRelay;
+  if (failure.advice == Advice::kRetry) {
+    ++retries_;
+    provider_fault_ = true;
+    status_of_provider_ |= failure.status != 0;
   }
-  return false;
+  if (failure.advice != Advice::kRotate) return;
+  if (failure.outcome != "rate_limited") AddOnce(failure.fingerprint, &key_faults_);
+  if (failure.status != 429) return;
+  rate_limited_ = true;
+  earliest_retry_after_ = Earlier(earliest_retry_after_, failure.evidence.retry_after);
 }
 
-bool RetryPlan::MayContinue(absl::Time now) const {
-  return now < deadline_ && BudgetLeft();
+std::optional<NextStep::Why> RetryPlan::Over(absl::Time now, Advice advice) const {
+  using Why = NextStep::Why;
+  if (advice == Advice::kRelay) return Why::kAdvised;
+  if (!enabled_) return Why::kOff;
+  if (now >= deadline_) return Why::kDeadline;
+  if (attempts_ >= kMaxAttempts) return Why::kAttemptsUsed;
+  if (advice == Advice::kRotate && refusals_ >= kMaxRefusals) return Why::kRefusalsUsed;
+  if (advice == Advice::kRetry && retries_ > max_retries_) return Why::kRetriesUsed;
+  return std::nullopt;
 }
 
-std::optional<absl::Duration> RetryPlan::Backoff(absl::Time now, double random) const {
-  if (last_advice_ != Advice::kRetry || !MayContinue(now)) return std::nullopt;
+std::optional<absl::Duration> RetryPlan::Backoff(const Failure& failure, absl::Time now, double random) const {
+  if (failure.advice != Advice::kRetry) return std::nullopt;
   const absl::Duration full = std::min(kBackoffCap, kBackoffBase * std::exp2(std::min(retries_ - 1, 10U)));
-  const absl::Duration wait = std::max(full * (0.5 + 0.5 * random), last_retry_after_.value_or(absl::ZeroDuration()));
+  const absl::Duration wait =
+      std::max(full * (0.5 + 0.5 * random), failure.evidence.retry_after.value_or(absl::ZeroDuration()));
   if (wait > kBackoffCap || now + wait >= deadline_) return std::nullopt;
   return wait;
 }
 
-RetryPlan::Answer RetryPlan::Final() const {
-  Answer answer;
-  answer.attempt = attempts_ - 1;
-  if (last_advice_ == Advice::kRelay) return answer;
-  if (provider_fault_.has_value()) {
-    answer.attempt = *provider_fault_;
-    return answer;
+Ending RetryPlan::End() const {
+  using Kind = Ending::Kind;
+  if (!relayed_ && !provider_fault_ && rate_limited_) {
+    const bool says_so = kept_.status == 429 && kept_.outcome == "rate_limited";
+    return {says_so ? Kind::kRateLimited : Kind::kNoKey, Earlier(earliest_retry_after_, no_lease_retry_after_), true};
   }
-  answer.rate_limited = rate_limited_;
-  answer.retry_after = earliest_retry_after_;
-  return answer;
+  // A path that the caller chose may ask for rights that a good key does not have.
+  if (!kept_.foreign_path && (kept_.status == 401 || kept_.outcome == "auth"))
+    return {Kind::kKeysRefused, std::nullopt, true};
+  if (kept_.status == 402 || kept_.outcome == "quota") return {Kind::kQuotaGone, no_lease_retry_after_, true};
+  if (kept_.status == 0) return {Kind::kNoAnswer, std::nullopt, true};
+  return {Kind::kRelay, std::nullopt, kept_.status == 429 || kept_.status >= 500};
 }
 
 }  // namespace ccr::proxy

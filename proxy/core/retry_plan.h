@@ -14,21 +14,66 @@
 
 namespace ccr::proxy {
 
+// The broker's advice on an attempt.
+enum class Advice {
+  kRelay,   // its answer is the answer
+  kRotate,  // the key's fault: another key, without counting as a retry
+  kRetry,   // the provider's fault: counted against max_retries
+};
+
 // Whether the broker could advise another attempt after this evidence. Cheap, and false for what is relayed at once:
 // 2xx and 3xx, the caller's own 4xx (unless its code speaks of the key or its quota), cancelled requests, faults of the
 // proxy.
 bool MayRetry(const Evidence& evidence);
 
-// The attempts of one request, before its first downstream byte. The way of one attempt that failed:
+// What follows an attempt that failed.
+struct NextStep {
+  enum class Do {
+    kTry,      // with the lease that came with the answer to the report
+    kAcquire,  // a lease, at `at`, without RetryPlan::key_faults()
+    kAnswer,   // as RetryPlan::End() says; a lease that came is given back
+  };
+  enum class Why {
+    kLeased,        // kTry: a lease came
+    kBackoff,       // kAcquire: the same keys, after a provider's fault
+    kQueue,         // kAcquire: some key may come back while the request may wait
+    kAdvised,       // kAnswer, as all below: the broker says so
+    kOff,           // retry_on_failure is off
+    kDeadline,      // the request's time is over
+    kAttemptsUsed,  // kMaxAttempts
+    kRefusalsUsed,  // kMaxRefusals
+    kRetriesUsed,   // max_retries
+    kNoKey,         // no key is left, and the request may wait no longer
+  };
+  Do what = Do::kAnswer;
+  Why why = Why::kAdvised;
+  absl::Time at = absl::InfinitePast();
+  bool keep = false;  // the attempt's answer is the one that End() would name now: only the last kept is needed
+};
+
+std::string_view ToString(NextStep::Why why);  // "leased", "backoff", ...
+
+// What the client gets when no attempt follows on this route.
+struct Ending {
+  enum class Kind {
+    kRelay,        // the kept answer, as it is
+    kRateLimited,  // the kept answer, a 429, with `retry_after` in place of its own
+    kNoKey,        // 429: every key was at fault, one at least for a rate limit
+    kKeysRefused,  // the provider refused the key, not the request
+    kQuotaGone,    // the same, for its quota
+    kNoAnswer,     // there was none
+  };
+  Kind kind = Kind::kRelay;
+  std::optional<absl::Duration> retry_after;  // the earliest known return of a key
+  bool others_may_serve = false;              // nothing about the request itself: another provider may do better
+};
+
+// The attempts of one request on one route, before its first downstream byte. The way of one that failed:
 //
-//   if (!plan.WantsNext(evidence, now)) -> report without `next`, relay
-//   report with next.exclude = plan.exclude(), earlier_* = plan.refusals(), plan.overloads()
-//   plan.Record(evidence, advice, fingerprint, outcome)
-//   if (!plan.MayContinue(now)) -> give a granted lease back, answer as plan.Final() says
-//   a lease was granted -> the next attempt, at once
-//   none was, and wait = plan.Backoff(now, random) -> after it, acquire one with exclude = plan.key_faults()
-//   else, if requests may queue for a key -> acquire one so, with the same exclusions
-//   else -> answer as plan.Final() says
+//   report it, asking for a lease without exclude() at once where WantsNext() says so; earlier_* = refusals(),
+//   overloads()
+//   OnNoLease() when that was refused
+//   Decide() -> the next step
 //
 // Attempts are at most 1 + one for each key at fault + max_retries, and never more than kMaxAttempts; none follows the
 // kMaxRefusals-th that was refused.
@@ -40,30 +85,32 @@ class RetryPlan {
   static constexpr absl::Duration kBackoffBase = absl::Milliseconds(200);
   static constexpr absl::Duration kBackoffCap = absl::Seconds(5);
 
-  // The broker's advice on an attempt.
-  enum class Advice {
-    kRelay,   // its answer is the answer
-    kRotate,  // the key's fault: another key, without counting as a retry
-    kRetry,   // the provider's fault: counted against max_retries
-  };
+  // No attempt is made at `deadline` or later. With provider.retry_on_failure off there is one attempt. All waits for a
+  // key end provider.queue_wait after `now`.
+  RetryPlan(const Provider& provider, absl::Time now, absl::Time deadline);
 
-  // No attempt is made at `deadline` or later. With provider.retry_on_failure off there is one attempt.
-  RetryPlan(const Provider& provider, absl::Time deadline);
+  // How long a lease that is asked for now may wait for a key.
+  absl::Duration MaxWait(absl::Time now) const;
 
-  // Whether the report of this evidence, not yet recorded, should ask for another lease.
+  // Whether the report of this evidence should ask for another lease.
   bool WantsNext(const Evidence& evidence, absl::Time now) const;
 
-  // Ends an attempt. `outcome` is the broker's name for it ("permission", "overloaded", ...).
-  void Record(const Evidence& evidence, Advice advice, std::string_view fingerprint, std::string_view outcome);
+  // A lease was refused, with the earliest return of a key where it is known.
+  void OnNoLease(std::optional<absl::Duration> retry_after) { no_lease_retry_after_ = retry_after; }
 
-  // Whether another attempt may follow the recorded ones.
-  bool MayContinue(absl::Time now) const;
-
-  // How long to wait before the same keys are tried again, when no other is ready: after a provider's fault
-  // 200 ms x 2^(retries - 1), the upper half of it by `random` in [0, 1), at most 5 s, and never less than the
-  // provider's Retry-After. Nothing when waiting is no use: after a key's fault, when Retry-After is above 5 s, when
-  // the deadline is nearer.
-  std::optional<absl::Duration> Backoff(absl::Time now, double random) const;
+  // An attempt that failed, and the answer to its report.
+  struct Failure {
+    const Evidence& evidence;
+    int status = 0;  // of the answer that the client would get; 0 = none
+    Advice advice = Advice::kRelay;
+    std::string_view fingerprint;  // of its key
+    std::string_view outcome;      // the broker's name for it: "permission", "overloaded", ...
+    bool leased = false;           // another lease came
+  };
+  // Ends an attempt. After a provider's fault the same keys are tried again after 200 ms x 2^(retries - 1), the upper
+  // half of it by `random` in [0, 1), at most 5 s, and never before the provider's Retry-After; not at all when that is
+  // above 5 s or the deadline is nearer.
+  NextStep Decide(const Failure& failure, absl::Time now, double random);
 
   // Fingerprints of the keys that failed this request, each once.
   const std::vector<std::string>& exclude() const { return exclude_; }
@@ -72,44 +119,43 @@ class RetryPlan {
   const std::vector<std::string>& key_faults() const { return key_faults_; }
 
   size_t attempts() const { return attempts_; }
-  uint32_t rotations() const { return rotations_; }
-  uint32_t retries() const { return retries_; }    // advised, including one beyond max_retries that is not made
   uint32_t refusals() const { return refusals_; }  // outcomes "auth" and "permission"
   uint32_t overloads() const { return overloads_; }
 
-  struct Answer {
-    // Every key was at fault and one at least is rate limited: 429, with retry_after (the earliest known) where there
-    // is one.
-    bool rate_limited = false;
-    std::optional<absl::Duration> retry_after;
-    // Otherwise the attempt whose answer to relay, from 0: one that was advised to be relayed; else the first
-    // provider's fault that has an HTTP status; else the first provider's fault; else the last attempt.
-    size_t attempt = 0;
-  };
-  // What to answer if no attempt follows. At least one is recorded. After each Record only the attempt named here needs
-  // keeping: it changes to a later attempt or stays.
-  Answer Final() const;
+  // At least one attempt is recorded. The kept answer is the one that was advised to be relayed; else the first
+  // provider's fault that has an HTTP status; else the first provider's fault; else the last attempt's.
+  Ending End() const;
 
  private:
-  bool BudgetLeft() const;
+  struct Kept {
+    int status = 0;
+    std::string outcome;
+    bool foreign_path = false;
+  };
+
+  void Record(const Failure& failure);
+  bool Keeps(const Failure& failure) const;                                // once it is counted
+  std::optional<NextStep::Why> Over(absl::Time now, Advice advice) const;  // why no attempt may follow
+  std::optional<absl::Duration> Backoff(const Failure& failure, absl::Time now, double random) const;
 
   const bool enabled_;
   const uint32_t max_retries_;
   const absl::Time deadline_;
+  const absl::Time queue_until_;
 
   size_t attempts_ = 0;
-  uint32_t rotations_ = 0;
-  uint32_t retries_ = 0;
+  uint32_t retries_ = 0;  // advised, including one beyond max_retries that is not made
   uint32_t refusals_ = 0;
   uint32_t overloads_ = 0;
   std::vector<std::string> exclude_;
   std::vector<std::string> key_faults_;
-  Advice last_advice_ = Advice::kRelay;
-  std::optional<absl::Duration> last_retry_after_;
-  std::optional<size_t> provider_fault_;  // the first
-  bool provider_fault_has_status_ = false;
-  bool rate_limited_ = false;
-  std::optional<absl::Duration> earliest_retry_after_;
+  bool relayed_ = false;                                // the last was advised so
+  bool provider_fault_ = false;                         // one was advised to be retried
+  bool status_of_provider_ = false;                     // and one of these had a status
+  bool rate_limited_ = false;                           // one was a key's 429
+  std::optional<absl::Duration> earliest_retry_after_;  // of these
+  std::optional<absl::Duration> no_lease_retry_after_;
+  Kept kept_;
 };
 
 }  // namespace ccr::proxy

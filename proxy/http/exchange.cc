@@ -17,18 +17,6 @@ namespace {
 // Ours is the deadline that counts; the transfer's own only keeps a stray one from living on.
 constexpr absl::Duration kTransferSlack = absl::Seconds(5);
 
-RetryPlan::Advice ToPlan(Advice advice) {
-  switch (advice) {
-    case Advice::kRotate:
-      return RetryPlan::Advice::kRotate;
-    case Advice::kRetry:
-      return RetryPlan::Advice::kRetry;
-    case Advice::kRelay:
-      break;
-  }
-  return RetryPlan::Advice::kRelay;
-}
-
 // What the broker will make of evidence whose verdict nobody waits for.
 std::string_view ExpectedOutcome(const Evidence& evidence) {
   if (evidence.client_cancelled || evidence.caller_fault) return "neutral";
@@ -37,22 +25,10 @@ std::string_view ExpectedOutcome(const Evidence& evidence) {
   return evidence.http_status < 400 ? "success" : "caller_fault";
 }
 
-// The provider refused the key, not the request: nothing a client should see.
-bool IsKeyRefused(int status, std::string_view outcome) {
-  return status == 401 || outcome == "auth";
-}
-bool IsQuotaGone(int status, std::string_view outcome) {
-  return status == 402 || outcome == "quota";
-}
-
 // Another provider's pool may do better; a broker that is away has none.
 bool IsPoolsFault(const LeaseFailure& failure) {
   return failure.status.code() != absl::StatusCode::kUnavailable &&
          failure.status.code() != absl::StatusCode::kCancelled;
-}
-
-std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::optional<absl::Duration> b) {
-  return a && b ? std::min(*a, *b) : (a ? a : b);
 }
 
 }  // namespace
@@ -71,7 +47,7 @@ Exchange::Exchange(Server& server, ResponseWriter& writer, Request& request, con
 }
 
 Exchange::~Exchange() {
-  if (!done_called_) Abandon();
+  if (!Is<Done>()) Abandon();
   RequestSummary summary;
   summary.endpoint = target_.endpoint;
   summary.status = writer_.started() ? writer_.status() : 0;
@@ -113,17 +89,15 @@ void Exchange::LogEnd() const {
 }
 
 void Exchange::Tick(absl::Time now) {
-  if (done_called_) return;
+  if (Is<Done>()) return;
   if (now >= deadline_) return Expire();
-  if (backoff_until_ && now >= *backoff_until_) {
-    backoff_until_.reset();
+  if (const auto* rest = std::get_if<BackingOff>(&state_); rest != nullptr && now >= rest->until)
     return Acquire(plan_->key_faults());
-  }
-  if (attempt_running_) attempt_->Tick(now);
+  if (Is<Trying>()) attempt_->Tick(now);
 }
 
 void Exchange::OnWritable() {
-  if (attempt_running_) attempt_->Resume();
+  if (Is<Trying>()) attempt_->Resume();
 }
 
 void Exchange::Start() {
@@ -172,13 +146,10 @@ void Exchange::BeginRoute() {
     WriteJson(writer_, 200, *page);
     return Finish();
   }
-  plan_.emplace(*routed_.provider(), deadline_);
-  queue_until_.reset();
+  plan_.emplace(*routed_.provider(), server_.clock.Now(), deadline_);
   kind_ = AttemptSummary::Kind::kFirst;
-  best_ = AttemptAnswer();
-  best_outcome_.clear();
-  best_key_.clear();
-  refusal_retry_after_.reset();
+  kept_ = AttemptAnswer();
+  kept_key_.clear();
   last_lease_.clear();
   Acquire({});
 }
@@ -203,32 +174,27 @@ LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl
 }
 
 void Exchange::Acquire(const std::vector<std::string>& exclude) {
-  asked_ = server_.clock.Now();
-  if (!queue_until_) queue_until_ = std::min(asked_ + routed_.provider()->queue_wait, deadline_);
-  const absl::Duration wait = std::max(*queue_until_ - asked_, absl::ZeroDuration());
-  call_ = server_.leases.Acquire(WantedLease(exclude, wait), [this](LeaseAnswer answer) {
-    call_.reset();
-    OnLease(std::move(answer));
-  });
+  const absl::Time now = server_.clock.Now();
+  state_ = Leasing{server_.leases.Acquire(WantedLease(exclude, plan_->MaxWait(now)),
+                                          [this](LeaseAnswer answer) { OnLease(std::move(answer)); }),
+                   now};
 }
 
 void Exchange::OnLease(LeaseAnswer answer) {
-  if (!lease_wait_) lease_wait_ = server_.clock.Now() - asked_;
+  if (!lease_wait_) lease_wait_ = server_.clock.Now() - std::get<Leasing>(state_).asked;
   if (answer.lease) return StartAttempt(std::move(*answer.lease));
   if (plan_->attempts() == 0) {
     if (IsPoolsFault(answer.failure) && BeginNextRoute()) return;
     return Answer(NoLease(answer.failure, routed_.provider()->name));
   }
-  refusal_retry_after_ = answer.failure.retry_after;
+  plan_->OnNoLease(answer.failure.retry_after);
   AnswerBest();
 }
 
 void Exchange::StartAttempt(Lease lease) {
   absl::StatusOr<std::string> url = routed_.UpstreamUrl(lease.base_url);
   if (!url.ok()) {
-    Evidence evidence;
-    evidence.caller_fault = true;
-    ReportOnly(lease.id, evidence);
+    GiveBack(lease.id);
     return Fail(400, std::string(ToStd(url.status().message())));
   }
   UpstreamRequest request = BuildRequest(lease, *std::move(url));
@@ -241,7 +207,7 @@ void Exchange::StartAttempt(Lease lease) {
                                  table_->max_buffered_bytes};
   ++attempts_;
   TellSource(lease.key_name);
-  attempt_running_ = true;
+  state_ = Trying();
   attempt_ = std::make_unique<Attempt>(server_, writer_, static_cast<Attempt::Owner&>(*this), options, std::move(lease),
                                        std::move(request));
 }
@@ -272,7 +238,6 @@ void Exchange::OnBodyUnneeded() {
 }
 
 void Exchange::OnRelayed(const Evidence& evidence) {
-  attempt_running_ = false;
   if (evidence.incomplete || evidence.transport_error != TransportError::kNone) end_ = "cut";
   if (routed_.IsChat() && attempt_->total_input_tokens() > 0)
     server_.sessions.Record(routed_.session(), attempt_->total_input_tokens());
@@ -282,7 +247,6 @@ void Exchange::OnRelayed(const Evidence& evidence) {
 }
 
 void Exchange::OnAnswer(AttemptAnswer answer) {
-  attempt_running_ = false;
   answer_ = std::move(answer);
   if (MayRetry(answer_.evidence)) return AskBroker();
   ReportOnly(attempt_->lease().id, answer_.evidence);
@@ -303,67 +267,60 @@ void Exchange::AskBroker() {
   report.earlier_overloads = plan_->overloads();
   if (plan_->WantsNext(answer_.evidence, server_.clock.Now()))
     report.next = WantedLease(plan_->exclude(), absl::ZeroDuration());
-  call_ = server_.leases.Report(std::move(report), [this](ReportAnswer answer) {
-    call_.reset();
+  state_ = Reporting{server_.leases.Report(std::move(report), [this](ReportAnswer answer) {
     std::optional<LeaseAnswer> next = std::move(answer.next);
     OnReported(answer, std::move(next));
-  });
+  })};
 }
 
 void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next) {
   ObserveAttempt(answer_.evidence, report.outcome);
-  plan_->Record(answer_.evidence, ToPlan(report.advice), attempt_->lease().key_fingerprint, report.outcome);
   kind_ = report.advice == Advice::kRotate ? AttemptSummary::Kind::kRotate : AttemptSummary::Kind::kRetry;
-  if (plan_->Final().attempt + 1 == plan_->attempts()) {
-    best_ = std::move(answer_);
-    best_outcome_ = report.outcome;
-    best_key_ = attempt_->lease().key_name;
+  const bool leased = next && next->lease;
+  if (next && !leased) plan_->OnNoLease(next->failure.retry_after);
+  const Lease& tried = attempt_->lease();
+  const NextStep step = plan_->Decide(
+      {answer_.evidence, answer_.head.status, report.advice, tried.key_fingerprint, report.outcome, leased},
+      server_.clock.Now(), std::uniform_real_distribution<double>(0, 1)(server_.random));
+  Log(LogLevel::kDebug, "attempt_judged",
+      {{"id", request_.id}, {"key", tried.key_name}, {"outcome", report.outcome}, {"next", ToString(step.why)}});
+  if (step.keep) {
+    kept_ = std::move(answer_);
+    kept_key_ = tried.key_name;
   }
-
-  const absl::Time now = server_.clock.Now();
-  const bool granted = next && next->lease;
-  if (next && !granted) refusal_retry_after_ = next->failure.retry_after;
-  if (granted && plan_->MayContinue(now)) return StartAttempt(std::move(*next->lease));
-  if (granted) {
-    Evidence evidence;
-    evidence.caller_fault = true;
-    ReportOnly(next->lease->id, evidence);
-    return AnswerBest();
-  }
-  if (!plan_->MayContinue(now)) return AnswerBest();
-  const double random = std::uniform_real_distribution<double>(0, 1)(server_.random);
-  if (const auto wait = plan_->Backoff(now, random)) {
-    backoff_until_ = now + *wait;
-  } else if (now < *queue_until_) {
-    Acquire(plan_->key_faults());
-  } else {
-    AnswerBest();
+  switch (step.what) {
+    case NextStep::Do::kTry:
+      return StartAttempt(std::move(*next->lease));
+    case NextStep::Do::kAcquire:
+      if (step.at > server_.clock.Now()) {
+        state_ = BackingOff{step.at};
+        return;
+      }
+      return Acquire(plan_->key_faults());
+    case NextStep::Do::kAnswer:
+      if (leased) GiveBack(next->lease->id);
+      return AnswerBest();
   }
 }
 
 void Exchange::AnswerBest() {
-  const RetryPlan::Answer final = plan_->Final();
-  const int status = best_.head.status;
-  const bool foreign = target_.endpoint == Endpoint::kPassthrough;
-  const bool key_refused = !foreign && IsKeyRefused(status, best_outcome_);
-  const bool quota_gone = IsQuotaGone(status, best_outcome_);
-  const bool failed = final.rate_limited || key_refused || quota_gone || status == 0 || status == 429 || status >= 500;
-  if (failed && BeginNextRoute()) return;
-  TellSource(best_key_);
-
+  const Ending end = plan_->End();
+  if (end.others_may_serve && BeginNextRoute()) return;
+  TellSource(kept_key_);
   const std::string& name = routed_.provider()->name;
-  if (final.rate_limited) return AnswerRateLimited(Earlier(final.retry_after, refusal_retry_after_));
-  if (key_refused) return Answer(KeysRefused(plan_->refusals(), name));
-  if (quota_gone)
-    return Answer({503, "the quota of every key tried of provider '" + name + "' is used up", refusal_retry_after_});
-  if (status == 0) return Answer(NoUpstreamAnswer(best_.evidence, name));
-  Relay(best_, std::nullopt);
-}
-
-void Exchange::AnswerRateLimited(std::optional<absl::Duration> retry_after) {
-  if (best_.head.status != 429 || best_outcome_ != "rate_limited")
-    return Answer({429, "no key of provider '" + routed_.provider()->name + "' is available now", retry_after});
-  Relay(best_, retry_after);
+  switch (end.kind) {
+    case Ending::Kind::kRelay:
+    case Ending::Kind::kRateLimited:
+      return Relay(kept_, end.retry_after);
+    case Ending::Kind::kNoKey:
+      return Answer({429, "no key of provider '" + name + "' is available now", end.retry_after});
+    case Ending::Kind::kKeysRefused:
+      return Answer(KeysRefused(plan_->refusals(), name));
+    case Ending::Kind::kQuotaGone:
+      return Answer({503, "the quota of every key tried of provider '" + name + "' is used up", end.retry_after});
+    case Ending::Kind::kNoAnswer:
+      return Answer(NoUpstreamAnswer(kept_.evidence, name));
+  }
 }
 
 void Exchange::Relay(const AttemptAnswer& answer, std::optional<absl::Duration> retry_after) {
@@ -372,10 +329,9 @@ void Exchange::Relay(const AttemptAnswer& answer, std::optional<absl::Duration> 
 }
 
 void Exchange::Expire() {
-  if (call_) server_.leases.Cancel(*std::exchange(call_, std::nullopt));
-  backoff_until_.reset();
+  CancelCall();
   end_ = "time_limit";
-  if (std::exchange(attempt_running_, false)) {
+  if (Is<Trying>()) {
     const Evidence evidence = attempt_->CancelForDeadline(table_->api_timeout / 2);
     ReportOnly(attempt_->lease().id, evidence);
     ObserveAttempt(evidence, ExpectedOutcome(evidence));
@@ -386,11 +342,16 @@ void Exchange::Expire() {
 
 void Exchange::Abandon() {
   end_ = "client_gone";
-  if (call_) server_.leases.Cancel(*call_);
-  if (!attempt_running_) return;
+  CancelCall();
+  if (!Is<Trying>()) return;
   const Evidence evidence = attempt_->CancelForClient();
   ReportOnly(attempt_->lease().id, evidence);
   ObserveAttempt(evidence, ExpectedOutcome(evidence));
+}
+
+void Exchange::CancelCall() {
+  if (const auto* leasing = std::get_if<Leasing>(&state_)) server_.leases.Cancel(leasing->call);
+  if (const auto* reporting = std::get_if<Reporting>(&state_)) server_.leases.Cancel(reporting->call);
 }
 
 void Exchange::ReportOnly(const std::string& lease_id, const Evidence& evidence) {
@@ -401,6 +362,12 @@ void Exchange::ReportOnly(const std::string& lease_id, const Evidence& evidence)
   report.earlier_refusals = plan_->refusals();
   report.earlier_overloads = plan_->overloads();
   server_.leases.Report(std::move(report), nullptr);
+}
+
+void Exchange::GiveBack(const std::string& lease_id) {
+  Evidence evidence;
+  evidence.caller_fault = true;
+  ReportOnly(lease_id, evidence);
 }
 
 void Exchange::ObserveAttempt(const Evidence& evidence, std::string_view outcome) {
@@ -432,7 +399,7 @@ void Exchange::Answer(const OwnAnswer& answer) {
 }
 
 void Exchange::Finish() {
-  done_called_ = true;
+  state_ = Done();
   done_();
 }
 

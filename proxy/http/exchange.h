@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "proxy/core/retry_plan.h"
@@ -42,9 +43,30 @@ class Exchange final : private Attempt::Owner {
   void Start();
   void Tick(absl::Time now);
   void OnWritable();  // the writer is low again
-  bool done() const { return done_called_; }
+  bool done() const { return Is<Done>(); }
 
  private:
+  // What it waits for. Each call, callback and tick ends in another state or leaves it as it is; a call of the broker
+  // is open in kLeasing and kReporting alone, and an attempt runs in kTrying alone.
+  struct Begun {};
+  struct Leasing {
+    LeaseSource::CallId call = 0;
+    absl::Time asked;
+  };
+  struct Trying {};
+  struct Reporting {  // what the attempt came to; the next step depends on the answer
+    LeaseSource::CallId call = 0;
+  };
+  struct BackingOff {
+    absl::Time until;
+  };
+  struct Done {};  // `done` was called
+  using State = std::variant<Begun, Leasing, Trying, Reporting, BackingOff, Done>;
+  template <typename S>
+  bool Is() const {
+    return std::holds_alternative<S>(state_);
+  }
+
   void OnBodyUnneeded() override;
   void OnAnswer(AttemptAnswer answer) override;
   void OnRelayed(const Evidence& evidence) override;
@@ -64,12 +86,13 @@ class Exchange final : private Attempt::Owner {
   void AskBroker();
   void OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next);
   void AnswerBest();
-  void AnswerRateLimited(std::optional<absl::Duration> retry_after);
   void Relay(const AttemptAnswer& answer, std::optional<absl::Duration> retry_after);
   void Expire();
   void Abandon();
+  void CancelCall();
 
   void ReportOnly(const std::string& lease_id, const Evidence& evidence);
+  void GiveBack(const std::string& lease_id);  // it was not used
   void ObserveAttempt(const Evidence& evidence, std::string_view outcome);
   void LogEnd() const;
   void Fail(int status, std::string message);
@@ -85,27 +108,20 @@ class Exchange final : private Attempt::Owner {
   const Format client_format_;
 
   std::shared_ptr<const RoutingTable> table_;
-  bool done_called_ = false;
+  State state_;
 
   // Once routed; the plan and all behind it are of the present route.
   RoutedRequest routed_;
   absl::Time deadline_ = absl::InfiniteFuture();
   std::optional<RetryPlan> plan_;
 
-  std::optional<LeaseSource::CallId> call_;  // Acquire or Report that is under way
-  absl::Time asked_;
-  std::optional<absl::Time> queue_until_;  // end of all waits for a key, set by the first
   std::optional<absl::Duration> lease_wait_;
-  std::unique_ptr<Attempt> attempt_;
-  bool attempt_running_ = false;
+  std::unique_ptr<Attempt> attempt_;  // the last one
   AttemptSummary::Kind kind_ = AttemptSummary::Kind::kFirst;
-  AttemptAnswer answer_;  // of the attempt being reported
-  AttemptAnswer best_;    // of those recorded, as the plan chose
-  std::string best_outcome_;
-  std::string best_key_;                               // its name
-  std::string last_lease_;                             // that the broker was asked about
-  std::optional<absl::Duration> refusal_retry_after_;  // of the last lease refused
-  std::optional<absl::Time> backoff_until_;
+  AttemptAnswer answer_;    // of the attempt being reported
+  AttemptAnswer kept_;      // of those reported, as the plan chose
+  std::string kept_key_;    // its name
+  std::string last_lease_;  // that the broker was asked about
 
   // For the log.
   uint32_t attempts_ = 0;  // of all routes

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "broker/base/secret.h"
 #include "proxy/core/evidence.h"
+#include "proxy/core/retry_plan.h"
 #include "proxy/core/routing_table.h"
 
 namespace ccr::proxy {
@@ -51,8 +52,6 @@ struct LeaseAnswer {
   std::optional<Lease> lease;
   LeaseFailure failure;  // when there is no lease
 };
-
-enum class Advice { kRelay, kRotate, kRetry };
 
 struct ReportAnswer {
   std::string outcome;  // "success", "rate_limited", ...: for logs and metrics

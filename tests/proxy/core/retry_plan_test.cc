@@ -7,7 +7,7 @@ namespace ccr::proxy {
 namespace {
 
 using ::testing::ElementsAre;
-using Advice = RetryPlan::Advice;
+using Why = NextStep::Why;
 
 const absl::Time kTried = absl::FromUnixSeconds(1'000'000);
 const absl::Time kDeadline = kTried + absl::Minutes(10);
@@ -29,6 +29,13 @@ Provider Retries(uint32_t max_retries, bool on = true) {
   Provider provider;
   provider.max_retries = max_retries;
   provider.retry_on_failure = on;
+  provider.queue_wait = absl::ZeroDuration();
+  return provider;
+}
+
+Provider Queues(absl::Duration wait) {
+  Provider provider = Retries(3);
+  provider.queue_wait = wait;
   return provider;
 }
 
@@ -68,181 +75,248 @@ TEST(MayRetry, NotForClientsWhoLeftOrOurOwnFaults) {
   EXPECT_FALSE(MayRetry(evidence));
 }
 
-TEST(RetryPlan, RetriesAreBounded) {
-  RetryPlan plan(Retries(2), kDeadline);
-  EXPECT_TRUE(plan.WantsNext(Status(500), kTried));
-  plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kTried));
-  EXPECT_TRUE(plan.WantsNext(Status(500), kTried));
-  plan.Record(Transport(TransportError::kRead), Advice::kRetry, "b", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kTried));
-  EXPECT_FALSE(plan.WantsNext(Status(500), kTried));
-  EXPECT_TRUE(plan.WantsNext(Status(429), kTried)) << "rotations are no retries";
-  plan.Record(Status(500), Advice::kRetry, "c", "upstream_failure");
-  EXPECT_FALSE(plan.MayContinue(kTried));
-  EXPECT_EQ(plan.attempts(), 3U);
+// One attempt that failed: what it came to, what the broker said, and what must follow.
+struct Failed {
+  int status = 0;
+  Advice advice = Advice::kRelay;
+  const char* outcome = "";
+  Why next = Why::kLeased;
+  bool leased = true;  // the broker has another key at once
+  std::optional<absl::Duration> retry_after = std::nullopt;
+};
+
+Failed Refused(Why next = Why::kLeased) {
+  return {401, Advice::kRotate, "auth", next};
+}
+Failed Limited(Why next = Why::kLeased) {
+  return {429, Advice::kRotate, "rate_limited", next};
+}
+Failed Broken(Why next = Why::kLeased) {
+  return {500, Advice::kRetry, "upstream_failure", next};
+}
+Failed Unreached(Why next = Why::kLeased) {
+  return {0, Advice::kRetry, "upstream_failure", next};
 }
 
-TEST(RetryPlan, RotationsAreNotCountedAsRetries) {
-  RetryPlan plan(Retries(1), kDeadline);
-  for (const char* key : {"a", "b", "c", "d"}) {
-    plan.Record(Status(401), Advice::kRotate, key, "auth");
-    EXPECT_TRUE(plan.MayContinue(kTried));
+// With the keys "a", "b", ... in turn.
+NextStep Fail(RetryPlan& plan, const Failed& failed, absl::Time now = kTried, double random = 0) {
+  const std::string key(1, static_cast<char>('a' + plan.attempts() % 26));
+  return plan.Decide(
+      {Status(failed.status, failed.retry_after), failed.status, failed.advice, key, failed.outcome, failed.leased},
+      now, random);
+}
+
+NextStep::Do DoOf(Why why) {
+  if (why == Why::kLeased) return NextStep::Do::kTry;
+  return why == Why::kBackoff || why == Why::kQueue ? NextStep::Do::kAcquire : NextStep::Do::kAnswer;
+}
+
+TEST(RetryPlan, WhatFollowsAnAttempt) {
+  struct Row {
+    const char* name;
+    Provider provider;
+    std::vector<Failed> attempts;
+  };
+  const Failed later = {500, Advice::kRetry, "upstream_failure", Why::kBackoff, false};
+  const Row rows[] = {
+      {"max_retries bounds a provider's faults", Retries(2), {Broken(), Unreached(), Broken(Why::kRetriesUsed)}},
+      {"none at all", Retries(0), {Broken(Why::kRetriesUsed)}},
+      {"rotations are no retries",
+       Retries(1),
+       {Refused(), Refused(), Refused(), Limited(), Broken(), Broken(Why::kRetriesUsed)}},
+      {"five refusals are enough, in between others",
+       Retries(9),
+       {Refused(), Refused(), Limited(), Refused(), Refused(), Broken(), Refused(Why::kRefusalsUsed)}},
+      {"permission counts as one",
+       Retries(9),
+       {Refused(), Refused(), Refused(), Refused(), {403, Advice::kRotate, "permission", Why::kRefusalsUsed}}},
+      {"the broker may say that it was the request",
+       Retries(3),
+       {Refused(), {422, Advice::kRelay, "caller_fault", Why::kAdvised}}},
+      {"switched off there is one attempt", Retries(3, false), {Limited(Why::kOff)}},
+      {"no other key: the same ones after a while", Retries(3), {later, later, later, Broken(Why::kRetriesUsed)}},
+      {"a key's fault is not waited for",
+       Retries(3),
+       {later, {429, Advice::kRotate, "rate_limited", Why::kNoKey, false}}},
+      {"but for those who may queue",
+       Queues(absl::Seconds(1)),
+       {{429, Advice::kRotate, "rate_limited", Why::kQueue, false}, Broken()}},
+      {"a long Retry-After is not slept through",
+       Retries(3),
+       {{503, Advice::kRetry, "overloaded", Why::kNoKey, false, absl::Milliseconds(5001)}}},
+  };
+  for (const Row& row : rows) {
+    RetryPlan plan(row.provider, kTried, kDeadline);
+    for (const Failed& failed : row.attempts) {
+      const NextStep step = Fail(plan, failed);
+      EXPECT_EQ(ToString(step.why), ToString(failed.next)) << row.name << ", attempt " << plan.attempts();
+      EXPECT_EQ(step.what, DoOf(failed.next)) << row.name << ", attempt " << plan.attempts();
+    }
   }
-  plan.Record(Status(500), Advice::kRetry, "e", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kTried));
-  EXPECT_EQ(plan.rotations(), 4U);
-  EXPECT_EQ(plan.retries(), 1U);
-  EXPECT_THAT(plan.exclude(), ElementsAre("a", "b", "c", "d", "e"));
-  EXPECT_THAT(plan.key_faults(), ElementsAre("a", "b", "c", "d"));
 }
 
-TEST(RetryPlan, RateLimitedKeysMayComeBack) {
-  RetryPlan plan(Retries(1), kDeadline);
-  plan.Record(Status(429), Advice::kRotate, "a", "rate_limited");
-  plan.Record(Status(429), Advice::kRotate, "b", "quota");
-  EXPECT_THAT(plan.exclude(), ElementsAre("a", "b"));
-  EXPECT_THAT(plan.key_faults(), ElementsAre("b"));
+TEST(RetryPlan, WantsNextWhereAnAttemptMayFollow) {
+  const std::vector<Failed> four = {Refused(), Refused(), {403, Advice::kRotate, "permission"}, Refused()};
+  struct Row {
+    Provider provider;
+    std::vector<Failed> before;
+    Evidence evidence;
+    bool wants;
+    absl::Time now = kTried;
+  };
+  const Row rows[] = {
+      {Retries(2), {}, Status(500), true},
+      {Retries(2), {Broken(), Unreached()}, Status(500), false},
+      {Retries(2), {Broken(), Unreached()}, Status(429), true},  // rotations are no retries
+      {Retries(2), {}, Status(422), false},
+      {Retries(2), {}, Status(200), false},
+      {Retries(2, false), {}, Status(429), false},
+      {Retries(2), {}, Status(500), true, kDeadline - absl::Milliseconds(1)},
+      {Retries(2), {}, Status(500), false, kDeadline},
+      {Retries(2), four, Status(401), false},
+      {Retries(2), four, Status(403), false},
+      {Retries(2), four, Status(429), true},
+  };
+  for (const Row& row : rows) {
+    RetryPlan plan(row.provider, kTried, kDeadline);
+    for (const Failed& failed : row.before) Fail(plan, failed);
+    EXPECT_EQ(plan.WantsNext(row.evidence, row.now), row.wants) << &row - rows;
+  }
 }
 
 TEST(RetryPlan, AttemptsHaveAHardCap) {
-  RetryPlan plan(Retries(1000), kDeadline);
-  size_t attempts = 0;
-  do {
-    EXPECT_EQ(plan.WantsNext(Status(429), kTried), attempts < 63) << attempts;
-    plan.Record(Status(429), Advice::kRotate, "key" + std::to_string(attempts++), "rate_limited");
-  } while (plan.MayContinue(kTried));
-  EXPECT_EQ(attempts, 64U);
-}
-
-TEST(RetryPlan, RefusalsAreFiveAtMost) {
-  RetryPlan plan(Retries(9), kDeadline);
-  for (const char* key : {"a", "b", "c", "d"}) {
-    EXPECT_TRUE(plan.WantsNext(Status(key[0] == 'b' ? 403 : 401), kTried));
-    plan.Record(Status(401), Advice::kRotate, key, key[0] == 'b' ? "permission" : "auth");
-    EXPECT_TRUE(plan.MayContinue(kTried));
+  RetryPlan plan(Retries(1000), kTried, kDeadline);
+  for (size_t attempt = 0; attempt < 64; ++attempt) {
+    EXPECT_EQ(plan.WantsNext(Status(429), kTried), attempt < 63) << attempt;
+    EXPECT_EQ(Fail(plan, Limited()).why, attempt < 63 ? Why::kLeased : Why::kAttemptsUsed) << attempt;
   }
-  plan.Record(Status(429), Advice::kRotate, "x", "rate_limited");
-  EXPECT_TRUE(plan.MayContinue(kTried));
-  EXPECT_TRUE(plan.WantsNext(Status(500), kTried));
-  EXPECT_FALSE(plan.WantsNext(Status(401), kTried));
-  EXPECT_FALSE(plan.WantsNext(Status(403), kTried));
-  plan.Record(Status(401), Advice::kRotate, "e", "auth");
-  EXPECT_FALSE(plan.MayContinue(kTried));
 }
 
-TEST(RetryPlan, TheDeadlineEndsIt) {
-  RetryPlan plan(Retries(3), kDeadline);
-  EXPECT_TRUE(plan.WantsNext(Status(500), kDeadline - absl::Milliseconds(1)));
-  EXPECT_FALSE(plan.WantsNext(Status(500), kDeadline));
-  plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-  EXPECT_TRUE(plan.MayContinue(kDeadline - absl::Milliseconds(1)));
-  EXPECT_FALSE(plan.MayContinue(kDeadline));
+TEST(RetryPlan, NoAttemptAtTheDeadline) {
+  for (const bool leased : {false, true}) {
+    RetryPlan plan(Retries(3), kTried, kDeadline);
+    EXPECT_EQ(Fail(plan, {500, Advice::kRetry, "", {}, leased}, kDeadline).why, Why::kDeadline);
+  }
 }
 
-TEST(RetryPlan, SwitchedOffThereIsOneAttempt) {
-  RetryPlan plan(Retries(3, false), kDeadline);
-  EXPECT_FALSE(plan.WantsNext(Status(429), kTried));
-  plan.Record(Status(429), Advice::kRotate, "a", "rate_limited");
-  EXPECT_FALSE(plan.MayContinue(kTried));
-}
-
-TEST(RetryPlan, RelayEndsIt) {
-  RetryPlan plan(Retries(3), kDeadline);
-  EXPECT_FALSE(plan.WantsNext(Status(200), kTried));
-  EXPECT_FALSE(plan.WantsNext(Status(422), kTried));
-  plan.Record(Status(422), Advice::kRelay, "a", "caller_fault");
-  EXPECT_FALSE(plan.MayContinue(kTried));
-  EXPECT_EQ(plan.Backoff(kTried, 0), std::nullopt);
-}
-
-TEST(RetryPlan, CountsForTheBroker) {
-  RetryPlan plan(Retries(3), kDeadline);
-  plan.Record(Status(403), Advice::kRotate, "a", "permission");
-  plan.Record(Status(403), Advice::kRotate, "b", "auth");
-  plan.Record(Status(529), Advice::kRetry, "c", "overloaded");
+TEST(RetryPlan, TellsKeysAndCounts) {
+  RetryPlan plan(Retries(3), kTried, kDeadline);
+  Fail(plan, Limited());
+  Fail(plan, {429, Advice::kRotate, "quota"});
+  Fail(plan, Refused());
+  Fail(plan, {403, Advice::kRotate, "permission"});
+  Fail(plan, {529, Advice::kRetry, "overloaded"});
+  EXPECT_THAT(plan.exclude(), ElementsAre("a", "b", "c", "d", "e"));
+  EXPECT_THAT(plan.key_faults(), ElementsAre("b", "c", "d")) << "a rate-limited key may come back";
   EXPECT_EQ(plan.refusals(), 2U);
   EXPECT_EQ(plan.overloads(), 1U);
+  EXPECT_EQ(plan.attempts(), 5U);
+}
+
+TEST(RetryPlan, WaitsForAKeyEndTogether) {
+  RetryPlan plan(Queues(absl::Seconds(10)), kTried, kDeadline);
+  EXPECT_EQ(plan.MaxWait(kTried), absl::Seconds(10));
+  EXPECT_EQ(plan.MaxWait(kTried + absl::Seconds(7)), absl::Seconds(3));
+  EXPECT_EQ(plan.MaxWait(kTried + absl::Seconds(11)), absl::ZeroDuration());
+  const Failed no_key = {429, Advice::kRotate, "rate_limited", {}, false};
+  EXPECT_EQ(Fail(plan, no_key, kTried + absl::Milliseconds(9999)).why, Why::kQueue);
+  EXPECT_EQ(Fail(plan, no_key, kTried + absl::Seconds(10)).why, Why::kNoKey);
+  EXPECT_EQ(RetryPlan(Queues(absl::Hours(1)), kTried, kDeadline).MaxWait(kTried), kDeadline - kTried);
 }
 
 TEST(Backoff, GrowsToItsCap) {
-  RetryPlan plan(Retries(20), kDeadline);
-  for (const int64_t full : {200, 400, 800, 1600, 3200, 5000, 5000, 5000}) {
-    plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-    EXPECT_EQ(plan.Backoff(kTried, 0.0), absl::Milliseconds(full) / 2);
-    EXPECT_EQ(plan.Backoff(kTried, 0.5), absl::Milliseconds(full) * 0.75);
+  for (const double random : {0.0, 0.5}) {
+    RetryPlan plan(Retries(20), kTried, kDeadline);
+    for (const int64_t full : {200, 400, 800, 1600, 3200, 5000, 5000, 5000}) {
+      const NextStep step = Fail(plan, {500, Advice::kRetry, "", {}, false}, kTried, random);
+      EXPECT_EQ(step.at, kTried + absl::Milliseconds(full) * (0.5 + random / 2));
+    }
   }
 }
 
-TEST(Backoff, HeedsRetryAfter) {
-  const auto backoff = [](absl::Duration retry_after) {
-    RetryPlan plan(Retries(3), kDeadline);
-    plan.Record(Status(503, retry_after), Advice::kRetry, "a", "overloaded");
-    return plan.Backoff(kTried, 0);
+TEST(Backoff, HeedsRetryAfterAndTheDeadline) {
+  struct Row {
+    std::optional<absl::Duration> retry_after;
+    absl::Duration left;  // until the deadline
+    std::optional<absl::Duration> wait;
   };
-  EXPECT_EQ(backoff(absl::ZeroDuration()), absl::Milliseconds(100));
-  EXPECT_EQ(backoff(absl::Seconds(2)), absl::Seconds(2));
-  EXPECT_EQ(backoff(absl::Seconds(5)), absl::Seconds(5));
-  EXPECT_EQ(backoff(absl::Milliseconds(5001)), std::nullopt);
+  const Row rows[] = {
+      {absl::ZeroDuration(), absl::Minutes(1), absl::Milliseconds(100)},
+      {absl::Seconds(2), absl::Minutes(1), absl::Seconds(2)},
+      {absl::Seconds(5), absl::Minutes(1), absl::Seconds(5)},
+      {absl::Milliseconds(5001), absl::Minutes(1), std::nullopt},
+      {std::nullopt, absl::Milliseconds(101), absl::Milliseconds(100)},
+      {std::nullopt, absl::Milliseconds(100), std::nullopt},
+  };
+  for (const Row& row : rows) {
+    RetryPlan plan(Retries(3), kTried, kDeadline);
+    const absl::Time now = kDeadline - row.left;
+    const NextStep step = Fail(plan, {503, Advice::kRetry, "overloaded", {}, false, row.retry_after}, now);
+    EXPECT_EQ(step.why, row.wait ? Why::kBackoff : Why::kNoKey) << &row - rows;
+    if (row.wait) EXPECT_EQ(step.at, now + *row.wait) << &row - rows;
+  }
 }
 
-TEST(Backoff, NeverPastTheDeadline) {
-  RetryPlan plan(Retries(3), kDeadline);
-  plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-  EXPECT_EQ(plan.Backoff(kDeadline - absl::Milliseconds(101), 0), absl::Milliseconds(100));
-  EXPECT_EQ(plan.Backoff(kDeadline - absl::Milliseconds(100), 0), std::nullopt);
+TEST(End, WhatTheClientGets) {
+  using Kind = Ending::Kind;
+  const auto limited = [](int64_t seconds) {
+    Failed failed = Limited();
+    failed.retry_after = absl::Seconds(seconds);
+    return failed;
+  };
+  struct Row {
+    const char* name;
+    std::vector<Failed> attempts;
+    size_t kept;  // index of the attempt whose answer it is
+    Ending::Kind kind;
+    bool others_may_serve;
+    std::optional<absl::Duration> retry_after = std::nullopt;
+    std::optional<absl::Duration> no_lease = std::nullopt;  // a lease was refused until then
+  };
+  const Failed bad = {400, Advice::kRelay, "caller_fault"};
+  const Failed quota = {402, Advice::kRotate, "quota"};
+  const Row rows[] = {
+      {"what was advised to be relayed", {Broken(), bad}, 1, Kind::kRelay, false},
+      {"and is no longer limited", {Limited(), bad}, 1, Kind::kRelay, false},
+      {"a provider's fault goes before a limit", {limited(3), Broken()}, 1, Kind::kRelay, true},
+      {"the first", {Broken(), {502, Advice::kRetry, ""}, Refused()}, 0, Kind::kRelay, true},
+      {"the first with a status", {Limited(), Unreached(), Unreached(), Broken(), Refused()}, 3, Kind::kRelay, true},
+      {"or without", {Unreached(), Refused()}, 0, Kind::kNoAnswer, true},
+      {"limits: the last, with the earliest return",
+       {limited(9), limited(4)},
+       1,
+       Kind::kRateLimited,
+       true,
+       absl::Seconds(4)},
+      {"also of a lease refused", {limited(9)}, 0, Kind::kRateLimited, true, absl::Seconds(2), absl::Seconds(2)},
+      {"a limit that is not the last", {limited(4), Refused()}, 1, Kind::kNoKey, true, absl::Seconds(4)},
+      {"nobody knows when", {Limited(), Refused()}, 1, Kind::kNoKey, true},
+      {"a quota's 429", {{429, Advice::kRotate, "quota"}}, 0, Kind::kNoKey, true},
+      {"refused", {quota, Refused()}, 1, Kind::kKeysRefused, true},
+      {"quota gone", {Refused(), quota}, 1, Kind::kQuotaGone, true, absl::Seconds(7), absl::Seconds(7)},
+      {"a refusal that is the request's", {{403, Advice::kRelay, "permission"}}, 0, Kind::kRelay, false},
+  };
+  for (const Row& row : rows) {
+    RetryPlan plan(Retries(9), kTried, kDeadline);
+    std::optional<size_t> kept;
+    for (size_t i = 0; i < row.attempts.size(); ++i)
+      if (Fail(plan, row.attempts[i]).keep) kept = i;
+    if (row.no_lease) plan.OnNoLease(row.no_lease);
+    const Ending end = plan.End();
+    EXPECT_EQ(kept, row.kept) << row.name;
+    EXPECT_EQ(end.kind, row.kind) << row.name;
+    EXPECT_EQ(end.others_may_serve, row.others_may_serve) << row.name;
+    EXPECT_EQ(end.retry_after, row.retry_after) << row.name;
+  }
 }
 
-TEST(Backoff, NotAfterAKeysFault) {
-  RetryPlan plan(Retries(3), kDeadline);
-  plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-  plan.Record(Status(429), Advice::kRotate, "b", "rate_limited");
-  EXPECT_EQ(plan.Backoff(kTried, 0), std::nullopt);
-}
-
-TEST(Final, RelayedAttemptWins) {
-  RetryPlan plan(Retries(3), kDeadline);
-  plan.Record(Status(500), Advice::kRetry, "a", "upstream_failure");
-  plan.Record(Status(400), Advice::kRelay, "b", "caller_fault");
-  EXPECT_EQ(plan.Final().attempt, 1U);
-  EXPECT_FALSE(plan.Final().rate_limited);
-}
-
-TEST(Final, FirstProviderFaultWithAStatus) {
-  RetryPlan plan(Retries(9), kDeadline);
-  plan.Record(Status(429, absl::Seconds(3)), Advice::kRotate, "a", "rate_limited");
-  EXPECT_TRUE(plan.Final().rate_limited);
-  plan.Record(Transport(TransportError::kConnect), Advice::kRetry, "b", "upstream_failure");
-  EXPECT_EQ(plan.Final().attempt, 1U);
-  EXPECT_FALSE(plan.Final().rate_limited);
-  plan.Record(Transport(TransportError::kRead), Advice::kRetry, "c", "upstream_failure");
-  EXPECT_EQ(plan.Final().attempt, 1U);
-  plan.Record(Status(502), Advice::kRetry, "d", "upstream_failure");
-  EXPECT_EQ(plan.Final().attempt, 3U);
-  plan.Record(Status(500), Advice::kRetry, "e", "upstream_failure");
-  plan.Record(Status(401), Advice::kRotate, "f", "auth");
-  EXPECT_EQ(plan.Final().attempt, 3U);
-  EXPECT_FALSE(plan.Final().rate_limited);
-}
-
-TEST(Final, AllKeysRateLimited) {
-  RetryPlan plan(Retries(3), kDeadline);
-  plan.Record(Status(429), Advice::kRotate, "a", "rate_limited");
-  EXPECT_TRUE(plan.Final().rate_limited);
-  EXPECT_EQ(plan.Final().retry_after, std::nullopt);
-  plan.Record(Status(429, absl::Seconds(9)), Advice::kRotate, "b", "rate_limited");
-  plan.Record(Status(429, absl::Seconds(4)), Advice::kRotate, "c", "rate_limited");
-  plan.Record(Status(401), Advice::kRotate, "d", "auth");
-  EXPECT_TRUE(plan.Final().rate_limited);
-  EXPECT_EQ(plan.Final().retry_after, absl::Seconds(4));
-}
-
-TEST(Final, AllKeysRefused) {
-  RetryPlan plan(Retries(3), kDeadline);
-  plan.Record(Status(401), Advice::kRotate, "a", "auth");
-  plan.Record(Status(402), Advice::kRotate, "b", "quota");
-  EXPECT_EQ(plan.Final().attempt, 1U);
-  EXPECT_FALSE(plan.Final().rate_limited);
+TEST(End, ARefusalOfAPathThatTheCallerChoseIsRelayed) {
+  RetryPlan plan(Retries(9), kTried, kDeadline);
+  Evidence evidence = Status(401);
+  evidence.foreign_path = true;
+  plan.Decide({evidence, 401, Advice::kRotate, "a", "auth"}, kTried, 0);
+  EXPECT_EQ(plan.End().kind, Ending::Kind::kRelay);
+  EXPECT_FALSE(plan.End().others_may_serve);
 }
 
 }  // namespace
