@@ -79,6 +79,9 @@ struct Evidence {
   // The caller chose the path itself, which may ask for rights that a good key does not have: a refusal says little.
   bool foreign_path = false;
   bool model_only = false;  // the refusal or the limits are of the lease's model alone
+  // A 2xx that carried an error in place of an answer, or nothing that is an answer; none of it went to a client.
+  bool error_in_answer = false;
+  bool quota_window = false;  // a window of quota is used up, and retry_after is its end
   RateLimits rate_limits = {};
   uint64_t input_tokens = 0;
   uint64_t output_tokens = 0;

@@ -157,6 +157,8 @@ v1::Evidence ToMessage(const Evidence& evidence) {
   message.set_first_byte_ms(ToMilliseconds(evidence.first_byte));
   message.set_total_ms(ToMilliseconds(evidence.total));
   message.set_model_only(evidence.model_only);
+  message.set_error_in_answer(evidence.error_in_answer);
+  message.set_quota_window(evidence.quota_window);
   AddRateLimits(evidence.rate_limits, message.mutable_rate_limits());
   return message;
 }
@@ -262,6 +264,8 @@ ReportAnswer ToReportAnswer(absl::StatusOr<v1::ReportResponse> response) {
   answer.outcome = OutcomeName(response->outcome());
   answer.reason = response->reason();
   answer.advice = ToAdvice(response->advice());
+  answer.http_status = static_cast<int>(response->http_status());
+  answer.exhausted = response->exhausted();
   if (response->has_next()) {
     answer.next = ToLeaseAnswer(std::move(*response->mutable_next()));
   } else if (response->has_next_error()) {

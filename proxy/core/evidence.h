@@ -60,6 +60,8 @@ struct Evidence {
   absl::Duration total;
   std::vector<RateLimit> rate_limits;  // at most 16
   bool model_only = false;             // the refusal or the limits are of the request's model alone
+  bool error_in_answer = false;        // a 2xx with an error or nothing in place of an answer; none went to a client
+  bool quota_window = false;           // a window of quota is used up, and retry_after is its end
   std::string message;                 // the provider's sentence, of an error; at most kMaxMessage bytes
   std::string provider_request_id;     // what the provider calls the request; at most 128 bytes
   std::string detail;                  // of transport_error, in words: at most 200 bytes, no secrets, no addresses

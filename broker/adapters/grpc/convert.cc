@@ -255,6 +255,8 @@ core::Evidence ToCore(const v1::Evidence& evidence) {
   out.input_tokens = evidence.input_tokens();
   out.output_tokens = evidence.output_tokens();
   out.model_only = evidence.model_only();
+  out.error_in_answer = evidence.error_in_answer();
+  out.quota_window = evidence.quota_window();
   out.rate_limits = ToCore(evidence.rate_limits());
   out.first_byte = FromMilliseconds(evidence.first_byte_ms());
   out.total = FromMilliseconds(evidence.total_ms());
@@ -301,6 +303,8 @@ void Fill(const ReportAnswer& answer, v1::ReportResponse* out) {
   out->set_outcome(ToProto(decision.outcome));
   out->set_reason(decision.reason.data(), decision.reason.size());
   out->set_advice(ToProto(decision.advice));
+  out->set_http_status(static_cast<uint32_t>(decision.http_status));
+  out->set_exhausted(decision.exhausted);
 }
 
 void Fill(const PoolStatus& status, v1::PoolStatus* out) {
