@@ -28,7 +28,7 @@ enum class TransportError {
 
 std::string_view ToString(TransportError error);  // "none", "connect_error", ..., as the broker calls it
 
-// No wait that a provider asks for is taken for longer: client and broker are told the same.
+// No wait that a provider asks for is passed on to a client for longer.
 inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);
 
 // Of a provider's sentence as it came, and as it is passed on.

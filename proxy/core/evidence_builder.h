@@ -10,24 +10,27 @@
 
 namespace ccr::proxy {
 
-// Takes waits out of `headers` that are none ("nan"), and shortens those beyond kMaxRetryAfter to it: who reads the
-// headers after that, a client or FromResponse, reads the same.
+// Takes waits out of `headers` that are none ("nan", "-5"), and shortens those beyond kMaxRetryAfter to it: clients need
+// not bear what the broker can.
 void BoundRetryAfter(Headers* headers, absl::Time now);
 
 // The evidence of a response head and, for a status that is not 2xx, of the beginning of its body (64 KiB are enough).
-//   error_type   error.type, else error.status (Gemini), else an `error` that is itself a word
-//   error_code   reason in error.details (Gemini), else error.code, text or number
-//   retry_after  retry-after-ms, else retry-after (seconds or HTTP-date), else RetryInfo in error.details; from 0 to
-//                kMaxRetryAfter
-//   rate_limits  `remaining` of x-ratelimit-remaining-*, anthropic-ratelimit-*-remaining
-// The error may sit in an array (Gemini), and type and code at the top level. Only words are taken, at most 128 bytes
-// each; but `message` is the error's sentence as it came, which may quote a key: who passes it on masks it first.
-// provider_request_id is request-id, else x-request-id.
-Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now);
+//   error_type, error_code, message   see ErrorFacts; who passes the message on masks it first
+//   retry_after   of an error the latest of Retry-After, the reset of used-up windows, and what its body says in fields
+//                 and, of refusals, in words; of a 429 without any of these the latest reset of the limits that have
+//                 nothing left. Of an answer Retry-After
+//   rate_limits   see HeaderLimits
+//   model_only    the windows that are used up are of models, or of a 403, 404, 429, 503 or 529: its code is
+//                 model_not_found, its quotas are per model, or its sentence names `model`, the one asked for
+//   quota_window  a window is used up, or a quota of a day or of a plan
+//   provider_request_id   request-id, else x-request-id
+Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now,
+                      std::string_view model = {});
 
 // The same for an error that came in place of an answer after the head of a 2xx, whose headers these are: as if the
 // provider had sent it as the body of a response with http_status, the status it stands for; see StatusOfError.
-Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now);
+Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now,
+                       std::string_view model = {});
 
 // A sentence on one line, well-formed, of at most kMaxShortMessage bytes.
 std::string ShortMessage(std::string_view message);

@@ -74,7 +74,6 @@ void Attempt::StopTransfer() {
 void Attempt::OnHead(UpstreamHead head) {
   head_ = std::move(head);
   head_at_ = server_.clock.Now();
-  BoundRetryAfter(&head_.headers, head_at_);
   if (!IsSuccess())
     for (auto& header : head_.headers) Mask(lease_.credential.Reveal(), &header.second);
   event_stream_ = IsEventStream(head_);
@@ -126,7 +125,8 @@ void Attempt::TellProgress() {
   opening_.reset();
   progress_told_ = true;
   if (kind == StreamOpening::Kind::kError) return;
-  server_.leases.Progress({lease_.id, head_.status, *first_relayed_ - started_, lease_.trial});
+  server_.leases.Progress(
+      {lease_.id, head_.status, *first_relayed_ - started_, lease_.trial, std::exchange(evidence_.rate_limits, {})});
 }
 
 bool Attempt::HoldsBody() const {
@@ -145,7 +145,7 @@ bool Attempt::Collect(std::string_view bytes) {
     return true;
   }
   StopTransfer();
-  evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
+  evidence_ = ReadEvidence({});
   evidence_.caller_fault = true;
   RefuseAnswer(room ? "the provider's answer is too large to be translated"
                     : "the answers in progress take all the memory there is for bodies (Proxy.max_buffered_bytes)");
@@ -180,8 +180,9 @@ void Attempt::FailWith(std::string error) {
   StopTransfer();
   state_ = State::kDone;
   Mask(lease_.credential.Reveal(), &error);
-  Evidence evidence = FromLateError(head_.headers, error, server_.clock.Now());
+  Evidence evidence = FromLateError(head_.headers, error, server_.clock.Now(), options_.model);
   ShortenMessage(&evidence);
+  BoundRetryAfter(&head_.headers, server_.clock.Now());
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
   head_.status = evidence.http_status;
   head_.content_length = -1;
@@ -194,8 +195,7 @@ void Attempt::FailWith(std::string error) {
 void Attempt::BeginRelay() {
   state_ = State::kRelaying;
   if (!IsSuccess()) Mask(lease_.credential.Reveal(), &held_body_);
-  evidence_ = FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
-  ShortenMessage(&evidence_);
+  evidence_ = ReadEvidence(held_body_);
   first_relayed_ = quiet_since_ = server_.clock.Now();
   if (options_.translation != nullptr) {
     stream_ = options_.translation->Stream(options_.model, options_.stream_options);
@@ -227,7 +227,7 @@ void Attempt::Relay(std::string_view bytes) {
 // A complete good answer, at once.
 void Attempt::RelayTranslated(const UpstreamResult& result) {
   scanner_->Feed(held_body_);
-  evidence_ = FromResponse(head_.status, head_.headers, {}, server_.clock.Now());
+  evidence_ = ReadEvidence({});
   Notes notes;
   const absl::StatusOr<std::string> body = options_.translation->Response(held_body_, &notes);
   LogNotes(notes);
@@ -270,9 +270,7 @@ void Attempt::OnDone(const UpstreamResult& result) {
   if (relayed && broken) BreakOff(kStreamBroke);
   if (relayed && !broken) EndStream(false);
 
-  Evidence evidence =
-      relayed ? RelayedEvidence() : FromResponse(head_.status, head_.headers, held_body_, server_.clock.Now());
-  ShortenMessage(&evidence);
+  Evidence evidence = relayed ? RelayedEvidence() : ReadEvidence(held_body_);
   evidence.transport_error = result.error;
   evidence.caller_fault = result.error == TransportError::kLocal;
   evidence.detail = result.detail;
@@ -283,9 +281,19 @@ void Attempt::OnDone(const UpstreamResult& result) {
   owner_.OnAnswer({std::move(head_), std::move(held_body_), std::move(evidence)});
 }
 
+// And then bounds the waits in the head, which is about to go to the client.
+Evidence Attempt::ReadEvidence(std::string_view error_body) {
+  const absl::Time now = server_.clock.Now();
+  Evidence evidence = FromResponse(head_.status, head_.headers, error_body, now, options_.model);
+  ShortenMessage(&evidence);
+  BoundRetryAfter(&head_.headers, now);
+  return evidence;
+}
+
 // The key, too, as JSON may have escaped it: the body was searched for its plain bytes.
 void Attempt::ShortenMessage(Evidence* evidence) const {
   Mask(lease_.credential.Reveal(), &evidence->message);
+  Mask(lease_.credential.Reveal(), &evidence->error_code);
   evidence->message = ShortMessage(Redact(evidence->message));
 }
 

@@ -68,7 +68,7 @@ class Attempt final : public UpstreamHandler {
     Format provider_format = Format::kOpenAi;  // of the figures in its answers
     bool known_format = false;                 // an event stream without its format's last event is incomplete
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
-    std::string model;                         // for Translation::Stream, as the next
+    std::string model;                         // that is asked for; for Translation::Stream, as the next
     StreamOptions stream_options;
     uint64_t max_buffered_bytes = 0;  // of Server::bodies
   };
@@ -118,6 +118,7 @@ class Attempt final : public UpstreamHandler {
   bool BetweenEvents() const;
   void StopTransfer();
   Evidence RelayedEvidence();
+  Evidence ReadEvidence(std::string_view error_body);
   void ShortenMessage(Evidence* evidence) const;
   bool IsSuccess() const { return head_.status >= 200 && head_.status < 300; }
 

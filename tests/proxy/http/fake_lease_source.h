@@ -63,6 +63,7 @@ class FakeBroker {
   struct Begun {
     std::string key;
     int status = 0;
+    std::vector<RateLimit> rate_limits;
   };
   std::vector<Begun> begun() const {  // leases that progressed
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -96,7 +97,7 @@ class FakeBroker {
   void Begin(const ProgressRequest& request) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto lease = leases_.find(request.lease_id);
-    if (lease != leases_.end()) begun_.push_back({lease->second, request.http_status});
+    if (lease != leases_.end()) begun_.push_back({lease->second, request.http_status, request.rate_limits});
   }
 
   LeaseAnswer Grant(const LeaseRequest& request) {

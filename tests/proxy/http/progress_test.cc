@@ -56,6 +56,26 @@ TEST_F(ProgressTest, ATranslatedStreamToo) {
   EXPECT_TRUE(Reported());
 }
 
+TEST_F(ProgressTest, ItHasTheLimitsOfTheHeadAndTheReportHasThemNoMore) {
+  StartUpstream([this](Peer& peer, const std::string&) {
+    std::string head(kStreamHead);
+    head.insert(head.find("\r\n") + 2, "x-ratelimit-remaining-requests: 4\r\nx-ratelimit-reset-requests: 850ms\r\n");
+    peer.Send(head + Chunk(kEvent));
+    peer.WaitFor(finish_);
+    return peer.Send(Chunk(kEnd) + Chunk(""));
+  });
+  StartProxy();
+  TestClient client(port());
+  client.Send(Post("/v1/chat/completions", kChatBody));
+  ASSERT_TRUE(Eventually([&] { return broker_.begun().size() == 1; }));
+  ASSERT_EQ(broker_.begun()[0].rate_limits.size(), 1U);
+  EXPECT_EQ(broker_.begun()[0].rate_limits[0].remaining, 4U);
+  EXPECT_EQ(broker_.begun()[0].rate_limits[0].reset, absl::Milliseconds(850));
+  finish_ = true;
+  ASSERT_TRUE(Reported());
+  EXPECT_TRUE(broker_.reports()[0].evidence.rate_limits.empty()) << "they are as old as the stream is long";
+}
+
 TEST_F(ProgressTest, AnswersOfOnePieceDoNot) {
   Start(GoodAnswer());
   EXPECT_EQ(Chat().status, 200);
