@@ -1,0 +1,179 @@
+// How fast one key may be used: what its provider says of its limits, or what its refusals teach.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/time/time.h"
+#include "broker/core/rate_window.h"
+#include "broker/core/types.h"
+
+namespace ccr::core {
+
+// One limit as answers tell it: `limit`, `remaining`, `reset`.
+//
+// Three ways of keeping a limit are told apart by which of them foretells the next answers:
+//   bucket    it fills at a steady rate; `reset` is the time until it is full (GCRA, ITU-T I.371; OpenAI, Anthropic)
+//   window    nothing comes back before the instant `reset`, then everything (X-RateLimit-*)
+//   sliding   a use comes back a minute after it was made; `reset` is a minute whatever was used
+// An answer tells of the uses that reached the provider before its own, so the later ones are taken off; who answers
+// first does not matter, as answers of earlier leases than the last one heeded are ignored.
+class LimitMirror {
+ public:
+  explicit LimitMirror(RateLimit::Unit unit) : unit_(unit) {}
+
+  RateLimit::Unit unit() const { return unit_; }
+  double limit() const { return limit_; }
+  double rate() const;  // units a second, sustained
+  bool fills() const { return kind() == Kind::kBucket; }
+
+  // An answer to the lease `sequence`, granted at `granted`, up to which, itself included, `used` units were granted in
+  // all; `later` of them after it.
+  void OnAnswer(const RateLimit& said, uint64_t sequence, double used, double later, absl::Time granted,
+                absl::Time now);
+  void OnGranted(double units, absl::Time now);
+  void Correct(double units) { level_ += units; }  // the last grants used so much less than thought
+  void OnRefused(absl::Time back, absl::Time now);
+
+  // When `units` fit, `limit` of them at the most.
+  absl::Time RoomAt(double units, absl::Time now) const;
+  double Level(absl::Time now) const;
+
+ private:
+  enum class Kind { kBucket, kWindow, kSliding };
+
+  struct Sample {
+    double remaining = 0, used = 0;
+    absl::Time at, reset_at;
+    absl::Duration reset;
+  };
+
+  Kind kind() const;
+  void Vote(const Sample& before, const Sample& after);
+  void LearnRate(const Sample& sample);
+
+  RateLimit::Unit unit_;
+  double limit_ = 0;
+  double level_ = 0;  // at at_
+  absl::Time at_ = absl::InfinitePast();
+  absl::Time reset_at_ = absl::InfiniteFuture();
+  double rate_ = 0;     // of a bucket, at most; 0 = not known
+  uint64_t heard_ = 0;  // the lease of the last answer that was heeded
+  float bucket_ = 1, window_ = 0, sliding_ = 0;
+  std::optional<Sample> anchor_;
+  std::unique_ptr<RateWindow> minute_;  // of a sliding limit
+};
+
+// Without a word of limits: learns from the refusals.
+//
+// A token bucket of its own (rate, depth) paces the grants. From one refusal to the next, n successes in time T: the
+// rate is n / T, whatever way the limit is kept, as long as there was demand all the time. So a cycle gives the rate to
+// one n-th, and rates are approached from below: search (x 1.5 every two successes) until a cycle is known, then cruise
+// (1 % more every 25 successes, a refusal takes it back), about one refusal in a hundred calls. Refusals that come only
+// while more leases are in flight than ever succeeded are a limit of concurrency.
+class RateLearner {
+ public:
+  double rate() const { return rate_; }    // requests a second; 0 = no limit is known
+  double depth() const { return depth_; }  // requests
+  void Restore(double rate, double depth, absl::Time now);
+  // `grants` were made from `since` on, before it was told of any.
+  void Begin(uint32_t grants, absl::Time since) {
+    burst_ = grants;
+    burst_began_ = since;
+  }
+
+  void OnGranted(absl::Time now);
+  void OnSuccess(absl::Time granted, absl::Time now);
+  // `fresh`: granted after the last refusal was known. How long the key rests when nobody says better.
+  absl::Duration OnRefused(bool fresh, std::optional<absl::Duration> told, absl::Time granted, absl::Time now);
+  absl::Time RoomAt(absl::Time now) const;
+  double Level(absl::Time now) const;
+
+ private:
+  double rate_ = 0;
+  double depth_ = 1;
+  double level_ = 0;
+  absl::Time at_ = absl::InfinitePast();
+  absl::Time cycle_began_ = absl::InfinitePast();
+  uint32_t cycle_ = 0;  // successes since then
+  bool idle_ = false;   // the bucket was full in this cycle: it does not tell the rate
+  uint32_t burst_ = 0;  // grants since it was full
+  absl::Time burst_began_ = absl::InfinitePast();
+  double first_burst_ = 0;    // what the key took before its first refusal,
+  double first_seconds_ = 0;  // in so much time
+  bool searching_ = true;
+  uint32_t clean_ = 0;     // successes that had to wait for room, since the rate last changed
+  uint32_t calm_ = 0;      // such successes since the last refusal
+  uint32_t refusals_ = 0;  // in a row
+};
+
+// One key's pacer (or that of one model of a key, where a provider limits so). Its owner makes it when the first answer
+// tells a limit or the first 429 comes; before that a key is not paced. Not thread-safe; no clock. Every method is
+// O(leases in flight) at worst, RoomAt O(1).
+class Pacer {
+ public:
+  // The key had `grants` since `since`; `in_flight` of these are under way.
+  Pacer(uint32_t in_flight, uint32_t grants, absl::Time since) : untold_(in_flight) { learner_.Begin(grants, since); }
+
+  // When a grant of `tokens` (estimated; 0 = not known) has room: `now` when it has.
+  absl::Time RoomAt(uint64_t tokens, absl::Time now) const;
+  // So many leases may be in flight, as far as is known; 0 = no such limit.
+  uint32_t max_in_flight() const { return max_in_flight_; }
+
+  void OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now);  // numbers rise
+  // A good answer has begun, with what its head told. Once for a lease, OnEnded at the latest.
+  void OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now);
+  void OnEnded(uint64_t sequence, uint64_t used_tokens, absl::Time now);  // well; 0 tokens = not known
+  void OnUnknown(uint64_t sequence, absl::Time now);                      // without a word of limits
+  // A 429. Returns when the key is back: the provider's own moment, else `reset` of what is used up, else what was
+  // learned, else 1 s doubling to 60 s. A refusal of a lease granted before the last refusal was known teaches nothing.
+  absl::Time OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
+                       absl::Time now);
+
+  // What survives a restart and what people see.
+  struct Learned {
+    double rate = 0;   // requests a second, sustained; 0 = not known
+    double depth = 0;  // requests at once
+    uint32_t max_in_flight = 0;
+  };
+  Learned learned() const;
+  void Restore(const Learned& learned, absl::Time now);
+  double RoomNow(absl::Time now) const;  // requests; infinite when nothing is known
+
+ private:
+  struct Flight {
+    uint64_t sequence = 0;
+    absl::Time granted;
+    double requests = 0, tokens = 0;  // granted in all, up to and with it
+    uint32_t own_tokens = 0;
+    uint32_t in_flight = 0;  // with it
+    bool begun = false;
+  };
+
+  Flight* Find(uint64_t sequence);
+  void Read(const Flight& flight, const RateLimits& limits, absl::Time now);
+  LimitMirror& MirrorOf(RateLimit::Unit unit);
+  bool mirrors_requests() const;
+  double UsedOf(const LimitMirror& mirror, const Flight& flight) const;
+  void Erase(uint64_t sequence);
+  void LearnConcurrency(const Flight& flight, bool refused);
+
+  std::vector<Flight> flights_;  // by sequence
+  uint32_t untold_;
+  double requests_ = 0, tokens_ = 0;  // granted in all
+  double mean_tokens_ = 0;
+  uint64_t last_ = 0;     // granted
+  uint64_t settled_ = 0;  // leases up to this one were granted before the last refusal was known
+  absl::InlinedVector<LimitMirror, 1> mirrors_;
+  RateLearner learner_;
+
+  uint32_t max_in_flight_ = 0;
+  uint32_t most_served_ = 0;   // leases in flight at the grant of one that succeeded, at most
+  uint32_t beyond_ = 0;        // refusals in a row, each with more in flight than that
+  uint32_t at_the_limit_ = 0;  // successes with max_in_flight_ in flight
+};
+
+}  // namespace ccr::core
