@@ -18,8 +18,9 @@
 namespace ccr::proxy {
 
 struct UpstreamRequest {
-  std::string method;  // "POST", "GET", ...
-  std::string url;     // http or https; anything else fails with kConnect
+  std::string_view provider;  // its name, for logs; valid as `body` is
+  std::string method;         // "POST", "GET", ...
+  std::string url;            // http or https; anything else fails with kConnect
   // Sent as given, in order. Must not hold hop-by-hop headers, Host or Content-Length.
   std::vector<std::pair<std::string, std::string>> headers;
   // The one credential header: its value is credential_prefix + credential. Kept apart so that it shows up nowhere

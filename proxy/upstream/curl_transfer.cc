@@ -215,6 +215,8 @@ int CurlTransfer::OnConnected(void* self_pointer, char* remote_ip, char* local_i
   if (!self->kept_) return CURL_PREREQFUNC_OK;
   curl_easy_setopt(self->easy_, CURLOPT_FRESH_CONNECT, 1L);  // for the next try, which may be curl's own
   self->stale_ = tls != TlsState::kSilent || !IsSilent(line.socket);
+  const bool secure = absl::StartsWithIgnoreCase(self->request_.url, "https:");
+  if (self->stale_ && HasSurplus(line.socket, secure)) LogSurplus(self->request_.provider);
   return self->stale_ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -278,6 +280,7 @@ size_t CurlTransfer::TakeChunks(std::string_view bytes) {
     if (handler() == nullptr) return 0;
   }
   complete_ = chunks_->done();
+  if (complete_ && !rest.empty()) LogSurplus(request_.provider);
   return chunks_->malformed() || !rest.empty() ? 0 : bytes.size();
 }
 

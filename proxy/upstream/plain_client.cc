@@ -44,7 +44,7 @@ std::shared_ptr<PlainConnection> PlainClient::TakeIdle(const std::string& origin
     connections.pop_back();
     --idle_count_;
     if (taken->IsSilent()) return taken;
-    taken->Close();
+    CloseSpoken(*taken);
   }
   return nullptr;
 }
@@ -69,10 +69,15 @@ void PlainClient::OnReadable(PlainConnection& connection) {
   const auto is_this = [&](const auto& kept) { return kept.get() == &connection; };
   const auto found = std::find_if(connections.begin(), connections.end(), is_this);
   if (found == connections.end()) return;
-  (*found)->Close();
+  CloseSpoken(connection);
   connections.erase(found);
   --idle_count_;
   if (connections.empty()) idle_connections_.erase(connection.origin());
+}
+
+void PlainClient::CloseSpoken(PlainConnection& connection) {
+  if (connection.HasSurplus()) LogSurplus(connection.provider());
+  connection.Close();
 }
 
 void PlainClient::Close(Connections& connections, Connections::iterator end) {

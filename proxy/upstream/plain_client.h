@@ -39,6 +39,7 @@ class PlainClient : private PlainConnection::User {
   void OnWritable(PlainConnection&) override {}
   void OnReadable(PlainConnection& connection) override;
 
+  static void CloseSpoken(PlainConnection& connection);
   void Close(Connections& connections, Connections::iterator end);
   std::unique_ptr<PlainTransfer> Remove(PlainTransfer* transfer);
   void Recycle(std::unique_ptr<PlainTransfer> transfer);

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proxy/upstream/lazy_timer.h"
@@ -29,6 +30,9 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
   PlainConnection(boost::asio::ip::tcp::socket socket, std::string origin);
 
   void SetUser(User* user) { user_ = user; }
+  // Whom the latest request was for; for logs.
+  void SetProvider(std::string_view provider) { provider_.assign(provider); }
+  const std::string& provider() const { return provider_; }
   void Close();  // the user hears nothing any more
 
   void Read();  // nothing when a read is under way already
@@ -46,6 +50,8 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
   // Whether nothing has come that no read has taken yet, not even its end. Not while a read is under way.
   bool IsSilent() { return proxy::IsSilent(socket_.native_handle()); }
 
+  bool HasSurplus() { return proxy::HasSurplus(socket_.native_handle(), /*tls=*/false); }
+
   const std::string& origin() const { return origin_; }
   SteadyTime idle_since() const { return idle_since_; }
   void SetIdle(SteadyTime since);
@@ -53,6 +59,7 @@ class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
  private:
   boost::asio::ip::tcp::socket socket_;
   const std::string origin_;
+  std::string provider_;
   ReadBuffer buffer_;
   User* user_ = nullptr;
   bool reading_ = false;

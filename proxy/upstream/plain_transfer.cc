@@ -190,8 +190,10 @@ void PlainTransfer::OnReadError(const error_code& error) {
 }
 
 void PlainTransfer::Complete(bool connection_ended) {
+  if (connection_->buffer().size() > 0) LogSurplus(request_.provider);
   const bool reusable =
       !connection_ended && parser_->keep_alive() && sent_ == size_ && connection_->buffer().size() == 0;
+  if (reusable) connection_->SetProvider(request_.provider);
   if (reusable) client_.KeepIdle(std::exchange(connection_, nullptr), now_);
   client_.Finish(this, Result(TransportError::kNone, "", now_));
 }

@@ -4,8 +4,8 @@
 
 #include "absl/strings/match.h"
 #include "broker/adapters/grpc/errors.h"
-#include "broker/adapters/grpc/refusal_log.h"
 #include "broker/base/absl_text.h"
+#include "broker/base/stranger_log.h"
 
 namespace ccr {
 namespace {
@@ -42,7 +42,7 @@ Proof ProofOf(const grpc::ServerContextBase& context, const Connections& connect
 }
 
 grpc::Status Refusal(const absl::Status& status, std::string_view call) {
-  LogRefusal("call_refused", {{"call", call}, {"why", ToStd(status.message())}});
+  LogStranger("call_refused", {{"call", call}, {"why", ToStd(status.message())}});
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 

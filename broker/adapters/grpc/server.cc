@@ -11,11 +11,11 @@
 #include "broker/adapters/grpc/access.h"
 #include "broker/adapters/grpc/connections.h"
 #include "broker/adapters/grpc/gate.h"
-#include "broker/adapters/grpc/refusal_log.h"
 #include "broker/adapters/grpc/services.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/mutex.h"
 #include "broker/base/private_path.h"
+#include "broker/base/stranger_log.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -163,7 +163,7 @@ absl::Status GrpcServer::Impl::Listen(const Options& options, std::vector<Accept
 void GrpcServer::Impl::TakeUnix(int fd) {
   const std::optional<uid_t> user = PeerUser(fd);
   if (user && access_.Admits(*user)) return Give(fd, *user);
-  LogRefusal("connection_refused", {{"uid", user ? static_cast<int64_t>(*user) : -1}});
+  LogStranger("connection_refused", {{"uid", user ? static_cast<int64_t>(*user) : -1}});
   close(fd);
 }
 
@@ -182,7 +182,7 @@ void GrpcServer::Impl::TakeTls(int fd) {
 void GrpcServer::Impl::Give(int fd, Connections::Origin origin) {
   const absl::StatusOr<int> admitted = connections_.Admit(fd, origin);
   if (admitted.ok()) return grpc::AddInsecureChannelFromFd(server_.get(), *admitted);
-  LogRefusal("connection_refused", {{"why", ToStd(admitted.status().message())}});
+  LogStranger("connection_refused", {{"why", ToStd(admitted.status().message())}});
 }
 
 void GrpcServer::Impl::SetShortage(bool shortage) {

@@ -36,6 +36,7 @@ class TlsServer {
   std::string Url(const std::string& host, const std::string& path = "/") const {
     return "https://" + host + ":" + std::to_string(server_->port()) + path;
   }
+  int port() const { return server_->port(); }
   int connections() const { return server_->connections(); }
   int handshakes() const { return handshakes_; }
   std::string Pem() const {

@@ -1,4 +1,4 @@
-#include "broker/adapters/grpc/refusal_log.h"
+#include "broker/base/stranger_log.h"
 
 #include <atomic>
 #include <chrono>
@@ -19,7 +19,7 @@ bool MayWrite() {
 
 }  // namespace
 
-void LogRefusal(std::string_view event, std::initializer_list<LogField> fields) {
+void LogStranger(std::string_view event, std::initializer_list<LogField> fields) {
   if (MayWrite()) Log(LogLevel::kWarn, event, fields);
 }
 
