@@ -123,7 +123,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   if (!metrics_listen.ok()) return Fail(metrics_listen.status());
   if (const absl::Status tls = CheckTls(listen.tls); !tls.ok()) return Fail(tls);
   if (const absl::Status known = CheckIdentities(config.broker); !known.ok()) return Fail(known);
-  const std::string warning = ccr::OpenListenersWarning(ccr::OpenListeners(config.broker));
+  ccr::BrokerConfig bound = config.broker;
   const auto state = ccr::StateDir::Open(config.broker.state_dir, kStatePatience);
   if (!state.ok()) return Fail(CannotServe(addresses, state.status()));
 
@@ -167,6 +167,8 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   auto server = ccr::GrpcServer::Start(listen, &service, &events);
   if (!server.ok()) return Fail(CannotListen(server.status(), "Broker.listen", "--listen"));
 
+  bound.listen = (*server)->addresses();
+  const std::string warning = ccr::OpenListenersWarning(ccr::OpenListeners(bound));
   std::promise<void> drain;
   signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });
   if (!warning.empty()) ccr::LogNotice(ccr::LogLevel::kWarn, "ccr-broker", warning);

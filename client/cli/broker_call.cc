@@ -1,7 +1,11 @@
 #include "client/cli/broker_call.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "broker/base/private_path.h"
 #include "client/lib/broker_channel.h"
 #include "client/lib/broker_status.h"
 
@@ -10,6 +14,21 @@ namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(5);
 constexpr absl::Duration kReloadDeadline = absl::Seconds(60);
+
+// What may be behind a connection that ends before anything is said.
+std::string WhyEnded(const std::string& address, bool tls) {
+  struct stat socket {};
+  const std::string path = UnixPath(address);
+  if (path.empty()) {
+    return tls ? "does it speak TLS, with a certificate of --broker-tls-ca for this name, and does it want "
+                 "--broker-tls-cert?"
+               : "a broker with TLS needs --broker-tls-ca";
+  }
+  if (geteuid() == 0 || stat(path.c_str(), &socket) != 0 || socket.st_uid == geteuid()) return "is it a ccr-broker?";
+  return absl::StrCat("a broker takes its own user (uid ", socket.st_uid,
+                      "), root, and the uids of Broker.identities; this is uid ", geteuid(),
+                      ": run ccr as one of them, or give this uid an identity there");
+}
 
 }  // namespace
 
@@ -54,10 +73,8 @@ std::string BrokerCall::Explain(const absl::Status& status) const {
   if (client::IsNobodyThere(status))
     return absl::StrCat("no broker answers at ", address_, "; start it with: ccr start");
   if (absl::IsUnavailable(status)) {
-    const char* hint = tls_ ? "; does it speak TLS, with a certificate of --broker-tls-ca for this name, and does it "
-                              "want --broker-tls-cert?"
-                            : "; a broker with TLS needs --broker-tls-ca";
-    return absl::StrCat("no connection with a broker at ", address_, ": ", client::ConnectionProblem(status), hint);
+    return absl::StrCat("no connection with a broker at ", address_, ": ", client::ConnectionProblem(status), "; ",
+                        WhyEnded(address_, tls_));
   }
   if (absl::IsDeadlineExceeded(status)) {
     return absl::StrCat("the broker at ", address_, " did not answer in time; ccr restart, when it hangs");

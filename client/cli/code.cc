@@ -43,7 +43,7 @@ Endpoint StartForSessions(const ServiceOptions& options, const Config& config, c
     terminal.err << report.error << "ccr: the service could not be started, so Claude Code was not\n";
     return {report.exit_code, ""};
   }
-  const std::string warning = OpenListenersWarning(OpenListeners(config.broker));
+  const std::string warning = WarningOfOpenListeners(config.broker, report.addresses);
   if (!warning.empty()) terminal.err << "ccr: " << warning << "\n";
   const std::optional<RunningService> service = FindRunning(files);
   if (service) lock.Own(*service).IgnoreError();  // unowned, it stays: no harm

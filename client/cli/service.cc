@@ -56,11 +56,6 @@ int Tell(const absl::Status& status, const Terminal& terminal) {
   return 1;
 }
 
-void WarnOfOpenListeners(const BrokerConfig& config, const Terminal& terminal) {
-  const std::string warning = OpenListenersWarning(OpenListeners(config));
-  if (!warning.empty()) terminal.err << "\n" << warning << "\n";
-}
-
 // A line about the daemon that is not where it belongs; empty when both are.
 std::string MissingDaemon(const std::string& bin_folder) {
   for (const char* daemon : {"/ccr-broker", "/ccr-proxy"}) {
@@ -104,8 +99,8 @@ int StartWith(const Config& config, const ServiceOptions& options, bool foregrou
   SupervisorOptions supervisor = Supervision(options, config);
   supervisor.echo = foreground;
   const auto tell = [&](const StartReport& report) {
+    const std::string warning = WarningOfOpenListeners(supervisor.broker, report.addresses);
     if (report.ok() && options.json) {
-      const std::string warning = OpenListenersWarning(OpenListeners(supervisor.broker));
       // In the foreground this is the process that holds the pid file, which it must not open again.
       Print({foreground ? RunningService{getpid(), absl::Now(), files.config_path()} : FindRunning(files),
              report.addresses,
@@ -122,7 +117,7 @@ int StartWith(const Config& config, const ServiceOptions& options, bool foregrou
     } else {
       terminal.err << report.error << "ccr: not started\n";
     }
-    if (report.ok()) WarnOfOpenListeners(supervisor.broker, terminal);
+    if (report.ok() && !warning.empty()) terminal.err << "\n" << warning << "\n";
     return true;
   };
   if (foreground) return Supervise(supervisor, tell);
@@ -168,9 +163,9 @@ bool SameService(const ServiceFiles& files, pid_t pid) {
   return service && service->pid == pid;
 }
 
-std::string WarningOf(const ServiceOptions& options) {
+std::string WarningOf(const ServiceOptions& options, const ServiceAddresses& addresses) {
   const ConfigResult loaded = LoadConfig(options.config_path, ProcessEnv());
-  return loaded.config ? OpenListenersWarning(OpenListeners(loaded.config->broker)) : "";
+  return loaded.config ? WarningOfOpenListeners(loaded.config->broker, addresses) : "";
 }
 
 int NotRunning(const Terminal& terminal) {
@@ -205,7 +200,7 @@ int StatusOfBroker(const ServiceOptions& options, const Terminal& terminal) {
   }
   view.addresses.broker = broker.address();
   view.config_path = view.broker->config_path();
-  if (options.broker.empty()) view.warning = WarningOf(options);
+  if (options.broker.empty()) view.warning = WarningOf(options, {});
   Print(view, options.json, terminal);
   return 0;
 }
@@ -275,7 +270,7 @@ int Status(const ServiceOptions& options, const Terminal& terminal) {
                    addresses.value_or(ServiceAddresses{}),
                    files.config_path(),
                    files.log_folder(),
-                   WarningOf(options),
+                   WarningOf(options, addresses.value_or(ServiceAddresses{})),
                    {},
                    {},
                    ""};
@@ -382,6 +377,11 @@ BrokerTarget BrokerAt(const std::string& address, const ServiceOptions& options)
   if (!target.tls.used()) target.tls = result.config->proxy.broker_tls;
   if (target.token_file.empty()) target.token_file = result.config->proxy.broker_token_file;
   return target;
+}
+
+std::string WarningOfOpenListeners(BrokerConfig config, const ServiceAddresses& addresses) {
+  if (!addresses.broker_listen.empty()) config.listen = addresses.broker_listen;
+  return OpenListenersWarning(OpenListeners(config));
 }
 
 std::string ConfiguredBroker(const BrokerConfig& config) {

@@ -63,6 +63,8 @@ absl::Status CheckAsked(const ServiceOptions& options);
 BrokerTarget FindBroker(const ServiceOptions& options);
 // A broker at `address`, reached as the options or the configuration say.
 BrokerTarget BrokerAt(const std::string& address, const ServiceOptions& options);
+// What to tell of the broker's open listeners, with the ports that were bound where these are known; empty: nothing.
+std::string WarningOfOpenListeners(BrokerConfig config, const ServiceAddresses& addresses);
 // Where a broker that runs on its own listens, the first address.
 std::string ConfiguredBroker(const BrokerConfig& config);
 

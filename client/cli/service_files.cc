@@ -50,6 +50,11 @@ absl::Status FileError(const std::string& what, const std::string& path) {
   return absl::InternalError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno), hint));
 }
 
+absl::Status NotForThisUser(const std::string& path, const char* other_way) {
+  return absl::PermissionDeniedError(absl::StrCat(path, ": permission denied for this user (uid ", getuid(),
+                                                  "): run ccr as the user whose service it is", other_way));
+}
+
 std::string Parent(const std::string& path) {
   return std::filesystem::path(path).parent_path().string();
 }
@@ -74,7 +79,10 @@ std::string FolderFor(const std::string& config_path) {
 }  // namespace
 
 std::string EncodeAddresses(const ServiceAddresses& addresses) {
+  boost::json::array listen;
+  for (const std::string& address : addresses.broker_listen) listen.emplace_back(address);
   return boost::json::serialize(boost::json::object{{"broker", addresses.broker},
+                                                    {"broker_listen", std::move(listen)},
                                                     {"broker_metrics", addresses.broker_metrics},
                                                     {"http", addresses.http},
                                                     {"metrics", addresses.metrics},
@@ -89,7 +97,13 @@ std::optional<ServiceAddresses> DecodeAddresses(std::string_view json) {
     const boost::json::value* field = value.get_object().if_contains(name);
     return field != nullptr && field->is_string() ? std::string(field->get_string()) : std::string();
   };
-  return ServiceAddresses{text("broker"), text("broker_metrics"), text("http"), text("metrics"), text("config")};
+  ServiceAddresses addresses{text("broker"), text("broker_metrics"), text("http"), text("metrics"), text("config"), {}};
+  const boost::json::value* listen = value.get_object().if_contains("broker_listen");
+  if (listen == nullptr || !listen->is_array()) return addresses;
+  for (const boost::json::value& address : listen->get_array()) {
+    if (address.is_string()) addresses.broker_listen.emplace_back(address.get_string());
+  }
+  return addresses;
 }
 
 std::string Connectable(std::string_view address) {
@@ -158,15 +172,16 @@ absl::Status CheckUsable(const ServiceFiles& files) {
   struct stat info {};
   const std::string pid_path = files.pid_path();
   const bool is_known = stat(pid_path.c_str(), &info) == 0;
-  if (!is_known && errno == EACCES) {
-    return absl::PermissionDeniedError(absl::StrCat(files.folder(), ": permission denied for this user"));
-  }
+  if (!is_known && errno == EACCES) return NotForThisUser(files.folder(), "; --run-dir names another folder");
   if (is_known && access(pid_path.c_str(), R_OK | W_OK) != 0 && errno == EACCES) {
     return absl::PermissionDeniedError(absl::StrCat(pid_path,
                                                     ": permission denied: the service is another user's (uid ",
                                                     info.st_uid, "); name a configuration of your own with --config"));
   }
   const std::optional<RunningService> service = FindRunning(files);
+  if (!service && access(files.config_path().c_str(), R_OK) != 0 && errno == EACCES) {
+    return NotForThisUser(files.config_path(), "; name a configuration of your own with --config");
+  }
   if (!service || service->config_path.empty() || service->config_path == files.config_path()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("the service of ", files.folder(), " runs with ",
                                                     service->config_path, ", not with ", files.config_path(),

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,8 +25,9 @@ struct ServiceAddresses {
   std::string broker;
   std::string broker_metrics;
   std::string http;
-  std::string metrics;      // of the proxy
-  std::string config = {};  // the configuration file, absolute
+  std::string metrics;                          // of the proxy
+  std::string config = {};                      // the configuration file, absolute
+  std::vector<std::string> broker_listen = {};  // all of the broker's addresses, with the ports that were bound
 
   bool operator==(const ServiceAddresses&) const = default;
 };
@@ -72,8 +74,9 @@ struct RunningService {
 // process, whoever has its pid now, is never taken for a running service.
 std::optional<RunningService> FindRunning(const ServiceFiles& files);
 
-// OK when a command for `files` may go on. PermissionDenied names the pid file that is another user's;
-// FailedPrecondition the configuration with which the service of this folder runs, when that is another one.
+// OK when a command for `files` may go on. PermissionDenied names the pid file that is another user's, or the folder or
+// configuration that this user may not look at, so that nobody knows whether a service runs there; FailedPrecondition
+// names the configuration with which the service of this folder runs, when that is another one.
 absl::Status CheckUsable(const ServiceFiles& files);
 
 // The pid file while this process is the supervisor. The lock belongs to the process: take it after the last fork, and

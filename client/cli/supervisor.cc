@@ -66,6 +66,7 @@ class Supervisor {
   void Stop();
   void Fail(int exit_code, const std::string& what, const Daemon& daemon);
   std::vector<std::string> Arguments(const Member& member) const;
+  std::vector<std::string> BrokerListen() const;
   std::string BrokerAddress() const;
   ServiceAddresses Addresses() const;
   absl::Time NextDeadline() const;
@@ -280,11 +281,7 @@ std::vector<std::string> Supervisor::Arguments(const Member& member) const {
   if (&member == &broker_) {
     std::vector<std::string> arguments{"--config", options_.files.config_path()};
     const std::string metrics = KeepPort(options_.broker.metrics_listen, broker_.daemon.address("metrics"));
-    const std::vector<std::string> bound = absl::StrSplit(broker_.daemon.address("grpc"), ',');
-    for (size_t i = 0; i < options_.broker.listen.size(); ++i) {
-      arguments.insert(arguments.end(),
-                       {"--listen", KeepPort(options_.broker.listen[i], i < bound.size() ? bound[i] : "")});
-    }
+    for (const std::string& address : BrokerListen()) arguments.insert(arguments.end(), {"--listen", address});
     if (!options_.state_dir.empty()) arguments.insert(arguments.end(), {"--state-dir", options_.state_dir});
     if (metrics != options_.broker.metrics_listen) arguments.insert(arguments.end(), {"--metrics-listen", metrics});
     return arguments;
@@ -314,6 +311,15 @@ std::vector<std::string> Supervisor::Arguments(const Member& member) const {
   return arguments;
 }
 
+// As configured, with the ports that were bound.
+std::vector<std::string> Supervisor::BrokerListen() const {
+  std::vector<std::string> listen = options_.broker.listen;
+  const std::vector<std::string> bound = absl::StrSplit(broker_.daemon.address("grpc"), ',');
+  if (bound.size() != listen.size()) return listen;  // not started yet, or a comma in the path of a socket
+  for (size_t i = 0; i < listen.size(); ++i) listen[i] = KeepPort(listen[i], bound[i]);
+  return listen;
+}
+
 // A socket where there is one: it needs neither token nor certificate. Its path is not read from the ready line, where
 // a space would end it.
 std::string Supervisor::BrokerAddress() const {
@@ -325,8 +331,12 @@ std::string Supervisor::BrokerAddress() const {
 }
 
 ServiceAddresses Supervisor::Addresses() const {
-  return {BrokerAddress(), Connectable(broker_.daemon.address("metrics")), Connectable(proxy_.daemon.address("http")),
-          Connectable(proxy_.daemon.address("metrics")), options_.files.config_path()};
+  return {BrokerAddress(),
+          Connectable(broker_.daemon.address("metrics")),
+          Connectable(proxy_.daemon.address("http")),
+          Connectable(proxy_.daemon.address("metrics")),
+          options_.files.config_path(),
+          BrokerListen()};
 }
 
 bool WriteReport(int fd, const StartReport& report) {

@@ -24,7 +24,8 @@ TEST_F(ServiceTest, StartReturnsWhenBothAreReady) {
   EXPECT_EQ(FileLines(files().pid_path())[0], std::to_string(FindRunning(files())->pid));
   const std::string socket = "unix:" + folder_ + "/state/broker.sock";
   EXPECT_EQ(files().ReadAddresses(),
-            (ServiceAddresses{socket, "127.0.0.1:9999", "127.0.0.1:3999", "127.0.0.1:9998", files().config_path()}));
+            (ServiceAddresses{
+                socket, "127.0.0.1:9999", "127.0.0.1:3999", "127.0.0.1:9998", files().config_path(), {socket}}));
   EXPECT_EQ(FileLines(folder_ + "/broker.args")[0], "--config " + folder_ + "/config.json --listen " + socket);
   EXPECT_THAT(FileLines(folder_ + "/proxy.args")[0],
               AllOf(HasSubstr("--broker " + socket), HasSubstr("--listen 127.0.0.1:3456"),
@@ -220,10 +221,10 @@ TEST_F(ServiceTest, ABrokerThatEverybodyMayUseIsToldLoudly) {
   Configure("Broker: {listen: '127.0.0.1:0'}");
   ASSERT_EQ(Start(options(), false, terminal_), 0) << err_.str();
   EXPECT_EQ(files().ReadAddresses()->broker, "127.0.0.1:50999");
-  EXPECT_THAT(err_.str(), HasSubstr("WARNING: ANYBODY WHO REACHES 127.0.0.1:0 CAN TAKE YOUR KEYS"));
+  EXPECT_THAT(err_.str(), HasSubstr("WARNING: ANYBODY WHO REACHES 127.0.0.1:50999 CAN TAKE YOUR KEYS"));
   out_.str("");
   EXPECT_EQ(Status(options(), terminal_), 0);
-  EXPECT_THAT(out_.str(), HasSubstr("WARNING: ANYBODY"));
+  EXPECT_THAT(out_.str(), HasSubstr("WARNING: ANYBODY WHO REACHES 127.0.0.1:50999 "));
 }
 
 }  // namespace

@@ -51,6 +51,9 @@ TEST(ConnectableTest, EveryInterfaceBecomesLoopback) {
 TEST(AddressesTest, SurviveTheFile) {
   const ServiceAddresses addresses{"unix:/a \"b\".sock", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"};
   EXPECT_EQ(DecodeAddresses(EncodeAddresses(addresses)), addresses);
+  const ServiceAddresses more{"unix:/a", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "/c", {"unix:/a", "[::1]:4"}};
+  EXPECT_EQ(DecodeAddresses(EncodeAddresses(more)), more);
+  EXPECT_EQ(DecodeAddresses(R"({"broker_listen":["a",1]})")->broker_listen, std::vector<std::string>{"a"});
   EXPECT_FALSE(DecodeAddresses(""));
   EXPECT_FALSE(DecodeAddresses("{\"broker\":"));
   EXPECT_FALSE(DecodeAddresses("[1]"));

@@ -77,7 +77,32 @@ class IdentityTest(StackTest):
                         self.run_ccr("--broker", address, "health", **other)):
             self.assertNotEqual(attempt.returncode, 0, attempt.stdout)
             self.assertNotIn("leased", attempt.stdout)
+        refused = self.run_ccr("--broker", address, "rotation", **other)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn(f"this is uid {NOBODY.pw_uid}", refused.stderr)
+        self.assertIn("Broker.identities", refused.stderr)
+        self.assertNotIn("ccr start", refused.stderr)
+        self.assertNotIn("TLS", refused.stderr)
         self.assertIn(f"connection_refused uid={NOBODY.pw_uid}", (self.folder / "logs/ccr-broker.log").read_text())
+
+    def test_what_a_user_may_not_look_at_is_not_called_stopped(self):
+        self.write()
+        self.assertEqual(self.run_ccr("start").returncode, 0)
+        other = {**as_nobody(), "env": {"HOME": "/nonexistent", "PATH": os.environ["PATH"]}}
+        # Who may not enter the folder, who may not read the configuration, and who may not touch the service's files.
+        for folder, config, running in ((0o700, 0o644, True), (0o755, 0o600, True), (0o755, 0o600, False), (0o700, 0o644, False)):
+            if not running:
+                self.assertEqual(self.run_ccr("stop").returncode, 0)
+            os.chmod(self.folder, folder)
+            os.chmod(self.config_path, config)
+            for command in ("status", "rotation", "reload", "stop", "health"):
+                with self.subTest(folder=oct(folder), config=oct(config), running=running, command=command):
+                    told = self.run_ccr(command, **other)
+                    self.assertEqual(told.returncode, 1, told.stdout + told.stderr)
+                    self.assertIn("permission denied", told.stderr)
+                    self.assertIn("--config", told.stderr)
+                    self.assertNotIn("not running", told.stdout + told.stderr)
+                    self.assertNotIn("ccr start", told.stderr)
 
     @staticmethod
     def ports_of(supervisor):
@@ -126,10 +151,11 @@ class IdentityTest(StackTest):
         self.write(listen="127.0.0.1:0")
         started = self.run_ccr("start")
         self.assertEqual(started.returncode, 0, started.stderr)
-        self.assertIn(WARNING, started.stderr)
-        self.assertIn(WARNING, self.run_ccr("status").stdout)
-        self.assertIn(WARNING, json.loads(self.run_ccr("--json", "status").stdout)["warning"])
-        self.assertIn(WARNING, (self.folder / "logs/ccr-broker.log").read_text())
+        where = f"REACHES {self.addresses()['broker']} {WARNING}"
+        self.assertIn(where, started.stderr)
+        self.assertIn(where, self.run_ccr("status").stdout)
+        self.assertIn(where, json.loads(self.run_ccr("--json", "status").stdout)["warning"])
+        self.assertIn(where, (self.folder / "logs/ccr-broker.log").read_text())
         self.assertIn(WARNING, (REPO / "broker/README.md").read_text())
         self.assertEqual(self.example("--broker", self.addresses()["broker"]).returncode, 0)
 
