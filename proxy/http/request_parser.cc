@@ -1,18 +1,23 @@
 #include "proxy/http/request_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/system/errc.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "broker/base/absl_text.h"
+#include "proxy/core/ascii.h"
 
 namespace ccr::proxy {
 namespace {
 
 namespace http = boost::beast::http;
+
+// Decide who is served: two that differ would be judged by one of them. The first one must be there.
+constexpr std::array<std::string_view, 3> kOnce = {"host", "origin", "sec-fetch-site"};
+constexpr uint32_t kHost = 1;
 
 constexpr size_t kLeastBody = 1024;
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
@@ -62,7 +67,11 @@ void RequestParser::on_request_impl(http::verb, View method, View target, int ve
 
 void RequestParser::on_field_impl(http::field field, View name, View value, Error& error) {
   if (head_complete_) return;  // a trailer
-  if (field == http::field::host && std::exchange(has_host_, true)) error = http::error::bad_field;
+  for (size_t i = 0; i < kOnce.size(); ++i) {
+    if (!SameWithoutCase(name, kOnce[i])) continue;
+    if (seen_ & (kHost << i)) error = http::error::bad_field;
+    seen_ |= kHost << i;
+  }
   if (field == http::field::transfer_encoding && !boost::beast::iequals(value, "chunked"))
     error = http::error::bad_transfer_encoding;
   // Beast's own limit is on what it has not yet consumed.
@@ -72,7 +81,7 @@ void RequestParser::on_field_impl(http::field field, View name, View value, Erro
 }
 
 void RequestParser::on_header_impl(Error& error) {
-  if (!has_host_ && request_->version == 11) error = http::error::bad_field;
+  if (!(seen_ & kHost) && request_->version == 11) error = http::error::bad_field;
   head_complete_ = true;
   request_->keep_alive = keep_alive();
   request_->has_body = chunked() || content_length().has_value();

@@ -66,7 +66,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   absl::InlinedVector<std::pair<Piece, Piece>, 24> fields_;
   size_t capacity_ = 0;  // of the body, charged
   size_t extension_bytes_ = 0;
-  bool has_host_ = false;
+  uint32_t seen_ = 0;  // which of the fields that may come once only
   bool head_complete_ = false;
 };
 

@@ -106,6 +106,22 @@ TEST(RequestParserLimits, HostIsThereOnce) {
   }
 }
 
+// Of two that differ one would be judged, and the other believed.
+TEST(RequestParserLimits, WhatTellsOfWebPagesIsThereOnce) {
+  for (const char* fields : {"Sec-Fetch-Site: none\r\nsec-fetch-site: cross-site\r\n", "Origin: a\r\nORIGIN: b\r\n",
+                             "Origin: a\r\nX: y\r\nOrigin: a\r\n", "Sec-Fetch-Site: \r\nSec-Fetch-Site: none\r\n"}) {
+    const std::string head = std::string("GET / HTTP/1.1\r\nHost: a\r\n") + fields + "\r\n";
+    for (const size_t step : {size_t{1}, size_t{1} << 20}) {
+      Request request;
+      RequestParser parser(&request, 1000, 1000);
+      EXPECT_TRUE(FeedAll(parser, head, step)) << head;
+    }
+  }
+  Request request;
+  RequestParser parser(&request, 1000, 1000);
+  EXPECT_FALSE(FeedAll(parser, "GET / HTTP/1.1\r\nHost: a\r\nOrigin: a\r\nSec-Fetch-Site: none\r\n\r\n", 7));
+}
+
 TEST(RequestParserLimits, TheBodyTakesTheMemoryOfWhatCame) {
   BodyBudget budget;
   {
