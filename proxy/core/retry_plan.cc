@@ -48,9 +48,9 @@ bool MayRetry(const Evidence& evidence) {
 }
 
 std::string_view ToString(NextStep::Why why) {
-  static constexpr std::array<std::string_view, 10> kNames = {
-      "leased",   "backoff",       "queue",         "advised",      "off",
-      "deadline", "attempts_used", "refusals_used", "retries_used", "no_key"};
+  static constexpr std::array<std::string_view, 11> kNames = {
+      "leased",   "backoff",       "queue",         "return_unknown", "advised", "off",
+      "deadline", "attempts_used", "refusals_used", "retries_used",   "no_key"};
   return kNames[static_cast<size_t>(why)];
 }
 
@@ -80,6 +80,8 @@ NextStep RetryPlan::Decide(const Failure& failure, absl::Time now, double random
   if (failure.leased) return {Do::kTry, Why::kLeased, now, keep};
   if (const auto wait = Backoff(failure, now, random)) return {Do::kAcquire, Why::kBackoff, now + *wait, keep};
   if (now < queue_until_) return {Do::kAcquire, Why::kQueue, now, keep};
+  const bool untold = rate_limited_ && !provider_fault_ && !earliest_retry_after_ && !no_lease_retry_after_;
+  if (untold) return {Do::kAcquire, Why::kReturnUnknown, now, keep};
   return {Do::kAnswer, Why::kNoKey, now, keep};
 }
 

@@ -34,16 +34,17 @@ struct NextStep {
     kAnswer,   // as RetryPlan::End() says; a lease that came is given back
   };
   enum class Why {
-    kLeased,        // kTry: a lease came
-    kBackoff,       // kAcquire: the same keys, after a provider's fault
-    kQueue,         // kAcquire: some key may come back while the request may wait
-    kAdvised,       // kAnswer, as all below: the broker says so
-    kOff,           // retry_on_failure is off
-    kDeadline,      // the request's time is over
-    kAttemptsUsed,  // kMaxAttempts
-    kRefusalsUsed,  // kMaxRefusals
-    kRetriesUsed,   // max_retries
-    kNoKey,         // no key is left, and the request may wait no longer
+    kLeased,         // kTry: a lease came
+    kBackoff,        // kAcquire: the same keys, after a provider's fault
+    kQueue,          // kAcquire: some key may come back while the request may wait
+    kReturnUnknown,  // kAcquire: all are rate limited, and when one is back only the refusal of a lease will tell
+    kAdvised,        // kAnswer, as all below: the broker says so
+    kOff,            // retry_on_failure is off
+    kDeadline,       // the request's time is over
+    kAttemptsUsed,   // kMaxAttempts
+    kRefusalsUsed,   // kMaxRefusals
+    kRetriesUsed,    // max_retries
+    kNoKey,          // no key is left, and the request may wait no longer
   };
   Do what = Do::kAnswer;
   Why why = Why::kAdvised;

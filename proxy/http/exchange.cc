@@ -215,6 +215,7 @@ void Exchange::StartAttempt(Lease lease) {
 UpstreamRequest Exchange::BuildRequest(const Lease& lease, std::string url) const {
   const Provider& provider = *routed_.provider();
   UpstreamRequest request;
+  request.provider = provider.name;
   request.method = std::string(request_.method);
   request.url = std::move(url);
   request.headers = routed_.UpstreamHeaders(lease.credential_header);

@@ -108,7 +108,8 @@ NextStep Fail(RetryPlan& plan, const Failed& failed, absl::Time now = kTried, do
 
 NextStep::Do DoOf(Why why) {
   if (why == Why::kLeased) return NextStep::Do::kTry;
-  return why == Why::kBackoff || why == Why::kQueue ? NextStep::Do::kAcquire : NextStep::Do::kAnswer;
+  const bool acquire = why == Why::kBackoff || why == Why::kQueue || why == Why::kReturnUnknown;
+  return acquire ? NextStep::Do::kAcquire : NextStep::Do::kAnswer;
 }
 
 TEST(RetryPlan, WhatFollowsAnAttempt) {
@@ -138,6 +139,13 @@ TEST(RetryPlan, WhatFollowsAnAttempt) {
       {"a key's fault is not waited for",
        Retries(3),
        {later, {429, Advice::kRotate, "rate_limited", Why::kNoKey, false}}},
+      {"nobody says when a key is back: the refusal of a lease does",
+       Retries(3),
+       {Limited(), {429, Advice::kRotate, "rate_limited", Why::kReturnUnknown, false}}},
+      {"one of them says so",
+       Retries(3),
+       {{429, Advice::kRotate, "rate_limited", Why::kLeased, true, absl::Seconds(9)},
+        {429, Advice::kRotate, "rate_limited", Why::kNoKey, false}}},
       {"but for those who may queue",
        Queues(absl::Seconds(1)),
        {{429, Advice::kRotate, "rate_limited", Why::kQueue, false}, Broken()}},
@@ -218,7 +226,7 @@ TEST(RetryPlan, WaitsForAKeyEndTogether) {
   EXPECT_EQ(plan.MaxWait(kTried), absl::Seconds(10));
   EXPECT_EQ(plan.MaxWait(kTried + absl::Seconds(7)), absl::Seconds(3));
   EXPECT_EQ(plan.MaxWait(kTried + absl::Seconds(11)), absl::ZeroDuration());
-  const Failed no_key = {429, Advice::kRotate, "rate_limited", {}, false};
+  const Failed no_key = {429, Advice::kRotate, "rate_limited", {}, false, absl::Minutes(1)};
   EXPECT_EQ(Fail(plan, no_key, kTried + absl::Milliseconds(9999)).why, Why::kQueue);
   EXPECT_EQ(Fail(plan, no_key, kTried + absl::Seconds(10)).why, Why::kNoKey);
   EXPECT_EQ(RetryPlan(Queues(absl::Hours(1)), kTried, kDeadline).MaxWait(kTried), kDeadline - kTried);

@@ -39,6 +39,10 @@ class FakeBroker {
     const std::lock_guard<std::mutex> lock(mutex_);
     keys_ = std::move(keys);
   }
+  void Heal() {  // all keys are in rotation again
+    const std::lock_guard<std::mutex> lock(mutex_);
+    out_.clear();
+  }
   // Every lease is refused with this from now on.
   void Refuse(LeaseFailure failure) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -112,6 +116,10 @@ class FakeBroker {
       if (excluded || out_.count(key) > 0) continue;
       return {MakeLease(request, key), {}};
     }
+    const bool all = std::all_of(keys_.begin(), keys_.end(), [&request](const std::string& key) {
+      return std::count(request.exclude.begin(), request.exclude.end(), "fp-" + key) > 0;
+    });
+    if (all) return {std::nullopt, {absl::ResourceExhaustedError("none"), std::nullopt}};
     return {std::nullopt, {absl::ResourceExhaustedError("none"), absl::Milliseconds(2500)}};
   }
 

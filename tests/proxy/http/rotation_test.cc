@@ -184,8 +184,30 @@ TEST_F(RotationTest, AllRateLimitedIs429WithATrueRetryAfter) {
   const Response response = Chat();
   EXPECT_EQ(response.status, 429);
   EXPECT_EQ(response.body, body);
-  EXPECT_TRUE(response.Has("retry-after: 3\r\n")) << "2.5 s until the broker's earliest key: " << response.head;
+  EXPECT_TRUE(response.Has("retry-after: 30\r\n")) << response.head;
   EXPECT_EQ(response.head.find("retry-after"), response.head.rfind("retry-after"));
+}
+
+// The provider does not say how long its keys rest, or says nonsense: the broker knows.
+TEST_F(RotationTest, ARetryAfterThatIsMissingOrNonsenseIsTheBrokers) {
+  std::atomic<const char*> told = "";
+  StartUpstream([&](Peer& peer, const std::string&) { return peer.Send(Answer(429, told.load(), "{}")); });
+  StartProxy();
+  for (const char* line : {"", "retry-after: nan\r\n", "retry-after: -inf\r\n", "retry-after: 1e999\r\n",
+                           "retry-after: 0x10\r\n", "retry-after: soon\r\n"}) {
+    told = line;
+    broker_.Heal();
+    const Response response = Chat();
+    EXPECT_EQ(response.status, 429);
+    EXPECT_TRUE(response.Has("retry-after: 3\r\n")) << "2.5 s until the broker's earliest key: " << response.head;
+    EXPECT_EQ(response.head.find("retry-after"), response.head.rfind("retry-after"));
+  }
+  told = "retry-after: -5\r\n";
+  broker_.Heal();
+  EXPECT_TRUE(Chat().Has("retry-after: 1\r\n"));
+  told = "retry-after: 99999999999999999999999\r\n";
+  broker_.Heal();
+  EXPECT_TRUE(Chat().Has("retry-after: 86400\r\n"));
 }
 
 TEST_F(RotationTest, ProvidersFaultIsRetriedMaxRetriesTimesAndRelayed) {
