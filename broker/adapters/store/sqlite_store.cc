@@ -155,6 +155,25 @@ class RowReader {
   RowChecksum checksum_;
 };
 
+// Whether SQLite says of the file, in one way or another, that it is not what this store has written: what is asked of it
+// is always the same, so that an error in a question is one of the file too. Who may not write a file that was opened for
+// writing has read in its header that nobody may.
+bool MeansDamage(int code) {
+  switch (code & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+    case SQLITE_FORMAT:
+      return true;
+    default:
+      return code == SQLITE_READONLY;  // not one of its kinds, such as a file that was moved
+  }
+}
+
 enum class Reading : uint8_t { kOk, kDamaged, kUnknown };
 
 // A row of kSelect, or of kSelectWithoutErrors.
@@ -377,10 +396,11 @@ absl::StatusOr<SqliteStore::Statement> SqliteStore::Compile(const char* sql) {
 }
 
 absl::Status SqliteStore::Failure(int code) const {
-  const int kind = code & 0xFF;
-  if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) {
-    return absl::DataLossError(absl::StrCat(path_, " is damaged (", sqlite3_errstr(code),
-                                            "): restore a backup, or move it away to start anew"));
+  const int precise = sqlite3_extended_errcode(database_.get());
+  if (MeansDamage((precise & 0xFF) == code ? precise : code)) {
+    const char* what = code == SQLITE_ERROR ? sqlite3_errmsg(database_.get()) : sqlite3_errstr(code);
+    return absl::DataLossError(
+        absl::StrCat(path_, " is damaged (", what, "): restore a backup, or move it away to start anew"));
   }
   return absl::UnavailableError(absl::StrCat(path_, ": ", sqlite3_errmsg(database_.get())));
 }

@@ -262,6 +262,39 @@ TEST(SqliteStoreTest, ADamagedRecordIsNamedAndLeftOut) {
   EXPECT_GT(left_out, 600) << refused << " times the whole file was refused";
 }
 
+// Bits of the file's header and of its schema are flipped: it serves as before, or says of what it is and what to do.
+TEST(SqliteStoreTest, ADamagedSchemaIsNamedAndWhatToDo) {
+  Folder folder;
+  KeyRecord record = FullRecord();
+  ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(std::vector<Record>{record}, kFence).ok());
+  const std::string whole = Slurp(folder.File());
+  const size_t text = whole.find("CREATE TABLE key_state");
+  ASSERT_NE(text, std::string::npos);
+  constexpr size_t kHeader = 100;
+  constexpr size_t kSchema = 800;
+  std::vector<size_t> bits;
+  for (size_t bit = 0; bit < kHeader * 8; ++bit) bits.push_back(bit);
+  for (size_t bit = text * 8; bit < (text + kSchema) * 8; bit += 7) bits.push_back(bit);
+  int refused = 0;
+  for (const size_t bit : bits) {
+    SCOPED_TRACE(bit);
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    for (const char* log : {"-wal", "-shm"}) unlink((folder.File() + log).c_str());
+    std::ofstream(folder.File(), std::ios::binary) << damaged;
+    const auto store = SqliteStore::Open(folder.File());
+    absl::Status status = store.status();
+    if (status.ok()) status = (*store)->Acquire().status();
+    if (status.ok()) status = (*store)->Load().status();
+    if (status.ok()) status = (*store)->Commit(std::vector<Record>{record}, 1000);
+    if (status.ok()) continue;
+    ++refused;
+    EXPECT_NE(status.message().find(folder.File()), std::string::npos) << status;
+    EXPECT_NE(status.message().find("move"), std::string::npos) << status;
+  }
+  EXPECT_GT(refused, 100);
+}
+
 constexpr char kWithoutErrors[] =
     "ALTER TABLE key_state DROP COLUMN last_error; ALTER TABLE key_state DROP COLUMN last_error_id; "
     "ALTER TABLE key_state DROP COLUMN last_error_at; PRAGMA user_version = 2";
@@ -331,7 +364,7 @@ TEST(SqliteStoreTest, ACommitIsOneTransaction) {
   sqlite3_close(other);
   const Record records[] = {RecordOf("p", "good", 1), RecordOf("p", "bad", 1)};
   const absl::Status refused = (*store)->Commit(records, kFence);
-  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+  EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << "triggers are not ours: " << refused;
   EXPECT_TRUE((*store)->Load()->keys.empty());
   const Record good[] = {RecordOf("p", "good", 1)};
   EXPECT_TRUE((*store)->Commit(good, kFence).ok());
