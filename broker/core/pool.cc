@@ -129,14 +129,14 @@ bool Pool::Impl::Number(Reconfiguration* change, size_t limit, absl::Time now) {
 
 bool Pool::Impl::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
   Advance(now);
-  if (!roster_.Adopt(change, limit, now_)) return false;
+  circuit_.Reserve(roster_.capacity());  // from the first step on new keys may fail
+  if (!change->keys_adopted) change->keys_adopted = roster_.Adopt(change, limit, now_);
+  if (!change->keys_adopted) return false;
+  const bool access_changed = !spec_.keys.empty() && spec_.access != change->spec.access;
+  if (access_changed && !ForgetRefusals(change, limit)) return false;
   std::swap(spec_, change->spec);
-  const PoolSpec& before = change->spec;
-  const bool access_changed = !before.keys.empty() && before.access != spec_.access;
-  circuit_.Reserve(roster_.capacity());
   circuit_.ForgetKeys();
   inquiries_.Clear();
-  if (access_changed) OnAccessChanged();
   CountRate(now_, 0);
   if (!spec_.session_affinity) sessions_.Clear();
   sessions_.ForgetIf([this](KeyIndex key) { return !roster_.present(key); });

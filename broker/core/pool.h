@@ -35,7 +35,8 @@ class Pool {
 
   // The same in steps of about `limit` keys, between which the pool serves: with a lock to be held for each alone.
   // Number until it returns true, then Adopt until it returns true; one change at a time. Numbering has no effect on
-  // what is granted; from the first Adopt on, keys of both configurations may be.
+  // what is granted; from the first Adopt on, keys of both configurations may be. Each step brings about no more than
+  // two transitions a key.
   bool Number(Reconfiguration* change, size_t limit, absl::Time now);
   bool Adopt(Reconfiguration* change, size_t limit, absl::Time now);
 

@@ -122,7 +122,7 @@ class Pool::Impl {
   void Acquit(Inquiry& inquiry);                           // no key served it
   void Acquit(uint64_t number);                            // nothing when it is closed
   void AcquitKey(const Suspicion& suspicion);
-  void OnAccessChanged();
+  bool ForgetRefusals(Reconfiguration* change, size_t limit);
 
   // Telling.
   Transition& Tell(Transition::Type type, KeyIndex key, std::string_view reason);

@@ -108,18 +108,26 @@ void Pool::Impl::AcquitKey(const Suspicion& suspicion) {
   if (event == Key::Event::kRecovered) queue_.AddCredits(1);
 }
 
-void Pool::Impl::OnAccessChanged() {
-  refusals_count_from_ = sequence_ + 1;
-  last_success_ = absl::InfinitePast();
-  for (KeyIndex index = 0; index < roster_.capacity(); ++index) {
+// Of an earlier access, that is of leases granted before the first step. In steps, as Adopt goes; true when all keys are
+// done.
+bool Pool::Impl::ForgetRefusals(Reconfiguration* change, size_t limit) {
+  KeyIndex& index = change->asked_anew;
+  if (index == 0) {
+    refusals_count_from_ = sequence_ + 1;
+    last_success_ = absl::InfinitePast();
+    inquiries_.Clear();
+  }
+  for (; limit > 0 && index < roster_.capacity(); ++index, --limit) {
     const bool suspected = roster_.key(index).suspected();
     const Key::Event event = roster_.key(index).OnAccessChanged(now_);
     if (!roster_.present(index) || (!suspected && event == Key::Event::kNone)) continue;
     roster_.Settle(index, now_);
     TellEvent(index, event, Outcome::kNeutral, "access_changed");
   }
+  if (index < roster_.capacity()) return false;
   if (circuit_.refuses_everybody()) circuit_.RetryNow(Now());
   if (circuit_.OnTime(now_)) queue_.AddCredits(1);
+  return true;
 }
 
 }  // namespace ccr::core

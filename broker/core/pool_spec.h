@@ -47,6 +47,8 @@ struct Reconfiguration {
   std::vector<KeyIndex> numbers;  // of the keys, in their order
   std::vector<KeyIndex> added;    // those of them that the pool knew nothing of
   size_t adopted = 0;             // progress
+  bool keys_adopted = false;
+  KeyIndex asked_anew = 0;  // progress, when the access has changed
 };
 
 }  // namespace ccr::core

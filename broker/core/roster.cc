@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/string_view.h"
-
 namespace ccr::core {
 namespace {
 
@@ -72,8 +70,8 @@ void Roster::Remove(KeyIndex index) {
 }
 
 KeyIndex Roster::Find(std::string_view fingerprint) const {
-  const auto it = by_fingerprint_.find(absl::string_view(fingerprint.data(), fingerprint.size()));
-  return it == by_fingerprint_.end() || !present(it->second) ? kNoKey : it->second;
+  const KeyIndex index = by_fingerprint_.Find(fingerprint);
+  return index == kNoKey || !present(index) ? kNoKey : index;
 }
 
 void Roster::Exclude(absl::Span<const KeyIndex> excluded) {
@@ -172,18 +170,19 @@ KeyIndex Roster::Due(absl::Time now) const {
 }
 
 KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate, std::vector<KeyIndex>* added) {
-  const auto [it, is_new] = by_fingerprint_.try_emplace(spec.fingerprint, kNoKey);
-  if (!is_new) return it->second;
+  const KeyIndex known = by_fingerprint_.Find(spec.fingerprint);
+  if (known != kNoKey) return known;
+  KeyIndex index = capacity();
   if (!free_.empty()) {
-    it->second = free_.back();
+    index = free_.back();
     free_.pop_back();
-    slots_[it->second] = Slot(Key(spec, track_rate));
+    slots_[index] = Slot(Key(spec, track_rate));
   } else {
-    it->second = capacity();
     slots_.emplace_back(Key(spec, track_rate));
   }
-  added->push_back(it->second);
-  return it->second;
+  by_fingerprint_.Insert(spec.fingerprint, index);
+  added->push_back(index);
+  return index;
 }
 
 void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::Time now) {
@@ -252,7 +251,7 @@ void Roster::Remember(KeyIndex index) {
 
 void Roster::Free(KeyIndex index) {
   slots_[index].free = true;
-  by_fingerprint_.erase(slots_[index].key.spec().fingerprint);
+  by_fingerprint_.Erase(slots_[index].key.spec().fingerprint);
   free_.push_back(index);
 }
 

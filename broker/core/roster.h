@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/fair_share.h"
+#include "broker/core/fingerprint_table.h"
 #include "broker/core/key.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/strategies/strategy.h"
@@ -147,7 +147,7 @@ class Roster {
   std::deque<Slot> slots_;  // growing moves none
   std::vector<KeyIndex> free_;
   std::vector<KeyIndex> order_;
-  absl::flat_hash_map<std::string, KeyIndex> by_fingerprint_;  // removed keys too, while they are known
+  FingerprintTable by_fingerprint_;                       // removed keys too, while they are known
   std::deque<std::pair<KeyIndex, uint64_t>> remembered_;  // as they left, with Slot::left; stale where that differs
   uint64_t leavings_ = 0;
   uint64_t generation_ = 0;

@@ -1,9 +1,11 @@
 #include "broker/service/managed_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
@@ -151,6 +153,18 @@ std::shared_ptr<PoolInfo> WithSecretsOf(const PoolInfo& before, const PoolInfo& 
   return both;
 }
 
+// Takes the steps, and between two of them leaves the lock alone for as long as the last one took: it is not fair, and
+// would go to the one who asks again at once, over and over, while others wait.
+void TakeSteps(absl::FunctionRef<bool()> step) {
+  constexpr std::chrono::microseconds kShortestPause(50);
+  constexpr std::chrono::microseconds kLongestPause(2000);
+  using Steady = std::chrono::steady_clock;
+  for (Steady::time_point begin = Steady::now(); !step(); begin = Steady::now()) {
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begin);
+    std::this_thread::sleep_for(std::clamp(took, kShortestPause, kLongestPause));
+  }
+}
+
 bool IsDurable(core::Transition::Type type) {
   using Type = core::Transition::Type;
   return type == Type::kFailure || type == Type::kCooling || type == Type::kDisabled || type == Type::kRecovered;
@@ -163,7 +177,7 @@ ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, const RememberedKeys& r
   core::Reconfiguration change(std::move(plan.spec));
   while (!Number(&change, remembered)) {
   }
-  SetInfo(MakeInfo(PoolInfo(), change, &plan), change.added, remembered);
+  SetInfo(MakeInfo(PoolInfo(), change, &plan));
   MutexLock lock(mutex_);
   while (!pool_.Adopt(&change, kStep, env_->clock->Now())) {
   }
@@ -172,12 +186,12 @@ ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, const RememberedKeys& r
 // Once the keys have numbers, whoever is granted one of them, or still one that leaves, must find its secret.
 void ManagedPool::Reconfigure(PoolPlan plan, const RememberedKeys& remembered) {
   core::Reconfiguration change(std::move(plan.spec));
-  while (!Number(&change, remembered)) std::this_thread::yield();
+  TakeSteps([&] { return Number(&change, remembered); });
   const std::shared_ptr<const PoolInfo> before = info();
   std::shared_ptr<const PoolInfo> after = MakeInfo(*before, change, &plan);
   const std::shared_ptr<const PoolInfo> both = WithSecretsOf(*before, *after);
-  SetInfo(both == nullptr ? after : both, change.added, remembered);
-  while (!Adopt(&change)) std::this_thread::yield();
+  SetInfo(both == nullptr ? after : both);
+  TakeSteps([&] { return Adopt(&change); });
   if (both == nullptr) return;
   MutexLock lock(mutex_);
   info_.swap(after);
@@ -185,12 +199,15 @@ void ManagedPool::Reconfigure(PoolPlan plan, const RememberedKeys& remembered) {
 
 bool ManagedPool::Number(core::Reconfiguration* change, const RememberedKeys& remembered) {
   MutexLock lock(mutex_);
+  Publish(/*removed=*/false);  // a key that is added may have the number of a forgotten one, which is still told of
   const absl::Time now = env_->clock->Now();
   size_t restored = change->added.size();
   const bool done = pool_.Number(change, kStep, now);
   for (; restored < change->added.size(); ++restored) {
     const core::KeyIndex key = change->added[restored];
+    if (key >= last_errors_.size()) last_errors_.resize(key + 1);
     const auto known = remembered.find(pool_.key(key).fingerprint);
+    last_errors_[key] = known == remembered.end() ? LastError() : known->second.error;
     if (known != remembered.end()) pool_.Restore(key, known->second.state, now);
   }
   return done;
@@ -208,16 +225,10 @@ bool ManagedPool::Adopt(core::Reconfiguration* change) {
   return done;
 }
 
-void ManagedPool::SetInfo(std::shared_ptr<const PoolInfo> info, absl::Span<const core::KeyIndex> added,
-                          const RememberedKeys& remembered) {
+void ManagedPool::SetInfo(std::shared_ptr<const PoolInfo> info) {
   MutexLock lock(mutex_);
-  if (!added.empty()) Publish(/*removed=*/false);  // under the names until now
+  Publish(/*removed=*/false);  // under the names until now
   announce_ = true;
-  last_errors_.resize(info->keys.size());
-  for (const core::KeyIndex key : added) {
-    const auto known = remembered.find(info->keys[key].fingerprint);
-    last_errors_[key] = known == remembered.end() ? LastError() : known->second.error;
-  }
   info_.swap(info);
 }
 
@@ -416,6 +427,8 @@ bool ManagedPool::SaveSome(absl::Time since, core::KeyIndex* next) {
   const core::KeyIndex end = std::min<core::KeyIndex>(keys, *next + Journal::kMaxBatch);
   for (; *next < end; ++*next) {
     const std::optional<core::KeySnapshot> state = pool_.Describe(*next);
+    // While a change is under way the number may be a new key's already, of which `info_` knows nothing.
+    if (pool_.key(*next).fingerprint != info_->keys[*next].fingerprint) continue;
     if (!state.has_value() || std::max({state->last_used, state->last_failure, state->last_success}) < since) continue;
     entry.records.emplace_back(KeyRecord{info_->pool, info_->keys[*next].fingerprint, *state, last_errors_[*next]});
   }

@@ -1,6 +1,7 @@
 // One pool with its lock, its secrets and its waiters.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -104,8 +105,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
 
   bool Number(core::Reconfiguration* change, const RememberedKeys& remembered) CCR_EXCLUDES(mutex_);
   bool Adopt(core::Reconfiguration* change) CCR_EXCLUDES(mutex_);
-  void SetInfo(std::shared_ptr<const PoolInfo> info, absl::Span<const core::KeyIndex> added,
-               const RememberedKeys& remembered) CCR_EXCLUDES(mutex_);
+  void SetInfo(std::shared_ptr<const PoolInfo> info) CCR_EXCLUDES(mutex_);
   LeaseAnswer ToAnswer(const core::LeaseResult& result, absl::Time now) const CCR_REQUIRES(mutex_);
   std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, core::SessionHash session, WaitStart start)
       CCR_REQUIRES(mutex_);
@@ -126,8 +126,8 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   core::Pool pool_ CCR_GUARDED_BY(mutex_);
   std::shared_ptr<const PoolInfo> info_ CCR_GUARDED_BY(mutex_);
   absl::flat_hash_map<core::LeaseId, Waiter> waiters_ CCR_GUARDED_BY(mutex_);
-  std::vector<LastError> last_errors_ CCR_GUARDED_BY(mutex_);  // by KeyIndex
-  std::string request_id_ CCR_GUARDED_BY(mutex_);              // that the step under way is for; empty: none
+  std::deque<LastError> last_errors_ CCR_GUARDED_BY(mutex_);  // by KeyIndex; growing moves none
+  std::string request_id_ CCR_GUARDED_BY(mutex_);             // that the step under way is for; empty: none
   uint32_t probing_ CCR_GUARDED_BY(mutex_) = 0;
   std::vector<core::KeyIndex> probe_keys_ CCR_GUARDED_BY(mutex_);
   std::vector<core::Pool::Answer> poll_answers_ CCR_GUARDED_BY(mutex_);

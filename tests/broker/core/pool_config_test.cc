@@ -190,6 +190,59 @@ TEST_F(PoolConfigTest, AChangeInStepsEndsAsOneAtOnce) {
   }
 }
 
+TEST_F(PoolConfigTest, ANewKeyMayFailBeforeAllAreAdopted) {
+  Start(SpecOf(1));
+  Reconfiguration change(SpecOf(3000));
+  while (!pool_->Number(&change, 100, now_)) {
+  }
+  KeyIndex greatest = 0;
+  while (!pool_->Adopt(&change, 100, now_)) {
+    Pass(40 * kMs);
+    for (int i = 0; i < 100; ++i) {
+      const Grant grant = Get();
+      greatest = std::max(greatest, grant.key);
+      Tell(grant, grant.key % 50 == 0 ? Status(500) : Success());
+    }
+  }
+  EXPECT_GT(greatest, 1000u);
+}
+
+// Each step does, and tells, what a hundred keys need, whatever the change asks of all.
+TEST_F(PoolConfigTest, AnotherAccessIsTakenUpInSteps) {
+  constexpr uint32_t kKeys = 2000;
+  constexpr size_t kStep = 100;
+  PoolSpec spec = SpecOf(kKeys);
+  Start(spec);
+  KeySnapshot disabled;
+  disabled.state = KeyState::kDisabled;
+  disabled.reason = "auth";
+  disabled.available_at = now_ + absl::Hours(1);
+  for (uint32_t key = 1; key < kKeys; ++key) pool_->Restore(key, disabled, now_);
+  const Grant old = Get();
+  std::vector<Transition> transitions;
+  pool_->TakeTransitions(&transitions);
+  spec.access = 1;
+  Reconfiguration change(spec);
+  size_t steps = 0;
+  size_t told = 0;
+  for (bool numbered = false, adopted = false; !adopted; ++steps) {
+    adopted = numbered && pool_->Adopt(&change, kStep, now_);
+    if (!numbered) numbered = pool_->Number(&change, kStep, now_);
+    pool_->TakeTransitions(&transitions);
+    EXPECT_LE(transitions.size(), 2 * kStep);
+    told += transitions.size();
+    Pass(1 * kMs);
+    Tell(Get(), Success());
+    pool_->TakeTransitions(&transitions);
+  }
+  EXPECT_GE(steps, 3 * kKeys / kStep);
+  EXPECT_EQ(told, kKeys - 1) << "one for each disabled key: its probe is due";
+  const PoolSnapshot snapshot = pool_->Snapshot(now_);
+  for (uint32_t key = 1; key < kKeys; ++key) ASSERT_LE(snapshot.keys[key].available_at, now_);
+  EXPECT_EQ(Tell(old, Status(401)).disposition, Disposition::kApplied);
+  EXPECT_EQ(State(0), KeyState::kActive) << "a refusal of the earlier access";
+}
+
 TEST_F(PoolConfigTest, LimitsAndStrategyChangeWithLeasesOut) {
   for (const char* strategy :
        {"random", "weighted", "least_used", "least_in_flight", "lowest_latency", "fill_first", "round_robin"}) {

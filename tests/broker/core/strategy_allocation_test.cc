@@ -1,4 +1,4 @@
-// No strategy allocates after Reserve.
+// No strategy allocates after Reserve, and what grows while a pool serves grows by pieces.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -7,15 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/fingerprint_table.h"
 #include "tests/broker/core/strategy_testing.h"
 
 namespace {
 std::atomic<int64_t> allocations = 0;
+std::atomic<size_t> largest = 0;
 }  // namespace
 
 // The array and nothrow forms of the library call these.
 void* operator new(size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
+  if (size > largest.load(std::memory_order_relaxed)) largest = size;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
@@ -55,6 +58,18 @@ TEST_P(StrategyAllocationTest, NoneInTenThousandRoundsAtAHundredThousandKeys) {
     bench.End(key);
   }
   EXPECT_EQ(allocations - before, 0);
+}
+
+TEST(FingerprintTableTest, GrowsByAPartAtATime) {
+  constexpr KeyIndex kKeys = 100'000;
+  FingerprintTable table;
+  largest = 0;
+  const auto fingerprint = [](KeyIndex key) { return "fingerprint-of-a-key-" + std::to_string(key); };
+  for (KeyIndex key = 0; key < kKeys; ++key) table.Insert(fingerprint(key), key);
+  EXPECT_LT(largest, kKeys * sizeof(std::string) / 16);
+  for (KeyIndex key = 0; key < kKeys; key += 3) table.Erase(fingerprint(key));
+  for (KeyIndex key = 0; key < kKeys; ++key) ASSERT_EQ(table.Find(fingerprint(key)), key % 3 == 0 ? kNoKey : key);
+  EXPECT_EQ(table.Find(""), kNoKey);
 }
 
 TEST(AllocationCountTest, Counts) {
