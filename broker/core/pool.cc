@@ -104,6 +104,12 @@ const PoolSpec& Pool::spec() const {
 PoolSnapshot Pool::Snapshot(absl::Time now) {
   return impl_->Snapshot(now);
 }
+PoolSnapshot Pool::Outline(absl::Time now) {
+  return impl_->Outline(now);
+}
+absl::Span<const KeyIndex> Pool::order() const {
+  return impl_->order();
+}
 std::optional<KeySnapshot> Pool::Describe(KeyIndex key) {
   return impl_->Describe(key);
 }
@@ -188,14 +194,19 @@ void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time no
 }
 
 PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
-  Advance(now);
+  PoolSnapshot snapshot = Outline(now);
   const bool open = GateOpensAt() <= now_;
-  PoolSnapshot snapshot;
   snapshot.keys.reserve(roster_.order().size());
   for (KeyIndex index : roster_.order()) {
     snapshot.keys.push_back(DescribeKey(index, open));
     snapshot.available += snapshot.keys.back().available;
   }
+  return snapshot;
+}
+
+PoolSnapshot Pool::Impl::Outline(absl::Time now) {
+  Advance(now);
+  PoolSnapshot snapshot;
   snapshot.in_flight = leases_.size();
   snapshot.waiting = queue_.size();
   snapshot.sessions = sessions_.Size(now_);

@@ -112,6 +112,9 @@ class Pool {
   const KeySpec& key(KeyIndex index) const;
   const PoolSpec& spec() const;
   PoolSnapshot Snapshot(absl::Time now);
+  // The same without keys and `available`, in O(1). With order() and Describe it is a snapshot in steps.
+  PoolSnapshot Outline(absl::Time now);
+  absl::Span<const KeyIndex> order() const;  // of the configuration
   // One key, as a snapshot has it; O(1). Removed ones too, as long as they are remembered. As of the last call of
   // another method.
   std::optional<KeySnapshot> Describe(KeyIndex key);

@@ -55,6 +55,8 @@ class Pool::Impl {
   void TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys);
   absl::Time NextProbe() const { return roster_.NextProbe(); }
   PoolSnapshot Snapshot(absl::Time now);
+  PoolSnapshot Outline(absl::Time now);
+  absl::Span<const KeyIndex> order() const { return roster_.order(); }
   std::optional<KeySnapshot> Describe(KeyIndex index);
   void TakeTransitions(std::vector<Transition>* out);
 

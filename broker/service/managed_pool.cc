@@ -440,11 +440,34 @@ bool ManagedPool::SaveSome(absl::Time since, core::KeyIndex* next) {
 }
 
 PoolStatus ManagedPool::Status() {
-  MutexLock lock(mutex_);
-  PoolStatus status{info_, pool_.Snapshot(env_->clock->Now()), {}};
-  status.last_errors.reserve(status.snapshot.keys.size());
-  for (const core::KeySnapshot& key : status.snapshot.keys) status.last_errors.push_back(last_errors_[key.key]);
+  PoolStatus status;
+  std::vector<core::KeyIndex> keys;
+  {
+    MutexLock lock(mutex_);
+    status.info = info_;
+    status.snapshot = pool_.Outline(env_->clock->Now());
+    keys.assign(pool_.order().begin(), pool_.order().end());
+  }
+  status.snapshot.keys.reserve(keys.size());
+  status.last_errors.reserve(keys.size());
+  size_t next = 0;
+  TakeSteps([&] { return DescribeSome(keys, &next, &status); });
   return status;
+}
+
+bool ManagedPool::DescribeSome(absl::Span<const core::KeyIndex> keys, size_t* next, PoolStatus* status) {
+  MutexLock lock(mutex_);
+  const size_t end = std::min(keys.size(), *next + kStep);
+  for (; *next < end; ++*next) {
+    const core::KeyIndex key = keys[*next];
+    std::optional<core::KeySnapshot> state = pool_.Describe(key);
+    // The configuration may have changed between two steps, and the number be another key's.
+    if (!state.has_value() || pool_.key(key).fingerprint != status->info->keys[key].fingerprint) continue;
+    status->snapshot.available += state->available;
+    status->snapshot.keys.push_back(*std::move(state));
+    status->last_errors.push_back(last_errors_[key]);
+  }
+  return *next == keys.size();
 }
 
 std::shared_ptr<const PoolInfo> ManagedPool::info() const {

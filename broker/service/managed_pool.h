@@ -84,6 +84,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   // lock is held shortly, and what others add stands behind one batch at most. Returns when the last was tried.
   void Save(absl::Time since);
 
+  // Of all keys, with the lock held for kStep at a time: sums over keys may differ from the totals while requests go on.
   PoolStatus Status();
   std::shared_ptr<const PoolInfo> info() const;
   uint32_t number() const { return number_; }
@@ -115,6 +116,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void OnProbed(const std::string& fingerprint, const core::Evidence& evidence) CCR_EXCLUDES(mutex_);
   Journal::Position Publish(bool removed) CCR_REQUIRES(mutex_);
   std::vector<Record> ChangedKeys() CCR_REQUIRES(mutex_);
+  bool DescribeSome(absl::Span<const core::KeyIndex> keys, size_t* next, PoolStatus* status) CCR_EXCLUDES(mutex_);
   bool SaveSome(absl::Time since, core::KeyIndex* next) CCR_EXCLUDES(mutex_);
   void End(const absl::Status& status, bool removed) CCR_EXCLUDES(mutex_);
   void Perform(Effects effects) CCR_EXCLUDES(mutex_);

@@ -1,14 +1,15 @@
 // By hand, from the top of the checkout, behind a build with preset release:
 //   g++ -O2 -std=c++20 -I. -pthread tests/bench/reload_bench.cc -o /tmp/reload_bench -Wl,--start-group
-//   $(find build/release/broker -name 'lib*.a' ! -name '*grpc*') -Wl,--end-group -lspdlog -lfmt -lsodium -lcrypto
-//   -ljemalloc $(pkg-config --libs absl_flat_hash_map absl_hash absl_statusor absl_strings absl_time absl_inlined_vector
-//   absl_random_random)
+//   $(find build/release/broker -name 'lib*.a' ! -name '*grpc*') -Wl,--end-group -lspdlog -lfmt -lyaml-cpp -lsodium
+//   -lcrypto -ljemalloc $(pkg-config --libs absl_flat_hash_map absl_hash absl_statusor absl_strings absl_time
+//   absl_inlined_vector absl_random_random)
 //
 // What callers of a pool see of a change of its configuration, for each kind of change:
 //   held   the longest time for which the change holds a lock that callers take too, in milliseconds of processor time:
 //          what else the machine does is not in it
 //   turn   the longest Lease with its Report of a caller meanwhile, in milliseconds: that is in it
-// "no change" is the caller alone. Of ROUNDS, each with a new pool.
+// "no change" is the caller alone; "somebody looks" is none either, but what `ccr rotation` and Prometheus ask for. Of
+// ROUNDS, each with a new pool.
 //   reload_bench [KEYS [ROUNDS]]     default: 100000 5
 #include <dlfcn.h>
 #include <pthread.h>
@@ -159,6 +160,7 @@ class Bench {
     return result;
   }
 
+  void Look() { service_.ListPools(); }
   void Apply(Config config) {
     if (const absl::Status applied = service_.Apply(std::move(config)); !applied.ok()) {
       std::fprintf(stderr, "%s\n", std::string(applied.message()).c_str());
@@ -207,6 +209,7 @@ struct Scenario {
   const char* name;
   std::function<std::unique_ptr<Bench>()> before;  // not measured
   std::function<Config()> after;                   // empty: no change
+  bool look = false;
 };
 
 std::vector<Scenario> Scenarios(size_t keys) {
@@ -229,6 +232,7 @@ std::vector<Scenario> Scenarios(size_t keys) {
   const auto elsewhere = changed([](ProviderConfig& p) { p.base_url = "http://127.0.0.1:9/elsewhere"; });
   return {
       {"no change", remember, nullptr},
+      {"somebody looks", remember, nullptr, true},
       {"the same keys", remember, same},
       {"all keys new", remember, [keys] { return MakeConfig(keys, keys); }},
       {"as many keys besides", remember, [keys] { return MakeConfig(0, 2 * keys); }},
@@ -253,6 +257,7 @@ void Run(size_t keys, size_t rounds) {
       Config config = scenario.after ? scenario.after() : Config();
       const Bench::Result result = bench->Measure([&] {
         if (scenario.after) return bench->Apply(std::move(config));
+        if (scenario.look) return bench->Look();
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
       });
       held.push_back(result.held);
