@@ -180,14 +180,11 @@ Advice ToAdvice(v1::ReportResponse::Advice advice) {
 Lease ToLease(v1::LeaseResponse message) {
   Lease lease;
   lease.id = std::move(*message.mutable_lease_id());
-  lease.pool = std::move(*message.mutable_pool());
   lease.key_name = std::move(*message.mutable_key_name());
   lease.key_fingerprint = std::move(*message.mutable_key_fingerprint());
   lease.credential_header = std::move(*message.mutable_credential()->mutable_header());
   lease.credential_prefix = std::move(*message.mutable_credential()->mutable_prefix());
   lease.base_url = std::move(*message.mutable_base_url());
-  lease.ttl = absl::Milliseconds(message.ttl_ms());
-  lease.candidates_left = message.candidates_left();
   lease.trial = message.trial();
   lease.credential = client::TakeSecret(message);
   return lease;

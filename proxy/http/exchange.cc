@@ -284,7 +284,11 @@ void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer>
       {answer_.evidence, answer_.head.status, report.advice, tried.key_fingerprint, report.outcome, leased},
       server_.clock.Now(), std::uniform_real_distribution<double>(0, 1)(server_.random));
   Log(LogLevel::kDebug, "attempt_judged",
-      {{"id", request_.id}, {"key", tried.key_name}, {"outcome", report.outcome}, {"next", ToString(step.why)}});
+      {{"id", request_.id},
+       {"key", tried.key_name},
+       {"outcome", report.outcome},
+       {"reason", report.reason},
+       {"next", ToString(step.why)}});
   if (step.keep) {
     kept_ = std::move(answer_);
     kept_key_ = tried.key_name;

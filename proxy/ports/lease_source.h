@@ -18,15 +18,12 @@ namespace ccr::proxy {
 
 struct Lease {
   std::string id;
-  std::string pool;
   std::string key_name;
   std::string key_fingerprint;
   std::string credential_header;
   std::string credential_prefix;
   Secret credential;
   std::string base_url;
-  absl::Duration ttl;
-  uint32_t candidates_left = 0;
   bool trial = false;  // others wait for its verdict
 };
 

@@ -50,9 +50,7 @@ struct UpstreamHead {
 
 struct UpstreamResult {
   TransportError error = TransportError::kNone;
-  std::string message;        // for logs; never holds a credential or the query of a URL
-  std::string detail;         // the same without the host, at most 200 bytes
-  bool sent = false;          // any byte of the request may have reached the provider
+  std::string detail;         // of `error`, in words: at most 200 bytes, no host, no part of a URL, no credential
   absl::Duration first_byte;  // start -> first byte of the body (of the head when there is no body)
   absl::Duration total;
 };

@@ -329,7 +329,7 @@ UpstreamResult CurlTransfer::ResultOf(CURLcode code, SteadyTime now) const {
   if (chunks_ && !chunks_->done() && code == CURLE_OK) return Result(TransportError::kRead, kCut, now);
   CurlEnd end;
   end.code = code;
-  end.sent = Sent() || head_read();
+  end.sent = connected_at_ != SteadyTime::min() || head_read();
   end.proxied = !request_.proxy_url.empty();
   end.open_error = client_.open_error();
   end.words = words_.data();

@@ -54,7 +54,6 @@ class CurlTransfer : public UpstreamClient::Transfer {
   SteadyTime ConnectedAt() const override { return connected_at_; }
   SteadyTime ConnectDeadline(SteadyTime now) const override;
   bool AllSent() const override;
-  bool Sent() const override { return connected_at_ != SteadyTime::min(); }
 
   void SetUrl();
   void SetMethod();

@@ -39,7 +39,7 @@ void PlainTransfer::Begin(UpstreamRequest request, UpstreamHandler* handler, Ste
   port_ = url.port;
   origin_ = url.authority;
   sent_ = head_bytes_ = 0;
-  write_failed_ = head_given_ = sent_before_ = false;
+  write_failed_ = head_given_ = false;
   BuildHead(url);
   size_ = head_.size() + BodySize();
   std::shared_ptr<PlainConnection> kept = client_.TakeIdle(origin_, now);
@@ -178,7 +178,6 @@ void PlainTransfer::OnReadError(const error_code& error) {
   if (error == boost::asio::error::eof && parser_->End()) return Complete(true);
   if (reused_) {
     reused_ = false;
-    sent_before_ = sent_ > 0;
     sent_ = 0;
     write_failed_ = false;
     std::exchange(connection_, nullptr)->Close();

@@ -36,7 +36,6 @@ class PlainTransfer : public UpstreamClient::Transfer, private PlainConnection::
   SteadyTime ConnectedAt() const override { return connected_at_; }
   SteadyTime ConnectDeadline(SteadyTime now) const override;
   bool AllSent() const override { return sent_ == size_; }
-  bool Sent() const override { return sent_ > 0 || sent_before_; }
 
   void OnRead(PlainConnection& connection, const boost::system::error_code& error) override;
   void OnWritable(PlainConnection& connection) override;
@@ -59,7 +58,6 @@ class PlainTransfer : public UpstreamClient::Transfer, private PlainConnection::
   size_t size_ = 0;  // of the request
   size_t sent_ = 0;  // of size_
   bool write_failed_ = false;
-  bool sent_before_ = false;                     // some of it, on a kept connection that has ended
   std::shared_ptr<Dialer> dialer_;               // while connecting
   std::shared_ptr<PlainConnection> connection_;  // once connected
   bool reused_ = false;                          // connection_ has served before, and nothing has come since

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "broker/base/absl_text.h"
-
 namespace ccr::proxy {
 
 namespace {
@@ -17,15 +14,6 @@ constexpr size_t kMaxDetail = 200;
 SteadyTime After(SteadyTime from, absl::Duration timeout) {
   if (timeout == absl::ZeroDuration() || timeout >= absl::Hours(24 * 365)) return SteadyTime::max();
   return from + absl::ToChronoNanoseconds(timeout);
-}
-
-std::string_view HostOf(std::string_view url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return {};
-  url.remove_prefix(scheme + 3);
-  url = url.substr(0, url.find_first_of("/?#"));
-  const size_t user = url.rfind('@');
-  return user == std::string_view::npos ? url : url.substr(user + 1);
 }
 
 void UpstreamClient::Transfer::Begin(UpstreamRequest request, UpstreamHandler* handler, SteadyTime now) {
@@ -84,10 +72,8 @@ size_t UpstreamClient::Transfer::BodySize() const {
 
 UpstreamResult UpstreamClient::Transfer::Result(TransportError error, std::string_view reason, SteadyTime now) const {
   UpstreamResult result;
-  result.sent = Sent() || head_read();
   result.error = error;
   result.detail = reason.substr(0, kMaxDetail);
-  if (!reason.empty()) result.message = absl::StrCat(ToAbsl(reason), " (", ToAbsl(HostOf(request_.url)), ")");
   const SteadyTime first = first_byte_at_ != SteadyTime::min() ? first_byte_at_ : read_at_;
   if (first != SteadyTime::min()) result.first_byte = absl::FromChrono(first - started_);
   result.total = absl::FromChrono(now - started_);

@@ -48,7 +48,6 @@ class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
   virtual SteadyTime ConnectedAt() const = 0;  // min() while connecting
   // When to look again, or give up, while connecting.
   virtual SteadyTime ConnectDeadline(SteadyTime now) const = 0;
-  virtual bool Sent() const = 0;  // whether any byte of the request has left
 
   virtual bool AllSent() const = 0;
 
@@ -59,7 +58,7 @@ class UpstreamClient::Transfer : public boost::intrusive::set_base_hook<> {
 
   bool head_read() const { return read_at_ != SteadyTime::min(); }
   size_t BodySize() const;
-  // Of an end with `error`; `reason` is given as the message, with the host's name.
+  // Of an end with `error`, for that reason.
   UpstreamResult Result(TransportError error, std::string_view reason, SteadyTime now) const;
 
   UpstreamRequest request_;
@@ -84,9 +83,6 @@ inline constexpr size_t kMaxIdleTransfers = 256;
 
 // Why a request does not leave that would smuggle another header in.
 inline constexpr std::string_view kLineBreak = "a header of the request holds a line break";
-
-// "host[:port]" of a URL, without user, path and query.
-std::string_view HostOf(std::string_view url);
 
 // The transfers under way, by their deadlines. Each belongs to the client that has started it, which erases it.
 class RunningTransfers {

@@ -54,7 +54,6 @@ class Access {
   bool Admits(uid_t uid) const;
   // Users beside this one and root.
   size_t foreign_uids() const { return uids_.size(); }
-  bool names_certificates() const { return !certificates_.empty(); }
 
   // Unauthenticated says what to show.
   absl::StatusOr<std::shared_ptr<const Caller>> Identify(const Proof& proof) const;

@@ -126,7 +126,6 @@ class FakeBroker {
   Lease MakeLease(const LeaseRequest& request, const std::string& key) {
     Lease lease;
     lease.id = "lease-" + std::to_string(++last_id_);
-    lease.pool = request.pool;
     lease.key_name = key;
     lease.key_fingerprint = "fp-" + key;
     const Provider* provider = table_->FindProvider(request.pool);

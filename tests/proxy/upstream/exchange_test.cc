@@ -54,13 +54,12 @@ TEST_P(ExchangeTest, SendsExactlyWhatItIsGiven) {
   request.credential = Secret("canary-key-a1");
   Recorder recorder;
   Do(std::move(request), recorder);
-  ASSERT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  ASSERT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
   EXPECT_EQ(recorder.body, "ok");
   const std::string host = echo.Url("").substr(7);
   EXPECT_EQ(echo.last(), "POST /v1/../messages?beta=true HTTP/1.1\r\nHost: " + host +
                              "\r\ncontent-type: application/json\r\nAnthropic-Version: 2023-06-01\r\nx-empty:\r\n"
                              "authorization: Bearer canary-key-a1\r\nContent-Length: 13\r\n\r\n{\"model\":\"m\"}");
-  EXPECT_TRUE(recorder.result->sent);
   EXPECT_GT(recorder.result->first_byte, absl::ZeroDuration());
   EXPECT_GE(recorder.result->total, recorder.result->first_byte);
 }
@@ -85,7 +84,7 @@ TEST_P(ExchangeTest, RefusesAHeaderWithALineBreak) {
   Recorder recorder;
   Do(std::move(request), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kConnect);
-  EXPECT_THAT(recorder.result->message, AllOf(HasSubstr("line break"), Not(HasSubstr("canary"))));
+  EXPECT_THAT(recorder.result->detail, AllOf(HasSubstr("line break"), Not(HasSubstr("canary"))));
   EXPECT_EQ(echo.connections(), 0);
 }
 
@@ -176,7 +175,7 @@ TEST_P(ExchangeTest, ReplacesAConnectionThatDiedIdle) {
   for (int i = 0; i < 3; ++i) {
     Recorder recorder;
     Do(Post(server.Url(), {"{}"}), recorder);
-    EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+    EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
   }
   EXPECT_EQ(server.connections(), 3);
 }
@@ -193,7 +192,7 @@ TEST_P(ExchangeTest, SendsABigBodyAgainWhenAKeptConnectionDies) {
   Recorder first, second;
   Do(Post(server.Url(), {half, half}), first);
   Do(Post(server.Url(), {half, half}), second);
-  EXPECT_EQ(second.result->error, TransportError::kNone) << second.result->message;
+  EXPECT_EQ(second.result->error, TransportError::kNone) << second.result->detail;
   EXPECT_EQ(served, 2);
 }
 
@@ -230,7 +229,7 @@ TEST_P(ExchangeTest, Uploads50Megabytes) {
   });
   Recorder recorder;
   Do(Post(server.Url(), {body}), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
   EXPECT_GT(size, body.size());
 }
 
@@ -270,11 +269,11 @@ TEST_P(ExchangeTest, UsesTheProxyItIsGivenAndNoneFromTheEnvironment) {
   Echo echo;
   Recorder direct, proxied;
   Do(Get(echo.Url()), direct);
-  EXPECT_EQ(direct.result->error, TransportError::kNone) << direct.result->message;
+  EXPECT_EQ(direct.result->error, TransportError::kNone) << direct.result->detail;
   auto request = Get("http://provider.invalid/v1");
   request.proxy_url = echo.Url();
   Do(std::move(request), proxied);
-  EXPECT_EQ(proxied.result->error, TransportError::kNone) << proxied.result->message;
+  EXPECT_EQ(proxied.result->error, TransportError::kNone) << proxied.result->detail;
   EXPECT_THAT(echo.last(), StartsWith("GET http://provider.invalid/v1 HTTP/1.1\r\n"));
   unsetenv("http_proxy");
   unsetenv("no_proxy");
@@ -287,7 +286,7 @@ TEST_P(ExchangeTest, ABodyWithoutALengthEndsWithTheConnection) {
   });
   Recorder recorder;
   Do(Get(server.Url()), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
   EXPECT_EQ(recorder.head->content_length, -1);
   EXPECT_EQ(recorder.body, "all of it");
 }
@@ -310,7 +309,7 @@ TEST_P(ExchangeTest, AnAnswerBeforeTheEndOfTheRequestIsHandedOver) {
   const std::string body(20 * 1024 * 1024, 'b');
   Recorder recorder;
   Do(Post(server.Url(), {body}), recorder);
-  ASSERT_TRUE(recorder.head) << recorder.result->message;
+  ASSERT_TRUE(recorder.head) << recorder.result->detail;
   EXPECT_EQ(recorder.head->status, 413);
   EXPECT_EQ(recorder.body, "big");
 }
@@ -343,12 +342,12 @@ TEST_F(InvalidAnswerTest, AServerThatBendsTheStandardGetsCurlFromTheSecondReques
     Recorder first;
     Do(Get(echo.Url()), first);
     EXPECT_EQ(first.result->error, TransportError::kRead);
-    EXPECT_THAT(first.result->message, HasSubstr("not valid HTTP/1.1"));
+    EXPECT_THAT(first.result->detail, HasSubstr("not valid HTTP/1.1"));
     for (UpstreamClient* client : {&client_, &other_}) {
       Recorder next;
       client->Start(Get(echo.Url()), &next);
       ASSERT_TRUE(RunUntil([&] { return next.result.has_value(); }));
-      EXPECT_EQ(next.result->error, TransportError::kNone) << next.result->message;
+      EXPECT_EQ(next.result->error, TransportError::kNone) << next.result->detail;
       EXPECT_EQ(next.body, "ok");
     }
   }

@@ -28,10 +28,8 @@ TEST_P(FailureTest, CutInTheBody) {
   Recorder recorder;
   Do(Get(server.Url("/path?key=canary")), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kRead);
-  EXPECT_TRUE(recorder.result->sent);
   EXPECT_EQ(recorder.body, "abc");
-  EXPECT_THAT(recorder.result->message, HasSubstr("(127.0.0.1:"));
-  EXPECT_THAT(recorder.result->message, Not(HasSubstr("canary")));
+  EXPECT_THAT(recorder.result->detail, Not(HasSubstr("canary")));
 }
 
 TEST_P(FailureTest, CutInAChunkedBody) {
@@ -47,7 +45,6 @@ TEST_P(FailureTest, CutBeforeTheHead) {
   Recorder recorder;
   Do(Get(server.Url()), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kRead);
-  EXPECT_TRUE(recorder.result->sent);
   EXPECT_FALSE(recorder.head);
 }
 
@@ -79,7 +76,7 @@ TEST_P(FailureTest, WordsWithoutEnd) {
     request.total_timeout = absl::Seconds(20);
     Recorder recorder;
     Do(std::move(request), recorder);
-    EXPECT_EQ(recorder.result->error, TransportError::kRead) << start << more << recorder.result->message;
+    EXPECT_EQ(recorder.result->error, TransportError::kRead) << start << more << recorder.result->detail;
     EXPECT_EQ(recorder.body, recorder.head ? "x" : "");
     EXPECT_LT(written, 8u * 1024 * 1024) << "what buffers of the kernel hold aside";
   }
@@ -91,7 +88,7 @@ TEST_P(FailureTest, SwitchingProtocolsIsNoAnswer) {
   Recorder recorder;
   Do(Get(server.Url()), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kRead);
-  EXPECT_THAT(recorder.result->message, HasSubstr("101"));
+  EXPECT_THAT(recorder.result->detail, HasSubstr("101"));
   EXPECT_FALSE(recorder.head);
 }
 
@@ -116,10 +113,10 @@ TEST_P(FailureTest, AnEarlyRefusalIsHandedOverThoughSendingFails) {
     });
     Recorder recorder;
     Do(Post(server.Url(), {body}), recorder);
-    ASSERT_TRUE(recorder.head) << recorder.result->message;
+    ASSERT_TRUE(recorder.head) << recorder.result->detail;
     EXPECT_EQ(recorder.head->status, 413);
     EXPECT_EQ(recorder.body, "big");
-    EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+    EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
   }
 }
 
@@ -130,7 +127,6 @@ TEST_P(FailureTest, Refused) {
   Do(Get("http://127.0.0.1:" + std::to_string(port)), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kRefused);
   EXPECT_EQ(recorder.result->detail, "Connection refused");
-  EXPECT_FALSE(recorder.result->sent);
 }
 
 TEST_P(FailureTest, ANameThatIsNone) {
@@ -164,7 +160,6 @@ TEST_P(FailureTest, OtherSchemesAreRefused) {
     Recorder recorder;
     Do(Get(url), recorder);
     EXPECT_EQ(recorder.result->error, TransportError::kConnect) << url;
-    EXPECT_FALSE(recorder.result->sent);
     EXPECT_EQ(recorder.received, 0u);
   }
 }
@@ -185,8 +180,7 @@ TEST_P(FailureTest, ConnectTimeout) {
   request.connect_timeout = absl::Milliseconds(150);
   Recorder recorder;
   Do(std::move(request), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kConnectTimeout) << recorder.result->message;
-  EXPECT_FALSE(recorder.result->sent);
+  EXPECT_EQ(recorder.result->error, TransportError::kConnectTimeout) << recorder.result->detail;
   EXPECT_GE(recorder.result->total, absl::Milliseconds(140));
   EXPECT_LT(recorder.result->total, absl::Seconds(30));
   for (const int fd : fillers) close(fd);
@@ -200,7 +194,6 @@ TEST_P(FailureTest, FirstByteTimeout) {
   Recorder recorder;
   Do(std::move(request), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kFirstByteTimeout);
-  EXPECT_TRUE(recorder.result->sent);
   EXPECT_GE(recorder.result->total, absl::Milliseconds(100));
   EXPECT_LT(recorder.result->total, absl::Seconds(30));
 }
@@ -216,7 +209,6 @@ TEST_P(FailureTest, FirstByteTimeoutOfAProviderThatDoesNotReadTheBody) {
   Recorder recorder;
   Do(std::move(request), recorder);
   EXPECT_EQ(recorder.result->error, TransportError::kFirstByteTimeout);
-  EXPECT_TRUE(recorder.result->sent);
   stop = true;
 }
 
@@ -249,7 +241,7 @@ TEST_P(FailureTest, IdleTimeoutDoesNotBindTheFirstByte) {
   request.idle_timeout = absl::Milliseconds(30);
   Recorder recorder;
   Do(std::move(request), recorder);
-  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
 }
 
 TEST_P(FailureTest, TotalTimeout) {
@@ -301,7 +293,7 @@ TEST_P(FailureTest, PauseHoldsTheProviderBack) {
   pause = false;
   if (!recorder.result) client_.Resume(transfer);
   ASSERT_TRUE(RunUntil([&] { return recorder.result.has_value(); }));
-  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->message;
+  EXPECT_EQ(recorder.result->error, TransportError::kNone) << recorder.result->detail;
   EXPECT_EQ(recorder.received, kSize);
 }
 

@@ -93,7 +93,7 @@ TEST_P(SurplusTest, AnswersNoOtherRequest) {
   client_.Start(Get(Url("/01")), &recorders[1]);
   ASSERT_TRUE(RunUntil([&] { return recorders[kRequests].result.has_value(); }));
   for (int i = 1; i <= kRequests; ++i) {
-    EXPECT_EQ(recorders[i].result->error, TransportError::kNone) << recorders[i].result->message;
+    EXPECT_EQ(recorders[i].result->error, TransportError::kNone) << recorders[i].result->detail;
     EXPECT_EQ(recorders[i].body, empty ? "" : "0" + std::to_string(i));
   }
   EXPECT_EQ(connections(), kRequests) << "what has said too much is not used again";
@@ -136,7 +136,7 @@ TEST_P(KeptTest, AThousandRequestsInTurnUseOneConnection) {
   for (int i = 0; i < 1000; ++i) {
     Recorder recorder;
     Do(Post(Url("/"), {"{}"}), recorder);
-    ASSERT_EQ(recorder.body, "ok") << recorder.result->message;
+    ASSERT_EQ(recorder.body, "ok") << recorder.result->detail;
   }
   EXPECT_EQ(connections(), 1);
 }
@@ -191,7 +191,7 @@ TEST_P(KeptTest, ADeadConnectionIsReplacedByANewOneAndNotByAnother) {
   ASSERT_EQ(connections(), kKept);
   Recorder recorder;
   Do(Post(Url("/"), {"{}"}), recorder);
-  EXPECT_EQ(recorder.body, "ok") << recorder.result->message;
+  EXPECT_EQ(recorder.body, "ok") << recorder.result->detail;
   EXPECT_EQ(connections(), kKept + 1);
   EXPECT_EQ(died, 1);
 }
@@ -208,7 +208,7 @@ TEST_P(KeptTest, ADeadConnectionIsReplacedInTheMiddleOfABody) {
   Recorder first, second;
   Do(Post(Url("/"), {"{}"}), first);
   Do(Post(Url("/"), {body}), second);
-  EXPECT_EQ(second.body, "ok") << second.result->message;
+  EXPECT_EQ(second.body, "ok") << second.result->detail;
   EXPECT_EQ(connections(), 2);
 }
 

@@ -23,7 +23,6 @@ class TestTransfer final : public UpstreamClient::Transfer {
  private:
   SteadyTime ConnectedAt() const override { return connected_at; }
   SteadyTime ConnectDeadline(SteadyTime) const override { return After(started_, request_.connect_timeout); }
-  bool Sent() const override { return false; }
   bool AllSent() const override { return true; }
 };
 
