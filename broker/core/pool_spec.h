@@ -37,6 +37,7 @@ struct PoolSpec {
   // How the provider is asked: a hash of address, authentication and what changes requests. When it changes, what the
   // provider said of its keys' right to ask counts no more.
   uint64_t access = 0;
+  std::vector<ErrorRule> error_rules = {};  // the first that matches counts
 };
 
 // A change of configuration under way, see Pool::Number.

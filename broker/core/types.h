@@ -92,6 +92,17 @@ struct Evidence {
   std::string provider_request_id;  // what the provider calls the request
 };
 
+// What an error of a provider means by the word of its user; counts before all that is known. Unset fields match anything.
+struct ErrorRule {
+  int status = 0;     // that the evidence stands for
+  std::string code;   // its error code or type, exactly
+  std::string match;  // part of its message, without case
+  // kQuota, kAuth, kRateLimited, kOverloaded, kUpstreamFailure, or kCallerFault: certainly the request's.
+  Outcome as = Outcome::kCallerFault;
+
+  friend bool operator==(const ErrorRule&, const ErrorRule&) = default;
+};
+
 // Unguessable, unique over restarts. `epoch` is the broker's start, `pool` the pool's number in it.
 struct LeaseId {
   uint32_t epoch = 0;
