@@ -243,7 +243,7 @@ TEST(PacerSimulation, EveryKindOfLimit) {
     for (const double minutes : {10.0, 60.0}) {
       const double seconds = minutes * 60;
       double capacity = 0;
-      Result endless, below, short_of;
+      Result endless, below;
       constexpr int kSeeds = 3;
       for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
         const Result one = Simulate(row, seconds, std::numeric_limits<double>::infinity(), seed);
