@@ -194,7 +194,7 @@ TEST_F(RotationTest, ARetryAfterThatIsMissingOrNonsenseIsTheBrokers) {
   StartUpstream([&](Peer& peer, const std::string&) { return peer.Send(Answer(429, told.load(), "{}")); });
   StartProxy();
   for (const char* line : {"", "retry-after: nan\r\n", "retry-after: -inf\r\n", "retry-after: 1e999\r\n",
-                           "retry-after: 0x10\r\n", "retry-after: soon\r\n"}) {
+                           "retry-after: 0x10\r\n", "retry-after: soon\r\n", "retry-after: -5\r\n"}) {
     told = line;
     broker_.Heal();
     const Response response = Chat();
@@ -202,9 +202,6 @@ TEST_F(RotationTest, ARetryAfterThatIsMissingOrNonsenseIsTheBrokers) {
     EXPECT_TRUE(response.Has("retry-after: 3\r\n")) << "2.5 s until the broker's earliest key: " << response.head;
     EXPECT_EQ(response.head.find("retry-after"), response.head.rfind("retry-after"));
   }
-  told = "retry-after: -5\r\n";
-  broker_.Heal();
-  EXPECT_TRUE(Chat().Has("retry-after: 1\r\n"));
   told = "retry-after: 99999999999999999999999\r\n";
   broker_.Heal();
   EXPECT_TRUE(Chat().Has("retry-after: 86400\r\n"));
