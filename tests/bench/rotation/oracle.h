@@ -1,0 +1,26 @@
+// The most that any policy could serve.
+#pragma once
+
+#include <cstddef>
+
+#include "absl/time/time.h"
+#include "tests/bench/rotation/scenario.h"
+
+namespace ccr::rotation {
+
+// The requests that could be answered when each may begin at any time from its arrival to `max_wait` later, by somebody
+// who knows all limits and all that will happen: a greatest matching of requests to what the keys allow.
+//
+// A limit is a set of permits, each for one request, good during an interval: of a bucket, one comes each 1/rate s and
+// is lost when burst/rate s later it is not used; of a window, `amount` are good from its begin to its end. The matching
+// of two families of intervals, an edge where they meet, is found exactly by taking the interval that ends first and
+// giving it the partner that ends first. It is an upper bound, and tight but for this:
+// - of a key with several limits only the tightest counts;
+// - a sliding window is taken as a fixed one and as a bucket, whichever allows less in all;
+// - concurrency n allows n/d a second, d the mean duration; tokens allow as many requests as there are of mean size;
+// - of a flaky key, and of one that cuts streams, the expected share of calls counts;
+// - another user of a key comes first.
+// Times in which a key, or all, cannot serve are cut out of the intervals.
+size_t MostServed(const Scenario& scenario, absl::Duration max_wait);
+
+}  // namespace ccr::rotation

@@ -1,0 +1,387 @@
+#include "broker/core/pool.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "proxy/core/evidence_builder.h"
+#include "proxy/core/retry_plan.h"
+#include "tests/bench/rotation/policies.h"
+#include "tests/bench/rotation/recorder.h"
+#include "tests/bench/rotation/timeline.h"
+
+namespace ccr::rotation {
+namespace {
+
+constexpr size_t kProbesAtOnce = 2;  // as the broker's
+constexpr absl::Duration kProbing = absl::Milliseconds(100);
+
+core::PoolSpec SpecOf(const Scenario& scenario, const PoolOptions& options) {
+  core::PoolSpec spec;
+  spec.name = "bench";
+  spec.strategy = options.strategy;
+  spec.queue_wait = options.max_wait;
+  for (const KeyModel& model : scenario.fleet.keys) {
+    core::KeySpec key;
+    key.name = key.fingerprint = model.name;
+    spec.keys.push_back(std::move(key));
+  }
+  return spec;
+}
+
+core::RateLimits ToCore(const std::vector<proxy::RateLimit>& limits) {
+  core::RateLimits out;
+  for (const proxy::RateLimit& limit : limits) {
+    if (out.size() == core::kMaxRateLimits) break;
+    out.push_back({static_cast<core::RateLimit::Unit>(limit.unit), limit.limit, limit.remaining, limit.reset});
+  }
+  return out;
+}
+
+core::TransportError ToCore(proxy::TransportError error) {
+  if (error == proxy::TransportError::kNone) return core::TransportError::kNone;
+  return error == proxy::TransportError::kRefused ? core::TransportError::kRefused : core::TransportError::kRead;
+}
+
+core::Evidence ToCore(const proxy::Evidence& evidence) {
+  core::Evidence out;
+  out.http_status = evidence.http_status;
+  out.error_type = evidence.error_type;
+  out.error_code = evidence.error_code;
+  out.retry_after = evidence.retry_after;
+  out.transport_error = ToCore(evidence.transport_error);
+  out.client_cancelled = evidence.client_cancelled;
+  out.caller_fault = evidence.caller_fault;
+  out.incomplete = evidence.incomplete;
+  out.model_only = evidence.model_only;
+  out.rate_limits = ToCore(evidence.rate_limits);
+  out.input_tokens = evidence.input_tokens;
+  out.output_tokens = evidence.output_tokens;
+  out.first_byte = evidence.first_byte;
+  out.total = evidence.total;
+  out.message = evidence.message;
+  return out;
+}
+
+proxy::RetryPlan::Advice ToPlan(core::Advice advice) {
+  switch (advice) {
+    case core::Advice::kRotate:
+      return proxy::RetryPlan::Advice::kRotate;
+    case core::Advice::kRetry:
+      return proxy::RetryPlan::Advice::kRetry;
+    case core::Advice::kRelay:
+      break;
+  }
+  return proxy::RetryPlan::Advice::kRelay;
+}
+
+// Many clients, one pool. Every step that may let waiters go ends with Settle.
+class PoolRun {
+ public:
+  PoolRun(const Scenario& scenario, const PoolOptions& options)
+      : scenario_(scenario),
+        recorder_(scenario),
+        time_(scenario.start),
+        random_(scenario.seed * 31 + 7),
+        pool_(SpecOf(scenario, options), scenario.start) {
+    provider_.queue_wait = options.max_wait;
+    clients_.reserve(scenario.requests.size());
+  }
+
+  Run Go() {
+    for (size_t i = 0; i < scenario_.requests.size(); ++i) {
+      const absl::Time arrival = scenario_.requests[i].arrival;
+      clients_.push_back(std::make_unique<Client>(
+          Client{.number = i,
+                 .plan = proxy::RetryPlan(provider_, arrival + scenario_.fleet.traffic.patience),
+                 .queue_until = arrival + std::min(provider_.queue_wait, scenario_.fleet.traffic.patience)}));
+      Client& client = *clients_.back();
+      time_.At(arrival, [this, &client] { Arrive(client); });
+    }
+    while (open_ > 0 || arrived_ < clients_.size()) {
+      if (!time_.Step()) break;
+      recorder_.LookForReturns(time_.now(), [this](size_t key) {
+        const auto state = pool_.Describe(static_cast<core::KeyIndex>(key));
+        return state && state->available;
+      });
+    }
+    return recorder_.Take("ccr");
+  }
+
+ private:
+  // One request on its way; see Exchange of the proxy.
+  struct Client {
+    size_t number;
+    proxy::RetryPlan plan;
+    absl::Time queue_until;
+    core::LeaseId last_lease = {};  // reported last
+    core::LeaseId lease = {};       // held, or waited for
+    size_t key = 0;
+    std::optional<Recorder::Call> call;
+    std::optional<Timeline::Ticket> next;  // what it waits for, besides a lease
+    std::optional<Timeline::Ticket> patience;
+    bool waiting = false;
+    bool done = false;
+  };
+
+  const Request& RequestOf(const Client& client) const { return scenario_.requests[client.number]; }
+
+  void Arrive(Client& client) {
+    ++arrived_;
+    ++open_;
+    const absl::Time until = RequestOf(client).arrival + scenario_.fleet.traffic.patience;
+    client.patience = time_.At(until, [this, &client] { GiveUp(client); });
+    Acquire(client, client.plan.exclude());
+    Settle();
+  }
+
+  std::vector<core::KeyIndex> Numbers(const std::vector<std::string>& names) const {
+    std::vector<core::KeyIndex> keys;
+    for (const std::string& name : names) keys.push_back(pool_.Find(name));
+    return keys;
+  }
+
+  core::Pool::LeaseArgs Wanted(Client& client, const std::vector<core::KeyIndex>& excluded) {
+    client.lease = {1, 1, ++leases_, leases_};
+    const Request& request = RequestOf(client);
+    core::Pool::LeaseArgs args;
+    args.id = client.lease;
+    args.excluded = excluded;
+    args.session = request.session;
+    args.retry_of = client.last_lease;
+    args.model = scenario_.fleet.traffic.models[request.model];
+    args.estimated_tokens = request.estimated_tokens;
+    return args;
+  }
+
+  void Acquire(Client& client, const std::vector<std::string>& exclude) {
+    const std::vector<core::KeyIndex> excluded = Numbers(exclude);
+    const absl::Duration wait = std::max(client.queue_until - time_.now(), absl::ZeroDuration());
+    const auto result = pool_.Wait(Wanted(client, excluded), wait, time_.now(), random_.engine());
+    if (result) return OnLease(client, *result);
+    client.waiting = true;
+    waiting_[client.lease] = &client;
+  }
+
+  void OnLease(Client& client, const core::LeaseResult& result) {
+    if (const auto* grant = std::get_if<core::Grant>(&result)) return Send(client, grant->key);
+    if (client.plan.attempts() == 0) return Finish(client, Fate::kRefused, 429);
+    AnswerBest(client);
+  }
+
+  void Send(Client& client, core::KeyIndex key) {
+    client.key = key;
+    client.call = recorder_.Begin(client.number, key, time_.now());
+    const Reply& reply = client.call->reply;
+    if (reply.status == 200 && reply.first_byte < reply.total) {
+      client.next = time_.At(time_.now() + reply.first_byte, [this, &client] { Begin(client); });
+    } else {
+      client.next = time_.At(time_.now() + reply.total, [this, &client] { End(client); });
+    }
+  }
+
+  proxy::Evidence Read(const Client& client) const {
+    const Reply& reply = client.call->reply;
+    proxy::Evidence evidence;
+    if (reply.status == 0) {
+      evidence.transport_error = proxy::TransportError::kRefused;
+    } else {
+      evidence = proxy::FromResponse(reply.status, reply.headers, reply.body, time_.now());
+    }
+    evidence.first_byte = reply.first_byte;
+    evidence.total = reply.total;
+    if (reply.status == 200 && !reply.cut) {
+      evidence.input_tokens = RequestOf(client).input_tokens;
+      evidence.output_tokens = RequestOf(client).output_tokens;
+    }
+    if (reply.cut) {
+      evidence.incomplete = true;
+      evidence.transport_error = proxy::TransportError::kRead;
+    }
+    return evidence;
+  }
+
+  void Begin(Client& client) {
+    const Reply& reply = client.call->reply;
+    pool_.Progress(client.lease, {reply.status, reply.first_byte, ToCore(Read(client).rate_limits)}, time_.now(),
+                   random_.engine());
+    client.next = time_.At(time_.now() + reply.total - reply.first_byte, [this, &client] { End(client); });
+    Settle();
+  }
+
+  void End(Client& client) {
+    client.next.reset();
+    recorder_.End(*client.call, time_.now());
+    const proxy::Evidence evidence = Read(client);
+    const Reply reply = std::exchange(client.call, std::nullopt)->reply;
+    if (reply.status == 200) {
+      Report(client, evidence);
+      Finish(client, reply.cut ? Fate::kCut : Fate::kServed, 200);
+    } else if (!proxy::MayRetry(evidence)) {
+      Report(client, evidence);
+      Finish(client, Fate::kRelayed, reply.status);
+    } else {
+      AskBroker(client, evidence, reply.status);
+    }
+    Settle();
+  }
+
+  core::Decision Report(Client& client, const proxy::Evidence& evidence) {
+    core::Report report{client.lease, ToCore(evidence), client.plan.refusals(), client.plan.overloads()};
+    client.last_lease = client.lease;
+    return pool_.Apply(report, time_.now(), random_.engine());
+  }
+
+  // The report of a failed attempt and the next lease in one message, then what the plan says.
+  void AskBroker(Client& client, const proxy::Evidence& evidence, int status) {
+    const bool wants = client.plan.WantsNext(evidence, time_.now());
+    const core::Decision decision = Report(client, evidence);
+    std::optional<core::LeaseResult> next;
+    if (wants && decision.advice != core::Advice::kRelay) next = LeaseNext(client, decision.advice);
+    client.plan.Record(evidence, ToPlan(decision.advice), scenario_.fleet.keys[client.key].name,
+                       core::ToString(decision.outcome));
+    best_status_[client.number] = status;
+    const auto* grant = next ? std::get_if<core::Grant>(&*next) : nullptr;
+    if (grant != nullptr) return Send(client, grant->key);
+    if (!client.plan.MayContinue(time_.now())) return AnswerBest(client);
+    if (const auto wait = client.plan.Backoff(time_.now(), random_.Uniform())) {
+      client.next = time_.At(time_.now() + *wait, [this, &client] {
+        client.next.reset();
+        Acquire(client, client.plan.key_faults());
+        Settle();
+      });
+    } else if (time_.now() < client.queue_until) {
+      Acquire(client, client.plan.key_faults());
+    } else {
+      AnswerBest(client);
+    }
+  }
+
+  // As the broker does: with another key, and after a fault of the provider with the same one if there is no other.
+  core::LeaseResult LeaseNext(Client& client, core::Advice advice) {
+    std::vector<core::KeyIndex> excluded = Numbers(client.plan.exclude());
+    excluded.push_back(static_cast<core::KeyIndex>(client.key));
+    const core::LeaseResult other = pool_.Lease(Wanted(client, excluded), time_.now(), random_.engine());
+    if (std::holds_alternative<core::Grant>(other) || advice != core::Advice::kRetry) return other;
+    excluded.pop_back();
+    return pool_.Lease(Wanted(client, excluded), time_.now(), random_.engine());
+  }
+
+  void AnswerBest(Client& client) {
+    const bool rate_limited = client.plan.Final().rate_limited;
+    Finish(client, rate_limited ? Fate::kRefused : Fate::kRelayed, rate_limited ? 429 : best_status_[client.number]);
+  }
+
+  void GiveUp(Client& client) {
+    client.patience.reset();
+    if (client.waiting) pool_.CancelWait(client.lease, time_.now());
+    waiting_.erase(client.lease);
+    if (client.call) {
+      recorder_.Cancel(*client.call, time_.now());
+      proxy::Evidence evidence;
+      evidence.client_cancelled = true;
+      Report(client, evidence);
+      client.call.reset();
+    }
+    Finish(client, Fate::kGaveUp, 0);
+    Settle();
+  }
+
+  void Finish(Client& client, Fate fate, int status) {
+    if (client.next) time_.Cancel(*client.next);
+    if (client.patience) time_.Cancel(*client.patience);
+    client.next.reset();
+    client.patience.reset();
+    client.done = true;
+    --open_;
+    recorder_.Finish(client.number, fate, status);
+  }
+
+  // Waiters that may go, probes that are due, and when to look again.
+  void Settle() {
+    std::vector<core::Pool::Answer> answers;
+    do {
+      answers.clear();
+      pool_.Poll(time_.now(), random_.engine(), &answers);
+      for (const core::Pool::Answer& answer : answers) {
+        const auto waiter = waiting_.find(answer.id);
+        if (waiter == waiting_.end()) continue;
+        Client& client = *waiter->second;
+        waiting_.erase(waiter);
+        client.waiting = false;
+        OnLease(client, answer.result);
+      }
+    } while (!answers.empty());
+    recorder_.Waiting(waiting_.size(), time_.now());
+    NoteRests();
+    Probe();
+    const absl::Time due = probing_ < kProbesAtOnce ? std::min(pool_.NextDue(), pool_.NextProbe()) : pool_.NextDue();
+    if (due_ && due_->first == due) return;
+    if (due_) time_.Cancel(*due_);
+    due_.reset();
+    if (due < absl::InfiniteFuture()) {
+      due_ = time_.At(due, [this] {
+        due_.reset();
+        Settle();
+      });
+    }
+  }
+
+  void Probe() {
+    if (probing_ >= kProbesAtOnce) return;
+    std::vector<core::KeyIndex> keys;
+    pool_.TakeProbes(static_cast<uint32_t>(kProbesAtOnce - probing_), time_.now(), &keys);
+    for (const core::KeyIndex key : keys) {
+      ++probing_;
+      time_.At(time_.now() + kProbing, [this, key] {
+        --probing_;
+        const int status = recorder_.Probe(key, time_.now());
+        recorder_.Probed(key, status, time_.now());
+        core::Evidence evidence;
+        evidence.http_status = status;
+        if (status == 0) evidence.transport_error = core::TransportError::kRefused;
+        pool_.OnProbe(key, evidence, time_.now(), random_.engine());
+        Settle();
+      });
+    }
+  }
+
+  void NoteRests() {
+    transitions_.clear();
+    pool_.TakeTransitions(&transitions_);
+    for (const core::Transition& what : transitions_) {
+      const bool disabled = what.type == core::Transition::Type::kDisabled;
+      if (!disabled && what.type != core::Transition::Type::kCooling) continue;
+      recorder_.Rest({what.key, what.time, what.available_at, disabled});
+    }
+  }
+
+  const Scenario& scenario_;
+  Recorder recorder_;
+  Timeline time_;
+  Random random_;
+  proxy::Provider provider_;
+  core::Pool pool_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  absl::flat_hash_map<core::LeaseId, Client*> waiting_;
+  absl::flat_hash_map<size_t, int> best_status_;
+  std::vector<core::Transition> transitions_;
+  std::optional<Timeline::Ticket> due_;
+  uint64_t leases_ = 0;
+  size_t probing_ = 0;
+  size_t open_ = 0, arrived_ = 0;
+};
+
+}  // namespace
+
+Run RunPool(const Scenario& scenario, const PoolOptions& options) {
+  return PoolRun(scenario, options).Go();
+}
+
+}  // namespace ccr::rotation

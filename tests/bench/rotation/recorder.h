@@ -1,0 +1,59 @@
+// Watches a policy from outside while it serves a scenario.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "tests/bench/rotation/provider.h"
+#include "tests/bench/rotation/run.h"
+#include "tests/bench/rotation/scenario.h"
+
+namespace ccr::rotation {
+
+// Calls the provider and writes down what comes of it. Not thread-safe.
+class Recorder {
+ public:
+  explicit Recorder(const Scenario& scenario);
+
+  struct Call {
+    size_t number;
+    Reply reply;
+  };
+  Call Begin(size_t request, size_t key, absl::Time now);
+  // The answer is complete, or cut, or an error is.
+  void End(const Call& call, absl::Time now);
+  void Cancel(const Call& call, absl::Time now);
+  void Probed(size_t key, int status, absl::Time now);
+
+  // The client's answer. `status` 200 with a cut stream is Fate::kCut.
+  void Finish(size_t request, Fate fate, int status);
+  void Waiting(size_t waiting, absl::Time now);
+  void Rest(const RestRecord& rest) { run_.rests.push_back(rest); }
+  // Whether the policy would use a key that has been out: asked for each of those when something has happened.
+  void LookForReturns(absl::Time now, const std::function<bool(size_t key)>& ready);
+
+  int Probe(size_t key, absl::Time now) const { return provider_.Probe(key, now); }
+  Run Take(std::string policy);
+
+ private:
+  struct KeyView {
+    bool refused_401 = false;  // its last answer
+    absl::Time known_dead = absl::InfiniteFuture();
+    absl::Time rest_until = absl::InfinitePast();
+    std::vector<absl::Time> model_rest_until;
+    bool out = false;
+    bool out_for_limit = false;
+    absl::Time well;
+  };
+  void NoteFault(size_t key, const Reply& reply, absl::Time now);
+
+  const Scenario& scenario_;
+  Provider provider_;
+  Run run_;
+  std::vector<KeyView> keys_;
+  std::vector<std::vector<size_t>> refused_by_;  // of each request: keys that answered it with 401
+};
+
+}  // namespace ccr::rotation
