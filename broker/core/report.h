@@ -28,8 +28,8 @@ struct Decision {
   Advice advice = Advice::kRelay;
   int http_status = 0;     // that the evidence stands for; 0 = none
   bool exhausted = false;  // with kRelay: an error that no key did better than, and not certainly the request's
-  KeyIndex key = kNoKey;  // kNoKey when late or duplicate
-  LeaseId lease;          // the one reported
+  KeyIndex key = kNoKey;   // kNoKey when late or duplicate
+  LeaseId lease;           // the one reported
 };
 
 }  // namespace ccr::core

@@ -61,6 +61,8 @@ absl::Status BrokerService::Apply(Config config) {
   const std::shared_ptr<const PoolDirectory> before = directory();
   const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *std::move(records)));
   stream_grace_ns_ = absl::ToInt64Nanoseconds(config.broker.stream_grace);
+  // The directory changes first, so that nobody new finds a pool that retires; those who found it before are refused by
+  // the pool itself. Proxies hear last, when every pool that they are told of is there.
   {
     MutexLock lock(mutex_);
     directory_ = after;
@@ -228,7 +230,7 @@ absl::Time BrokerService::Sweep() {
 }
 
 void BrokerService::BeginDrain() {
-  draining_ = true;
+  draining_ = true;  // before the pools close: a reload may add one meanwhile, and it must grant nothing either
   const auto pools = directory();
   for (const auto& pool : pools->pools()) pool->Close(ShuttingDown());
 }

@@ -140,6 +140,8 @@ class BrokerService {
       CCR_REQUIRES(apply_mutex_);
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
 
+  // Ends last. The destructor has stopped its thread by then, which answers callers and tells observers, before any
+  // member is gone.
   Journal journal_;
   NoProber no_prober_;
   ManagedPool::Environment env_;
@@ -150,6 +152,8 @@ class BrokerService {
   std::atomic<int64_t> stream_grace_ns_{0};
   std::atomic<bool> draining_{false};
 
+  // Lock order: apply_mutex_, then a pool's lock, then the journal's. mutex_ is held for copying a pointer or a few
+  // numbers, never around a call of a pool: a reload may take long, and every request reads the directory.
   Mutex apply_mutex_;
   uint32_t next_number_ CCR_GUARDED_BY(apply_mutex_) = 0;
   mutable Mutex mutex_;

@@ -51,7 +51,7 @@ class ConfigWatcher {
   std::vector<ReloadDone> asked_ CCR_GUARDED_BY(mutex_);
   CondVar wake_;
   bool stopping_ CCR_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::thread thread_;  // the last: it runs as soon as it is made
 };
 
 // Logs each problem: errors at error, warnings at warn.

@@ -60,6 +60,7 @@ Journal::Position Journal::Push(Entry entry, bool retry) {
     AddEvents(entry.transitions, queued);
     const bool urgent = !entry.records.empty() || retry;
     std::move(entry.records.begin(), entry.records.end(), std::back_inserter(queued->records));
+    // Who wakes the writer takes it for busy at once: those who add until it runs need not wake it again.
     wake = writer_ == Writer::kIdle || (urgent && writer_ == Writer::kLingering);
     if (wake) writer_ = Writer::kBusy;
     urgent_ |= urgent;
@@ -136,7 +137,7 @@ void Journal::Write(std::vector<Queued> batch) {
     MutexLock state_lock(mutex_);
     last_status_ = committed;
   }
-  Release(last);
+  Release(last);  // before observers, which may be slow
   Tell(batch);
   batch.front().transitions.clear();
   {

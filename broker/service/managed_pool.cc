@@ -250,7 +250,7 @@ void ManagedPool::End(const absl::Status& status, bool removed) {
   {
     MutexLock lock(mutex_);
     closed_ = status;
-    waiters.swap(waiters_);
+    waiters.swap(waiters_);  // before Leave, which would grant keys to those who are refused here
     for (const auto& [id, waiter] : waiters) pool_.CancelWait(id, env_->clock->Now());
     effects = Leave(removed);
   }
@@ -290,6 +290,7 @@ std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, c
   }
   std::optional<core::LeaseResult> result = pool_.Wait(args, params.max_wait, now, Random());
   if (result.has_value()) return ToAnswer(*result, now);
+  // Under the same lock as Wait: nothing can have answered yet, and Leave finds the waiter.
   waiters_.emplace(args.id, Waiter{params.owner, start(args.id)});
   return std::nullopt;
 }
@@ -383,6 +384,7 @@ void ManagedPool::Orphan(core::OwnerId owner, absl::Time deadline) {
   Effects effects;
   {
     MutexLock lock(mutex_);
+    // The callbacks go with the lock held: what they own must not come back here when it ends.
     absl::erase_if(waiters_, [owner](const auto& entry) { return entry.second.owner == owner; });
     pool_.Orphan(owner, deadline, env_->clock->Now());
     effects = Leave();
@@ -551,6 +553,7 @@ std::vector<Record> ManagedPool::ChangedKeys() {
 void ManagedPool::Perform(Effects effects) {
   if (env_->wake != nullptr && effects.next_due != absl::InfiniteFuture()) env_->wake(effects.next_due);
   for (auto& [key, probe] : effects.probes) {
+    // A probe may outlive the pool, which a reload may remove.
     auto done = [pool = weak_from_this(), fingerprint = key](const core::Evidence& evidence) {
       if (const auto self = pool.lock()) self->OnProbed(fingerprint, evidence);
     };

@@ -30,9 +30,11 @@ struct PoolStatus {
   std::vector<LastError> last_errors;  // in the order of snapshot.keys
 };
 
-// Thread-safe. The lock guards the core and is held for the core's work only. What a step of the core brings about goes
-// into the journal under the lock, hence in order; waiters are answered after it is released, by whichever thread
-// caused that.
+// Thread-safe. The lock guards the core and is held for the core's work only. Every step that may change something is
+//   lock, the core's work, Leave(), unlock, Perform().
+// Leave puts what the step brought about into the journal under the lock, hence in order. Perform answers waiters and
+// starts probes without it, on whichever thread caused that: an answer's callback may call this pool again, so whoever
+// calls a method must hold no lock that such a callback takes.
 class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
  public:
   // Shared by all pools of a service; outlives them.
@@ -111,7 +113,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   std::optional<LeaseAnswer> LeaseLocked(const LeaseParams& params, core::SessionHash session, WaitStart start)
       CCR_REQUIRES(mutex_);
   void NoteError(const core::Report& report, const core::Decision& decision) CCR_REQUIRES(mutex_);
-  Effects Leave(bool removed = false) CCR_REQUIRES(mutex_);
+  Effects Leave(bool removed = false) CCR_REQUIRES(mutex_);  // the last of a step
   void TakeProbes(absl::Time now, Effects* effects) CCR_REQUIRES(mutex_);
   void OnProbed(const std::string& fingerprint, const core::Evidence& evidence) CCR_EXCLUDES(mutex_);
   Journal::Position Publish(bool removed) CCR_REQUIRES(mutex_);

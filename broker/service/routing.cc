@@ -11,6 +11,7 @@ std::shared_ptr<const Routing> RoutingHub::current() const {
 
 RoutingHub::Subscription RoutingHub::Follow(Follower follower) {
   MutexLock lock(mutex_);
+  // Under the lock, as in Publish: no follower misses a routing, gets one twice, or is called once it has ended.
   if (current_ != nullptr) follower(current_);
   const uint64_t id = next_id_++;
   followers_.emplace(id, std::move(follower));

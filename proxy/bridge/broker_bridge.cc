@@ -37,7 +37,7 @@ BrokerBridge::BrokerBridge(boost::asio::io_context& loop, const Options& options
 }
 
 BrokerBridge::~BrokerBridge() {
-  *alive_ = false;
+  *alive_ = false;  // a flush may be posted still, or the timer's handler
   stream_->Stop(kFarewell);
 }
 

@@ -20,6 +20,10 @@ namespace ccr::proxy {
 
 // What one loop turn asks for leaves as one message. What nobody waits for, most reports and the progress of leases
 // that are no trials, takes the next one, within kReportDelay.
+//
+// Belongs to the loop, which outlives it. gRPC's threads never come here: the stream posts what they bring to the loop,
+// and once it is stopped drops what it has posted, so no callback runs after the end. Back-pressure: none here; calls
+// are bounded by the requests in progress, and reports that nobody waits for by the stream (max_queued_reports).
 class BrokerBridge final : public LeaseSource {
  public:
   // How long its end waits for the broker to take the last reports.

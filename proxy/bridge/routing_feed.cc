@@ -16,9 +16,7 @@ RoutingFeed::RoutingFeed(const client::BrokerTarget& broker, std::string client,
                                              [this](const v1::RoutingTable& table) { Publish(ToRoutingTable(table)); });
 }
 
-RoutingFeed::~RoutingFeed() {
-  watch_.reset();
-}
+RoutingFeed::~RoutingFeed() = default;
 
 std::shared_ptr<const RoutingSlot> RoutingFeed::Subscribe(boost::asio::io_context& loop) {
   const MutexLock lock(mutex_);
@@ -29,7 +27,7 @@ std::shared_ptr<const RoutingSlot> RoutingFeed::Subscribe(boost::asio::io_contex
 
 void RoutingFeed::Publish(std::shared_ptr<const RoutingTable> table) {
   on_table_(*table);
-  const MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);  // while posting, too: a loop must not get an older table after a newer one
   table_ = std::move(table);
   for (const Subscriber& subscriber : subscribers_) Post(subscriber, table_);
 }

@@ -45,7 +45,7 @@ class RoutingFeed {
   Mutex mutex_;
   std::shared_ptr<const RoutingTable> table_ CCR_GUARDED_BY(mutex_);
   std::vector<Subscriber> subscribers_ CCR_GUARDED_BY(mutex_);
-  std::unique_ptr<client::RoutingWatch> watch_;
+  std::unique_ptr<client::RoutingWatch> watch_;  // the last: its thread calls Publish
 };
 
 }  // namespace ccr::proxy

@@ -54,8 +54,8 @@ struct ReportAnswer {
   std::string outcome;  // "success", "rate_limited", ...: for logs and metrics
   std::string reason;
   Advice advice = Advice::kRelay;
-  int http_status = 0;     // that the evidence stands for, as the broker has it; 0 = none
-  bool exhausted = false;  // with kRelay: no key did better, and another model may
+  int http_status = 0;              // that the evidence stands for, as the broker has it; 0 = none
+  bool exhausted = false;           // with kRelay: no key did better, and another model may
   std::optional<LeaseAnswer> next;  // when one was asked for and the advice is to try again
 };
 

@@ -61,7 +61,7 @@ class AddressBook::Lookup : public std::enable_shared_from_this<Lookup> {
     error_code error;
     Addresses addresses = TakeTurns(tcp::resolver(own).resolve(host, port, tcp::resolver::numeric_service, error));
     if (!error && addresses.empty()) error = boost::asio::error::host_not_found;
-    const MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);  // until it is posted: the loop may end as soon as the book has
     if (book_ == nullptr) return;
     boost::asio::post(book_->loop_,
                       [self = shared_from_this(), host, port, error, addresses = std::move(addresses)]() mutable {
@@ -101,6 +101,7 @@ void AddressBook::Keep(const std::string& host, const std::string& port, Address
 
 void AddressBook::OnResult(const std::string& host, const std::string& port, const error_code& error,
                            Addresses addresses) {
+  // Taken out first: who is answered may ask again, and change names_.
   const std::vector<Done> waiting = std::exchange(names_[Key(host, port)].waiting, {});
   if (!error) Keep(host, port, addresses, std::chrono::steady_clock::now());
   for (const Done& done : waiting) done(error, addresses);

@@ -32,6 +32,7 @@ class AddressBook {
   void Keep(const std::string& host, const std::string& port, Addresses addresses, SteadyTime now);
 
  private:
+  // `names_` may change, and so move, whenever a Done is called.
   struct Name {
     Addresses addresses;
     SteadyTime known_until = SteadyTime::min();

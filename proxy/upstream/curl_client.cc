@@ -57,7 +57,7 @@ void CurlClient::UnpauseResumed() {
 void CurlClient::Cancel(CurlTransfer* transfer) {
   if (!transfer->is_linked() || transfer->handler() == nullptr) return;
   transfer->Abandon();
-  if (multi_.working()) {
+  if (multi_.working()) {  // a handle cannot be removed from inside of curl's work
     cancelled_.push_back(transfer);
   } else {
     Recycle(Remove(transfer));

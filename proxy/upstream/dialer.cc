@@ -59,7 +59,7 @@ void Dialer::OnConnected(std::list<Socket>::iterator socket, const error_code& e
 }
 
 void Dialer::Finish(const error_code& error, Socket socket) {
-  const Done done = std::exchange(done_, nullptr);
+  const Done done = std::exchange(done_, nullptr);  // first: what is cancelled now is not heard any more
   Cancel();
   done(error, std::move(socket));
 }

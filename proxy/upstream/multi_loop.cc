@@ -226,7 +226,7 @@ void MultiLoop::KickSoon() {
 void MultiLoop::Work(curl_socket_t fd, int events) {
   int running = 0;
   const SteadyTime due = due_;
-  working_ = true;
+  working_ = true;  // curl calls handlers from inside, and they must not call it: see CurlClient::Cancel
   curl_multi_socket_action(multi_, fd, events, &running);
   working_ = false;
   // Curl says a moment once only; where its clock is a little behind ours it has done nothing yet.

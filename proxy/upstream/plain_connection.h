@@ -13,7 +13,8 @@
 
 namespace ccr::proxy {
 
-// Whoever uses it hears of it, from the loop; operations under way keep it alive. Belongs to one loop.
+// Whoever uses it hears of it, from the loop, until Close or the next SetUser; operations under way keep it alive, so
+// they may end, unheard, after its user has. Belongs to one loop.
 class PlainConnection : public std::enable_shared_from_this<PlainConnection> {
  public:
   class User {

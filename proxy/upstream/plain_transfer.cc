@@ -134,7 +134,7 @@ void PlainTransfer::OnWritable(PlainConnection&) {
 void PlainTransfer::OnRead(PlainConnection& connection, const error_code& error) {
   if (connection.buffer().size() > 0) reused_ = false;
   now_ = std::chrono::steady_clock::now();
-  parsing_ = true;
+  parsing_ = true;  // the handler may cancel or resume from inside: both then leave the rest to what follows here
   const Parsed parsed = Parse();
   parsing_ = false;
   if (handler() == nullptr) return client_.Drop(this);
@@ -145,7 +145,7 @@ void PlainTransfer::OnRead(PlainConnection& connection, const error_code& error)
   }
   if (parsed == Parsed::kRefused) return Fail(TransportError::kRead, kNobodySwitches);
   if (error) return OnReadError(error);
-  if (!paused_) connection_->Read();
+  if (!paused_) connection_->Read();  // back-pressure: what is not read stays in the socket, and the provider waits
 }
 
 PlainTransfer::Parsed PlainTransfer::Parse() {
@@ -203,13 +203,13 @@ void PlainTransfer::Fail(TransportError error, std::string_view reason) {
 
 void PlainTransfer::Resume() {
   const SteadyTime now = std::chrono::steady_clock::now();
-  if (TakeBackPause(now) && !parsing_) connection_->Read();
+  if (TakeBackPause(now) && !parsing_) connection_->Read();  // else OnRead reads on
 }
 
 void PlainTransfer::Cancel() {
   if (!is_linked() || handler() == nullptr) return;
   Abandon();
-  if (!parsing_) client_.Drop(this);
+  if (!parsing_) client_.Drop(this);  // else OnRead does, once it is out of the parser
 }
 
 void PlainTransfer::TimeOut(TransportError error, SteadyTime now) {

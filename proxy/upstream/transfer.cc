@@ -92,17 +92,17 @@ void RunningTransfers::Erase(UpstreamClient::Transfer& transfer) {
 }
 
 void RunningTransfers::CancelAll() {
-  while (!set_.empty()) set_.begin()->Cancel();
+  while (!set_.empty()) set_.begin()->Cancel();  // which erases it, as curl is not at work
 }
 
 void RunningTransfers::OnDeadline() {
   const SteadyTime now = std::chrono::steady_clock::now();
   while (!set_.empty() && set_.begin()->next_check() <= now) {
     UpstreamClient::Transfer& transfer = *set_.begin();
-    set_.erase(set_.begin());
+    set_.erase(set_.begin());  // its place in the order is about to change
     const std::optional<TransportError> passed = transfer.CheckDeadlines(now);
     set_.insert(transfer);
-    if (passed) transfer.TimeOut(*passed, now);
+    if (passed) transfer.TimeOut(*passed, now);  // which erases it, and may start others
   }
   CallForDeadline();
 }

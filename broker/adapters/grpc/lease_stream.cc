@@ -32,7 +32,7 @@ void LeaseStreamSet::GoAway() {
 LeaseStream* LeaseStream::Start(BrokerService* service, LeaseStreamSet* streams, std::shared_ptr<const Caller> caller) {
   std::shared_ptr<LeaseStream> stream(new LeaseStream(service, streams, std::move(caller)));
   stream->self_ = stream;
-  stream->StartRead(stream->request_.get());
+  stream->StartRead(stream->request_.get());  // gRPC runs no reaction before it has the reactor that we return
   streams->Add(stream);
   return stream.get();
 }
@@ -49,7 +49,7 @@ void LeaseStream::OnReadDone(bool ok) {
   bool closed = false;
   {
     MutexLock lock(mutex_);
-    executing_ = true;
+    executing_ = true;  // from here on Close leaves the owner to EndReading: operations under way are its still
     closed = closed_;
   }
   if (greeted_ || (!closed && Greet())) {
@@ -168,7 +168,7 @@ void LeaseStream::AnswerReport(uint64_t correlation, const ReportAnswer& report,
   if (report.commit == Journal::kNowhere) return EndReport(correlation, report, next, /*held=*/false);
   {
     MutexLock lock(mutex_);
-    ++held_;
+    ++held_;  // before AwaitCommit, whose callback may run at once on the journal's thread
     if (next.has_value() && next->status.ok()) Remember(correlation, next->grant.id);  // a Cancel finds it already
   }
   const bool waits = service_->AwaitCommit(report, [self = shared_from_this(), correlation, report, next] {
@@ -234,7 +234,7 @@ void LeaseStream::EndWait(uint64_t correlation, const ReportAnswer* report, cons
   bool wanted = false;
   {
     MutexLock lock(mutex_);
-    wanted = waits_.erase(correlation) > 0 && !closed_;
+    wanted = waits_.erase(correlation) > 0 && !closed_;  // a Cancel that came first has erased it
     if (wanted && report == nullptr) {
       AddLease(correlation, answer);
       MaybeWrite();
@@ -303,7 +303,7 @@ void LeaseStream::MaybeWrite() {
 void LeaseStream::OnWriteDone(bool ok) {
   MutexLock lock(mutex_);
   writing_ = false;
-  messages_[1 - gathering_].Reset();
+  messages_[1 - gathering_].Reset();  // with the keys in it
   if (ok) unsent_[1 - gathering_].clear();
   if (closed_) return MaybeFinish(ok);
   MaybeWrite();

@@ -41,7 +41,9 @@ class LeaseStreamSet {
 // Leases that were granted and not sent when the stream ended are given back at once; those that were sent have the
 // grace time. Reports of a stream that was cancelled still count.
 //
-// Lives until OnDone and until the last wait of it is answered. The lock is never held while the service is called.
+// Lives until OnDone and until the last wait of it is answered. The lock is never held while the service is called,
+// whose answers come back here with none held. It is held in StartRead, StartWrite and Finish, so that they stand in
+// one order with what they send: gRPC runs no reaction from inside them. LeaseStreamSet's lock is taken before it.
 class LeaseStream final
     : public grpc::ServerBidiReactor<ccr::broker::v1::LeaseStreamRequest, ccr::broker::v1::LeaseStreamResponse>,
       public std::enable_shared_from_this<LeaseStream> {

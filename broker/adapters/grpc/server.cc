@@ -80,7 +80,7 @@ class GrpcServer::Impl {
         key_broker_(service, &gate_),
         key_admin_(service, &gate_, events, options.config_path, options.reload) {}
   ~Impl() {
-    acceptor_.reset();
+    acceptor_.reset();  // first: it gives connections to the server
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
@@ -111,7 +111,7 @@ class GrpcServer::Impl {
   Mutex mutex_;
   bool draining_ CCR_GUARDED_BY(mutex_) = false;
   bool shortage_ CCR_GUARDED_BY(mutex_) = false;
-  std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Acceptor> acceptor_;  // the last: its thread uses all of these
 };
 
 absl::Status GrpcServer::Impl::Start(const Options& options) {

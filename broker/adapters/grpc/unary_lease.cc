@@ -96,6 +96,7 @@ void UnaryLease::OnCancel() {
     cancelled_ = true;
     waiting = waiting_;
   }
+  // Who takes the waiter out of its queue finishes the call, and nobody else: this, or EndWait.
   if (waiting.has_value() && service_->CancelWait(*waiting)) Finish(grpc::Status::CANCELLED);
 }
 

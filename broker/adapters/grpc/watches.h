@@ -30,6 +30,9 @@ class WatchSlots {
   std::atomic<int> free_;
 };
 
+// Both watches are called with the lock of their hub held, which is taken before their own, and must not call the hub
+// but from OnDone. They hold their own in StartWrite and Finish: gRPC runs no reaction from inside these.
+
 // Sends the routing table, what of it is the caller's, and every later one; a client that is slow skips to the latest.
 // Deletes itself.
 class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::RoutingTable> {
@@ -52,7 +55,7 @@ class RoutingWatch final : public grpc::ServerWriteReactor<ccr::broker::v1::Rout
   ccr::broker::v1::RoutingTable table_ CCR_GUARDED_BY(mutex_);
   bool writing_ CCR_GUARDED_BY(mutex_) = false;
   bool closed_ CCR_GUARDED_BY(mutex_) = false;
-  RoutingHub::Subscription subscription_;
+  RoutingHub::Subscription subscription_;  // the last: once it has ended, nobody calls Push
 };
 
 // Sends events, one a message. At most kMaxQueued of kMaxQueuedBytes together wait; then the oldest are dropped and
