@@ -16,6 +16,9 @@ constexpr absl::Duration kLongestRateRest = absl::Minutes(10);
 constexpr absl::Duration kWindowMargin = absl::Milliseconds(10);
 constexpr double kCaution = 0.99;  // of a rate that is known: a call that comes too early is refused
 constexpr float kMostVotes = 8;
+constexpr double kGrowth = 3;
+constexpr double kSure = 2;  // the next cycle is that much longer than the rate is known to
+constexpr double kShortestReach = 4, kLongestReach = 100;
 constexpr double kSlowest = 0.1;  // requests a second that are tried first, at least
 
 double Seconds(absl::Duration duration) {
@@ -137,92 +140,102 @@ void LimitMirror::Vote(const Sample& before, const Sample& after) {
 void RateLearner::Restore(double rate, double depth, absl::Time now) {
   rate_ = rate;
   depth_ = std::max(1.0, depth);
+  reach_ = calls_ = kLongestReach / 2;
+  seconds_ = calls_ / rate;
   level_ = 1;
-  at_ = now;
-  searching_ = false;
-  cycle_began_ = now;
+  at_ = cycle_began_ = now;
+  cycle_ = 0;
+  idle_ = true;
 }
 
-double RateLearner::Level(absl::Time now) const {
-  return std::min(depth_, level_ + rate_ * std::max(0.0, Seconds(now - at_)));
+double RateLearner::Pace() const {
+  const double part = grown_ / reach_;
+  return rate_ * (1 + kGrowth * part * part / reach_);
+}
+
+double RateLearner::Filled(absl::Time now) const {
+  return level_ + Pace() * std::max(0.0, Seconds(now - at_));
 }
 
 absl::Time RateLearner::RoomAt(absl::Time now) const {
   if (rate_ <= 0) return now;
   if (at_ > now) return at_;
   const double missing = 1 - Level(now);
-  return missing <= 1e-9 ? now : now + After(missing / rate_);
+  return missing <= 1e-9 ? now : now + After(missing / Pace());
 }
 
-void RateLearner::OnGranted(absl::Time now) {
-  if (burst_ == 0) burst_began_ = now;
-  ++burst_;
-  if (rate_ <= 0) return;
-  const double level = Level(now);
-  if (level >= depth_ && depth_ > 1) {
-    idle_ = true;
-    burst_ = 1;
-    burst_began_ = now;
-  }
-  level_ = level - 1;
-  at_ = std::max(at_, now);
-}
-
-void RateLearner::OnSuccess(absl::Time granted, absl::Time now) {
-  refusals_ = 0;
+bool RateLearner::OnGranted(absl::Time now) {
   ++cycle_;
-  if (rate_ <= 0 || granted < cycle_began_) return;
-  const bool waited = Level(now) < std::max(1.0, depth_ - 1) || depth_ < 2;
-  if (!waited) return;
-  ++clean_;
-  ++calm_;
-  if (searching_ && clean_ >= 2) {
-    rate_ *= 1.5;
-    clean_ = 0;
-  } else if (!searching_ && clean_ >= 25) {
-    rate_ *= calm_ > 250 ? 1.05 : 1.01;
-    clean_ = 0;
+  if (rate_ <= 0) return false;
+  const double filled = Filled(now);
+  const bool missed = filled >= depth_ + 0.5;
+  idle_ |= missed;
+  level_ = std::min(depth_, filled) - 1;
+  at_ = std::max(at_, now);
+  return !missed && level_ < 0.5;
+}
+
+void RateLearner::OnSuccess(bool fresh, bool waited, absl::Time granted, absl::Time now) {
+  if (rate_ <= 0 || !fresh) return;
+  if (now > at_) {
+    level_ = Level(now);
+    at_ = now;
   }
+  // The first one back after a rest: a bucket fills by one in that time at least, half of it on the average.
+  if (first_ && refusals_ > 0) rate_ = std::max(rate_, 1 / std::max(0.05, Seconds(granted - cycle_began_)));
+  refusals_ = 0;
+  if (waited) grown_ += 1;
+}
+
+void RateLearner::OnUnknown(absl::Time granted) {
+  Uncount(granted);
 }
 
 absl::Duration RateLearner::OnRefused(bool fresh, std::optional<absl::Duration> told, absl::Time granted,
                                       absl::Time now) {
-  const bool quota = told && *told > kLongestRateRest;
-  if (quota) return *told;
-  if (fresh) {
-    const bool first = rate_ <= 0;
-    const double seconds = Seconds(granted - (first ? burst_began_ : cycle_began_));
-    if (first) {
-      // Most providers count by the minute.
-      rate_ = std::max(kSlowest, burst_ / std::max(seconds, kMinute));
-      first_burst_ = burst_;
-      first_seconds_ = seconds;
-    } else if (refusals_ > 0) {
-      // It was not back yet: nothing new.
-    } else if (idle_) {
-      depth_ = std::max(1.0, std::min(depth_, burst_ - rate_ * Seconds(granted - burst_began_)) * 0.8);
-    } else if (cycle_ >= 3) {
-      const double measured = cycle_ / std::max(0.05, seconds);
-      rate_ = (searching_ ? measured : std::clamp(measured, rate_ * 0.7, rate_)) * 0.985;
-      if (searching_ && cycle_ >= 6) {
-        searching_ = false;
-        depth_ = std::max(1.0, 0.8 * (first_burst_ - rate_ * first_seconds_));
-      }
-    } else {
-      rate_ *= searching_ ? 0.7 : 0.9;
-    }
-    ++refusals_;
-    cycle_ = clean_ = calm_ = burst_ = 0;
-    cycle_began_ = granted;
-    idle_ = false;
+  // A rest that long is a quota's.
+  if (told && *told > kLongestRateRest) return *told;
+  Uncount(granted);
+  if (!fresh) return told ? *told : std::max(at_ - now, absl::ZeroDuration());
+  if (cycle_ > 0 || rate_ <= 0) {
+    Measure(granted);
+    refusals_ = 0;
+  } else if (!told) {
+    doubt_ += Seconds(rest_) / 2;
   }
-  const uint32_t n = std::min<uint32_t>(refusals_ - (refusals_ > 0 ? 1 : 0), 16);
-  absl::Duration rest = kFirstRest;
-  if (!searching_ && rate_ > 0) rest = std::clamp(absl::Seconds(1 / rate_), absl::Milliseconds(50), kLongestRest);
-  rest = told ? *told : std::min(kLongestRest, rest * std::exp2(n));
+  const uint32_t n = std::min<uint32_t>(refusals_++, 16);
+  absl::Duration rest = first_ ? kFirstRest : absl::Seconds(1 / rate_);
+  rest = std::clamp(rest * std::exp2(n), absl::Milliseconds(50), kLongestRest);
+  rest_ = told.value_or(rest);
   level_ = 1;
-  at_ = std::max(at_, now + rest);
-  return rest;
+  at_ = std::max(at_, now + rest_);
+  return rest_;
+}
+
+void RateLearner::Measure(absl::Time granted) {
+  const double seconds = std::max(0.05, Seconds(granted - cycle_began_));
+  first_ = rate_ <= 0;
+  if (first_) {
+    // Most providers count by the minute.
+    rate_ = std::max(kSlowest, cycle_ / std::max(seconds, kMinute));
+    reach_ = kShortestReach;
+  } else if (idle_) {
+    if (depth_ > 1) {
+      depth_ = std::max(1.0, depth_ / 2);
+    } else {
+      rate_ = 0.95 * Pace();
+    }
+  } else {
+    calls_ = calls_ / 2 + cycle_;
+    seconds_ = seconds_ / 2 + seconds;
+    rate_ = calls_ / seconds_;
+    reach_ = std::clamp(kSure / (1 / calls_ + doubt_ / seconds_), kShortestReach, kLongestReach);
+    doubt_ /= 2;
+  }
+  grown_ = 0;
+  cycle_ = 0;
+  cycle_began_ = granted;
+  idle_ = false;
 }
 
 Pacer::Flight* Pacer::Find(uint64_t sequence) {
@@ -268,11 +281,11 @@ void Pacer::OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now) {
   last_ = sequence;
   const auto in_flight = static_cast<uint32_t>(flights_.size()) + untold_ + 1;
   flights_.push_back(
-      {sequence, now, requests_, tokens_, static_cast<uint32_t>(std::min(units, 4e9)), in_flight, false});
+      {sequence, now, requests_, tokens_, static_cast<uint32_t>(std::min(units, 4e9)), in_flight, false, false});
   for (LimitMirror& mirror : mirrors_) {
     mirror.OnGranted(mirror.unit() == RateLimit::Unit::kRequests ? 1 : units, now);
   }
-  learner_.OnGranted(now);
+  flights_.back().waited = learner_.OnGranted(now);
 }
 
 double Pacer::UsedOf(const LimitMirror& mirror, const Flight& flight) const {
@@ -293,14 +306,14 @@ void Pacer::OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now)
   Flight* const flight = Find(sequence);
   if (flight == nullptr) {
     // Granted before there was a pacer: as if everything in flight came after it.
-    Read({sequence, now, requests_ - static_cast<double>(flights_.size() + untold_) + 1, tokens_, 0, 0, true}, limits,
-         now);
+    Read({sequence, now, requests_ - static_cast<double>(flights_.size() + untold_) + 1, tokens_, 0, 0, true, false},
+         limits, now);
     return;
   }
   if (flight->begun) return;
   flight->begun = true;
   Read(*flight, limits, now);
-  learner_.OnSuccess(flight->granted, now);
+  learner_.OnSuccess(sequence > settled_, flight->waited, flight->granted, now);
   LearnConcurrency(*flight, /*refused=*/false);
 }
 
@@ -314,13 +327,16 @@ void Pacer::OnEnded(uint64_t sequence, uint64_t used_tokens, absl::Time now) {
 }
 
 void Pacer::OnUnknown(uint64_t sequence, absl::Time /*now*/) {
+  if (const Flight* const flight = Find(sequence); flight != nullptr && !flight->begun) {
+    learner_.OnUnknown(flight->granted);
+  }
   Erase(sequence);
 }
 
 absl::Time Pacer::OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                             absl::Time now) {
   const Flight* const found = Find(sequence);
-  const Flight flight = found != nullptr ? *found : Flight{sequence, now, requests_, tokens_, 0, 0, false};
+  const Flight flight = found != nullptr ? *found : Flight{sequence, now, requests_, tokens_, 0, 0, false, false};
   const bool fresh = sequence > settled_;
   Erase(sequence);
   settled_ = std::max(settled_, last_);

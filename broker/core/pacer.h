@@ -1,6 +1,7 @@
 // How fast one key may be used: what its provider says of its limits, or what its refusals teach.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -69,11 +70,14 @@ class LimitMirror {
 
 // Without a word of limits: learns from the refusals.
 //
-// A token bucket of its own (rate, depth) paces the grants. From one refusal to the next, n successes in time T: the
-// rate is n / T, whatever way the limit is kept, as long as there was demand all the time. So a cycle gives the rate to
-// one n-th, and rates are approached from below: search (x 1.5 every two successes) until a cycle is known, then cruise
-// (1 % more every 25 successes, a refusal takes it back), about one refusal in a hundred calls. Refusals that come only
-// while more leases are in flight than ever succeeded are a limit of concurrency.
+// A token bucket of its own paces the grants evenly, whatever way the provider keeps its limit. Between the first
+// refusals of two episodes the provider gave n successes in time T, and had nothing left at both ends: its rate is n / T
+// to one n-th, whether it keeps a bucket or a window. Earlier cycles count half as much each. The pace begins a cycle
+// there and grows with the successes i that had to wait for room,
+//   pace(i) = rate (1 + 3 / reach (i / reach)^2),
+// so that it asks for one call too much in `reach` calls when the rate is right, and is half as much again a few hundred
+// calls after a limit was raised (the shape is that of CUBIC, RFC 9438). `reach` is what the rate is known to: short
+// while it is searched, 100 at last, so about one call in a hundred is refused.
 class RateLearner {
  public:
   double rate() const { return rate_; }    // requests a second; 0 = no limit is known
@@ -81,33 +85,40 @@ class RateLearner {
   void Restore(double rate, double depth, absl::Time now);
   // `grants` were made from `since` on, before it was told of any.
   void Begin(uint32_t grants, absl::Time since) {
-    burst_ = grants;
-    burst_began_ = since;
+    cycle_ = grants;
+    cycle_began_ = since;
   }
 
-  void OnGranted(absl::Time now);
-  void OnSuccess(absl::Time granted, absl::Time now);
-  // `fresh`: granted after the last refusal was known. How long the key rests when nobody says better.
+  // True when the grant had to wait for room.
+  bool OnGranted(absl::Time now);
+  // `fresh`: granted after the last refusal was known. `waited`: what OnGranted said.
+  void OnSuccess(bool fresh, bool waited, absl::Time granted, absl::Time now);
+  void OnUnknown(absl::Time granted);
+  // How long the key rests when nobody says better.
   absl::Duration OnRefused(bool fresh, std::optional<absl::Duration> told, absl::Time granted, absl::Time now);
   absl::Time RoomAt(absl::Time now) const;
-  double Level(absl::Time now) const;
+  double Level(absl::Time now) const { return std::min(depth_, Filled(now)); }
 
  private:
+  double Pace() const;
+  double Filled(absl::Time now) const;  // without an end at depth_
+  void Measure(absl::Time granted);
+  void Uncount(absl::Time granted) { cycle_ -= granted >= cycle_began_ && cycle_ > 0 ? 1 : 0; }
+
   double rate_ = 0;
+  double reach_ = 0;
+  double grown_ = 0;  // i
   double depth_ = 1;
-  double level_ = 0;
+  double level_ = 0;  // at at_
   absl::Time at_ = absl::InfinitePast();
+
   absl::Time cycle_began_ = absl::InfinitePast();
-  uint32_t cycle_ = 0;  // successes since then
-  bool idle_ = false;   // the bucket was full in this cycle: it does not tell the rate
-  uint32_t burst_ = 0;  // grants since it was full
-  absl::Time burst_began_ = absl::InfinitePast();
-  double first_burst_ = 0;    // what the key took before its first refusal,
-  double first_seconds_ = 0;  // in so much time
-  bool searching_ = true;
-  uint32_t clean_ = 0;     // successes that had to wait for room, since the rate last changed
-  uint32_t calm_ = 0;      // such successes since the last refusal
-  uint32_t refusals_ = 0;  // in a row
+  uint32_t cycle_ = 0;                          // grants since then that were not refused
+  bool idle_ = false;                           // demand was missing in this cycle: it does not tell the rate
+  bool first_ = false;                          // the first cycle
+  uint32_t refusals_ = 0;                       // of the last episode: in a row
+  absl::Duration rest_;                         // the last one
+  double calls_ = 0, seconds_ = 0, doubt_ = 0;  // of the cycles; seconds in doubt, as nobody asked whether it was back
 };
 
 // One key's pacer (or that of one model of a key, where a provider limits so). Its owner makes it when the first answer
@@ -151,6 +162,7 @@ class Pacer {
     uint32_t own_tokens = 0;
     uint32_t in_flight = 0;  // with it
     bool begun = false;
+    bool waited = false;  // for room
   };
 
   Flight* Find(uint64_t sequence);
