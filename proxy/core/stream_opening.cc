@@ -1,12 +1,10 @@
 #include "proxy/core/stream_opening.h"
 
-#include <string.h>
-
 #include <algorithm>
-#include <array>
 #include <boost/json.hpp>
 
 #include "proxy/core/json_text.h"
+#include "proxy/core/no_answer.h"
 
 namespace ccr::proxy {
 namespace {
@@ -14,42 +12,13 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::array<std::string_view, 3> kErrorDocuments = {R"({"error":)", R"([{"error":)", R"({"type":"error")"};
+constexpr std::string_view kDone = "[DONE]";
 
-bool Holds(std::string_view text, std::string_view word) {
-  return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
-}
-
-// Appends `text` without white space to the beginning of a document; whether that may still be an error's.
-bool MayBeError(std::string_view text, std::string* begin_of_document) {
-  std::string& begin = *begin_of_document;
-  for (size_t i = 0; i < text.size() && begin.size() < 16; ++i) {
-    if (std::string_view(" \t\r\n").find(text[i]) == std::string_view::npos) begin += text[i];
-  }
-  return std::any_of(kErrorDocuments.begin(), kErrorDocuments.end(), [&begin](std::string_view known) {
-    const size_t size = std::min(known.size(), begin.size());
-    return known.substr(0, size) == std::string_view(begin).substr(0, size);
-  });
-}
-
-// The object in `text`, or the first of the array that it is; null when it is something else.
-json::object ParseObject(std::string_view text) {
+// Empty when it is no object.
+json::object ParseEvent(std::string_view text) {
   json::error_code failed;
   json::value parsed = json::parse({text.data(), text.size()}, failed);
-  if (failed) return {};
-  if (parsed.is_array() && !parsed.get_array().empty()) parsed = json::value(std::move(parsed.get_array().front()));
-  return parsed.is_object() ? std::move(parsed.get_object()) : json::object();
-}
-
-bool IsOfType(const json::object& object, std::string_view type) {
-  const json::value* value = object.if_contains("type");
-  return value != nullptr && value->is_string() && value->get_string() == json::string_view(type.data(), type.size());
-}
-
-bool HasError(const json::object& object) {
-  const json::value* error = object.if_contains("error");
-  if (error == nullptr) return false;
-  return (error->is_object() && !error->get_object().empty()) || (error->is_string() && !error->get_string().empty());
+  return !failed && parsed.is_object() ? std::move(parsed.get_object()) : json::object();
 }
 
 }  // namespace
@@ -76,7 +45,6 @@ StreamOpening::Kind StreamOpening::Feed(std::string_view bytes) {
 StreamOpening::Kind StreamOpening::Finish() {
   if (kind_ == Kind::kUndecided) Line(line_);
   if (kind_ == Kind::kUndecided) Dispatch();
-  if (kind_ == Kind::kUndecided) kind_ = Kind::kAnswer;
   return kind_;
 }
 
@@ -104,7 +72,9 @@ void StreamOpening::DocumentLine(std::string_view line) {
   if (has_data_) data_ += '\n';
   has_data_ = true;
   data_ += line;
-  if (!MayBeError(line, &document_begin_)) kind_ = Kind::kAnswer;
+  if (!nesting_.Ends(line)) return;
+  const std::string document = std::move(data_);
+  Judge({}, document);
 }
 
 void StreamOpening::Dispatch() {
@@ -115,31 +85,40 @@ void StreamOpening::Dispatch() {
 }
 
 void StreamOpening::Judge(std::string_view name, std::string_view data) {
-  const bool named_error = name == "error";
-  if (name == "ping") return;
+  if (name == "ping" || data == kDone) return;
   kind_ = Kind::kAnswer;
-  if (!named_error && !Holds(data, "\"error\"") && !Holds(data, "\"ping\"")) return;
-  const json::object object = ParseObject(data);
-  if (IsOfType(object, "ping")) {
-    kind_ = Kind::kUndecided;
-  } else if (HasError(object)) {
-    error_ = data.starts_with('[') ? std::string(json::serialize(object)) : std::string(data);
+  std::optional<std::string> error = FindErrorObject(data);
+  const json::object named = name == "error" ? ParseEvent(data) : json::object();
+  if (name == "error" && !named.contains("error")) {
+    error = R"({"error":)" +
+            (named.empty() ? R"({"message":)" + JsonString(data) + "}" : std::string(json::serialize(named))) + "}";
+  }
+  if (error) {
+    error_ = *std::move(error);
     kind_ = Kind::kError;
-  } else if (named_error || IsOfType(object, "error")) {
-    error_ = object.empty() ? R"({"error":{"message":)" + JsonString(data) + "}}"
-                            : R"({"error":)" + std::string(json::serialize(object)) + "}";
-    kind_ = Kind::kError;
+  } else if (data.find(R"("ping")") != data.npos) {
+    const json::object object = ParseEvent(data);
+    const json::value* type = object.if_contains("type");
+    if (type != nullptr && *type == "ping") kind_ = Kind::kUndecided;
   }
 }
 
-std::optional<std::string> FindErrorDocument(std::string_view body) {
-  std::string begin;
-  if (!MayBeError(body, &begin)) return std::nullopt;
-  body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n"), body.size()));
-  StreamOpening opening;
-  opening.Feed(body);
-  if (opening.Finish() != StreamOpening::Kind::kError) return std::nullopt;
-  return opening.error();
+bool StreamOpening::Nesting::Ends(std::string_view text) {
+  for (const char c : text) {
+    if (escaped_) {
+      escaped_ = false;
+    } else if (in_text_) {
+      escaped_ = c == '\\';
+      in_text_ = c != '"';
+    } else if (c == '"') {
+      in_text_ = true;
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if (c == '}' || c == ']') {
+      --depth_;
+    }
+  }
+  return depth_ <= 0;
 }
 
 }  // namespace ccr::proxy

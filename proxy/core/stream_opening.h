@@ -1,27 +1,25 @@
-// Whether a provider that answered 200 failed all the same: with the first event of its stream, or with its whole body.
+// Whether a provider that answered 200 failed all the same, with the first event of its stream.
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace ccr::proxy {
 
-// Reads the beginning of an event stream, cut anywhere, up to its first event that is not a ping; comments count as
-// nothing. An error is
+// Reads the beginning of an event stream, cut anywhere, up to its first event that is neither a ping nor [DONE];
+// comments count as nothing. An error is
 //   - an event named "error"
-//   - an event whose data is a JSON object with an "error" that is an object or a text, or of "type" "error", or an
-//     array of such (Gemini)
+//   - an event whose data is an error object, or an array of such (Gemini); see FindErrorObject
 //   - a JSON document of that kind in place of events, as some servers send it
-// Every other event is an answer's. Its JSON is parsed only where it holds the word. Lines end with LF or CRLF.
-// Thread-compatible.
+// Every other event is an answer's. Lines end with LF or CRLF. Thread-compatible.
 class StreamOpening {
  public:
   enum class Kind { kUndecided, kAnswer, kError };
 
   // The next bytes of the stream. What is decided stays, and the rest is not looked at.
   Kind Feed(std::string_view bytes);
-  // The stream ended properly: an event that only lacks its blank line counts. An answer when nothing came.
+  // The stream ended properly: an event that only lacks its blank line counts. Undecided when nothing came.
   Kind Finish();
 
   Kind kind() const { return kind_; }
@@ -30,6 +28,16 @@ class StreamOpening {
   const std::string& error() const { return error_; }
 
  private:
+  // Of a JSON text, cut anywhere but within a character.
+  class Nesting {
+   public:
+    bool Ends(std::string_view text);  // whether every bracket is closed behind it
+
+   private:
+    int64_t depth_ = 0;
+    bool in_text_ = false, escaped_ = false;
+  };
+
   void Line(std::string_view line);
   void DocumentLine(std::string_view line);
   void Dispatch();
@@ -41,13 +49,9 @@ class StreamOpening {
   std::string data_;
   bool has_data_ = false;
   bool first_line_ = true;
-  bool document_ = false;       // data_ is the beginning of a JSON document
-  std::string document_begin_;  // without white space
+  bool document_ = false;  // data_ is the beginning of a JSON document
+  Nesting nesting_;        // of it
   std::string error_;
 };
-
-// The same of a whole body that is no stream: the body of the error. Only bodies that begin like one are parsed:
-// {"error": or {"type":"error" or [{"error":
-std::optional<std::string> FindErrorDocument(std::string_view body);
 
 }  // namespace ccr::proxy

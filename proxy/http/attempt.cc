@@ -91,11 +91,12 @@ bool Attempt::OnData(std::string_view bytes) {
   if (TranslatedWhole()) return Collect(bytes);
   const bool error = opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError;
   if (state_ != State::kRelaying) {
-    if (error) return FailWith(opening_->error()), false;
+    if (error) return FailWith({opening_->error(), {}}), false;
     if (HoldsBody() && held_body_.size() + bytes.size() <= kMaxHeldBody) {
       held_body_ += bytes;
       return true;
     }
+    if (IsHeldPage()) return FailWith({"", "a page of HTML or XML"}), false;
     BeginRelay();
   }
   LeaveBody();
@@ -164,32 +165,49 @@ bool Attempt::CollectError(std::string_view bytes) {
 
 bool Attempt::WholeOrNothing() const {
   if (event_stream_) return false;
-  const bool json = absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head_.headers, "content-type")), ToAbsl(kJson));
-  return head_.content_length >= 0 || (json && options_.known_format);
+  const absl::string_view type = ToAbsl(FindHeader(head_.headers, "content-type"));
+  const bool whole = absl::StartsWithIgnoreCase(type, ToAbsl(kJson)) || absl::StartsWithIgnoreCase(type, "text/html");
+  return head_.content_length >= 0 || (whole && options_.known_format);
 }
 
-// The error that a complete 2xx is.
-std::optional<std::string> Attempt::HeldError() {
-  if (!event_stream_ && options_.known_format && IsSuccess()) return FindErrorDocument(held_body_);
-  if (!opening_ || opening_->Finish() != StreamOpening::Kind::kError) return std::nullopt;
-  return opening_->error();
+// Whether the endpoint answers with a JSON object, and what came can be read.
+bool Attempt::PromisesObject() const {
+  return !event_stream_ && options_.known_format && IsSuccess() &&
+         FindHeader(head_.headers, "content-encoding").empty();
+}
+
+bool Attempt::IsHeldPage() const {
+  return PromisesObject() && IsMarkup(held_body_);
+}
+
+// What a complete 2xx is when it is no answer.
+std::optional<NoAnswer> Attempt::HeldNoAnswer() {
+  if (PromisesObject()) return FindNoAnswer(held_body_, options_.choices);
+  if (!opening_) return std::nullopt;
+  const StreamOpening::Kind kind = opening_->Finish();
+  if (kind == StreamOpening::Kind::kError) return NoAnswer{opening_->error(), {}};
+  if (kind == StreamOpening::Kind::kAnswer || !options_.known_format) return std::nullopt;
+  return NoAnswer{"", "a stream without events"};
 }
 
 // The answer is the error, with a head as a provider sends it with one.
-void Attempt::FailWith(std::string error) {
+void Attempt::FailWith(NoAnswer none) {
   StopTransfer();
   state_ = State::kDone;
-  Mask(lease_.credential.Reveal(), &error);
-  Evidence evidence = FromLateError(head_.headers, error, server_.clock.Now(), options_.model);
+  Mask(lease_.credential.Reveal(), &none.error);
+  Evidence evidence = FromLateError(head_.headers, none.error, server_.clock.Now(), options_.model);
+  if (none.error.empty()) {
+    evidence.message = "no answer: the provider sent " + std::string(none.why);
+    none.error = ErrorBody(options_.provider_format, evidence.http_status, evidence.message);
+  }
   ShortenMessage(&evidence);
   BoundRetryAfter(&head_.headers, server_.clock.Now());
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
   head_.status = evidence.http_status;
   head_.content_length = -1;
-  for (auto& [name, value] : head_.headers) {
-    if (absl::EqualsIgnoreCase(name, "content-type")) value = kJson;
-  }
-  owner_.OnAnswer({std::move(head_), std::move(error), std::move(evidence)});
+  std::erase_if(head_.headers, [](const auto& header) { return absl::EqualsIgnoreCase(header.first, "content-type"); });
+  head_.headers.emplace_back("content-type", kJson);
+  owner_.OnAnswer({std::move(head_), std::move(none.error), std::move(evidence)});
 }
 
 void Attempt::BeginRelay() {
@@ -257,7 +275,7 @@ void Attempt::OnDone(const UpstreamResult& result) {
   transfer_ = nullptr;
   const bool broken = result.error != TransportError::kNone;
   if (!broken && state_ == State::kHeadHeld) {
-    if (std::optional<std::string> error = HeldError()) return FailWith(*std::move(error));
+    if (std::optional<NoAnswer> none = HeldNoAnswer()) return FailWith(*std::move(none));
     if (TranslatedWhole()) return RelayTranslated(result);
     BeginRelay();
   }

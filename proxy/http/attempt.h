@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "proxy/core/evidence.h"
+#include "proxy/core/no_answer.h"
 #include "proxy/core/stream_opening.h"
 #include "proxy/core/usage_scanner.h"
 #include "proxy/formats/translation.h"
@@ -28,7 +29,8 @@ struct AttemptAnswer {
 //                    When that event is an error, the attempt has failed as if the provider had answered so, with the
 //                    status that the error stands for
 //   other answers    held until they are complete, up to kMaxHeldBody; what streams in other ways is not. One that is
-//                    an error has failed as well
+//                    an error or no answer at all has failed as well, where the format is known; so has an event
+//                    stream without events
 //   error answers    held, so that the broker can be asked first; of one that is larger than kMaxHeldBody that much is
 //                    kept, and the rest not waited for
 // but the first two for kHeadHold at most, since clients give up on silent connections, and what is larger of them is
@@ -67,6 +69,7 @@ class Attempt final : public UpstreamHandler {
     Format client_format = Format::kOpenAi;    // of the error event that ends a broken stream
     Format provider_format = Format::kOpenAi;  // of the figures in its answers
     bool known_format = false;                 // an event stream without its format's last event is incomplete
+    bool choices = false;                      // in every good answer of that format and endpoint
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
     std::string model;                         // that is asked for; for Translation::Stream, as the next
     StreamOptions stream_options;
@@ -101,11 +104,13 @@ class Attempt final : public UpstreamHandler {
 
   bool WholeOrNothing() const;   // the client has no use for a part of this body
   bool TranslatedWhole() const;  // in one piece
+  bool PromisesObject() const;
+  bool IsHeldPage() const;
   bool Collect(std::string_view bytes);
   bool CollectError(std::string_view bytes);
   bool HoldsBody() const;
-  std::optional<std::string> HeldError();
-  void FailWith(std::string error);
+  std::optional<NoAnswer> HeldNoAnswer();
+  void FailWith(NoAnswer none);
   void BeginRelay();
   void TellProgress();
   void RelayTranslated(const UpstreamResult& result);

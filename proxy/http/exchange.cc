@@ -201,6 +201,7 @@ void Exchange::StartAttempt(Lease lease) {
   const Attempt::Options options{client_format_,
                                  routed_.provider()->format,
                                  target_.endpoint != Endpoint::kPassthrough,
+                                 routed_.IsChat() && routed_.provider()->format == Format::kOpenAi,
                                  routed_.translation(),
                                  routed_.model(),
                                  routed_.stream_options(),

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "proxy/core/no_answer.h"
 #include "proxy/core/stream_opening.h"
 #include "proxy/core/usage_scanner.h"
 #include "proxy/formats/anthropic_openai.h"
@@ -108,7 +109,7 @@ void CheckClientAnswer(const proxy::Translation& translation, const Answer& answ
     const std::string broken = proxy::CheckAnthropicMessage(*response, &message);
     Require(broken.empty(), broken);
   }
-  (void)proxy::FindErrorDocument(answer.body);
+  (void)proxy::FindNoAnswer(answer.body, true);
   const std::string error = translation.Error(500, answer.body);
   const std::string broken = proxy::CheckAnthropicStream("event: error\ndata: " + error + "\n\n", &message);
   Require(broken.empty(), broken);

@@ -46,7 +46,10 @@ TEST(StreamOpening, Answers) {
            "data: {\"choices\":[{\"delta\":{\"error\":{\"code\":429}}}]}\n\n",
            "data: an \"error\" in words\n\n",
            "data: [\"error\"]\n\n",
-           "data: [DONE]\n\n",
+           "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n\n",
+           "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n",
+           "data: {\"choices\":null}\n\n",
+           "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"base_resp\":{\"status_code\":0}}\n\n",
        }) {
     Expect(event, Kind::kAnswer, Kind::kAnswer, "");
     Expect(std::string(event) + "event: error\ndata: " + std::string(kOverloaded) + "\n\n", Kind::kAnswer,
@@ -84,7 +87,8 @@ TEST(StreamOpening, CommentsAndPingsAreNothing) {
       ": OPENROUTER PROCESSING\n\n\n: x\r\n\r\nevent: ping\ndata: {\"type\": \"ping\"}\n\nretry: 10\n\nevent: "
       "ping\ndata: "
       "{}\n\ndata: {\"type\":\"ping\"}\n\ndata:\n\nevent: error\n\n";
-  Expect(nothing, Kind::kUndecided, Kind::kAnswer, "");
+  Expect(nothing, Kind::kUndecided, Kind::kUndecided, "");
+  Expect("data: [DONE]\n\n", Kind::kUndecided, Kind::kUndecided, "");
   Expect(nothing + "data: " + std::string(kOverloaded) + "\n\n", Kind::kError, Kind::kError, kOverloaded);
   Expect(nothing + "data: {\"choices\":[]}\n\n", Kind::kAnswer, Kind::kAnswer, "");
 }
@@ -94,29 +98,21 @@ TEST(StreamOpening, AnEventCountsWhenItIsComplete) {
   Expect("data: " + overloaded, Kind::kUndecided, Kind::kError, overloaded);
   Expect("data: " + overloaded + "\n", Kind::kUndecided, Kind::kError, overloaded);
   Expect("data: {\"choices\":", Kind::kUndecided, Kind::kAnswer, "");
-  Expect("", Kind::kUndecided, Kind::kAnswer, "");
+  Expect("", Kind::kUndecided, Kind::kUndecided, "");
 }
 
 TEST(StreamOpening, AJsonDocumentInPlaceOfEvents) {
   const std::string pretty = "{\n  \"error\": {\n    \"code\": 429,\n    \"status\": \"RESOURCE_EXHAUSTED\"\n  }\n}";
   Expect(pretty, Kind::kUndecided, Kind::kError, pretty);
-  Expect("[" + pretty + "]\n", Kind::kUndecided, Kind::kError,
-         R"({"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}})");
+  Expect(pretty + "\n", Kind::kError, Kind::kError, pretty);
+  Expect("[" + pretty + "]\n", Kind::kError, Kind::kError, R"({"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}})");
   Expect(": PROCESSING\n\n" + std::string(kOverloaded), Kind::kUndecided, Kind::kError, kOverloaded);
   Expect("{\"response\":\"one\"}\n{\"response\":\"two\"}\n", Kind::kAnswer, Kind::kAnswer, "");
   Expect("[1]\n", Kind::kAnswer, Kind::kAnswer, "");
-}
-
-TEST(FindErrorDocument, WholeBodies) {
-  const std::string overloaded(kOverloaded);
-  EXPECT_EQ(FindErrorDocument(overloaded), overloaded);
-  EXPECT_EQ(FindErrorDocument("\r\n {\n \"error\" : \"gone\"}"), "{\n \"error\" : \"gone\"}");
-  EXPECT_EQ(FindErrorDocument(R"([{"error":{"code":503}}])"), R"({"error":{"code":503}})");
-  for (const char* answer :
-       {"", "{}", "[]", R"({"error":null,"id":"1"})", R"({"error":{},"id":"1"})", R"({"id":"1","choices":[]})",
-        R"({"error":{"code":)", R"({"type":"message","error":{"code":1}})", R"({"errors":[]})", "text"}) {
-    EXPECT_EQ(FindErrorDocument(answer), std::nullopt) << answer;
-  }
+  Expect("{\"id\":\"a } \\\" ]\",\n\"choices\":[\n]}\n", Kind::kAnswer, Kind::kAnswer, "");
+  const std::string envelope = R"({"choices":null,"base_resp":{"status_code":1008,"status_msg":"no balance"}})";
+  Expect(envelope + "\n", Kind::kError, Kind::kError, envelope);
+  Expect("data: " + envelope + "\n\n", Kind::kError, Kind::kError, envelope);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "proxy/core/evidence_builder.h"
 #include "proxy/core/json_scan.h"
+#include "proxy/core/no_answer.h"
 #include "proxy/core/request_facts.h"
 #include "proxy/core/stream_opening.h"
 #include "proxy/core/usage_scanner.h"
@@ -428,7 +429,7 @@ std::vector<Way> OpeningWays() {
   };
   return {{"opening", open(16384)},
           {"opening_bytes", open(1)},
-          {"document", [](std::string_view body) { (void)FindErrorDocument(body); }},
+          {"document", [](std::string_view body) { (void)FindNoAnswer(body, true); }},
           {"evidence", [](std::string_view body) { (void)FromResponse(400, {}, body, absl::UnixEpoch()); }},
           {"usage", scan(UsageScanner::Names::kSnakeCase, 16384)},
           {"usage_bytes", scan(UsageScanner::Names::kSnakeCase, 1)},

@@ -114,7 +114,7 @@ TEST_F(LimitsTest, MalformedRequests) {
 
 TEST_F(LimitsTest, Http10) {
   StartUpstream([](Peer& peer, const std::string&) {
-    return peer.Send(std::string(kStreamHead) + Chunk("data: [DONE]\n\n") + "0\r\n\r\n");
+    return peer.Send(std::string(kStreamHead) + Chunk("data: {}\n\ndata: [DONE]\n\n") + "0\r\n\r\n");
   });
   StartProxy();
   TestClient plain(port());
@@ -125,7 +125,7 @@ TEST_F(LimitsTest, Http10) {
       client.Ask("POST /v1/chat/completions HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: " +
                  std::to_string(kChatBody.size()) + "\r\n\r\n" + std::string(kChatBody));
   EXPECT_FALSE(response.Has("chunked"));
-  EXPECT_EQ(response.body, "data: [DONE]\n\n");
+  EXPECT_EQ(response.body, "data: {}\n\ndata: [DONE]\n\n");
 }
 
 TEST_F(LimitsTest, OverTheCapTheOneThatIsIdleForLongestGoes) {

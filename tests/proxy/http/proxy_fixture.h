@@ -22,7 +22,7 @@ namespace ccr::proxy::testing {
 
 inline constexpr std::string_view kChatBody = R"({"model":"gpt-x","messages":[{"role":"user","content":"hi"}]})";
 inline constexpr std::string_view kChatAnswer =
-    R"({"id":"1","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}})";
+    R"({"id":"1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":5}})";
 
 inline std::string JsonAnswer(int status, std::string_view body, std::string_view headers = "") {
   return Answer(status, "content-type: application/json; charset=utf-8\r\n" + std::string(headers), body);

@@ -78,7 +78,8 @@ TEST_F(RoutingTest, SubagentTagNamesTheModelAndIsCut) {
 }
 
 TEST_F(RoutingTest, LongContextRemembersTheSession) {
-  const std::string large = R"({"choices":[],"usage":{"prompt_tokens":70000,"completion_tokens":5}})";
+  const std::string large =
+      R"({"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":70000,"completion_tokens":5}})";
   StartUpstream([large](Peer& peer, const std::string&) {
     return peer.Send(Answer(200, "content-type: application/json\r\n", large));
   });

@@ -293,6 +293,12 @@ TEST_F(TranslationTest, AnswerThatIsNoneIs502) {
   const Response response = Messages(kAnthropicBody);
   EXPECT_EQ(response.status, 502);
   EXPECT_TRUE(response.body.starts_with(R"({"type":"error")")) << response.body;
+  EXPECT_EQ(upstream_->requests().size(), 4U) << "a failure like any other of the provider";
+}
+
+TEST_F(TranslationTest, AnswerThatIsNotUnderstoodIs502) {
+  Start(JsonAnswer(200, R"({"id":"c1","note":"no capacity"})"));
+  EXPECT_EQ(Messages(kAnthropicBody).status, 502);
   EXPECT_TRUE(OnlyEvidence().incomplete);
 }
 
