@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 
@@ -10,22 +11,31 @@
 namespace ccr {
 namespace {
 
+// Tells when the sweeper has computed how long it sleeps after its first sweep.
+struct WatchedClock : Clock {
+  absl::Time Now() const override {
+    constexpr int kBeforeTheSweep = 1, kAfterIt = 2;
+    if (++calls == kBeforeTheSweep + kAfterIt) asked.set_value();
+    return time.Now();
+  }
+  ManualClock time;
+  mutable std::promise<void> asked;
+  mutable std::atomic<int> calls = 0;
+};
+
 // While the machine is suspended the clock goes on, and nothing wakes who waits.
 TEST(SweeperTest, DoesWhatBecameDueWhileTheMachineWasSuspended) {
-  ManualClock clock;
+  WatchedClock clock;
   Sweeper sweeper(&clock);
-  std::promise<void> first;
   std::promise<void> second;
   int sweeps = 0;
   sweeper.Start([&] {
     ++sweeps;
-    if (sweeps == 1) first.set_value();
     if (sweeps == 2) second.set_value();
-    return sweeps == 1 ? clock.Now() + absl::Minutes(30) : absl::InfiniteFuture();
+    return sweeps == 1 ? clock.time.Now() + absl::Minutes(30) : absl::InfiniteFuture();
   });
-  first.get_future().wait();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  clock.Advance(absl::Hours(8));
+  clock.asked.get_future().wait();
+  clock.time.Advance(absl::Hours(8));
   EXPECT_EQ(second.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
   sweeper.Stop();
 }
