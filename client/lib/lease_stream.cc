@@ -20,6 +20,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 // How long a broker that goes away may take to answer what it has.
 constexpr absl::Duration kGoingAwayBound = absl::Seconds(1);
 
+// How often within `hold` a broker that says nothing is looked at.
+constexpr int kLooks = 5;
+
 // The shortest time between two renewals of a lease.
 constexpr std::chrono::milliseconds kMinRenewal{10};
 
@@ -68,11 +71,10 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
     v1::Operation message;  // kept for sending it again
     LeaseCallback lease_done;
     ReportCallback report_done;
-    bool sent = false;  // on the present connection
-  };
-  struct Waiting {
-    SteadyTime until;
-    OperationId id;
+    SteadyTime since = std::chrono::steady_clock::now();  // has waited for a broker, unless it lies with one that lives
+    bool sent = false;                                    // on the present connection
+    bool refused = false;                                 // there, by a broker that is about to go away
+    bool wanted() const { return lease_done || report_done; }
   };
   struct HeldLease {
     std::string pool;
@@ -83,7 +85,6 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   };
 
   Operation& Add(OperationId id);
-  void Await(OperationId id);
   void QueueReport(OperationId id);
   void DropReport(OperationId id);
   void Hold(const v1::LeaseResponse& lease);
@@ -103,9 +104,13 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   void OnResult(v1::Result& result);
   void FinishLease(const Operation& operation, v1::Result& result);
   void FinishReport(const Operation& operation, v1::Result& result);
-  void ArmHoldTimer();
-  void OnHoldTimer();
+  SteadyTime WaitsSince(const Operation& operation) const;
+  void Watch();
+  void WatchAt(SteadyTime time);
+  void OnWatchTimer();
+  void Ping();
   void GiveUp(OperationId id);
+  void Abandon(OperationId id);
   template <typename Method>
   LoopGate::Task Later(Method method);
 
@@ -114,9 +119,11 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   const std::shared_ptr<LoopGate> gate_;
   std::shared_ptr<LeaseConnection> connection_;
   LoopTimer retry_timer_;
-  LoopTimer hold_timer_;
+  LoopTimer watch_timer_;
   LoopTimer renew_timer_;
   SteadyTime renew_timer_at_ = SteadyTime::max();  // law: no held lease has an earlier renew_at
+  std::optional<SteadyTime> watch_at_;             // set while an operation has a callback; no more than a look ahead
+  SteadyTime heard_;                               // the last sign of life of a broker
   std::minstd_rand random_;
   absl::Duration backoff_;
   bool stopped_ = false;
@@ -125,14 +132,13 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   bool answer_due_ = false;    // a message is unanswered that the broker answers at once
   OperationId last_id_ = 0;
 
-  // Every operation that is not answered is in operations_. Without a connection each of them that has a callback is in
-  // waiting_, by deadline, and each report that has none in queued_reports_, by age. Both may name finished ones.
+  // Every operation that is not answered is in operations_. Without a connection each report of them that has no
+  // callback is in queued_reports_, by age, which may name finished ones.
   absl::flat_hash_map<OperationId, Operation> operations_;
   absl::flat_hash_map<std::string, HeldLease> held_;  // by lease id; until the report is answered
   std::vector<OperationId> unsent_;                   // what the next Flush sends; may name finished ones
   std::vector<std::string> unsent_progress_;          // the leases of which it tells; may name others
   v1::LeaseStreamRequest outgoing_;                   // its message; between flushes it holds only what is not answered
-  std::deque<Waiting> waiting_;
   std::deque<OperationId> queued_reports_;
   uint64_t dropped_reports_ = 0;
 };
@@ -180,7 +186,7 @@ LeaseStream::OperationId LeaseStream::Impl::Lease(v1::LeaseRequest request, Leas
   Operation& operation = Add(id);
   *operation.message.mutable_lease() = std::move(request);
   operation.lease_done = std::move(done);
-  if (!connected_) Await(id);
+  Watch();
   return id;
 }
 
@@ -191,10 +197,9 @@ LeaseStream::OperationId LeaseStream::Impl::Report(v1::ReportRequest request, Re
   operation.report_done = std::move(done);
   const auto held = held_.find(operation.message.report().lease_id());
   if (held != held_.end()) held->second.progress.reset();
-  if (connected_) return id;
   if (operation.report_done) {
-    Await(id);
-  } else {
+    Watch();
+  } else if (!connected_) {
     QueueReport(id);
   }
   return id;
@@ -212,12 +217,6 @@ LeaseStream::Impl::Operation& LeaseStream::Impl::Add(OperationId id) {
   operation.message.set_correlation_id(id);
   unsent_.push_back(id);
   return operation;
-}
-
-void LeaseStream::Impl::Await(OperationId id) {
-  const bool first = waiting_.empty();
-  waiting_.push_back({std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(options_.hold), id});
-  if (first) ArmHoldTimer();
 }
 
 void LeaseStream::Impl::QueueReport(OperationId id) {
@@ -239,9 +238,15 @@ void LeaseStream::Impl::DropReport(OperationId id) {
 void LeaseStream::Impl::Cancel(OperationId id) {
   const auto it = operations_.find(id);
   if (it == operations_.end()) return;
+  if (it->second.wanted()) Abandon(id);
+}
+
+// Nobody waits for the answer any more.
+void LeaseStream::Impl::Abandon(OperationId id) {
+  const auto it = operations_.find(id);
   Operation& operation = it->second;
   if (operation.message.has_report()) {
-    if (!std::exchange(operation.report_done, nullptr)) return;
+    operation.report_done = nullptr;
     if (!operation.sent) operation.message.mutable_report()->clear_next();
     if (!connected_) QueueReport(id);
     return;
@@ -318,6 +323,7 @@ void LeaseStream::Impl::Stop(absl::Duration bound) {
 
 void LeaseStream::Impl::OnMessages(std::vector<v1::LeaseStreamResponse> messages) {
   answer_due_ = false;
+  heard_ = std::chrono::steady_clock::now();
   for (auto& message : messages) {
     if (stopped_) return;
     if (message.has_hello_ack()) OnHelloAck(message.hello_ack());
@@ -333,7 +339,6 @@ void LeaseStream::Impl::OnMessages(std::vector<v1::LeaseStreamResponse> messages
 void LeaseStream::Impl::OnHelloAck(const v1::HelloAck& ack) {
   for (const auto& id : ack.lost()) held_.erase(id);
   backoff_ = options_.min_backoff;
-  waiting_.clear();
   queued_reports_.clear();
   unsent_ = SortedOperations();
   unsent_progress_.clear();
@@ -353,7 +358,11 @@ void LeaseStream::Impl::OnGoingAway() {
 void LeaseStream::Impl::OnEnd() {
   LoseConnection();
   if (std::exchange(acknowledged_, false)) {
-    for (auto& [id, operation] : operations_) operation.sent = false;
+    for (auto& [id, operation] : operations_) {
+      operation.since = WaitsSince(operation);
+      operation.sent = operation.refused = false;
+      if (!operation.wanted()) operation.message.mutable_report()->clear_next();
+    }
   }
   const absl::Duration jittered = backoff_ * std::uniform_real_distribution<>(0.75, 1.25)(random_);
   retry_timer_.Set(jittered, gate_, Later(&Impl::Connect));
@@ -364,12 +373,7 @@ void LeaseStream::Impl::LoseConnection() {
   answer_due_ = false;
   if (!connected_) return;
   for (const OperationId id : SortedOperations()) {
-    const Operation& operation = operations_.find(id)->second;
-    if (operation.lease_done || operation.report_done) {
-      Await(id);
-    } else {
-      QueueReport(id);
-    }
+    if (!operations_.find(id)->second.wanted()) QueueReport(id);
   }
   SetConnected(false);
 }
@@ -394,7 +398,8 @@ void LeaseStream::Impl::OnResult(v1::Result& result) {
     return;
   }
   if (result.has_error() && result.error().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
-    Await(it->first);  // the broker is about to go away: sent again to its successor
+    it->second.refused = true;  // sent again to the broker's successor
+    it->second.since = heard_;
     return;
   }
   const Operation operation = std::move(it->second);
@@ -434,36 +439,69 @@ void LeaseStream::Impl::Hold(const v1::LeaseResponse& lease) {
   RenewBy(renew_at);
 }
 
-void LeaseStream::Impl::ArmHoldTimer() {
-  const auto left = waiting_.front().until - std::chrono::steady_clock::now();
-  hold_timer_.Set(std::max(absl::FromChrono(left), absl::ZeroDuration()), gate_, Later(&Impl::OnHoldTimer));
+// A broker that lives may let a lease wait for a key; nothing else makes the time longer.
+SteadyTime LeaseStream::Impl::WaitsSince(const Operation& operation) const {
+  return operation.sent && !operation.refused ? std::max(operation.since, heard_) : operation.since;
 }
 
-void LeaseStream::Impl::OnHoldTimer() {
+// Sees to it that an operation that has just been added is given up in time.
+void LeaseStream::Impl::Watch() {
+  if (!watch_at_) WatchAt(SteadyTime::max());
+}
+
+void LeaseStream::Impl::WatchAt(SteadyTime time) {
   const SteadyTime now = std::chrono::steady_clock::now();
-  while (!stopped_ && !waiting_.empty() && waiting_.front().until <= now) {
-    const OperationId id = waiting_.front().id;
-    waiting_.pop_front();
-    GiveUp(id);
+  watch_at_ = std::min(time, now + absl::ToChronoNanoseconds(options_.hold / kLooks));
+  watch_timer_.Set(absl::FromChrono(*watch_at_ - now), gate_, Later(&Impl::OnWatchTimer));
+}
+
+void LeaseStream::Impl::OnWatchTimer() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  const auto hold = absl::ToChronoNanoseconds(options_.hold);
+  // We stood still ourselves: first comes what the broker may have said meanwhile.
+  if (now - *watch_at_ > hold / 2) return WatchAt(SteadyTime::max());
+  std::vector<OperationId> late;
+  SteadyTime next = SteadyTime::max();
+  for (const auto& [id, operation] : operations_) {
+    if (!operation.wanted()) continue;
+    const SteadyTime until = WaitsSince(operation) + hold;
+    if (until <= now) {
+      late.push_back(id);
+    } else {
+      next = std::min(next, until);
+    }
   }
-  if (!stopped_ && !waiting_.empty()) ArmHoldTimer();
+  watch_at_.reset();
+  if (next != SteadyTime::max()) WatchAt(next);
+  std::sort(late.begin(), late.end());
+  for (const OperationId id : late) {
+    if (!stopped_) GiveUp(id);
+  }
+  if (!stopped_) Ping();
+}
+
+// Asks for a sign of life when something waits and no answer is due that would be one.
+void LeaseStream::Impl::Ping() {
+  Flush();
+  if (!watch_at_ || !connected_ || answer_due_) return;
+  outgoing_.add_operations()->mutable_ping();
+  Flush();
+  answer_due_ = true;
 }
 
 void LeaseStream::Impl::GiveUp(OperationId id) {
   const auto it = operations_.find(id);
-  if (it == operations_.end()) return;
-  const absl::Status away = absl::UnavailableError("no connection to the broker");
-  if (it->second.message.has_lease()) {
-    const LeaseCallback done = std::move(it->second.lease_done);
-    operations_.erase(it);
-    done(away);
-    return;
+  if (it == operations_.end() || !it->second.wanted()) return;
+  const LeaseCallback lease_done = std::move(it->second.lease_done);
+  const ReportCallback report_done = std::move(it->second.report_done);
+  Abandon(id);
+  const absl::Status away =
+      absl::UnavailableError(connected_ ? "no answer of the broker" : "no connection to the broker");
+  if (lease_done) {
+    lease_done(away);
+  } else {
+    report_done(away);
   }
-  const ReportCallback done = std::exchange(it->second.report_done, nullptr);
-  if (!done) return;
-  it->second.message.mutable_report()->clear_next();
-  QueueReport(id);
-  done(away);
 }
 
 LeaseStream::LeaseStream(const std::shared_ptr<grpc::Channel>& channel, Options options)

@@ -20,8 +20,8 @@ namespace v1 = ::ccr::broker::v1;
 // Operations leave in batches and come back as callbacks, whatever happens to the connection in between:
 //   - A broken stream is opened again by itself, after 50 ms doubling to 500 ms, with jitter. The leases still held are
 //     reasserted and unanswered operations are sent again; the broker sees to it that a report counts once.
-//   - A Lease that has waited `hold` for a connection fails with Unavailable. So does a Report's callback, but the
-//   report
+//   - A Lease that has waited `hold` for a connection, or for any sign of life of a broker that has it, fails with
+//     Unavailable; one that waits for a key at a broker that lives does not. So does a Report's callback, but the report
 //     itself stays queued, without its `next`, until the broker is back.
 //   - A lease that nobody wants any more (Cancel) is given back as the caller's fault.
 //   - A lease that is held for half its ttl is renewed, and again after as long.

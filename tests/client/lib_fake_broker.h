@@ -5,6 +5,7 @@
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_context.h>
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -60,7 +61,8 @@ class TestLoop {
   int posted_ CCR_GUARDED_BY(mutex_) = 0;
 };
 
-// Takes every stream, acknowledges its hello, records what comes and answers only what the test tells it to.
+// Takes every stream, acknowledges its hello, answers pings, records all else and answers of it only what the test tells
+// it to.
 class FakeBroker final : public ::ccr::broker::v1::KeyBroker::Service {
  public:
   using Request = ::ccr::broker::v1::LeaseStreamRequest;
@@ -113,16 +115,38 @@ class FakeBroker final : public ::ccr::broker::v1::KeyBroker::Service {
     MutexLock lock(mutex_);
     stream_->Write(response);
   }
+  // Answers pings no more, until GoOn.
+  void Hang() {
+    MutexLock lock(mutex_);
+    hung_ = true;
+  }
+  void GoOn() {
+    MutexLock lock(mutex_);
+    hung_ = false;
+  }
   void Break() {
     MutexLock lock(mutex_);
     context_->TryCancel();
   }
 
  private:
+  // Takes them out of `request`.
+  void AnswerPings(Request& request, grpc::ServerReaderWriter<Response, Request>* stream) CCR_REQUIRES(mutex_) {
+    auto& operations = *request.mutable_operations();
+    const auto pings = std::remove_if(operations.begin(), operations.end(), [](auto& one) { return one.has_ping(); });
+    if (pings == operations.end()) return;
+    operations.erase(pings, operations.end());
+    Response alive;
+    alive.add_results();
+    if (!hung_) stream->Write(alive);
+  }
+
   grpc::Status LeaseStream(grpc::ServerContext* context, grpc::ServerReaderWriter<Response, Request>* stream) override {
     Request request;
     while (stream->Read(&request)) {
       MutexLock lock(mutex_);
+      AnswerPings(request, stream);
+      if (!request.has_hello() && request.operations().empty()) continue;
       messages_.push_back(request);
       if (!request.has_hello()) continue;
       ++streams_;
@@ -145,6 +169,7 @@ class FakeBroker final : public ::ccr::broker::v1::KeyBroker::Service {
   std::vector<std::string> lost_ CCR_GUARDED_BY(mutex_);
   int streams_ CCR_GUARDED_BY(mutex_) = 0;
   int half_closed_ CCR_GUARDED_BY(mutex_) = 0;
+  bool hung_ CCR_GUARDED_BY(mutex_) = false;
   grpc::ServerContext* context_ CCR_GUARDED_BY(mutex_) = nullptr;  // of the newest stream
   grpc::ServerReaderWriter<Response, Request>* stream_ CCR_GUARDED_BY(mutex_) = nullptr;
 };

@@ -24,6 +24,11 @@ class LifecycleTest(StackTest):
         """On an address where no other test looks for a free port: a broker that restarts finds its own free."""
         return super().start_broker(*more, listen=listen)
 
+    def hang_broker(self):
+        self.broker.popen.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.broker.popen.send_signal, signal.SIGCONT)
+        os.waitid(os.P_PID, self.broker.popen.pid, os.WSTOPPED)  # all its threads
+
     def open_streams(self, count):
         host, port = self.address.rsplit(":", 1)
         responses = []
@@ -138,6 +143,46 @@ class LifecycleTest(StackTest):
         self.assertIn("error", answer.json())
         self.assertGreaterEqual(waited, 4)
         self.assertEqual(self.get("/health").status, 503)
+
+    def test_a_hung_broker_is_503_after_the_same_wait_and_goes_on(self):
+        self.start_three(OK, "--broker-wait", "2")
+        self.assertEqual(self.chat().status, 200)
+        self.settle()
+        uses = sum(key["uses"] for key in self.keys().values())
+        self.hang_broker()
+        started = time.monotonic()
+        targets = ["/v1/chat/completions", "/v1/messages"]
+        answers = in_parallel(6, 6, lambda n: self.post(targets[n % 2], {
+            "model": "fake,fake-model", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}))
+        waited = time.monotonic() - started
+        for number, answer in enumerate(answers):
+            self.assertEqual(answer.status, 503, answer)
+            self.assertIn("retry-after", answer.headers)
+            self.assertEqual(answer.json().get("type"), "error" if number % 2 else None, answer)
+            self.assertIn("error", answer.json())
+        self.assertGreaterEqual(waited, 2)
+        self.assertLess(waited, 10)  # less than it takes to find the connection dead
+        self.broker.popen.send_signal(signal.SIGCONT)
+        self.assertEqual(self.chat().status, 200)
+        self.settle()  # what it granted to those who had gone is given back
+        self.assertEqual({key["state"] for key in self.keys().values()}, {"active"})
+        self.assertEqual(sum(key["successes"] for key in self.keys().values()), uses + 1)
+
+    def test_a_broker_that_hangs_for_a_moment_fails_no_request(self):
+        self.start_three()
+        self.assertEqual(self.chat().status, 200)
+        for _ in range(3):
+            self.hang_broker()
+            statuses = []
+            threads = [threading.Thread(target=lambda: statuses.append(self.chat().status)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            wait_for(lambda: self.metric(self.proxy, "ccr_requests_in_flight") == 8, "requests that wait for the broker")
+            self.broker.popen.send_signal(signal.SIGCONT)
+            for thread in threads:
+                thread.join()
+            self.assertEqual(statuses, [200] * 8)
+        self.settle()
 
     def test_proxy_drain_lets_streams_end(self):
         fake = self.start_three({"kind": "ok", "hold": True}, "--drain-timeout", "600")

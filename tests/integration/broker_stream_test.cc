@@ -110,6 +110,18 @@ TEST_F(BrokerStreamTest, OtherOperationsAndErrorsAreAnswered) {
 }
 
 // The trial lasts; who waits on the same stream goes on with its first byte.
+TEST_F(BrokerStreamTest, APingIsAnsweredAtOnceByNothing) {
+  StreamClient stream(*broker_, kToken);
+  stream.Lease("queued");
+  v1::LeaseStreamRequest request = LeaseOf("queued", 7, 20'000);
+  request.add_operations()->mutable_ping();
+  request.mutable_operations(1)->set_correlation_id(8);
+  stream.Send(request);
+  const v1::Result result = stream.ReadResults(1).at(0);
+  EXPECT_EQ(result.correlation_id(), 8u);
+  EXPECT_EQ(result.result_case(), v1::Result::RESULT_NOT_SET);
+}
+
 TEST_F(BrokerStreamTest, ProgressIsNotAnsweredAndLetsOthersGoOn) {
   StreamClient stream(*broker_, kToken);
   for (int i = 0; i < 3; ++i) {

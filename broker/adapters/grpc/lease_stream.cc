@@ -126,6 +126,8 @@ void LeaseStream::Execute(const Operation& operation) {
       return DoProgress(operation.progress());
     case Operation::kCancel:
       return DoCancel(operation.cancel().correlation_id());
+    case Operation::kPing:
+      return AnswerPing(operation.correlation_id());
     case Operation::OP_NOT_SET:
       return AddError(operation.correlation_id(), BadField("op", "an operation is missing"));
   }
@@ -201,6 +203,11 @@ void LeaseStream::DoRenew(uint64_t correlation, const v1::RenewRequest& request)
   if (!ttl.has_value()) return AddError(correlation, NotFound("the lease has ended"));
   MutexLock lock(mutex_);
   AddResult(correlation)->mutable_renew()->set_ttl_ms(absl::ToInt64Milliseconds(*ttl));
+}
+
+void LeaseStream::AnswerPing(uint64_t correlation) {
+  MutexLock lock(mutex_);
+  AddResult(correlation);
 }
 
 void LeaseStream::DoCancel(uint64_t correlation) {

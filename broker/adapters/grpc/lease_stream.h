@@ -81,6 +81,7 @@ class LeaseStream final
   void DoProgress(const ccr::broker::v1::ProgressRequest& request);
   void DoRenew(uint64_t correlation, const ccr::broker::v1::RenewRequest& request);
   void DoCancel(uint64_t correlation);
+  void AnswerPing(uint64_t correlation);
   void BeginWait(uint64_t correlation, const core::LeaseId& id);
   // The answer of a wait: `report` is set when it belongs to a report's next lease.
   void EndWait(uint64_t correlation, const ReportAnswer* report, const LeaseAnswer& answer);
