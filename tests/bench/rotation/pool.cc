@@ -69,16 +69,16 @@ core::Evidence ToCore(const proxy::Evidence& evidence) {
   return out;
 }
 
-proxy::RetryPlan::Advice ToPlan(core::Advice advice) {
+proxy::Advice ToPlan(core::Advice advice) {
   switch (advice) {
     case core::Advice::kRotate:
-      return proxy::RetryPlan::Advice::kRotate;
+      return proxy::Advice::kRotate;
     case core::Advice::kRetry:
-      return proxy::RetryPlan::Advice::kRetry;
+      return proxy::Advice::kRetry;
     case core::Advice::kRelay:
       break;
   }
-  return proxy::RetryPlan::Advice::kRelay;
+  return proxy::Advice::kRelay;
 }
 
 // Many clients, one pool. Every step that may let waiters go ends with Settle.
@@ -97,10 +97,8 @@ class PoolRun {
   Run Go() {
     for (size_t i = 0; i < scenario_.requests.size(); ++i) {
       const absl::Time arrival = scenario_.requests[i].arrival;
-      clients_.push_back(std::make_unique<Client>(
-          Client{.number = i,
-                 .plan = proxy::RetryPlan(provider_, arrival + scenario_.fleet.traffic.patience),
-                 .queue_until = arrival + std::min(provider_.queue_wait, scenario_.fleet.traffic.patience)}));
+      clients_.push_back(std::make_unique<Client>(Client{
+          .number = i, .plan = proxy::RetryPlan(provider_, arrival, arrival + scenario_.fleet.traffic.patience)}));
       Client& client = *clients_.back();
       time_.At(arrival, [this, &client] { Arrive(client); });
     }
@@ -119,7 +117,6 @@ class PoolRun {
   struct Client {
     size_t number;
     proxy::RetryPlan plan;
-    absl::Time queue_until;
     core::LeaseId last_lease = {};  // reported last
     core::LeaseId lease = {};       // held, or waited for
     size_t key = 0;
@@ -162,7 +159,7 @@ class PoolRun {
 
   void Acquire(Client& client, const std::vector<std::string>& exclude) {
     const std::vector<core::KeyIndex> excluded = Numbers(exclude);
-    const absl::Duration wait = std::max(client.queue_until - time_.now(), absl::ZeroDuration());
+    const absl::Duration wait = client.plan.MaxWait(time_.now());
     const auto result = pool_.Wait(Wanted(client, excluded), wait, time_.now(), random_.engine());
     if (result) return OnLease(client, *result);
     client.waiting = true;
@@ -244,23 +241,30 @@ class PoolRun {
     const core::Decision decision = Report(client, evidence);
     std::optional<core::LeaseResult> next;
     if (wants && decision.advice != core::Advice::kRelay) next = LeaseNext(client, decision.advice);
-    client.plan.Record(evidence, ToPlan(decision.advice), scenario_.fleet.keys[client.key].name,
-                       core::ToString(decision.outcome));
-    best_status_[client.number] = status;
     const auto* grant = next ? std::get_if<core::Grant>(&*next) : nullptr;
-    if (grant != nullptr) return Send(client, grant->key);
-    if (!client.plan.MayContinue(time_.now())) return AnswerBest(client);
-    if (const auto wait = client.plan.Backoff(time_.now(), random_.Uniform())) {
-      client.next = time_.At(time_.now() + *wait, [this, &client] {
-        client.next.reset();
-        Acquire(client, client.plan.key_faults());
-        Settle();
-      });
-    } else if (time_.now() < client.queue_until) {
-      Acquire(client, client.plan.key_faults());
-    } else {
-      AnswerBest(client);
+    if (next && grant == nullptr) {
+      client.plan.OnNoLease(std::get<core::Refusal>(*next).retry_at - time_.now());
     }
+    const std::string& key = scenario_.fleet.keys[client.key].name;
+    const proxy::NextStep step = client.plan.Decide(
+        {evidence, status, ToPlan(decision.advice), key, core::ToString(decision.outcome), grant != nullptr},
+        time_.now(), random_.Uniform());
+    if (step.keep) best_status_[client.number] = status;
+    switch (step.what) {
+      case proxy::NextStep::Do::kTry:
+        return Send(client, grant->key);
+      case proxy::NextStep::Do::kAnswer:
+        if (grant != nullptr) pool_.Release(grant->id, time_.now());
+        return AnswerBest(client);
+      case proxy::NextStep::Do::kAcquire:
+        break;
+    }
+    if (step.at <= time_.now()) return Acquire(client, client.plan.key_faults());
+    client.next = time_.At(step.at, [this, &client] {
+      client.next.reset();
+      Acquire(client, client.plan.key_faults());
+      Settle();
+    });
   }
 
   // As the broker does: with another key, and after a fault of the provider with the same one if there is no other.
@@ -274,7 +278,8 @@ class PoolRun {
   }
 
   void AnswerBest(Client& client) {
-    const bool rate_limited = client.plan.Final().rate_limited;
+    const proxy::Ending::Kind kind = client.plan.End().kind;
+    const bool rate_limited = kind == proxy::Ending::Kind::kRateLimited || kind == proxy::Ending::Kind::kNoKey;
     Finish(client, rate_limited ? Fate::kRefused : Fate::kRelayed, rate_limited ? 429 : best_status_[client.number]);
   }
 
