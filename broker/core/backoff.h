@@ -22,6 +22,10 @@ inline constexpr absl::Duration kUnprobedBackoff = absl::Minutes(10);  // of a t
 inline constexpr absl::Duration kCircuitBackoff = absl::Seconds(1);    // doubles up to kMaxCircuitBackoff
 inline constexpr absl::Duration kMaxCircuitBackoff = absl::Seconds(30);
 
+inline constexpr absl::Duration kFailureBackoff = absl::Seconds(1);  // of a key whose cooldown is not set
+inline constexpr absl::Duration kMaxFailureBackoff = absl::Minutes(1);
+inline constexpr absl::Duration kTrialBackoff = absl::Seconds(10);  // of its next trial; doubles up to kMaxBackoff
+
 // min(cap, base * 2^n)
 inline absl::Duration Exponential(absl::Duration base, uint32_t n, absl::Duration cap) {
   return std::min(cap, base * static_cast<double>(uint64_t{1} << std::min<uint32_t>(n, 40)));

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
-#include "absl/types/span.h"
+#include "broker/core/strategies/excluded.h"
 #include "broker/core/strategies/indexed_heap.h"
 #include "broker/core/types.h"
 
@@ -31,10 +31,10 @@ class DeadlineHeap {
   }
 
   bool empty() const { return heap_.empty(); }
-  uint32_t Next() const { return heap_.BestExcept({}); }
+  uint32_t Next() const { return heap_.BestExcept(Excluded()); }
   absl::Time NextTime() const { return heap_.empty() ? absl::InfiniteFuture() : heap_.BestRank(); }
-  // The earliest item that is not in `excluded`, or kNone; visits no more than the excluded ones and their children.
-  uint32_t NextExcept(absl::Span<const uint32_t> excluded) const { return heap_.BestExcept(excluded); }
+  // The earliest item that is not in `excluded`, or kNone; visits no more than the excluded ones there and their children.
+  uint32_t NextExcept(const Excluded& excluded) const { return heap_.BestExcept(excluded); }
 
  private:
   IndexedHeap<absl::Time> heap_;

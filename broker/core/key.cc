@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view kAuthReason = "auth";
 constexpr std::string_view kFailuresReason = "failures";
-constexpr absl::Duration kRateMemory = absl::Seconds(61);
 
 // EWMA: a + (x - a) / 8; the first sample is taken as it is (the smoothing of RFC 6298).
 absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
@@ -27,18 +26,25 @@ absl::Duration LongestWait(const KeySnapshot& saved) {
 
 }  // namespace
 
-Key::Key(KeySpec spec, bool track_rate) {
-  Configure(std::move(spec), track_rate);
+absl::Duration LimitRest(const KeySpec& spec, Outcome outcome, uint32_t earlier,
+                         std::optional<absl::Duration> retry_after) {
+  if (outcome == Outcome::kQuota) {
+    return std::max(Exponential(kQuotaBackoff, earlier, kMaxRetryAfter),
+                    Clamped(retry_after.value_or(absl::ZeroDuration()), kMaxRetryAfter));
+  }
+  if (retry_after) return Clamped(*retry_after, kMaxRetryAfter);
+  return spec.cooldown ? Exponential(*spec.cooldown, earlier, kMaxBackoff)
+                       : Exponential(kFailureBackoff, earlier, kMaxFailureBackoff);
 }
 
-void Key::Configure(KeySpec spec, bool track_rate) {
+Key::Key(KeySpec spec, const Limits& others) {
+  Configure(std::move(spec), others);
+}
+
+void Key::Configure(KeySpec spec, const Limits& others) {
   spec_ = std::move(spec);
   spec_.max_failures = std::max<uint32_t>(1, spec_.max_failures);
-  if (!track_rate && spec_.rpm == 0) {
-    rate_.reset();
-  } else if (!rate_) {
-    rate_.emplace();
-  }
+  usage_.Keep(spec_.limits, others);
 }
 
 void Key::Restore(const KeySnapshot& saved, absl::Time now) {
@@ -52,9 +58,7 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
   last_failure_ = std::min(saved.last_failure, now);
   last_success_ = std::min(saved.last_success, now);
   latency_ = saved.latency;
-  if (rate_ && saved.rpm_used > 0 && saved.last_used + kRateMemory > now) {
-    rate_->Add(std::min(now, saved.last_used), saved.rpm_used);
-  }
+  usage_.Restore(saved.used, last_used_);
   const bool over = saved.state == KeyState::kCooling && saved.available_at <= now;
   if (saved.state == KeyState::kActive || over) return;
   const bool auth = saved.state == KeyState::kDisabled && saved.reason == kAuthReason;
@@ -69,7 +73,7 @@ void Key::Describe(KeySnapshot* out, absl::Time now) {
   out->available_at = until_;
   out->consecutive_failures = consecutive_failures_;
   out->in_flight = in_flight_;
-  out->rpm_used = RateUsed(now);
+  out->used = Used(now);
   out->uses = uses_;
   out->successes = successes_;
   out->failures = failures_;
@@ -98,17 +102,21 @@ absl::Time Key::ProbeDue() const {
   return awaits_probe() ? until_ : probe_at_;
 }
 
-absl::Time Key::RateAllowsAt(absl::Time now) {
-  return spec_.rpm > 0 ? rate_->BelowAt(spec_.rpm, now) : now;
-}
-
-void Key::OnGranted(bool trial, absl::Time now) {
+bool Key::OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time now) {
   ++in_flight_;
   ++uses_;
   last_used_ = now;
-  if (rate_) rate_->Add(now);
+  latest_ = sequence;
+  usage_.Add(now, 1, tokens);
   if (trial) trial_in_flight_ = true;
+  return ramp_.OnGranted();
 }
+
+void Key::OnUsed(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
+  usage_.Settle(granted, estimated, used, now);
+  if (used > 0) mean_tokens_ = mean_tokens_ == 0 ? used : mean_tokens_ - mean_tokens_ / 8 + used / 8;
+}
+
 
 void Key::OnEnded(bool trial) {
   --in_flight_;
@@ -127,9 +135,11 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
   vain_probes_ = 0;
   if (first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, first_byte);
   SettleBefore(ticket.sequence);
+  ramp_.OnSuccess(ticket.sequence);
   if (state_ == KeyState::kDisabled) {
     if (IsStale(ticket)) return Event::kNone;
     Recover();
+    ramp_.Start(latest_, 2);
     return Event::kRecovered;
   }
   if (!IsStale(ticket)) ForgetSuspicion();
@@ -141,11 +151,14 @@ Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const M
   if (IsStale(ticket)) return Event::kNone;
   ++consecutive_failures_;
   if (state_ == KeyState::kDisabled || consecutive_failures_ >= spec_.max_failures) {
-    ++consecutive_disables_;
-    return Disable(kFailuresReason, now.time + Exponential(spec_.cooldown, consecutive_disables_, kMaxBackoff), now);
+    const uint32_t earlier = consecutive_disables_++;
+    const absl::Duration wait = spec_.cooldown ? Exponential(*spec_.cooldown, earlier + 1, kMaxBackoff)
+                                               : Exponential(kTrialBackoff, earlier, kMaxBackoff);
+    return Disable(kFailuresReason, now.time + wait, now);
   }
-  const absl::Duration wait = Exponential(spec_.cooldown, consecutive_failures_ - 1, kMaxBackoff);
-  return CoolUntil(now.time + Jittered(wait, kMaxBackoff, random), reason, now);
+  const absl::Duration cap = spec_.cooldown ? kMaxBackoff : kMaxFailureBackoff;
+  const absl::Duration wait = Exponential(spec_.cooldown.value_or(kFailureBackoff), consecutive_failures_ - 1, cap);
+  return CoolUntil(now.time + Jittered(wait, cap, random), reason, now);
 }
 
 Key::Event Key::OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
@@ -154,15 +167,14 @@ Key::Event Key::OnRateLimited(const Ticket& ticket, std::optional<absl::Duration
   if (stale && !retry_after) return Event::kNone;
   const uint32_t earlier = consecutive_rate_limits_;
   if (!stale) ++consecutive_rate_limits_;
-  const absl::Duration wait =
-      retry_after ? Clamped(*retry_after, kMaxRetryAfter) : Exponential(spec_.cooldown, earlier, kMaxBackoff);
-  return CoolUntil(now.time + wait, reason, now);
+  return CoolUntil(now.time + LimitRest(spec_, Outcome::kRateLimited, earlier, retry_after), reason, now);
 }
 
 Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                         const Moment& now) {
-  absl::Duration wait = Clamped(retry_after.value_or(absl::ZeroDuration()), kMaxRetryAfter);
-  if (!IsStale(ticket)) wait = std::max(wait, Exponential(kQuotaBackoff, consecutive_quota_++, kMaxRetryAfter));
+  const bool stale = IsStale(ticket);
+  const absl::Duration wait = stale ? Clamped(retry_after.value_or(absl::ZeroDuration()), kMaxRetryAfter)
+                                    : LimitRest(spec_, Outcome::kQuota, consecutive_quota_++, retry_after);
   return CoolUntil(now.time + wait, reason, now);
 }
 
@@ -251,6 +263,7 @@ Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef rand
   if (outcome == Outcome::kSuccess) {
     ++vain_probes_;  // until a success shows that it was not
     Recover();
+    ramp_.Start(latest_);
     return Event::kRecovered;
   }
   if (outcome == Outcome::kAuth && !awaits_probe()) return OnAuth(now, random);
@@ -277,6 +290,7 @@ Key::Event Key::OnTime(absl::Time now) {
   state_ = KeyState::kActive;
   reason_ = {};
   until_ = absl::InfinitePast();
+  ramp_.Start(latest_);
   return Event::kRecovered;
 }
 

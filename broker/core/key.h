@@ -9,9 +9,10 @@
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
 #include "broker/core/pool_spec.h"
-#include "broker/core/rate_window.h"
+#include "broker/core/ramp.h"
 #include "broker/core/snapshot.h"
 #include "broker/core/types.h"
+#include "broker/core/usage.h"
 
 namespace ccr::core {
 
@@ -25,6 +26,12 @@ struct Moment {
 struct Ticket {
   uint64_t sequence = 0;  // the lease's number; 0 = granted by an earlier run of the broker
 };
+
+// How long a refusal for a limit (rate limited, quota, overloaded) lasts; `earlier` such ones came in a row before it.
+// Rate limited: exactly `retry_after` (cap 24 h), else the cooldown * 2^n, cap 30 min; 1 s * 2^n, cap 1 min, where none is
+// set. Quota: 1 h * 2^n, cap 24 h, or `retry_after` when that is longer.
+absl::Duration LimitRest(const KeySpec& spec, Outcome outcome, uint32_t earlier,
+                         std::optional<absl::Duration> retry_after);
 
 // ACTIVE -> COOLING(until) -> ACTIVE, and -> DISABLED("failures" | "auth") -> ACTIVE by a trial lease or a probe.
 //
@@ -52,10 +59,11 @@ class Key {
     bool disabled = false;
   };
 
-  Key(KeySpec spec, bool track_rate);
+  // Also keeps account of what `others`, the limits of its pool, need.
+  Key(KeySpec spec, const Limits& others);
 
-  // Keeps state, counters and leases. `track_rate`: count grants per minute even without an rpm limit.
-  void Configure(KeySpec spec, bool track_rate);
+  // Keeps state, counters and leases.
+  void Configure(KeySpec spec, const Limits& others);
   // Takes over what a store remembers.
   void Restore(const KeySnapshot& saved, absl::Time now);
   void Describe(KeySnapshot* out, absl::Time now);  // all but `key` and `available`
@@ -70,15 +78,25 @@ class Key {
   bool suspected() const { return suspected_; }  // its probe will tell
   absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
   bool trial_in_flight() const { return trial_in_flight_; }
-  bool saturated() const { return spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent; }
-  absl::Time RateAllowsAt(absl::Time now);  // `now` when below rpm
-  uint32_t RateUsed(absl::Time now) { return rate_ ? rate_->Used(now) : 0; }
+  bool saturated() const {
+    return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) || ramp_.full();
+  }
+  // When one more request of so many tokens (0 = not known) is within all limits: `now` when it is.
+  absl::Time RoomAt(uint64_t tokens, absl::Time now) { return usage_.RoomAt(spec_.limits, EstimateOf(tokens), now); }
+  // When the smallest request is.
+  absl::Time OpenAt(absl::Time now) { return usage_.RoomAt(spec_.limits, 1, now); }
+  Limits Used(absl::Time now) { return usage_.Used(now); }
+  uint64_t EstimateOf(uint64_t tokens) const { return tokens > 0 ? tokens : mean_tokens_; }
   bool IsStale(const Ticket& ticket) const { return ticket.sequence < episode_; }
   // Whether refusals of leases before that one are old news: a later lease succeeded, or judgement was passed since.
   bool IsSettled(uint64_t sequence) const { return sequence < settled_; }
   void SettleBefore(uint64_t sequence) { settled_ = std::max(settled_, sequence); }
 
-  void OnGranted(bool trial, absl::Time now);
+  // True when the lease is undecided until it begins or ends, or has no more time for that.
+  bool OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time now);
+  void OnDecided(const Ticket& ticket) { ramp_.OnDecided(ticket.sequence); }
+  // What a lease used that ended; `estimated` as of its grant.
+  void OnUsed(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now);
   void OnReasserted() { ++in_flight_; }
   void OnEnded(bool trial);
   void OnTrialOver() { trial_in_flight_ = false; }  // it has its verdict, or no more time for one; its lease goes on
@@ -89,12 +107,13 @@ class Key {
   void CountSuccess(const Evidence& evidence, absl::Time now);
   // What a report does, after OnEnded.
   // failures += 1; cools cooldown * 2^(failures-1) +-10 %, cap 30 min; from max_failures on, or as a trial:
-  // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row.
+  // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row. Where no cooldown is set: 1 s *
+  // 2^(failures-1), cap 1 min, and 10 s * 2^(k-1), cap 30 min.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random);
-  // Cools exactly `retry_after` (cap 24 h), else cooldown * 2^n, cap 30 min, n = 429s in a row before this one.
+  // Cools as LimitRest says, after 429s in a row before this one.
   Event OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                       const Moment& now);
-  // Cools 1 h * 2^n, cap 24 h, n = quota failures in a row before this one, or `retry_after` when that is longer.
+  // Cools as LimitRest says, after quota failures in a row before this one.
   Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                 const Moment& now);
   // Refused, by whose fault is not known yet. With `rest` it cools 2 s * 2^n +-10 %, cap 5 min, n = rests since the
@@ -139,7 +158,10 @@ class Key {
   void Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now);
 
   KeySpec spec_;
-  std::optional<RateWindow> rate_;
+  Usage usage_;
+  Ramp ramp_;
+  uint64_t latest_ = 0;       // number of its last lease
+  uint64_t mean_tokens_ = 0;  // moving average of what a request used
 
   KeyState state_ = KeyState::kActive;
   std::string_view reason_;                  // static storage; empty when ACTIVE

@@ -20,7 +20,7 @@ void LeaseTable::Add(const LeaseRecord& lease, OwnerId owner, absl::Time expires
   slots_[slot].lease = lease;
   slots_by_id_[lease.id] = slot;
   Expire(slot, expires);
-  if (lease.key_trial || lease.circuit_trial) trials_.Set(slot, lease.trial_until);
+  if (lease.key_trial || lease.circuit_trial || lease.undecided) trials_.Set(slot, lease.trial_until);
   Link(slot, owner);
 }
 
@@ -111,7 +111,7 @@ void LeaseTable::Expire(uint32_t slot, absl::Time expires) {
 void LeaseTable::EndTrial(uint32_t slot) {
   trials_.Remove(slot);
   LeaseRecord& lease = slots_[slot].lease;
-  lease.key_trial = lease.circuit_trial = false;
+  lease.key_trial = lease.circuit_trial = lease.undecided = false;
 }
 
 void LeaseTable::Link(uint32_t slot, OwnerId owner) {

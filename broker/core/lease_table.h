@@ -20,16 +20,19 @@ struct LeaseRecord {
   bool key_trial = false;      // it tries a disabled key
   bool circuit_trial = false;  // it tries an open circuit
   SessionHash session = kNoSession;
-  absl::Time trial_until = absl::InfiniteFuture();  // of a trial: its time for a verdict
+  absl::Time trial_until = absl::InfiniteFuture();  // of a trial, or while undecided: its time for a verdict
   bool progressed = false;                          // a good answer has begun
   // An earlier lease of its request was refused: the number of that; see InquiryTable.
   uint64_t inquiry = 0;
   ModelId model = kAnyModel;
+  absl::Time granted = absl::InfinitePast();
+  uint64_t tokens = 0;     // estimated
+  bool undecided = false;  // its key, lane or pool waits for its verdict (see Ramp)
 };
 
 // Law: a lease is in the table from Add to exactly one of Remove and PopExpired; then its id is remembered as reported
 // or not, among the last 16384 that ended. Every operation is O(log n), none allocates once the table has been as full.
-// A trial that progresses or whose time is over is a lease like any other from then on.
+// A trial or undecided lease that progresses or whose time is over is a lease like any other from then on.
 // Not thread-safe; no clock.
 class LeaseTable {
  public:
@@ -62,7 +65,7 @@ class LeaseTable {
   static constexpr uint32_t kNone = DeadlineHeap::kNone;
 
   // Law: slots_by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots, and trials_
-  // those of trials. The slots of one owner form a list from first_of_[owner]; leases of kNobody are in no list.
+  // those of trials and undecided leases. The slots of one owner form a list from first_of_[owner]; leases of kNobody are in no list.
   struct Slot {
     LeaseRecord lease;
     OwnerId owner = kNobody;

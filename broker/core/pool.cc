@@ -143,10 +143,11 @@ bool Pool::Impl::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
   std::swap(spec_, change->spec);
   circuit_.ForgetKeys();
   inquiries_.Clear();
-  CountRate(now_, 0);
+  usage_.Keep(spec_.limits, {});
+  CountUse(now_, 0, 0);
   if (!spec_.session_affinity) sessions_.Clear();
   sessions_.ForgetIf([this](KeyIndex key) { return !roster_.present(key); });
-  queue_.AddCredits(1);
+  queue_.OnRoom();
   return true;
 }
 
@@ -159,7 +160,9 @@ void Pool::Impl::Restore(KeyIndex index, const KeySnapshot& state, absl::Time no
   Advance(now);
   Key& key = roster_.key(index);
   key.Restore(state, now_);
-  CountRate(std::min(now_, state.last_used), key.RateUsed(now_));
+  const Limits used = key.Used(now_);
+  usage_.Restore(used, std::min(now_, state.last_used));
+  CountUse(now_, 0, 0);
   roster_.Settle(index, now_);
 }
 
@@ -186,7 +189,7 @@ void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time no
   roster_.Settle(index, now_);
   Tell(Transition::Type::kProbed, index, "").outcome = outcome;
   TellEvent(index, event, outcome, "probe_succeeded");
-  if (event == Key::Event::kRecovered) queue_.AddCredits(1);
+  if (event == Key::Event::kRecovered) queue_.OnRoom();
   if (!suspected || event != Key::Event::kDisabled) return;
   Key::Mark mark = key.MarkOf(event, /*counted=*/false);
   mark.disabled = false;
@@ -195,7 +198,7 @@ void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time no
 
 PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   PoolSnapshot snapshot = Outline(now);
-  const bool open = GateOpensAt() <= now_;
+  const bool open = Gate(0).IsNow(now_);
   snapshot.keys.reserve(roster_.order().size());
   for (KeyIndex index : roster_.order()) {
     snapshot.keys.push_back(DescribeKey(index, open));
@@ -221,16 +224,19 @@ PoolSnapshot Pool::Impl::Outline(absl::Time now) {
 
 std::optional<KeySnapshot> Pool::Impl::Describe(KeyIndex index) {
   if (!roster_.known(index)) return std::nullopt;
-  return DescribeKey(index, GateOpensAt() <= now_);
+  return DescribeKey(index, Gate(0).IsNow(now_));
 }
 
 KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {
   KeySnapshot key;
   key.key = index;
   roster_.key(index).Describe(&key, now_);
-  const absl::Time rate = std::max(roster_.key(index).RateAllowsAt(now_), rate_allows_at_);
+  const absl::Time rate = std::max(roster_.key(index).OpenAt(now_), limits_allow_at_);
   if (rate > now_) key.rate_allows_at = rate;
   const Roster::Standing standing = roster_.standing(index);
+  roster_.lanes().ForEachOfKey(index, [&](const Lane& lane) {
+    if (lane.IsHeld(now_)) key.holds.push_back({roster_.NameOf(lane.model), lane.until, lane.reason});
+  });
   key.available = gate_open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
   return key;
 }
@@ -241,13 +247,12 @@ void Pool::Impl::TakeTransitions(std::vector<Transition>* out) {
 }
 
 void Pool::Impl::Advance(absl::Time now) {
-  const bool rate_held = rate_allows_at_ > now_;
+  const bool held = limits_allow_at_ > now_;
   now_ = std::max(now_, now);
   WakeKeys();
   ExpireLeases();
   EndOverdueTrials();
-  if (circuit_.OnTime(now_)) queue_.AddCredits(1);
-  if (rate_held && rate_allows_at_ <= now_) queue_.AddCredits(1);
+  if (circuit_.OnTime(now_) || (held && limits_allow_at_ <= now_)) queue_.OnRoom();
 }
 
 void Pool::Impl::ExpireLeases() {
@@ -258,29 +263,30 @@ void Pool::Impl::EndOverdueTrials() {
   while (const std::optional<LeaseRecord> lease = leases_.PopOverdueTrial(now_)) {
     EndTrial(*lease);
     roster_.Settle(lease->key, now_);
-    queue_.AddCredits(1);
+    queue_.OnRoom();
   }
 }
 
 void Pool::Impl::WakeKeys() {
+  if (roster_.NextWake() > now_) return;
+  queue_.OnRoom();
+  roster_.WakeLanes(now_);
   for (KeyIndex index; (index = roster_.Due(now_)) != kNoKey;) {
     const Key::Event event = roster_.key(index).OnTime(now_);
     roster_.Settle(index, now_);
     TellEvent(index, event, Outcome::kNeutral, "cooldown_over");
-    queue_.AddCredits(1);
   }
 }
 
-void Pool::Impl::CountRate(absl::Time when, uint32_t grants) {
-  if (grants > 0) rate_.Add(when, grants);
-  rate_allows_at_ = spec_.rpm > 0 ? rate_.BelowAt(spec_.rpm, now_) : absl::InfinitePast();
+void Pool::Impl::CountUse(absl::Time when, uint32_t grants, uint64_t tokens) {
+  usage_.Add(when, grants, tokens);
+  limits_allow_at_ = usage_.RoomAt(spec_.limits, 1, now_);
 }
 
 absl::Time Pool::Impl::NextDue() const {
   absl::Time due = std::min({leases_.NextExpiry(), leases_.NextTrialEnd(), roster_.NextWake(), queue_.NextDeadline()});
   if (circuit_.state() == CircuitState::kOpen) due = std::min(due, circuit_.retry_at());
-  if (!queue_.empty() && rate_allows_at_ > now_) due = std::min(due, rate_allows_at_);
-  if (queue_.looks_left() && (queue_.credits() > 0 || leases_.size() == 0)) due = std::min(due, now_);
+  if (!queue_.empty()) due = std::min(due, queue_.looks_left() ? now_ : std::max(now_, waiters_due_));
   return due;
 }
 

@@ -23,22 +23,27 @@ Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& ch
 LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGenRef random) {
   Advance(now);
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
-  const LeaseResult result = LeaseNow(RequestOf(args, inquiry), random);
-  if (std::holds_alternative<Refusal>(result)) Acquit(inquiry);
-  return result;
+  const Request request = RequestOf(args, inquiry);
+  if (const auto grant = GrantNow(request, random)) return *grant;
+  const Refusal refusal = Refuse(WhyNone(), OpensAt(request, random));
+  Acquit(inquiry);
+  return refusal;
 }
 
 Pool::Impl::Request Pool::Impl::RequestOf(const LeaseArgs& args, uint64_t inquiry) {
-  return {args.id, args.owner, args.excluded,          args.session,
-          inquiry, now_,       models_.Of(args.model), args.estimated_tokens};
+  return {args.id, args.owner, args.excluded,               args.session,
+          inquiry, now_,       roster_.ModelOf(args.model), args.estimated_tokens};
 }
 
-LeaseResult Pool::Impl::LeaseNow(const Request& request, absl::BitGenRef random) {
-  if (FirstToGo() == nullptr) {
-    if (const auto grant = TryGrant(request, random)) return *grant;
-  }
-  roster_.Exclude(request.excluded);
-  return Refuse(WhyNone());
+Pool::Impl::Request Pool::Impl::RequestOf(const Waiter& waiter) {
+  return {waiter.id,      waiter.owner, waiter.excluded, waiter.session,
+          waiter.inquiry, waiter.since, waiter.model,    waiter.estimated_tokens};
+}
+
+std::optional<Grant> Pool::Impl::GrantNow(const Request& request, absl::BitGenRef random) {
+  const bool behind = request.excluded.empty() && queue_.HasLine(request.model);
+  if (behind || FirstToGo(random) != nullptr) return std::nullopt;
+  return TryGrant(request, random);
 }
 
 std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
@@ -46,18 +51,19 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
   Advance(now);
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
   const Request request = RequestOf(args, inquiry);
-  const LeaseResult result = LeaseNow(request, random);
+  if (const auto grant = GrantNow(request, random)) return *grant;
   max_wait = std::min(max_wait, spec_.queue_wait);
-  if (std::holds_alternative<Grant>(result)) return result;
-  const bool full = queue_.size() >= spec_.queue_size;
-  const bool in_vain = max_wait <= absl::ZeroDuration() || std::get<Refusal>(result).retry_at == absl::InfiniteFuture();
-  if (in_vain || full) {
+  const Opening opening = OpensAt(request, random);
+  const bool in_vain = max_wait <= absl::ZeroDuration() || IsHopeless(opening, now_ + max_wait);
+  if (in_vain || queue_.size() >= spec_.queue_size) {
+    const Refusal refusal = Refuse(in_vain ? WhyNone() : Refusal::Why::kQueueFull, opening);
     Acquit(inquiry);
-    return in_vain ? result : Refuse(Refusal::Why::kQueueFull);
+    return refusal;
   }
   Waiter waiter{
-      args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait, request.model, request.estimated_tokens};
+      args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait, request.model, request.tokens};
   waiter.excluded.assign(args.excluded.begin(), args.excluded.end());
+  waiters_due_ = std::min(waiters_due_, opening.at);
   queue_.Push(std::move(waiter));
   Tell(Transition::Type::kQueued, kNoKey, "queued");
   return std::nullopt;
@@ -71,88 +77,101 @@ bool Pool::Impl::CancelWait(const LeaseId& id, absl::Time now) {
 void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers) {
   Advance(now);
   while (const std::optional<Waiter> late = queue_.PopOverdue(now_)) {
-    roster_.Exclude(late->excluded);
-    answers->push_back({late->id, Refuse(Refusal::Why::kWaitedTooLong)});
+    answers->push_back({late->id, Refuse(Refusal::Why::kWaitedTooLong, OpensAt(RequestOf(*late), random))});
     Acquit(late->inquiry);
   }
-  while (ServeNext(random, answers)) {
+  while (ServeNext(random, answers) || GiveUpNext(random, answers)) {
   }
 }
 
-const Waiter* Pool::Impl::FirstToGo() {
+Opening Pool::Impl::OpensAt(const Request& request, absl::BitGenRef random) {
+  roster_.Consider(request.excluded, request.model, request.tokens);
+  const Opening gate = Gate(request.tokens);
+  if (gate.IsNow(now_) && roster_.Pick(kNoKey, 0, now_, random).key != kNoKey) return {now_};
+  return gate.And(roster_.EarliestReturn(now_), now_);
+}
+
+const Waiter* Pool::Impl::FirstToGo(absl::BitGenRef random) {
+  waiters_due_ = absl::InfiniteFuture();
   if (queue_.empty()) return nullptr;
-  roster_.Exclude({});
-  if (roster_.Candidates() == 0 || GateOpensAt() > now_) {
-    queue_.StopLooking();
-    return queue_.FirstPlain();
-  }
   return queue_.FirstThat([&](const Waiter& waiter) {
-    roster_.Exclude(waiter.excluded);
-    return roster_.Candidates() > 0;
+    const Opening opening = OpensAt(RequestOf(waiter), random);
+    if (!opening.IsNow(now_)) waiters_due_ = std::min(waiters_due_, opening.at);
+    return opening.IsNow(now_);
   });
 }
 
 bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers) {
-  const bool idle = leases_.size() == 0;  // then no lease's end will bring a credit
-  if (queue_.empty() || (queue_.credits() == 0 && !idle)) return false;
-  const Waiter* const waiter = FirstToGo();
+  const Waiter* const waiter = FirstToGo(random);
   if (waiter == nullptr) return false;
-  const std::optional<Grant> grant = TryGrant({waiter->id, waiter->owner, waiter->excluded, waiter->session,
-                                               waiter->inquiry, waiter->since, waiter->model, waiter->estimated_tokens},
-                                              random);
+  const std::optional<Grant> grant = TryGrant(RequestOf(*waiter), random);
   if (!grant) return false;
-  queue_.SpendCredit();
   queue_.Remove(grant->id);
   answers->push_back({grant->id, *grant});
   return true;
 }
 
-absl::Time Pool::Impl::GateOpensAt() const {
-  absl::Time at = std::max(now_, rate_allows_at_);
-  if (!circuit_.Admits()) {
-    at = std::max(at, circuit_.state() == CircuitState::kOpen ? circuit_.retry_at() : now_ + kAnyTime);
-  }
-  if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) at = std::max(at, now_ + kAnyTime);
-  return at;
+bool Pool::Impl::GiveUpNext(absl::BitGenRef random, std::vector<Answer>* answers) {
+  const Waiter* const found = queue_.FirstThat([&](const Waiter& waiter) {
+    return IsHopeless(OpensAt(RequestOf(waiter), random), waiter.deadline);
+  });
+  if (found == nullptr) return false;
+  const Request request = RequestOf(*found);
+  answers->push_back({request.id, Refuse(WhyNone(), OpensAt(request, random))});
+  const uint64_t inquiry = request.inquiry;
+  queue_.Remove(request.id);
+  Acquit(inquiry);
+  return true;
 }
 
-Roster::Choice Pool::Impl::Choose(absl::Span<const KeyIndex> excluded, const SessionTable::Preference& preferred,
+Opening Pool::Impl::Gate(uint64_t tokens) {
+  Opening gate{std::max(now_, limits_allow_at_)};
+  if (tokens > 1) gate.at = std::max(gate.at, usage_.RoomAt(spec_.limits, tokens, now_));
+  if (circuit_.state() == CircuitState::kOpen) gate.at = std::max(gate.at, circuit_.retry_at());
+  const bool full = spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent;
+  gate.any_time = full || ramp_.full() || (circuit_.state() == CircuitState::kHalfOpen && !circuit_.Admits());
+  return gate;
+}
+
+Roster::Choice Pool::Impl::Choose(const Request& request, const SessionTable::Preference& preferred,
                                   absl::BitGenRef random) {
   const uint32_t first_requests = preferred.assumed ? kFirstRequests : 0;
   if (!circuit_.to_blame().empty()) {
-    std::vector<KeyIndex> avoided(excluded.begin(), excluded.end());
+    std::vector<KeyIndex> avoided(request.excluded.begin(), request.excluded.end());
     avoided.insert(avoided.end(), circuit_.to_blame().begin(), circuit_.to_blame().end());
-    roster_.Exclude(avoided);
+    roster_.Consider(avoided, request.model, request.tokens);
     const Roster::Choice choice = roster_.Pick(preferred.key, first_requests, now_, random);
     if (choice.key != kNoKey) return choice;
   }
-  roster_.Exclude(excluded);
+  roster_.Consider(request.excluded, request.model, request.tokens);
   return roster_.Pick(preferred.key, first_requests, now_, random);
 }
 
 std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
-  if (GateOpensAt() > now_) return std::nullopt;
+  if (!Gate(request.tokens).IsNow(now_)) return std::nullopt;
   const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
   const SessionTable::Preference last = sessions_.Find(session, now_);
-  const Roster::Choice choice = Choose(request.excluded, last, random);
+  const Roster::Choice choice = Choose(request, last, random);
   const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
   const bool key_trial = choice.by == Roster::By::kTrial;
   const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen;
   if (circuit_trial) circuit_.OnTrialGranted();
   if (!epoch_) epoch_ = request.id.epoch;
-  leases_.Add({request.id, key, ++sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time,
-               /*progressed=*/false, request.inquiry, request.model},
+  const uint64_t tokens = roster_.key(key).EstimateOf(request.tokens);
+  bool undecided = roster_.OnGranted(choice, ++sequence_, now_);
+  undecided |= ramp_.OnGranted();
+  leases_.Add({request.id, key, sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time,
+               /*progressed=*/false, request.inquiry, request.model, now_, tokens, undecided},
               request.owner, now_ + spec_.lease_ttl);
   if (last.key == kNoKey) sessions_.Assume(session, key, now_);
   ++acquired_;
-  CountRate(now_, 1);
-  roster_.OnGranted(choice, now_);
+  CountUse(now_, 1, tokens);
   Transition& leased = Tell(Transition::Type::kLeased, key, "");
   leased.wait = now_ - request.since;
   leased.affinity = AffinityOf(session, last.key, choice);
   const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
-  const uint32_t others = GateOpensAt() > now_ ? 0 : roster_.Candidates() - itself;
+  const uint32_t others = !Gate(request.tokens).IsNow(now_) ? 0 : roster_.Candidates() - itself;
   return Grant{request.id, key, key_trial || circuit_trial, others};
 }
 
@@ -161,12 +180,14 @@ Refusal::Why Pool::Impl::WhyNone() const {
   return circuit_.Admits() ? Refusal::Why::kNoneAvailable : Refusal::Why::kCircuitOpen;
 }
 
-Refusal Pool::Impl::Refuse(Refusal::Why why) {
-  const absl::Time at = std::max(roster_.EarliestReturn(now_), GateOpensAt());
+Refusal Pool::Impl::Refuse(Refusal::Why why, const Opening& opening) {
+  const absl::Time at = opening.Guess(now_);
   const bool open = why == Refusal::Why::kCircuitOpen;
   const bool none = why == Refusal::Why::kNoneAvailable || why == Refusal::Why::kWaitedTooLong;
-  const bool own = none && roster_.active() > 0 && (rate_allows_at_ > now_ || roster_.Candidates() == 0);
-  return {why, at > now_ ? at : now_ + kAnyTime, open ? circuit_.reason() : own ? kOwnLimits : std::string_view()};
+  const bool held_back = roster_.active() > 0 && roster_.declares_limits() && roster_.Candidates() == 0;
+  const bool own = none && (limits_allow_at_ > now_ || held_back);
+  return {why, at > now_ ? at : now_ + Opening::kAnyTime,
+          open ? circuit_.reason() : own ? kOwnLimits : std::string_view()};
 }
 
 }  // namespace ccr::core

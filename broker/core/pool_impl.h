@@ -16,9 +16,10 @@
 #include "broker/core/model_table.h"
 #include "broker/core/outcome.h"
 #include "broker/core/pool.h"
-#include "broker/core/rate_window.h"
 #include "broker/core/roster.h"
+#include "broker/core/ramp.h"
 #include "broker/core/session_table.h"
+#include "broker/core/usage.h"
 #include "broker/core/wait_queue.h"
 
 namespace ccr::core {
@@ -72,11 +73,11 @@ class Pool::Impl {
   void WakeKeys();  // first: keys settle again when their leases expire
   void ExpireLeases();
   void EndOverdueTrials();
-  void CountRate(absl::Time when, uint32_t grants);
+  void CountUse(absl::Time when, uint32_t grants, uint64_t tokens);
   Moment Now() const { return {now_, sequence_}; }
 
   // Granting.
-  absl::Time GateOpensAt() const;  // now_ when it is open
+  Opening Gate(uint64_t tokens);  // for a request of so many
   struct Request {
     LeaseId id;
     OwnerId owner;
@@ -85,20 +86,27 @@ class Pool::Impl {
     uint64_t inquiry;
     absl::Time since;
     ModelId model;
-    uint64_t estimated_tokens;
+    uint64_t tokens;  // estimated; 0 = not known
   };
   Request RequestOf(const LeaseArgs& args, uint64_t inquiry);
-  LeaseResult LeaseNow(const Request& request, absl::BitGenRef random);
-  Roster::Choice Choose(absl::Span<const KeyIndex> excluded, const SessionTable::Preference& preferred,
-                        absl::BitGenRef random);
+  std::optional<Grant> GrantNow(const Request& request, absl::BitGenRef random);  // unless others come first
+  static Request RequestOf(const Waiter& waiter);
+  Roster::Choice Choose(const Request& request, const SessionTable::Preference& preferred, absl::BitGenRef random);
   std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
-  Refusal Refuse(Refusal::Why why);
+  Refusal Refuse(Refusal::Why why, const Opening& opening);  // the roster considers the request
   Refusal::Why WhyNone() const;
-  const Waiter* FirstToGo();  // of those who wait; nullptr when a newcomer holds up nobody
+  Opening OpensAt(const Request& request, absl::BitGenRef random);  // the roster considers it from then on
+  static bool IsHopeless(const Opening& opening, absl::Time deadline) {
+    return opening.at > deadline && !opening.any_time;
+  }
+  const Waiter* FirstToGo(absl::BitGenRef random);  // of those who wait
   bool ServeNext(absl::BitGenRef random, std::vector<Answer>* answers);
+  bool GiveUpNext(absl::BitGenRef random, std::vector<Answer>* answers);  // a waiter that waits in vain
 
   // Ending.
   void End(const LeaseRecord& lease, absl::Duration latency);
+  void Decide(const LeaseRecord& lease);  // it has begun, ended or no more time for that
+  void SettleTokens(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
   void EndTrial(const LeaseRecord& lease);
   void EndUnreported(const LeaseRecord& lease, std::string_view reason);
 
@@ -106,6 +114,9 @@ class Pool::Impl {
   void Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, absl::BitGenRef random);
   Key::Event JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
                       absl::BitGenRef random);
+  Key::Event JudgeLimit(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
+  // The key serves all but the lease's model until the refusal is over.
+  void HoldLane(const LeaseRecord& lease, const Verdict& verdict, std::optional<absl::Duration> retry_after);
   Key::Event JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte);  // once for a lease
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random);
   static Ticket TicketOf(const LeaseRecord& lease) { return {lease.sequence}; }
@@ -135,14 +146,15 @@ class Pool::Impl {
   Roster roster_;
   LeaseTable leases_;
   WaitQueue queue_;
-  ModelTable models_;
   Circuit circuit_;
   InquiryTable inquiries_;
   absl::Time last_success_ = absl::InfinitePast();  // of any key, with the present access
   uint64_t refusals_count_from_ = 0;                // refusals of leases before that one are of an earlier access
   SessionTable sessions_;                           // law: empty without session_affinity; every key in it is present
-  RateWindow rate_;
-  absl::Time rate_allows_at_ = absl::InfinitePast();  // law: rate_ is below the pool's rpm from then on
+  Ramp ramp_;  // after the circuit has closed
+  Usage usage_;
+  absl::Time limits_allow_at_ = absl::InfinitePast();  // law: the smallest request is within the pool's limits then
+  absl::Time waiters_due_ = absl::InfiniteFuture();    // law: no waiter that was looked at can go before, but by an event
   uint64_t sequence_ = 0;                             // grants of this run; leases carry their number
   std::optional<uint32_t> epoch_;                     // of this run: that of the first grant
   uint64_t acquired_ = 0, reported_ = 0, expired_ = 0;

@@ -105,7 +105,7 @@ void Pool::Impl::AcquitKey(const Suspicion& suspicion) {
   const Key::Event event = roster_.key(suspicion.key).OnAcquitted(suspicion.rest, now_);
   roster_.Settle(suspicion.key, now_);
   TellEvent(suspicion.key, event, suspicion.outcome, "acquitted");
-  if (event == Key::Event::kRecovered) queue_.AddCredits(1);
+  if (event == Key::Event::kRecovered) queue_.OnRoom();
 }
 
 // Of an earlier access, that is of leases granted before the first step. In steps, as Adopt goes; true when all keys are
@@ -126,7 +126,7 @@ bool Pool::Impl::ForgetRefusals(Reconfiguration* change, size_t limit) {
   }
   if (index < roster_.capacity()) return false;
   if (circuit_.refuses_everybody()) circuit_.RetryNow(Now());
-  if (circuit_.OnTime(now_)) queue_.AddCredits(1);
+  if (circuit_.OnTime(now_)) queue_.OnRoom();
   return true;
 }
 

@@ -51,7 +51,8 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   const bool success = verdict.outcome == Outcome::kSuccess;
   const bool first_news = success && !lease.progressed;
   End(lease, first_news ? report.evidence.first_byte : absl::ZeroDuration());
-  queue_.AddCredits(first_news ? 2 : 1);
+  SettleTokens(lease, verdict, report.evidence);
+  queue_.OnRoom();
   if (!success) sessions_.ForgetAssumed(lease.session, lease.key);
   if (IsRefusal(verdict.outcome)) {
     TellReport(lease.key, verdict, report.evidence);
@@ -76,7 +77,7 @@ bool Pool::Impl::Progress(const LeaseId& id, const Beginning& beginning, absl::T
   TellEvent(lease.key, JudgeSuccess(lease, beginning.first_byte), Outcome::kSuccess, "trial_succeeded");
   FollowInquiry(lease, Outcome::kSuccess, Advice::kRelay, random);
   roster_.Settle(lease.key, now_);
-  queue_.AddCredits(2);
+  queue_.OnRoom();
   return true;
 }
 
@@ -117,11 +118,19 @@ bool Pool::Impl::Reassert(const LeaseId& id, OwnerId owner, std::string_view fin
 void Pool::Impl::End(const LeaseRecord& lease, absl::Duration latency) {
   if (lease.circuit_trial) circuit_.OnTrialOver(lease.sequence);
   roster_.OnEnded(lease.key, lease.key_trial, latency, now_);
+  Decide(lease);
 }
 
 void Pool::Impl::EndTrial(const LeaseRecord& lease) {
   if (lease.circuit_trial) circuit_.OnTrialOver(lease.sequence);
   if (lease.key_trial) roster_.key(lease.key).OnTrialOver();
+  Decide(lease);
+}
+
+void Pool::Impl::Decide(const LeaseRecord& lease) {
+  if (!lease.undecided) return;
+  ramp_.OnDecided(lease.sequence);
+  roster_.OnDecided(lease.key, lease.model, lease.sequence, now_);
 }
 
 void Pool::Impl::EndUnreported(const LeaseRecord& lease, std::string_view reason) {
@@ -130,7 +139,7 @@ void Pool::Impl::EndUnreported(const LeaseRecord& lease, std::string_view reason
   sessions_.ForgetAssumed(lease.session, lease.key);
   Tell(Transition::Type::kLeaseExpired, lease.key, reason);
   roster_.Settle(lease.key, now_);
-  queue_.AddCredits(1);
+  queue_.OnRoom();
 }
 
 void Pool::Impl::Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
@@ -163,9 +172,8 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
   key.CountFailure(now_);
   switch (verdict.outcome) {
     case Outcome::kQuota:
-      return key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
     case Outcome::kRateLimited:
-      return key.OnRateLimited(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
+      return JudgeLimit(lease, verdict, evidence);
     default:
       return JudgeUpstreamFailure(lease, verdict.reason, random);
   }
@@ -174,7 +182,12 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
   last_success_ = now_;
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
-  if (circuit_.OnSuccess(lease.sequence)) Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
+  ramp_.OnSuccess(lease.sequence);
+  if (circuit_.OnSuccess(lease.sequence)) {
+    ramp_.Start(sequence_, 2);
+    Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
+  }
+  roster_.OnSuccess(lease.key, lease.model, lease.sequence, now_);
   return roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,14 +13,21 @@
 
 namespace ccr::core {
 
+// At most that many requests and tokens in any minute and in any day; 0 = no limit.
+struct Limits {
+  uint64_t rpm = 0, tpm = 0, rpd = 0, tpd = 0;
+};
+
 struct KeySpec {
   std::string name;
   std::string fingerprint;  // identity: state follows it over reloads
   double weight = 1;        // 0 = only when no key with a weight is available
   uint32_t max_failures = 3;
-  absl::Duration cooldown = absl::Minutes(1);
+  // The first rest after a failure, doubling up to 30 min; unset: 1 s, doubling up to 1 min, and 10 s for a disabled key.
+  std::optional<absl::Duration> cooldown = {};
   uint32_t max_concurrent = 0;                        // 0 = no limit
-  uint32_t rpm = 0;                                   // 0 = no limit
+  Limits limits = {};
+  std::vector<std::string> models = {};               // those it may serve; empty: all
   absl::Duration probe_interval = absl::Minutes(10);  // until the first probe of a disabled key; 0 = none ever
 };
 
@@ -28,7 +36,7 @@ struct PoolSpec {
   std::string strategy = "round_robin";  // one of StrategyNames(); an unknown one is taken for round_robin
   std::vector<KeySpec> keys;             // at least one, fingerprints unique
   uint32_t max_concurrent = 0;           // of the pool in all; 0 = no limit
-  uint32_t rpm = 0;
+  Limits limits = {};
   absl::Duration lease_ttl = absl::Minutes(10);
   absl::Duration queue_wait = absl::ZeroDuration();  // upper bound of a wait; 0 = nobody waits
   uint32_t queue_size = 1000;

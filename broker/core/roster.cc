@@ -21,7 +21,7 @@ bool Roster::Number(Reconfiguration* change, size_t limit) {
   std::vector<KeyIndex>& numbers = change->numbers;
   if (numbers.empty()) ++generation_;
   for (; limit > 0 && numbers.size() < keys.size(); --limit) {
-    const KeyIndex index = SlotFor(keys[numbers.size()], change->spec.rpm > 0, &change->added);
+    const KeyIndex index = SlotFor(keys[numbers.size()], change->spec.limits, &change->added);
     Slot& slot = slots_[index];
     slot.generation = generation_;
     slot.numbered = true;
@@ -39,7 +39,11 @@ bool Roster::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
   for (; limit > 0 && next < count; ++next, --limit) {
     const KeySpec& key = spec.keys[next];
     const KeyIndex index = change->numbers[next];
-    slots_[index].key.Configure(key, spec.rpm > 0);
+    slots_[index].key.Configure(key, spec.limits);
+    const Limits& limits = key.limits;
+    declares_limits_ |= key.max_concurrent + limits.rpm + limits.tpm + limits.rpd + limits.tpd > 0;
+    for (const std::string& model : key.models) ModelOf(model);
+    Restrict(index);
     Enter(index, {key.weight > 0 ? key.weight : 1, static_cast<uint32_t>(next)}, key.weight > 0 ? 0 : 1, now);
   }
   for (; limit > 0 && next >= count && next - count < order_.size(); ++next, --limit) Remove(order_[next - count]);
@@ -50,6 +54,7 @@ bool Roster::Adopt(Reconfiguration* change, size_t limit, absl::Time now) {
 }
 
 void Roster::BeginAdopting(const PoolSpec& spec) {
+  declares_limits_ = false;
   if (spec.strategy != strategy_name_) {
     retiring_ = std::move(strategies_);
     for (auto& strategy : strategies_) strategy = StrategyNamed(spec.strategy);
@@ -57,7 +62,8 @@ void Roster::BeginAdopting(const PoolSpec& spec) {
   }
   for (DeadlineHeap* heap : {&wakes_, &trials_, &probes_}) heap->Reserve(capacity());
   for (auto& strategy : strategies_) strategy->Reserve(capacity());
-  excluded_.reserve(slots_.size());
+  lanes_.Reserve(capacity());
+  excluded_.reserve(slots_.size() + kLooks);
 }
 
 // Of the configuration before, unless it is in this one too.
@@ -74,7 +80,10 @@ KeyIndex Roster::Find(std::string_view fingerprint) const {
   return index == kNoKey || !present(index) ? kNoKey : index;
 }
 
-void Roster::Exclude(absl::Span<const KeyIndex> excluded) {
+void Roster::Consider(absl::Span<const KeyIndex> excluded, ModelId model, uint64_t tokens) {
+  model_ = model;
+  tokens_ = tokens;
+  passed_over_until_ = absl::InfiniteFuture();
   excluded_.clear();
   for (KeyIndex index : excluded) {
     if (index < slots_.size()) excluded_.push_back(index);
@@ -84,7 +93,20 @@ void Roster::Exclude(absl::Span<const KeyIndex> excluded) {
 }
 
 Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random) {
-  if (const uint32_t trial = trials_.NextExcept(excluded_); trial != kNoKey) return {trial, By::kTrial};
+  for (uint32_t looks = kLooks; looks > 0; --looks) {
+    const Choice choice = PickOnce(preferred, together, now, random);
+    if (choice.key == kNoKey) return choice;
+    const absl::Time room = slots_[choice.key].key.RoomAt(tokens_, now);
+    if (room <= now) return choice;
+    passed_over_until_ = std::min(passed_over_until_, room);
+    excluded_.push_back(choice.key);
+  }
+  return {};
+}
+
+Roster::Choice Roster::PickOnce(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random) {
+  const Excluded excluded = View();
+  if (const uint32_t trial = trials_.NextExcept(excluded); trial != kNoKey) return {trial, By::kTrial};
   bool over_share = false;
   for (size_t tier = 0; tier < kTiers; ++tier) {
     if (IsAvailable(preferred, tier)) {
@@ -95,7 +117,7 @@ Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time no
     }
     for (const Strategies* strategies : {&strategies_, &retiring_}) {
       if ((*strategies)[tier] == nullptr) continue;
-      const KeyIndex index = (*strategies)[tier]->Pick(excluded_, now, random);
+      const KeyIndex index = (*strategies)[tier]->Pick(excluded, now, random);
       if (index != kNoKey) return {index, By::kStrategy, over_share};
     }
   }
@@ -104,36 +126,137 @@ Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time no
 
 bool Roster::IsAvailable(KeyIndex preferred, size_t tier) const {
   if (preferred == kNoKey || slots_[preferred].tier != tier) return false;
-  return standing(preferred) == Standing::kReady && !std::binary_search(excluded_.begin(), excluded_.end(), preferred);
+  return standing(preferred) == Standing::kReady && !View().Has(preferred);
 }
 
 uint32_t Roster::Candidates() const {
   auto grantable = [](Standing standing) { return standing == Standing::kReady || standing == Standing::kTrial; };
-  const auto excluded =
-      std::count_if(excluded_.begin(), excluded_.end(), [&](KeyIndex index) { return grantable(standing(index)); });
-  return by_standing_[static_cast<size_t>(Standing::kReady)] + by_standing_[static_cast<size_t>(Standing::kTrial)] -
-         static_cast<uint32_t>(excluded);
+  const auto excluded = std::count_if(excluded_.begin(), excluded_.end(), [&](KeyIndex index) {
+    return grantable(standing(index)) && !lanes_.IsClosed(index, model_);
+  });
+  return CountOpen(Standing::kReady) + CountOpen(Standing::kTrial) - static_cast<uint32_t>(excluded);
 }
 
-absl::Time Roster::EarliestReturn(absl::Time now) const {
-  if (Candidates() > 0) return now;
-  const auto excluded_busy = std::count_if(excluded_.begin(), excluded_.end(),
-                                           [&](KeyIndex index) { return standing(index) == Standing::kBusy; });
-  const bool busy = by_standing_[static_cast<size_t>(Standing::kBusy)] > static_cast<uint32_t>(excluded_busy);
-  const uint32_t next = wakes_.NextExcept(excluded_);
-  return std::min(busy ? now + kAnyTime : absl::InfiniteFuture(),
-                  next == kNoKey ? absl::InfiniteFuture() : slots_[next].wake);
+uint32_t Roster::CountOpen(Standing standing) const {
+  return by_standing_[static_cast<size_t>(standing)] - lanes_.CountClosed(model_, standing);
 }
 
-void Roster::OnGranted(const Choice& choice, absl::Time now) {
+Opening Roster::EarliestReturn(absl::Time now) {
+  if (Candidates() > 0) return {now};
+  absl::Time earliest = passed_over_until_;
+  lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
+    Slot& slot = slots_[lane.key];
+    const bool out = slot.standing == Standing::kOut || slot.standing == Standing::kAbsent;
+    if (!lane.IsHeld(now) || lane.until >= earliest || out || lanes_.IsBarred(lane.key, model_)) return;
+    if (Excluded(excluded_).Has(lane.key)) return;
+    const absl::Time key = slot.standing == Standing::kTimed ? slot.wake : now;
+    earliest = std::min(earliest, std::max({lane.until, key, slot.key.RoomAt(tokens_, now)}));
+  });
+  const size_t asked = excluded_.size();
+  for (uint32_t looks = kLooks; looks > 0 && excluded_.size() < excluded_.capacity(); --looks) {
+    const uint32_t next = wakes_.NextExcept(View());
+    if (next == kNoKey || slots_[next].wake >= earliest) break;
+    earliest = std::min(earliest, std::max(slots_[next].wake, slots_[next].key.RoomAt(tokens_, now)));
+    excluded_.push_back(next);
+  }
+  excluded_.resize(asked);
+  return {earliest, MayReturnAnyTime(now)};
+}
+
+bool Roster::MayReturnAnyTime(absl::Time now) const {
+  const auto excluded = std::count_if(excluded_.begin(), excluded_.end(), [&](KeyIndex index) {
+    return standing(index) == Standing::kBusy && !lanes_.IsClosed(index, model_);
+  });
+  if (CountOpen(Standing::kBusy) > static_cast<uint32_t>(excluded)) return true;
+  bool busy = false;
+  lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
+    const Standing key = standing(lane.key);
+    const bool may = key == Standing::kReady || key == Standing::kTrial || key == Standing::kBusy;
+    busy |= may && lane.ramp.full() && !lane.IsHeld(now) && !lanes_.IsBarred(lane.key, model_) &&
+            !Excluded(excluded_).Has(lane.key);
+  });
+  return busy;
+}
+
+bool Roster::OnGranted(const Choice& choice, uint64_t sequence, absl::Time now) {
   Slot& slot = slots_[choice.key];
-  slot.key.OnGranted(choice.by == By::kTrial, now);
+  sequence_ = sequence;
+  bool undecided = slot.key.OnGranted(choice.by == By::kTrial, sequence, slot.key.EstimateOf(tokens_), now);
+  if (Lane* const lane = lanes_.Find(choice.key, model_)) {
+    undecided |= lane->ramp.OnGranted();
+    SettleLane(choice.key, model_, now);
+  }
   if (choice.by == By::kSession) {
     StrategyOf(slot).OnPreferred(choice.key, now);
   } else {
     StrategyOf(slot).OnLeased(choice.key, now);
   }
   Settle(choice.key, now);
+  return undecided;
+}
+
+void Roster::OnDecided(KeyIndex index, ModelId model, uint64_t sequence, absl::Time now) {
+  key(index).OnDecided({sequence});
+  Settle(index, now);
+  Lane* const lane = lanes_.Find(index, model);
+  if (lane == nullptr) return;
+  lane->ramp.OnDecided(sequence);
+  SettleLane(index, model, now);
+}
+
+void Roster::OnSuccess(KeyIndex index, ModelId model, uint64_t sequence, absl::Time now) {
+  Lane* const lane = lanes_.Find(index, model);
+  if (lane == nullptr || sequence < lane->episode) return;
+  lane->refusals = 0;
+  lane->until = absl::InfinitePast();
+  lane->reason = {};
+  lane->ramp.OnSuccess(sequence);
+  SettleLane(index, model, now);
+}
+
+void Roster::Hold(KeyIndex index, ModelId model, absl::Time until, std::string_view reason, absl::Time now) {
+  if (until <= now) return;
+  Lane& lane = lanes_.Open(index, model);
+  if (until <= lane.until) return;
+  if (!lane.IsHeld(now)) lane.episode = sequence_ + 1;
+  lane.until = until;
+  lane.reason = reason;
+  SettleLane(index, model, now);
+}
+
+void Roster::WakeLanes(absl::Time now) {
+  for (Lane* lane; (lane = lanes_.Due(now)) != nullptr;) {
+    lane->until = absl::InfinitePast();
+    lane->reason = {};
+    lane->ramp.Start(sequence_);
+    SettleLane(lane->key, lane->model, now);
+  }
+}
+
+ModelId Roster::ModelOf(std::string_view name) {
+  const ModelId known = models_.size();
+  const ModelId model = models_.Of(name);
+  if (models_.size() == known || restricted_ == 0) return model;
+  for (KeyIndex index = 0; index < capacity(); ++index) {
+    if (slots_[index].restricted) Bar(index, model);
+  }
+  return model;
+}
+
+void Roster::Restrict(KeyIndex index) {
+  Slot& slot = slots_[index];
+  const bool restricted = !slot.key.spec().models.empty();
+  if (!restricted && !slot.restricted) return;
+  restricted_ += restricted - slot.restricted;
+  slot.restricted = restricted;
+  for (ModelId model = kAnyModel + 1; model < models_.size(); ++model) Bar(index, model);
+}
+
+void Roster::Bar(KeyIndex index, ModelId model) {
+  const std::vector<std::string>& allowed = slots_[index].key.spec().models;
+  const bool serves =
+      allowed.empty() || std::find(allowed.begin(), allowed.end(), models_.NameOf(model)) != allowed.end();
+  lanes_.Bar(index, model, !serves, standing(index));
 }
 
 void Roster::OnReasserted(KeyIndex index, absl::Time now) {
@@ -169,16 +292,16 @@ KeyIndex Roster::Due(absl::Time now) const {
   return wakes_.empty() || wakes_.NextTime() > now ? kNoKey : wakes_.Next();
 }
 
-KeyIndex Roster::SlotFor(const KeySpec& spec, bool track_rate, std::vector<KeyIndex>* added) {
+KeyIndex Roster::SlotFor(const KeySpec& spec, const Limits& others, std::vector<KeyIndex>* added) {
   const KeyIndex known = by_fingerprint_.Find(spec.fingerprint);
   if (known != kNoKey) return known;
   KeyIndex index = capacity();
   if (!free_.empty()) {
     index = free_.back();
     free_.pop_back();
-    slots_[index] = Slot(Key(spec, track_rate));
+    slots_[index] = Slot(Key(spec, others));
   } else {
-    slots_.emplace_back(Key(spec, track_rate));
+    slots_.emplace_back(Key(spec, others));
   }
   by_fingerprint_.Insert(spec.fingerprint, index);
   added->push_back(index);
@@ -203,6 +326,7 @@ void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::
     StrategyOf(slot).AddKey(index, traits);
     for (uint32_t i = 0; i < slot.key.in_flight(); ++i) StrategyOf(slot).OnLeased(index, now);
     slot.standing = Standing::kOut;
+    lanes_.OnStanding(index, Standing::kAbsent, Standing::kOut);
     slot.state = slot.key.state();
     slot.in_flight = slot.key.in_flight();
     slot.share = share;
@@ -218,6 +342,7 @@ void Roster::Leave(KeyIndex index) {
   probes_.Remove(index);
   StrategyOf(slot).RemoveKey(index);
   slot.standing = Standing::kAbsent;
+  lanes_.OnStanding(index, Standing::kOut, Standing::kAbsent);
   --present_;
   --by_standing_[static_cast<size_t>(Standing::kOut)];
   Uncount(slot);
@@ -251,6 +376,8 @@ void Roster::Remember(KeyIndex index) {
 
 void Roster::Free(KeyIndex index) {
   slots_[index].free = true;
+  lanes_.Drop(index, standing(index));
+  restricted_ -= slots_[index].restricted;
   by_fingerprint_.Erase(slots_[index].key.spec().fingerprint);
   free_.push_back(index);
 }
@@ -260,7 +387,7 @@ Roster::Standing Roster::StandingOf(Key& key, absl::Time now, absl::Time* wake) 
   const bool trial = key.state() == KeyState::kDisabled;
   if (trial && key.trial_in_flight()) return Standing::kBusy;
   *wake = key.state() == KeyState::kActive ? now : key.until();
-  if (*wake <= now) *wake = key.RateAllowsAt(now);
+  if (*wake <= now) *wake = key.OpenAt(now);
   if (*wake > now) return Standing::kTimed;
   if (key.saturated()) return Standing::kBusy;
   return trial ? Standing::kTrial : Standing::kReady;
@@ -273,6 +400,7 @@ void Roster::Move(KeyIndex index, Standing standing) {
     if (slot.standing == Standing::kTimed) wakes_.Remove(index);
     if (slot.standing == Standing::kTrial) trials_.Remove(index);
     if (standing == Standing::kReady) StrategyOf(slot).Insert(index);
+    lanes_.OnStanding(index, slot.standing, standing);
     --by_standing_[static_cast<size_t>(slot.standing)];
     ++by_standing_[static_cast<size_t>(standing)];
     slot.standing = standing;

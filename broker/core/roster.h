@@ -1,6 +1,7 @@
 // A pool's keys, and which of them may be leased.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -17,32 +18,42 @@
 #include "broker/core/fair_share.h"
 #include "broker/core/fingerprint_table.h"
 #include "broker/core/key.h"
+#include "broker/core/lanes.h"
+#include "broker/core/model_table.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/strategies/strategy.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
 
-// The guess of a moment where only the end of some lease is waited for.
-inline constexpr absl::Duration kAnyTime = absl::Seconds(1);
+// When something opens: at a time, and where the end of a lease may open it too, any time.
+struct Opening {
+  // The guess of a moment where only the end of some lease is waited for.
+  static constexpr absl::Duration kAnyTime = absl::Seconds(1);
+
+  absl::Time at = absl::InfiniteFuture();
+  bool any_time = false;
+
+  bool IsNow(absl::Time now) const { return at <= now && !any_time; }
+  absl::Time Guess(absl::Time now) const { return any_time ? std::min(at, now + kAnyTime) : at; }
+  // When both are open: this one, and after it that one.
+  Opening And(const Opening& other, absl::Time now) const {
+    const absl::Time first = std::max(any_time ? now : at, other.any_time ? now : other.at);
+    if (first > now || !(any_time || other.any_time)) return {first, false};
+    return {any_time ? absl::InfiniteFuture() : other.at, true};
+  }
+};
 
 // Holds the keys and sorts them by what they wait for, so that picking one and telling when the next returns cost
-// O(log keys + excluded). Keys of weight 0 have a strategy of their own, asked when the first has none.
+// O(log keys + excluded), and for a model with lanes that are held O(those) more. Keys of weight 0 have a strategy of
+// their own, asked when the first has none.
 //
 // Whoever changes a key calls Settle for it afterwards. Removed keys stay, out of every order, until their last lease
 // ends and then until kRemembered others were removed after them: a key that comes back is the one it was. Not
 // thread-safe; no clock.
 class Roster {
  public:
-  // What a key waits for.
-  enum class Standing : uint8_t {
-    kReady,   // nothing: its strategy may pick it
-    kTrial,   // nothing: DISABLED and its trial is due
-    kTimed,   // a time: end of cooldown, next trial, rpm
-    kBusy,    // the end of a lease: max_concurrent, or the trial in flight
-    kOut,     // a probe: DISABLED("auth")
-    kAbsent,  // it is no longer in the configuration
-  };
+  using Standing = core::Standing;
 
   // Removed keys without leases that are remembered.
   static constexpr size_t kRemembered = 16'384;
@@ -68,10 +79,12 @@ class Roster {
 
   uint32_t active() const { return CountOf(KeyState::kActive); }
   uint32_t usable() const { return active() + CountOf(KeyState::kCooling); }
+  bool declares_limits() const { return declares_limits_; }  // some key is configured with one
   bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == present_; }
 
-  // Names the keys that the next calls leave out. Duplicates and unknown numbers do no harm.
-  void Exclude(absl::Span<const KeyIndex> excluded);
+  // What the next calls are about: a request for that model of so many tokens (0 = not known) that leaves those keys
+  // out. Duplicates and unknown numbers do no harm.
+  void Consider(absl::Span<const KeyIndex> excluded, ModelId model = kAnyModel, uint64_t tokens = 0);
 
   enum class By : uint8_t { kTrial, kSession, kStrategy };
   struct Choice {
@@ -81,14 +94,18 @@ class Roster {
   };
   // A due trial first (of disabled keys, the longest due), else the preferred key (kNoKey: none) when it is within its
   // share or has less than `together` leases, else what the strategy says, else kNoKey. A preferred key of weight 0 is
-  // no exception from the rule that such keys come last.
+  // no exception from the rule that such keys come last. Keys without room for the request's tokens are passed over, and
+  // excluded from then on; kLooks at most.
   Choice Pick(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
   uint32_t Candidates() const;  // keys, not excluded, that Pick may give
   // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
-  // Keys that wait for the end of a lease may return any time: `now` + 1 s.
-  absl::Time EarliestReturn(absl::Time now) const;
+  Opening EarliestReturn(absl::Time now);
 
-  void OnGranted(const Choice& choice, absl::Time now);
+  // The next lease, by number. True when it is undecided; then OnDecided follows once.
+  bool OnGranted(const Choice& choice, uint64_t sequence, absl::Time now);
+  void OnDecided(KeyIndex index, ModelId model, uint64_t sequence, absl::Time now);
+  // A good answer has begun, or is there whole: opens the lane. The key itself is told by the caller.
+  void OnSuccess(KeyIndex index, ModelId model, uint64_t sequence, absl::Time now);
   void OnReasserted(KeyIndex index, absl::Time now);
   // A good answer of the key has begun; `latency` is its time to first byte, 0 when not known.
   void OnBegun(KeyIndex index, absl::Duration latency, absl::Time now);
@@ -96,16 +113,28 @@ class Roster {
   void OnEnded(KeyIndex index, bool trial, absl::Duration latency, absl::Time now);
   void Settle(KeyIndex index, absl::Time now);
 
+  // The key does not serve that model until then. A hold only grows; its time or a success of a lease that was granted
+  // after it began ends it.
+  void Hold(KeyIndex index, ModelId model, absl::Time until, std::string_view reason, absl::Time now);
+  // What is known of the key for the model; nullptr when nothing is, and for kAnyModel. Settle it after a change.
+  Lane* FindLane(KeyIndex index, ModelId model) { return lanes_.Find(index, model); }
+  Lane& OpenLane(KeyIndex index, ModelId model) { return lanes_.Open(index, model); }
+  void SettleLane(KeyIndex index, ModelId model, absl::Time now) { lanes_.Settle(index, model, standing(index), now); }
+  const LaneTable& lanes() const { return lanes_; }
+  ModelId ModelOf(std::string_view name);
+  const std::string& NameOf(ModelId model) const { return models_.NameOf(model); }
+  void WakeLanes(absl::Time now);  // ends holds whose time is over
+
   absl::Time NextProbe() const { return probes_.NextTime(); }
   // The next key whose probe is due, or kNoKey. The caller calls key().OnProbeStarted and Settle, which take it out.
   KeyIndex DueProbe(absl::Time now) const { return NextProbe() > now ? kNoKey : probes_.Next(); }
-  absl::Time NextWake() const { return wakes_.NextTime(); }
+  absl::Time NextWake() const { return std::min(wakes_.NextTime(), lanes_.NextWake()); }
   // The next key whose time has come, or kNoKey. The caller calls key().OnTime and Settle, which take it out.
   KeyIndex Due(absl::Time now) const;
 
  private:
   static constexpr size_t kTiers = 2;
-  static constexpr size_t kStandings = 6;
+  static constexpr uint32_t kLooks = 32;
 
   // Laws: a slot is known to its strategy while it is present and eligible there while kReady; that is
   // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed, at
@@ -125,11 +154,13 @@ class Roster {
     uint64_t left = 0;        // its number in remembered_; 0: it is not there
     bool free = false;        // nobody's
     bool numbered = false;    // about to be adopted: it stays
+    bool restricted = false;  // to some models
   };
 
+  uint32_t CountOpen(Standing standing) const;  // for the model that is considered
   uint32_t CountOf(KeyState state) const { return by_state_[static_cast<size_t>(state)]; }
   static Strategy& StrategyOf(const Slot& slot) { return *slot.strategy; }
-  KeyIndex SlotFor(const KeySpec& spec, bool track_rate, std::vector<KeyIndex>* added);
+  KeyIndex SlotFor(const KeySpec& spec, const Limits& others, std::vector<KeyIndex>* added);
   void BeginAdopting(const PoolSpec& spec);
   void Remove(KeyIndex index);
   void Remember(KeyIndex index);
@@ -140,6 +171,11 @@ class Roster {
   bool IsAvailable(KeyIndex preferred, size_t tier) const;
   void Free(KeyIndex index);
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
+  Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
+  Choice PickOnce(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
+  bool MayReturnAnyTime(absl::Time now) const;  // some key waits for the end of a lease
+  void Restrict(KeyIndex index);                // to the models that it may serve
+  void Bar(KeyIndex index, ModelId model);      // unless it may serve it
   void Move(KeyIndex index, Standing standing);
 
   using Strategies = std::array<std::unique_ptr<Strategy>, kTiers>;
@@ -161,7 +197,17 @@ class Roster {
   std::array<uint32_t, kStandings> by_standing_{};
   std::array<uint32_t, 3> by_state_{};
   std::array<SharedLoad, kTiers> load_{};
+  ModelTable models_;
+  LaneTable lanes_;
+  bool declares_limits_ = false;
+  uint32_t restricted_ = 0;  // known keys that may not serve every model
+  uint64_t sequence_ = 0;    // of the last lease
+
+  // The request that is considered.
   std::vector<KeyIndex> excluded_;
+  ModelId model_ = kAnyModel;
+  uint64_t tokens_ = 0;
+  absl::Time passed_over_until_ = absl::InfiniteFuture();  // the earliest room in a key that had none for it
 };
 
 }  // namespace ccr::core

@@ -2,13 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/core/pool_spec.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
+
+// A key that serves all but one model until then.
+struct ModelHold {
+  std::string model;
+  absl::Time until;
+  std::string_view reason;  // static storage
+};
 
 // What one sees of a key from outside.
 struct KeySnapshot {
@@ -16,12 +25,14 @@ struct KeySnapshot {
   KeyState state = KeyState::kActive;
   std::string_view reason;
   absl::Time available_at;                           // InfinitePast when ACTIVE
-  absl::Time rate_allows_at = absl::InfinitePast();  // when rpm, its own or the pool's, holds it back: until then
+  absl::Time rate_allows_at = absl::InfinitePast();  // when limits, its own or the pool's, hold it back: until then
   bool available = false;                            // could be granted now
-  uint32_t consecutive_failures = 0, in_flight = 0, rpm_used = 0;
+  uint32_t consecutive_failures = 0, in_flight = 0;
+  Limits used = {};  // of limits that are declared
   uint64_t uses = 0, successes = 0, failures = 0, input_tokens = 0, output_tokens = 0;
   absl::Time last_used, last_failure, last_success;  // InfinitePast when never
   absl::Duration latency;                            // moving average of time to first byte
+  std::vector<ModelHold> holds = {};
 };
 
 struct PoolSnapshot {

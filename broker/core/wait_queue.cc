@@ -5,20 +5,13 @@
 
 namespace ccr::core {
 
-void WaitQueue::AddCredits(uint32_t credits) {
-  credits_ = std::min(credits_ + credits, size());
-  looked_ = 0;
-}
-
-void WaitQueue::SpendCredit() {
-  if (credits_ > 0) --credits_;
-}
-
 void WaitQueue::Push(Waiter waiter) {
   const uint32_t slot = NewSlot();
   by_id_[waiter.id] = slot;
   deadlines_.Set(slot, waiter.deadline);
+  if (waiter.model >= lines_.size()) lines_.resize(waiter.model + 1);
   List& list = ListOf(waiter);
+  if (list.size == 0 && waiter.excluded.empty()) waiting_.push_back(waiter.model);
   slots_[slot] = {std::move(waiter), ++arrivals_, list.back, kNone};
   (list.back == kNone ? list.front : slots_[list.back].next) = slot;
   list.back = slot;
@@ -33,12 +26,15 @@ bool WaitQueue::Remove(const LeaseId& id) {
 }
 
 void WaitQueue::RemoveOwner(OwnerId owner) {
-  for (const List* list : {&plain_, &choosy_}) {
-    for (uint32_t slot = list->front; slot != kNone;) {
-      const uint32_t next = slots_[slot].next;
-      if (slots_[slot].waiter.owner == owner) Free(slot);
-      slot = next;
-    }
+  RemoveOwner(owner, choosy_.front);
+  for (const List& line : lines_) RemoveOwner(owner, line.front);
+}
+
+void WaitQueue::RemoveOwner(OwnerId owner, uint32_t slot) {
+  while (slot != kNone) {
+    const uint32_t next = slots_[slot].next;
+    if (slots_[slot].waiter.owner == owner) Free(slot);
+    slot = next;
   }
 }
 
@@ -66,12 +62,11 @@ void WaitQueue::Free(uint32_t slot) {
   List& list = ListOf(entry.waiter);
   (entry.previous == kNone ? list.front : slots_[entry.previous].next) = entry.next;
   (entry.next == kNone ? list.back : slots_[entry.next].previous) = entry.previous;
-  --list.size;
+  if (--list.size == 0 && entry.waiter.excluded.empty()) std::erase(waiting_, entry.waiter.model);
   if (cursor_ == slot) cursor_ = entry.next;
   deadlines_.Remove(slot);
   by_id_.erase(entry.waiter.id);
   free_.push_back(slot);
-  credits_ = std::min(credits_, size());
 }
 
 }  // namespace ccr::core

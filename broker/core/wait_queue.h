@@ -28,9 +28,9 @@ struct Waiter {
   uint64_t estimated_tokens = 0;
 };
 
-// First come, first served, of those who can be served: a waiter whose exclusions leave it no key holds up nobody. A
-// waiter goes for one credit: keys that return and leases that end bring credits, so a crowd is let go at the pace at
-// which keys prove able to take it. Law: credits <= size. Not thread-safe; no clock.
+// First come, first served, of those who can be served. Those without exclusions stand in one line for each model, in
+// order of arrival. One with exclusions stands alone: when they leave it no key, it holds up nobody. Not thread-safe; no
+// clock.
 class WaitQueue {
  public:
   // So many waiters with exclusions are looked at in one step. While there are no more of them, the order is exact;
@@ -39,21 +39,18 @@ class WaitQueue {
 
   uint32_t size() const { return static_cast<uint32_t>(by_id_.size()); }
   bool empty() const { return by_id_.empty(); }
-  uint32_t credits() const { return credits_; }
-
-  void AddCredits(uint32_t credits);
-  void SpendCredit();  // nothing when there is none
+  bool HasLine(ModelId model) const { return model < lines_.size() && lines_[model].size > 0; }
 
   void Push(Waiter waiter);  // precondition: the id does not wait yet
   bool Contains(const LeaseId& id) const { return by_id_.contains(id); }
-  // The first without exclusions, or nullptr. Valid until the next change, as the next one.
-  const Waiter* FirstPlain() const { return plain_.front == kNone ? nullptr : &slots_[plain_.front].waiter; }
-  // The first of whom `can_go(waiter)` holds, or nullptr. It must hold of those without exclusions. O(kLooks) calls.
+  // The first of whom `can_go(waiter)` holds, of the heads of lines and of those with exclusions; nullptr when there is
+  // none. Valid until the next change. O(lines + kLooks) calls.
   template <typename CanGo>
   const Waiter* FirstThat(const CanGo& can_go);
-  // Not all have been looked at since the last credit came: another step may find one who can go.
+  // Not all have been looked at since something may have opened: another step may find one who can go.
   bool looks_left() const { return choosy_.size > kLooks && looked_ < choosy_.size; }
-  void StopLooking() { looked_ = choosy_.size; }  // until the next credit comes
+  void StopLooking() { looked_ = choosy_.size; }  // until something opens
+  void OnRoom() { looked_ = 0; }                  // a key may have opened for somebody
   bool Remove(const LeaseId& id);
   void RemoveOwner(OwnerId owner);  // O(size)
 
@@ -64,8 +61,8 @@ class WaitQueue {
  private:
   static constexpr uint32_t kNone = DeadlineHeap::kNone;
 
-  // Law: by_id_[slots_[s].waiter.id] == s for every s not in free_; these are linked by arrival in plain_, those with
-  // exclusions in choosy_, and are in deadlines_. cursor_ is one of choosy_ or kNone.
+  // Law: by_id_[slots_[s].waiter.id] == s for every s not in free_; these are linked by arrival in the line of their
+  // model, those with exclusions in choosy_, and are in deadlines_. waiting_ has the models whose line is not empty. cursor_ is one of choosy_ or kNone.
   struct Slot {
     Waiter waiter;
     uint64_t arrival = 0;
@@ -78,7 +75,8 @@ class WaitQueue {
     uint32_t size = 0;
   };
 
-  List& ListOf(const Waiter& waiter) { return waiter.excluded.empty() ? plain_ : choosy_; }
+  List& ListOf(const Waiter& waiter) { return waiter.excluded.empty() ? lines_[waiter.model] : choosy_; }
+  void RemoveOwner(OwnerId owner, uint32_t slot);  // of the list from there on
   uint32_t NewSlot();
   void Free(uint32_t slot);
 
@@ -86,25 +84,29 @@ class WaitQueue {
   std::vector<uint32_t> free_;
   absl::flat_hash_map<LeaseId, uint32_t> by_id_;
   DeadlineHeap deadlines_;
-  List plain_;
+  std::vector<List> lines_;    // by model
+  std::vector<ModelId> waiting_;
   List choosy_;
   uint32_t cursor_ = kNone;
-  uint32_t looked_ = 0;  // of choosy_, since the last credit came
+  uint32_t looked_ = 0;  // of choosy_, since something may have opened
   uint64_t arrivals_ = 0;
-  uint32_t credits_ = 0;
 };
 
 template <typename CanGo>
 const Waiter* WaitQueue::FirstThat(const CanGo& can_go) {
-  const Slot* const plain = plain_.front == kNone ? nullptr : &slots_[plain_.front];
+  const Slot* first = nullptr;
+  for (const ModelId model : waiting_) {
+    const Slot& head = slots_[lines_[model].front];
+    if ((first == nullptr || head.arrival < first->arrival) && can_go(head.waiter)) first = &head;
+  }
   uint32_t at = choosy_.size <= kLooks || cursor_ == kNone ? choosy_.front : cursor_;
   for (uint32_t looks = std::min(choosy_.size, kLooks); looks > 0; --looks) {
     const Slot& slot = slots_[at];
-    if ((plain == nullptr || slot.arrival < plain->arrival) && can_go(slot.waiter)) return &slot.waiter;
+    if ((first == nullptr || slot.arrival < first->arrival) && can_go(slot.waiter)) return &slot.waiter;
     ++looked_;
     at = cursor_ = slot.next == kNone ? choosy_.front : slot.next;
   }
-  return plain == nullptr ? nullptr : &plain->waiter;
+  return first == nullptr ? nullptr : &first->waiter;
 }
 
 }  // namespace ccr::core

@@ -52,7 +52,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   plan.spec.name = provider->name;
   plan.spec.strategy = provider->strategy;
   plan.spec.max_concurrent = provider->max_concurrent;
-  plan.spec.rpm = provider->rpm;
+  plan.spec.limits.rpm = provider->rpm;
   plan.spec.lease_ttl = config.broker.lease_ttl.value_or(config.api_timeout);
   plan.spec.queue_wait = provider->queue.max_wait;
   plan.spec.queue_size = provider->queue.max_size;
@@ -66,7 +66,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
          .max_failures = key.max_failures,
          .cooldown = key.cooldown,
          .max_concurrent = key.max_concurrent,
-         .rpm = key.rpm,
+         .limits = {.rpm = key.rpm},
          .probe_interval = provider->probe.enabled ? provider->probe.interval : absl::ZeroDuration()});
     plan.secrets.push_back(std::move(key.secret));
     if (!provider->enable_rotation) break;

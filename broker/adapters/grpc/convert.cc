@@ -105,8 +105,8 @@ void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeySta
   out->set_max_failures(spec.max_failures);
   out->set_in_flight(key.in_flight);
   out->set_max_concurrent(spec.max_concurrent);
-  out->set_rpm(spec.rpm);
-  out->set_rpm_used(key.rpm_used);
+  out->set_rpm(static_cast<uint32_t>(spec.limits.rpm));
+  out->set_rpm_used(static_cast<uint32_t>(key.used.rpm));
   out->set_weight(spec.weight);
   out->set_uses(key.uses);
   out->set_successes(key.successes);

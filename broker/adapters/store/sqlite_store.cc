@@ -187,7 +187,7 @@ Reading Read(sqlite3_stmt* statement, bool with_errors, KeyRecord* record) {
   key.reason = core::StaticReason(row.Text());
   key.available_at = row.Moment();
   key.consecutive_failures = static_cast<uint32_t>(row.Number());
-  key.rpm_used = static_cast<uint32_t>(row.Number());
+  key.used.rpm = row.Number();
   for (uint64_t* count : {&key.uses, &key.successes, &key.failures, &key.input_tokens, &key.output_tokens}) {
     *count = row.Number();
   }
@@ -373,7 +373,7 @@ absl::Status SqliteStore::Put(const KeyRecord& record) {
   const core::KeySnapshot& key = record.state;
   Row row(put_.get());
   row << record.pool << record.fingerprint << core::ToString(key.state) << key.reason << key.available_at
-      << uint64_t{key.consecutive_failures} << uint64_t{key.rpm_used} << key.uses << key.successes << key.failures
+      << uint64_t{key.consecutive_failures} << key.used.rpm << key.uses << key.successes << key.failures
       << key.input_tokens << key.output_tokens << key.last_used << key.last_failure << key.last_success << key.latency
       << record.error.text << record.error.request_id << record.error.at;
   row.End();

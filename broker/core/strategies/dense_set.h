@@ -4,7 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/random/bit_gen_ref.h"
+#include "absl/random/distributions.h"
 #include "absl/types/span.h"
+#include "broker/core/strategies/excluded.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
@@ -41,6 +44,24 @@ class DenseSet {
       if (Contains(key) && position_[key] < wanted) Swap(position_[key], --wanted);
     }
     return wanted;
+  }
+
+  // A member that is not in `excluded`, each as likely, or kNoKey. O(few) while not nearly all are excluded, else O(size).
+  KeyIndex Draw(const Excluded& excluded, absl::BitGenRef random) {
+    constexpr int kTries = 16;
+    KeyIndex wanted = Partition(excluded.few());
+    for (int tries = excluded.has_many() ? kTries : 1; wanted > 0 && tries > 0; --tries) {
+      const KeyIndex key = members_[absl::Uniform<KeyIndex>(random, 0, wanted)];
+      if (!excluded.Has(key)) return key;
+    }
+    for (KeyIndex i = 0; i < wanted;) {
+      if (excluded.Has(members_[i])) {
+        Swap(i, --wanted);
+      } else {
+        ++i;
+      }
+    }
+    return wanted == 0 ? kNoKey : members_[absl::Uniform<KeyIndex>(random, 0, wanted)];
   }
 
  private:

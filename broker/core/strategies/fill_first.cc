@@ -12,7 +12,7 @@ void FillFirst::UpdateKey(KeyIndex key, const KeyTraits& traits) {
   if (eligible_.Contains(key)) eligible_.Update(key, traits.position);
 }
 
-KeyIndex FillFirst::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
+KeyIndex FillFirst::Pick(const Excluded& excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
   return eligible_.BestExcept(excluded);
 }
 

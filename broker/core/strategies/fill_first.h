@@ -17,7 +17,7 @@ class FillFirst final : public Strategy {
   void UpdateKey(KeyIndex key, const KeyTraits& traits) override;
   void Insert(KeyIndex key) override { eligible_.Insert(key, position_[key]); }
   void Erase(KeyIndex key) override { eligible_.Erase(key); }
-  KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
+  KeyIndex Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex, absl::Time) override {}
   void OnEnded(KeyIndex, absl::Duration, absl::Time) override {}
 

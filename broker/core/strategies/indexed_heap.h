@@ -41,7 +41,7 @@ class IndexedHeap {
 
   // The key of lowest rank that is not in `excluded`, or kNoKey. Walks from the root past the excluded ones only: with
   // m of them in the heap it visits at most 2m + 1 nodes, whatever the heap's size.
-  KeyIndex BestExcept(absl::Span<const KeyIndex> excluded) const {
+  KeyIndex BestExcept(const Excluded& excluded) const {
     const Node* best = BestBelow(0, excluded, nullptr);
     return best == nullptr ? kNoKey : best->key;
   }
@@ -60,9 +60,9 @@ class IndexedHeap {
   KeyIndex size() const { return static_cast<KeyIndex>(nodes_.size()); }
 
   // The better of `best` and what the subtree at `at` has.
-  const Node* BestBelow(size_t at, absl::Span<const KeyIndex> excluded, const Node* best) const {
+  const Node* BestBelow(size_t at, const Excluded& excluded, const Node* best) const {
     if (at >= nodes_.size() || (best != nullptr && !(nodes_[at] < *best))) return best;
-    if (!IsExcluded(nodes_[at].key, excluded)) return &nodes_[at];
+    if (!excluded.Has(nodes_[at].key)) return &nodes_[at];
     return BestBelow(2 * at + 2, excluded, BestBelow(2 * at + 1, excluded, best));
   }
 

@@ -9,7 +9,7 @@ void LeastInFlight::Reserve(KeyIndex capacity) {
   eligible_.Reserve(capacity);
 }
 
-KeyIndex LeastInFlight::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
+KeyIndex LeastInFlight::Pick(const Excluded& excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
   return eligible_.BestExcept(excluded);
 }
 

@@ -15,7 +15,7 @@ void LeastUsed::Insert(KeyIndex key) {
   eligible_.Insert(key, usage_[key]);
 }
 
-KeyIndex LeastUsed::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
+KeyIndex LeastUsed::Pick(const Excluded& excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
   return eligible_.BestExcept(excluded);
 }
 

@@ -13,8 +13,13 @@ void LowestLatency::Reserve(KeyIndex capacity) {
   eligible_.Reserve(capacity);
 }
 
-KeyIndex LowestLatency::Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) {
-  const KeyIndex candidates = eligible_.Partition(excluded);
+KeyIndex LowestLatency::Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) {
+  if (excluded.has_many()) {
+    const KeyIndex first = eligible_.Draw(excluded, random);
+    const KeyIndex second = first == kNoKey ? first : eligible_.Draw(excluded, random);
+    return second == first || Cost(first, now) <= Cost(second, now) ? first : second;
+  }
+  const KeyIndex candidates = eligible_.Partition(excluded.few());
   if (candidates == 0) return kNoKey;
   const KeyIndex first = absl::Uniform<KeyIndex>(random, 0, candidates);
   if (candidates == 1) return eligible_[first];

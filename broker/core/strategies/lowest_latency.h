@@ -18,7 +18,7 @@ class LowestLatency final : public Strategy {
   void UpdateKey(KeyIndex, const KeyTraits&) override {}
   void Insert(KeyIndex key) override { eligible_.Insert(key); }
   void Erase(KeyIndex key) override { eligible_.Erase(key); }
-  KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
+  KeyIndex Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex key, absl::Time) override { ++estimates_[key].in_flight; }
   void OnLatency(KeyIndex key, absl::Duration latency, absl::Time now) override;
   void OnEnded(KeyIndex key, absl::Duration latency, absl::Time now) override;

@@ -1,12 +1,9 @@
 #include "broker/core/strategies/random.h"
 
-#include "absl/random/distributions.h"
-
 namespace ccr::core {
 
-KeyIndex Random::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef random) {
-  const KeyIndex candidates = eligible_.Partition(excluded);
-  return candidates == 0 ? kNoKey : eligible_[absl::Uniform<KeyIndex>(random, 0, candidates)];
+KeyIndex Random::Pick(const Excluded& excluded, absl::Time /*now*/, absl::BitGenRef random) {
+  return eligible_.Draw(excluded, random);
 }
 
 }  // namespace ccr::core

@@ -14,7 +14,7 @@ class Random final : public Strategy {
   void UpdateKey(KeyIndex, const KeyTraits&) override {}
   void Insert(KeyIndex key) override { eligible_.Insert(key); }
   void Erase(KeyIndex key) override { eligible_.Erase(key); }
-  KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
+  KeyIndex Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex, absl::Time) override {}
   void OnEnded(KeyIndex, absl::Duration, absl::Time) override {}
 

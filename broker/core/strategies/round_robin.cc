@@ -30,9 +30,9 @@ void RoundRobin::Erase(KeyIndex key) {
   Unlink(Slot(key));
 }
 
-KeyIndex RoundRobin::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
+KeyIndex RoundRobin::Pick(const Excluded& excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
   for (KeyIndex slot = ring_[kHead].next; slot != kHead; slot = ring_[slot].next) {
-    if (!IsExcluded(KeyOf(slot), excluded)) return KeyOf(slot);
+    if (!excluded.Has(KeyOf(slot))) return KeyOf(slot);
   }
   return kNoKey;
 }

@@ -18,7 +18,7 @@ class RoundRobin final : public Strategy {
   void UpdateKey(KeyIndex, const KeyTraits&) override {}
   void Insert(KeyIndex key) override;
   void Erase(KeyIndex key) override;
-  KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
+  KeyIndex Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex key, absl::Time now) override;
   void OnEnded(KeyIndex, absl::Duration, absl::Time) override {}
 

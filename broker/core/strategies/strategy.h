@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "broker/core/strategies/excluded.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
@@ -26,7 +27,7 @@ struct KeyTraits {
 // Erase.
 //
 // Cost: every method is O(log n) or better and allocates nothing; Reserve makes room. Pick costs O(1), plus at most
-// O(excluded^2) to pass over excluded keys: `excluded` is what one request has tried, so short.
+// O(few^2) to pass over the keys that one request has tried, and O(many) over those that are held for its model.
 // A key is known from AddKey to RemoveKey, and eligible from Insert to Erase. In-flight counts and latencies are kept
 // for known keys, eligible or not. Not thread-safe. No clock: `now` never decreases.
 class Strategy {
@@ -44,7 +45,7 @@ class Strategy {
   virtual void Erase(KeyIndex key) = 0;   // precondition: eligible
 
   // The best eligible key that is not in `excluded`, or kNoKey. Changes nothing but what a random draw needs.
-  virtual KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) = 0;
+  virtual KeyIndex Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) = 0;
 
   // `key` was granted (it need not have come from Pick: trials and reasserted leases also count).
   virtual void OnLeased(KeyIndex key, absl::Time now) = 0;

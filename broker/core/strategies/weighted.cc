@@ -46,7 +46,7 @@ void Weighted::Insert(KeyIndex key) {
   eligible_.Insert(key, turn.deadline);
 }
 
-KeyIndex Weighted::Pick(absl::Span<const KeyIndex> excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
+KeyIndex Weighted::Pick(const Excluded& excluded, absl::Time /*now*/, absl::BitGenRef /*random*/) {
   return eligible_.BestExcept(excluded);
 }
 

@@ -29,7 +29,7 @@ class Weighted final : public Strategy {
   void UpdateKey(KeyIndex key, const KeyTraits& traits) override;
   void Insert(KeyIndex key) override;
   void Erase(KeyIndex key) override { eligible_.Erase(key); }
-  KeyIndex Pick(absl::Span<const KeyIndex> excluded, absl::Time now, absl::BitGenRef random) override;
+  KeyIndex Pick(const Excluded& excluded, absl::Time now, absl::BitGenRef random) override;
   void OnLeased(KeyIndex key, absl::Time now) override;
   void OnPreferred(KeyIndex key, absl::Time now) override;
   void OnEnded(KeyIndex, absl::Duration, absl::Time) override {}

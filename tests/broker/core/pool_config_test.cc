@@ -145,7 +145,7 @@ TEST_F(PoolConfigTest, AChangeInStepsEndsAsOneAtOnce) {
       std::shuffle(spec.keys.begin(), spec.keys.end(), random_);
       spec.keys.resize(1 + below(12));
       for (KeySpec& key : spec.keys) key.weight = below(4);
-      spec.rpm = below(2) * 1000;
+      spec.limits.rpm = below(2) * 1000;
       return spec;
     };
     Start(random_spec());
@@ -264,7 +264,7 @@ TEST_F(PoolConfigTest, LimitsAndStrategyChangeWithLeasesOut) {
 TEST_F(PoolConfigTest, ARestartTakesOverWhatTheStoreRemembers) {
   PoolSpec spec = SpecOf(5);
   spec.keys[2].max_failures = 1;
-  spec.keys[3].rpm = 2;
+  spec.keys[3].limits.rpm = 2;
   Start(spec);
   Disable(1, 5);
   GoTo(absl::FromUnixSeconds(absl::ToUnixSeconds(now_) + 1));
@@ -310,7 +310,7 @@ TEST_F(PoolConfigTest, ACooldownThatEndedWhileTheBrokerWasAwayIsOver) {
 
 TEST_F(PoolConfigTest, ThePoolsRpmHoldsOverARestart) {
   PoolSpec spec = SpecOf(2);
-  spec.rpm = 2;
+  spec.limits.rpm = 2;
   Start(spec);
   Get();
   Get();

@@ -63,14 +63,14 @@ TEST_F(PoolLeaseTest, MaxConcurrentOfThePool) {
 
 TEST_F(PoolLeaseTest, RpmOfAKeyIsASlidingWindow) {
   PoolSpec spec = SpecOf(1);
-  spec.keys[0].rpm = 3;
+  spec.keys[0].limits.rpm = 3;
   Start(spec);
   const absl::Time start = now_;
   Tell(Get(), Success());
   Pass(absl::Seconds(30));
   Tell(Get(), Success());
   Tell(Get(), Success());
-  EXPECT_EQ(Key(0).rpm_used, 3u);
+  EXPECT_EQ(Key(0).used.rpm, 3u);
   EXPECT_EQ(Refused().retry_at, start + absl::Seconds(61));
   EXPECT_EQ(Refused().reason, kOwnLimits);
   EXPECT_EQ(Key(0).rate_allows_at, start + absl::Seconds(61));
@@ -89,7 +89,7 @@ TEST_F(PoolLeaseTest, RpmOfAKeyIsASlidingWindow) {
 
 TEST_F(PoolLeaseTest, RpmOfThePool) {
   PoolSpec spec = SpecOf(3);
-  spec.rpm = 4;
+  spec.limits.rpm = 4;
   Start(spec);
   const absl::Time start = now_;
   for (int i = 0; i < 4; ++i) Get();

@@ -57,5 +57,33 @@ TEST(RateWindowTest, NeverHasMoreThanTheLimitInAnySixtySeconds) {
   }
 }
 
+TEST(RateWindowTest, TakesBackWhatWasTooMuchWhereItWasAdded) {
+  RateWindow window;
+  window.Add(kWindowStart, 100);
+  window.Add(kWindowStart + absl::Seconds(10), 50);
+  window.Take(kWindowStart, 70);
+  EXPECT_EQ(window.Used(kWindowStart + absl::Seconds(60)), 80u);
+  EXPECT_EQ(window.Used(kWindowStart + absl::Seconds(61)), 50u);
+  window.Take(kWindowStart, 30);  // forgotten
+  EXPECT_EQ(window.Used(kWindowStart + absl::Seconds(61)), 50u);
+}
+
+TEST(RateWindowTest, MoreThanTheLimitHasRoomWhileNothingIsUsed) {
+  RateWindow window;
+  EXPECT_EQ(window.RoomAt(100, 1'000, kWindowStart), kWindowStart);
+  window.Add(kWindowStart, 1);
+  EXPECT_EQ(window.RoomAt(100, 1'000, kWindowStart), kWindowStart + absl::Seconds(61));
+  EXPECT_EQ(window.RoomAt(100, 99, kWindowStart), kWindowStart);
+}
+
+TEST(RateWindowTest, ADayForgetsInQuartersOfAnHour) {
+  DayWindow window;
+  const absl::Time bucket = absl::FromUnixSeconds(absl::ToUnixSeconds(kWindowStart) / 900 * 900);
+  window.Add(bucket + absl::Minutes(10));
+  EXPECT_EQ(window.Used(bucket + absl::Hours(24) + absl::Minutes(14)), 1u);
+  EXPECT_EQ(window.RoomAt(1, 1, bucket + absl::Hours(1)), bucket + absl::Hours(24) + absl::Minutes(15));
+  EXPECT_EQ(window.Used(bucket + absl::Hours(24) + absl::Minutes(15)), 0u);
+}
+
 }  // namespace
 }  // namespace ccr::core

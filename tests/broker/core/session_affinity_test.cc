@@ -117,7 +117,9 @@ TEST_F(SessionAffinityTest, ItMovesWithTheNextSuccessWhenItsKeyIsOut) {
   EXPECT_EQ(affinity_, Affinity::kMoved);
   Tell(second, Status(400));
   Pass(absl::Seconds(10));
-  Expect(1, Affinity::kHit, GetFor(kAnn));  // there was no success elsewhere
+  const Grant third = GetFor(kAnn);
+  Expect(1, Affinity::kHit, third);  // there was no success elsewhere
+  Tell(third, Status(400));
   Tell(GetFor(kBob, {0, 2}), Status(429, absl::Seconds(10)));
   const KeyIndex next = Use(kAnn);
   EXPECT_NE(next, 1u);
@@ -142,7 +144,7 @@ TEST_F(SessionAffinityTest, AnHourAfterItsLastSuccessItIsNew) {
 TEST_F(SessionAffinityTest, EligibilityComesFirst) {
   PoolSpec spec = SpecOf(3);
   spec.keys[1].max_concurrent = 1;
-  spec.keys[1].rpm = 3;
+  spec.keys[1].limits.rpm = 3;
   Start(spec);
   Settle(kAnn, 1, 3);
   EXPECT_NE(GetFor(kAnn, {1}).key, 1u);

@@ -31,6 +31,18 @@ class SimulationModel {
     absl::Time trial_until;
     bool progressed = false;
     uint64_t request = 0;
+    bool undecided = true;
+  };
+  // After a rest: so many undecided leases of those granted since.
+  struct Climb {
+    uint32_t limit = 0;  // 0 = any number
+    uint64_t since = 0;
+
+    void Start(uint32_t at_once, uint64_t order) { *this = {at_once, order}; }
+    void OnSuccess(const Lease& lease) {
+      if (limit > 0 && lease.order > since) limit = 2 * limit < 64 ? 2 * limit : 0;
+    }
+    bool Counts(const Lease& lease) const { return lease.undecided && lease.order > since; }
   };
   struct Session {
     std::string fingerprint;
@@ -54,6 +66,7 @@ class SimulationModel {
     absl::Time until = absl::InfinitePast();
     uint64_t begun = 0;  // order at the begin of the last cooldown or disable
     std::deque<absl::Time> grants;
+    Climb climb;
   };
 
   SimulationModel(const PoolSpec& spec, absl::Time now) { Configure(spec, now); }
@@ -86,11 +99,13 @@ class SimulationModel {
     sessions_.clear();
     acquired = reported = expired = 0;
     circuit_ = CircuitState::kClosed;
+    climb_ = {};
     order_ = 1;
     restarted_ = now;
     for (auto& [fingerprint, key] : keys_) {
       EndCooldown(key, now);
       key.probing = key.suspect = false;
+      key.climb = {};
       key.begun = key.state == KeyState::kActive ? 0 : 1;
     }
     Forget();
@@ -103,7 +118,7 @@ class SimulationModel {
   void Advance(absl::Time now) {
     for (auto it = leases_.begin(); it != leases_.end();) {
       Lease& lease = it->second;
-      if (lease.trial_until <= now) lease.key_trial = lease.circuit_trial = false;
+      if (lease.trial_until <= now) lease.key_trial = lease.circuit_trial = lease.undecided = false;
       if (lease.expires > now) {
         ++it;
         continue;
@@ -125,8 +140,10 @@ class SimulationModel {
     Expect(!circuit_trial || circuit_until_ <= now, "2: lease while the circuit is open");
     Expect(spec->max_concurrent == 0 || InFlight(fingerprint) < spec->max_concurrent, "2: above max_concurrent");
     Expect(spec_.max_concurrent == 0 || leases_.size() < spec_.max_concurrent, "2: above the pool's max_concurrent");
-    Expect(spec->rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->rpm, "2: above rpm");
-    Expect(spec_.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.rpm, "2: above the pool's rpm");
+    Expect(spec->limits.rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->limits.rpm, "2: above rpm");
+    Expect(spec_.limits.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.limits.rpm, "2: above the pool's rpm");
+    Expect(!IsClimbFull(key.climb, fingerprint), "2: more leases than a key that comes back may have");
+    Expect(!IsClimbFull(climb_, ""), "2: more leases than a pool that comes back may have");
     CheckAffinity(fingerprint, asked, key_trial || circuit_trial, now);
     for (const auto& [id, lease] : leases_) {
       Expect(!key_trial || !lease.key_trial || lease.fingerprint != fingerprint, "6: two trials of a key");
@@ -151,7 +168,7 @@ class SimulationModel {
     if (is_new) {
       ++acquired;
       lease.order = 0;
-      lease.key_trial = lease.circuit_trial = lease.progressed = false;
+      lease.key_trial = lease.circuit_trial = lease.progressed = lease.undecided = false;
       lease.session = kNoSession;
     }
     leases_[Number(lease.id)] = lease;
@@ -176,6 +193,7 @@ class SimulationModel {
         return;
       case Transition::Type::kCircuitClosed:
         Expect(trial, "6: the circuit closed without its trial's success");
+        climb_.Start(2, order_);
         circuit_ = CircuitState::kClosed;
         return;
       default:
@@ -213,11 +231,13 @@ class SimulationModel {
     Lease& lease = leases_.at(Number(id));
     OnSuccess(lease, now);
     lease.progressed = true;
-    lease.key_trial = lease.circuit_trial = false;
+    lease.key_trial = lease.circuit_trial = lease.undecided = false;
   }
 
   // A lease that is still out has succeeded.
   void OnSuccess(const Lease& lease, absl::Time now) {
+    keys_[lease.fingerprint].climb.OnSuccess(lease);
+    climb_.OnSuccess(lease);
     if (lease.session == kNoSession || !spec_.session_affinity || SpecOf(lease.fingerprint) == nullptr) return;
     sessions_[lease.session] = {lease.fingerprint, now};
   }
@@ -253,8 +273,9 @@ class SimulationModel {
     Expect(refusal.retry_at > now, "a refusal must name a later time");
     if (!queue_empty || (circuit_ != CircuitState::kClosed && !AwaitsTrial(now))) return;
     if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return;
+    if (IsClimbFull(climb_, "")) return;
     const bool settled = now - restarted_ > absl::Seconds(61);
-    if (spec_.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.rpm)) return;
+    if (spec_.limits.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.limits.rpm)) return;
     Expect(!AnyFree(excluded, now), "refused though a key was free");
   }
 
@@ -329,8 +350,8 @@ class SimulationModel {
     const bool settled = now - restarted_ > absl::Seconds(61);
     const bool out = std::find(excluded.begin(), excluded.end(), spec.fingerprint) != excluded.end();
     const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
-    const bool rated = spec.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.rpm);
-    return !out && !busy && !rated && key.state == KeyState::kActive;
+    const bool rated = spec.limits.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.limits.rpm);
+    return !out && !busy && !rated && key.state == KeyState::kActive && !IsClimbFull(key.climb, spec.fingerprint);
   }
 
   // Before the lease of `fingerprint` is counted.
@@ -379,6 +400,13 @@ class SimulationModel {
     return InFlight(fingerprint) + 1 <= std::ceil(1.25 * (all + 1) * weight / weights - 1e-9);
   }
 
+  // Of the key's leases, or of all.
+  bool IsClimbFull(const Climb& climb, const std::string& fingerprint) const {
+    return climb.limit > 0 && std::count_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
+             return (fingerprint.empty() || entry.second.fingerprint == fingerprint) && climb.Counts(entry.second);
+           }) >= climb.limit;
+  }
+
   uint32_t InFlight(const std::string& fingerprint) const {
     return static_cast<uint32_t>(std::count_if(
         leases_.begin(), leases_.end(), [&](const auto& entry) { return entry.second.fingerprint == fingerprint; }));
@@ -390,8 +418,11 @@ class SimulationModel {
         std::count_if(grants->begin(), grants->end(), [&](absl::Time grant) { return grant >= now - window; }));
   }
 
-  static void EndCooldown(Key& key, absl::Time now) {
-    if (key.state == KeyState::kCooling && key.until <= now) key.state = KeyState::kActive;
+  void EndCooldown(Key& key, absl::Time now) {
+    if (key.state == KeyState::kCooling && key.until <= now) {
+      key.state = KeyState::kActive;
+      key.climb.Start(1, order_);
+    }
     if (key.state == KeyState::kActive) key.until = absl::InfinitePast();
   }
 
@@ -424,6 +455,7 @@ class SimulationModel {
     }
     if (circuit_ == CircuitState::kClosed || !circuit_for_auth_) return;
     circuit_until_ = now;
+    circuit_opened_ = order_ + 1;
     for (auto& [id, lease] : leases_) lease.circuit_trial = false;
   }
 
@@ -468,6 +500,9 @@ class SimulationModel {
       Expect(key.state == KeyState::kDisabled && (t.reason == "probe_succeeded" ? probe : trial),
              "3: a key recovered without trial or probe");
     }
+    const bool by_probe = t.reason == "probe_succeeded" && key.state == KeyState::kDisabled;
+    if (t.reason == "cooldown_over" || by_probe) key.climb.Start(1, order_);
+    if (t.reason == "trial_succeeded") key.climb.Start(2, order_);
     key.state = KeyState::kActive;
     key.auth = key.rests = false;
     key.until = absl::InfinitePast();
@@ -484,6 +519,7 @@ class SimulationModel {
   std::map<uint64_t, std::set<std::string>> refused_;  // by request
   uint64_t served_ = 0;
   std::string probe_refuses_;
+  Climb climb_;  // after the circuit closed
   uint64_t circuit_opened_ = 0;  // order at the last opening
   bool awaits_circuit_ = false;
   uint64_t order_ = 1;

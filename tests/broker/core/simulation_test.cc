@@ -80,7 +80,7 @@ class Simulation {
       for (int i = 0; i < 10; ++i) rpms_.push_back(Chance(30) ? 1 + Below(5) : 0);
       pool_rpm_ = Chance(20) ? 2 + Below(8) : 0;
     }
-    spec.rpm = pool_rpm_;
+    spec.limits.rpm = pool_rpm_;
     spec.max_concurrent = Chance(20) ? 1 + Below(4) : 0;
     spec.lease_ttl = absl::Seconds(30 + Below(600));
     spec.queue_wait = Chance(50) ? absl::Seconds(Below(60)) : absl::ZeroDuration();
@@ -98,7 +98,7 @@ class Simulation {
       key.max_failures = 1 + static_cast<uint32_t>(Below(3));
       key.cooldown = absl::Milliseconds(1'000 + Below(60'000));
       key.max_concurrent = Chance(40) ? 1 + static_cast<uint32_t>(Below(3)) : 0;
-      key.rpm = static_cast<uint32_t>(rpms_[number]);
+      key.limits.rpm = static_cast<uint32_t>(rpms_[number]);
       spec.keys.push_back(key);
     }
     std::shuffle(spec.keys.begin(), spec.keys.end(), random_);
@@ -243,7 +243,8 @@ class Simulation {
         ExpectFirst(it, grant->key, "a waiter was overtaken");
         granted_.push_back({*grant, {it->owner, it->session, Names(it->excluded)}});
       } else {
-        model_.Expect(it->deadline <= now_, "a wait ended early");
+        const bool in_vain = std::get<Refusal>(answer.result).retry_at > it->deadline;
+        model_.Expect(it->deadline <= now_ || in_vain, "a wait ended early");
       }
       queue_.erase(it);
     }

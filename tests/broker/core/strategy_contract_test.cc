@@ -135,12 +135,12 @@ class Walk {
     for (KeyIndex& each : excluded) each = Below(static_cast<KeyIndex>(keys_.size()));
     const KeyIndex picked = bench_.Pick(excluded);
     bool any = false;
-    for (KeyIndex key = 0; key < keys_.size(); ++key) any |= keys_[key].eligible && !IsExcluded(key, excluded);
+    for (KeyIndex key = 0; key < keys_.size(); ++key) any |= keys_[key].eligible && !Excluded(excluded).Has(key);
     ASSERT_EQ(picked != kNoKey, any);
     if (!any) return;
     ASSERT_LT(picked, keys_.size());
     ASSERT_TRUE(keys_[picked].eligible);
-    ASSERT_FALSE(IsExcluded(picked, excluded));
+    ASSERT_FALSE(Excluded(excluded).Has(picked));
     Grant(picked);
   }
 

@@ -16,6 +16,7 @@ namespace ccr::core {
 namespace {
 
 using ::testing::UnorderedElementsAre;
+using Keys = std::vector<KeyIndex>;
 
 KeyIndex Draw(std::mt19937_64& random, KeyIndex bound) {
   return static_cast<KeyIndex>(random() % bound);
@@ -45,7 +46,7 @@ TEST(IndexedHeapTest, AgreesWithASortedMap) {
     for (KeyIndex& each : excluded) each = Draw(random, kKeys);
     std::set<std::pair<int, KeyIndex>> wanted;
     for (const auto& [k, r] : model) {
-      if (!IsExcluded(k, excluded)) wanted.emplace(r, k);
+      if (!Excluded(excluded).Has(k)) wanted.emplace(r, k);
     }
     ASSERT_EQ(heap.BestExcept(excluded), wanted.empty() ? kNoKey : wanted.begin()->second) << "step " << step;
   }
@@ -55,10 +56,10 @@ TEST(IndexedHeapTest, EqualRanksGoByIndex) {
   IndexedHeap<int> heap;
   heap.Reserve(3);
   for (const KeyIndex key : {2, 0, 1}) heap.Insert(key, 5);
-  EXPECT_EQ(heap.BestExcept({}), 0u);
-  EXPECT_EQ(heap.BestExcept({0}), 1u);
-  EXPECT_EQ(heap.BestExcept({1, 0}), 2u);
-  EXPECT_EQ(heap.BestExcept({2, 1, 0}), kNoKey);
+  EXPECT_EQ(heap.BestExcept(Keys{}), 0u);
+  EXPECT_EQ(heap.BestExcept(Keys{0}), 1u);
+  EXPECT_EQ(heap.BestExcept(Keys{1, 0}), 2u);
+  EXPECT_EQ(heap.BestExcept(Keys{2, 1, 0}), kNoKey);
 }
 
 struct CountingRank {

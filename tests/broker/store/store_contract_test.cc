@@ -35,7 +35,7 @@ KeyRecord FullRecord() {
   key.reason = "auth";
   key.available_at = absl::FromUnixNanos(1'800'000'000'123'456'789);
   key.consecutive_failures = 2;
-  key.rpm_used = 7;
+  key.used.rpm = 7;
   key.successes = 30;
   key.failures = 11;
   key.input_tokens = 123'456'789'012;
@@ -55,7 +55,7 @@ void ExpectSame(const KeyRecord& got, const Record& record) {
   EXPECT_EQ(got.state.reason, wanted.state.reason);
   EXPECT_EQ(got.state.available_at, wanted.state.available_at);
   EXPECT_EQ(got.state.consecutive_failures, wanted.state.consecutive_failures);
-  EXPECT_EQ(got.state.rpm_used, wanted.state.rpm_used);
+  EXPECT_EQ(got.state.used.rpm, wanted.state.used.rpm);
   EXPECT_EQ(got.state.uses, wanted.state.uses);
   EXPECT_EQ(got.state.successes, wanted.state.successes);
   EXPECT_EQ(got.state.failures, wanted.state.failures);
