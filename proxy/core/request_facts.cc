@@ -4,7 +4,9 @@
 #include <cctype>
 #include <functional>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
 #include "proxy/core/ascii.h"
 #include "proxy/core/json_cursor.h"
 #include "proxy/core/json_text.h"
@@ -18,6 +20,7 @@ constexpr std::string_view kCloseTag = "</CCR-SUBAGENT-MODEL>";
 constexpr size_t kMaxTagModel = 256;
 constexpr uint64_t kImageTokens = 1500;
 constexpr uint64_t kMessageTokens = 3;
+constexpr uint64_t kBytesPerToken = 4;
 constexpr size_t kDocumentBytesPerToken = 32;
 constexpr int kMaxContentDepth = 8;
 constexpr size_t kTaggedMessages = 2;
@@ -87,7 +90,11 @@ class FactsReader {
   RequestFacts Run() {
     cursor_.Object([this](std::string_view key) { Member(key); });
     RequestFacts facts;
-    facts.tokens = system_tokens_ + message_tokens_ + tool_tokens_;
+    const Amount sum = {system_.tokens + messages_.tokens + tools_.tokens,
+                        system_.bytes + messages_.bytes + tools_.bytes};
+    facts.tokens = sum.tokens;
+    facts.estimate = count_tokens_ ? sum.tokens : sum.bytes / kBytesPerToken;
+    facts.estimate += std::min(max_output_, kMaxOutputEstimate);
     facts.thinking = thinking_ || reasoning_;
     facts.web_search = web_search_tool_ || web_search_options_;
     facts.image = last_user_image_;
@@ -104,7 +111,9 @@ class FactsReader {
     if (JsonStringIs(key, "tools")) return Tools();
     if (JsonStringIs(key, "thinking")) return Thinking();
     const std::string_view value = cursor_.Read();
-    if (JsonStringIs(key, "reasoning_effort")) {
+    if (JsonStringIs(key, "max_tokens") || JsonStringIs(key, "max_completion_tokens")) {
+      if (!absl::SimpleAtoi(ToAbsl(value), &max_output_)) max_output_ = 0;
+    } else if (JsonStringIs(key, "reasoning_effort")) {
       reasoning_ = IsString(value) && !JsonStringIs(value, "none") && !JsonStringIs(value, "minimal");
     } else if (JsonStringIs(key, "web_search_options")) {
       web_search_options_ = value.starts_with('{');
@@ -112,13 +121,13 @@ class FactsReader {
   }
 
   void System() {
-    meter_ = TokenMeter();
+    BeginAmount();
     system_tag_ = ReadContent(0).tag;
-    system_tokens_ = meter_.tokens();
+    system_ = EndAmount();
   }
 
   void Messages() {
-    meter_ = TokenMeter();
+    BeginAmount();
     message_tag_.reset();
     system_message_tag_.reset();
     last_user_image_ = false;
@@ -131,12 +140,12 @@ class FactsReader {
       if (user_messages++ < kTaggedMessages && !message_tag_) message_tag_ = std::move(content.tag);
       last_user_image_ = content.image;
     });
-    message_tokens_ = meter_.tokens();
+    messages_ = EndAmount();
   }
 
   Role ReadMessage(Content* content) {
     Role role = Role::kOther;
-    if (count_tokens_) meter_.AddTokens(kMessageTokens);
+    CountTokens(kMessageTokens);
     cursor_.Object([&](std::string_view key) {
       if (JsonStringIs(key, "content")) {
         *content = ReadContent(0);
@@ -196,9 +205,8 @@ class FactsReader {
       }
     });
     content->image |= image;
-    if (!count_tokens_) return;
-    if (image) meter_.AddTokens(kImageTokens);
-    if (!image && attached > 0) meter_.AddTokens(std::max<uint64_t>(kImageTokens, attached / kDocumentBytesPerToken));
+    if (image) CountTokens(kImageTokens);
+    if (!image && attached > 0) CountTokens(std::max<uint64_t>(kImageTokens, attached / kDocumentBytesPerToken));
   }
 
   // The bytes of what is attached; texts are counted here and are none.
@@ -228,7 +236,7 @@ class FactsReader {
   }
 
   void Tools() {
-    meter_ = TokenMeter();
+    BeginAmount();
     web_search_tool_ = false;
     cursor_.Array([this] {
       cursor_.Object([this](std::string_view key) {
@@ -240,7 +248,7 @@ class FactsReader {
         }
       });
     });
-    tool_tokens_ = meter_.tokens();
+    tools_ = EndAmount();
   }
 
   void Thinking() {
@@ -251,7 +259,23 @@ class FactsReader {
     });
   }
 
+  // Of one member; tokens are counted when they are asked for.
+  struct Amount {
+    uint64_t tokens = 0, bytes = 0;
+  };
+  void BeginAmount() {
+    meter_ = TokenMeter();
+    bytes_ = 0;
+  }
+  Amount EndAmount() const { return {meter_.tokens(), bytes_}; }
+
+  void CountTokens(uint64_t tokens) {
+    if (count_tokens_) meter_.AddTokens(tokens);
+    bytes_ += tokens * kBytesPerToken;
+  }
+
   void CountValue(std::string_view value) {
+    bytes_ += value.size();
     if (!count_tokens_) return;
     meter_.AddJson(IsString(value) ? Inside(value) : value);
     meter_.EndText();
@@ -261,8 +285,10 @@ class FactsReader {
 
   JsonCursor cursor_;
   const bool count_tokens_;
-  TokenMeter meter_;  // of the member that is being read
-  uint64_t system_tokens_ = 0, message_tokens_ = 0, tool_tokens_ = 0;
+  TokenMeter meter_;  // of the member that is being read, as the next
+  uint64_t bytes_ = 0;
+  Amount system_, messages_, tools_;
+  uint64_t max_output_ = 0;
   bool thinking_ = false, reasoning_ = false;
   bool web_search_tool_ = false, web_search_options_ = false;
   bool last_user_image_ = false;
@@ -275,6 +301,10 @@ RequestFacts ReadFacts(std::string_view body, const BodyScan& scan, bool count_t
   RequestFacts facts = FactsReader(body, count_tokens).Run();
   facts.session = scan.session;
   return facts;
+}
+
+uint64_t EstimateUnread(std::string_view body) {
+  return std::min<uint64_t>(body.size() / kBytesPerToken, kMaxUnreadEstimate);
 }
 
 std::vector<std::string_view> CutTag(std::string_view body, const std::vector<std::string_view>& pieces,

@@ -20,11 +20,22 @@ struct SubagentTag {
   size_t end = 0;
 };
 
+inline constexpr uint64_t kMaxOutputEstimate = 4096;
+
+// The estimate of a body that is not read: a quarter of its bytes, but kMaxUnreadEstimate at most, as much of it may be
+// pictures.
+inline constexpr uint64_t kMaxUnreadEstimate = 128 * 1024;
+uint64_t EstimateUnread(std::string_view body);
+
 struct RequestFacts {
   // System, messages and tools, about (token_estimate.h). An image counts 1500, a document of base64 a 32nd of its
   // bytes but at least 1500, each message 3 for its frame. Thinking of earlier turns counts nothing: providers drop it.
   // 0 when not asked for.
   uint64_t tokens = 0;
+  // What limits in tokens are held against until the answer tells better: `tokens`, or when those were not asked for a
+  // quarter of the bytes of the same texts, and of the output the max_tokens (max_completion_tokens) that is asked for,
+  // but kMaxOutputEstimate at most: answers are far shorter than what they may be.
+  uint64_t estimate = 0;
   // "thinking" with a type other than "disabled" ("adaptive" is one), or a "reasoning_effort" other than "none" and
   // "minimal".
   bool thinking = false;

@@ -170,6 +170,7 @@ LeaseRequest Exchange::WantedLease(const std::vector<std::string>& exclude, absl
   wanted.retry_of = last_lease_;
   wanted.max_wait = max_wait;
   wanted.request_id = request_.id;
+  wanted.estimated_tokens = routed_.estimated_tokens();
   return wanted;
 }
 

@@ -97,7 +97,11 @@ std::optional<OwnAnswer> RoutedRequest::PickByModel(SessionUsage& sessions) {
 
 void RoutedRequest::ReadBody() {
   const bool counts = target_.endpoint == Endpoint::kCountTokens;
-  if (IsChat() || counts) facts_ = ReadFacts(request_.body, scan_, counts || NeedsTokenCount(*table_));
+  if (IsChat() || counts) {
+    facts_ = ReadFacts(request_.body, scan_, counts || NeedsTokenCount(*table_));
+  } else {
+    facts_.estimate = EstimateUnread(request_.body);
+  }
   facts_.session = scan_.session;
   const std::string_view header = request_.Find("x-claude-code-session-id");
   if (!header.empty() && header.size() <= kMaxSession) facts_.session = header;

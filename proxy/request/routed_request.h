@@ -47,6 +47,7 @@ class RoutedRequest {
   const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
   const std::string& model() const { return route_.model; }     // empty for kPassthrough
   const std::string& session() const { return facts_.session; }
+  uint64_t estimated_tokens() const { return facts_.estimate; }
   // Whether its answers tell how large the context of its session is.
   bool IsChat() const;
   // The page that answers it on this route without a provider.

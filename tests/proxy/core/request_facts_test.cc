@@ -36,6 +36,28 @@ std::string WithTag(std::string text, std::string_view tag = kTag) {
   return text;
 }
 
+TEST(ReadFacts, Estimate) {
+  const auto estimate = [](const std::string& body, bool count) {
+    return ReadFacts(body, ScanBody(body), count).estimate;
+  };
+  const std::string text(4000, 'a');
+  const std::string chat = R"({"system":")" + text + R"(","messages":[{"role":"user","content":")" + text + R"("}])";
+  EXPECT_EQ(estimate(chat + "}", false), 2004U) << "of the texts with their quotes, and a message's frame";
+  EXPECT_EQ(estimate(chat + "}", true), Facts(chat + "}").tokens);
+  EXPECT_EQ(estimate(chat + R"(,"max_tokens":100})", false), 2104U);
+  EXPECT_EQ(estimate(chat + R"(,"max_completion_tokens":100})", false), 2104U);
+  EXPECT_EQ(estimate(chat + R"(,"max_tokens":128000})", false), 2004U + kMaxOutputEstimate);
+  EXPECT_EQ(estimate(chat + R"(,"max_tokens":"many"})", false), 2004U);
+  EXPECT_EQ(estimate(chat + R"(,"max_tokens":-1})", false), 2004U);
+  EXPECT_EQ(estimate(R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:)" +
+                         std::string(1'000'000, 'a') + R"("}}]}]})",
+                     false),
+            1503U)
+      << "a picture costs what it costs, whatever its bytes";
+  EXPECT_EQ(EstimateUnread(text), 1000U);
+  EXPECT_EQ(EstimateUnread(std::string(10'000'000, 'a')), kMaxUnreadEstimate);
+}
+
 TEST(ReadFacts, Thinking) {
   const struct {
     std::string body;
