@@ -17,10 +17,6 @@ namespace json = boost::json;
 
 constexpr size_t kMaxWord = 128;
 
-// Anthropic sends this as a 400 invalid_request_error without a code; only its fixed wording tells. The whole beginning
-// is compared: other messages that speak of credit mean other things.
-constexpr std::string_view kAnthropicNoCredit = "Your credit balance is too low to access the Anthropic API";
-
 bool IsOfWord(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == ':' || c == '/';
 }
@@ -86,7 +82,6 @@ class ErrorReader {
       TopLevel(top);
     }
     Waits(top);
-    (void)absl::SimpleAtoi(facts_.code, &facts_.number);
     if (day_ends_) delay_ = day_ends_;
     facts_.wait = Later(facts_.wait, delay_);
     facts_.wait_in_words = FindReset(facts_.message, now_);
@@ -100,7 +95,6 @@ class ErrorReader {
     if (facts_.type.empty()) facts_.type = ErrorWord(Text(error, "status"));
     facts_.code = CodeOf(error, "code");
     TakeMessage(Text(error, "message"));
-    if (facts_.message.starts_with(kAnthropicNoCredit)) facts_.code = "credit_balance_too_low";
     Waits(error);
     if (const json::object* metadata = Object(error, "metadata")) Metadata(*metadata);
     const json::array* details = Array(error, "details");

@@ -18,7 +18,6 @@ struct ErrorFacts {
   std::string type;
   // `reason` in error.details (Gemini), else error.code, text or number.
   std::string code;
-  int number = 0;       // `code` where it is one
   std::string message;  // as it came, at most kMaxMessage bytes: may quote a key
 
   // The latest of RetryInfo in error.details (in its place, where a quota of a day is used up: midnight in California),

@@ -6,7 +6,6 @@
 #include "absl/strings/ascii.h"
 #include "proxy/core/ascii.h"
 #include "proxy/core/error_facts.h"
-#include "proxy/core/error_status.h"
 #include "proxy/core/rate_limit_headers.h"
 #include "proxy/core/reset_time.h"
 #include "proxy/core/utf8.h"
@@ -63,19 +62,21 @@ bool MaySayWhen(int status) {
 }
 
 Evidence OfError(int status, HeaderLimits limits, ErrorFacts error, std::string_view model) {
+  const bool in_answer = status >= 200 && status < 300;  // what status it stands for the broker knows
   Evidence evidence;
   evidence.http_status = status;
+  evidence.error_in_answer = in_answer;
   evidence.quota_window =
       limits.window_rejected || error.quota_window || ContainsWithoutCase(error.message, "regain access");
   evidence.retry_after = Later(limits.retry_after, error.wait);
   if (limits.window_rejected) evidence.retry_after = Later(evidence.retry_after, limits.window_reset);
-  if (MaySayWhen(status)) evidence.retry_after = Later(evidence.retry_after, error.wait_in_words);
+  if (in_answer || MaySayWhen(status)) evidence.retry_after = Later(evidence.retry_after, error.wait_in_words);
   evidence.rate_limits = std::move(limits.limits);
   for (RateLimit& limit : error.limits)
     if (evidence.rate_limits.size() < kMaxRateLimits) evidence.rate_limits.push_back(limit);
   if (!evidence.retry_after && status == 429) evidence.retry_after = ResetOfExhausted(evidence.rate_limits);
-  evidence.model_only =
-      (limits.window_rejected && limits.model_window) || (MayBeOfModel(status) && SpeaksOfModel(error, model));
+  evidence.model_only = (limits.window_rejected && limits.model_window) ||
+                        ((in_answer || MayBeOfModel(status)) && SpeaksOfModel(error, model));
   evidence.error_type = std::move(error.type);
   evidence.error_code = std::move(error.code);
   evidence.message = std::move(error.message);
@@ -112,10 +113,9 @@ Evidence FromResponse(int status, const Headers& headers, std::string_view error
   return evidence;
 }
 
-Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now, std::string_view model) {
-  ErrorFacts error = ReadError(error_body, now);
-  const int status = StatusOfError(error.number, error.code, error.type);
-  Evidence evidence = OfError(status, ReadLimits(headers, now), std::move(error), model);
+Evidence FromErrorInAnswer(int status, const Headers& headers, std::string_view error, absl::Time now,
+                           std::string_view model) {
+  Evidence evidence = OfError(status, ReadLimits(headers, now), ReadError(error, now), model);
   evidence.provider_request_id = RequestId(headers);
   return evidence;
 }

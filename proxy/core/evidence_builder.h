@@ -27,10 +27,10 @@ void BoundRetryAfter(Headers* headers, absl::Time now);
 Evidence FromResponse(int status, const Headers& headers, std::string_view error_body, absl::Time now,
                       std::string_view model = {});
 
-// The same for an error that came in place of an answer after the head of a 2xx, whose headers these are: as if the
-// provider had sent it as the body of a response with http_status, the status it stands for; see StatusOfError.
-Evidence FromLateError(const Headers& headers, std::string_view error_body, absl::Time now,
-                       std::string_view model = {});
+// The same for an error that came in place of an answer after the head of a 2xx, whose status and headers these are:
+// with error_in_answer, and whatever it would be said of an error with a status of its own.
+Evidence FromErrorInAnswer(int status, const Headers& headers, std::string_view error, absl::Time now,
+                           std::string_view model = {});
 
 // A sentence on one line, well-formed, of at most kMaxShortMessage bytes.
 std::string ShortMessage(std::string_view message);

@@ -1,23 +1,10 @@
 #include "proxy/core/retry_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-
-#include "absl/strings/ascii.h"
 
 namespace ccr::proxy {
 namespace {
-
-// Parts of error types and codes with which a provider says by any 4xx that it is the key, its account or its quota.
-constexpr std::array<std::string_view, 9> kKeyWords = {"key",   "auth",    "quota", "billing", "credit",
-                                                       "spend", "balance", "limit", "overload"};
-
-bool SpeaksOfKey(const std::string& word) {
-  const std::string lower = absl::AsciiStrToLower(word);
-  return std::any_of(kKeyWords.begin(), kKeyWords.end(),
-                     [&](std::string_view part) { return lower.find(part) != lower.npos; });
-}
 
 // A likely fault of the provider, as the broker will judge: counted against max_retries.
 bool LooksLikeProviderFault(const Evidence& evidence) {
@@ -41,10 +28,8 @@ std::optional<absl::Duration> Earlier(std::optional<absl::Duration> a, std::opti
 
 bool MayRetry(const Evidence& evidence) {
   if (evidence.client_cancelled || evidence.caller_fault) return false;
-  const int status = evidence.http_status;
-  if (status == 0) return evidence.transport_error != TransportError::kNone;
-  if (status >= 500 || status == 401 || status == 402 || status == 403 || status == 408 || status == 429) return true;
-  return status >= 400 && (SpeaksOfKey(evidence.error_type) || SpeaksOfKey(evidence.error_code));
+  if (evidence.http_status == 0) return evidence.transport_error != TransportError::kNone;
+  return evidence.http_status >= 400 || evidence.error_in_answer;
 }
 
 std::string_view ToString(NextStep::Why why) {
@@ -75,7 +60,7 @@ NextStep RetryPlan::Decide(const Failure& failure, absl::Time now, double random
   using Why = NextStep::Why;
   const bool keep = Keeps(failure);
   Record(failure);
-  if (keep) kept_ = {failure.status, std::string(failure.outcome), failure.evidence.foreign_path};
+  if (keep) kept_ = {failure.status, std::string(failure.outcome), failure.evidence.foreign_path, failure.exhausted};
   if (const std::optional<Why> why = Over(now, failure.advice)) return {Do::kAnswer, *why, now, keep};
   if (failure.leased) return {Do::kTry, Why::kLeased, now, keep};
   if (const auto wait = Backoff(failure, now, random)) return {Do::kAcquire, Why::kBackoff, now + *wait, keep};
@@ -139,7 +124,7 @@ Ending RetryPlan::End() const {
     return {Kind::kKeysRefused, std::nullopt, true};
   if (kept_.status == 402 || kept_.outcome == "quota") return {Kind::kQuotaGone, no_lease_retry_after_, true};
   if (kept_.status == 0) return {Kind::kNoAnswer, std::nullopt, true};
-  return {Kind::kRelay, std::nullopt, kept_.status == 429 || kept_.status >= 500};
+  return {Kind::kRelay, std::nullopt, kept_.exhausted || kept_.status == 429 || kept_.status >= 500};
 }
 
 }  // namespace ccr::proxy

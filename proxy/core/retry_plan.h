@@ -21,9 +21,8 @@ enum class Advice {
   kRetry,   // the provider's fault: counted against max_retries
 };
 
-// Whether the broker could advise another attempt after this evidence. Cheap, and false for what is relayed at once:
-// 2xx and 3xx, the caller's own 4xx (unless its code speaks of the key or its quota), cancelled requests, faults of the
-// proxy.
+// Whether the broker is asked before the client hears: it could advise another attempt after every error. What is
+// relayed at once: 2xx that are answers, 3xx, cancelled requests, faults of the proxy.
 bool MayRetry(const Evidence& evidence);
 
 // What follows an attempt that failed.
@@ -107,6 +106,7 @@ class RetryPlan {
     std::string_view fingerprint;  // of its key
     std::string_view outcome;      // the broker's name for it: "permission", "overloaded", ...
     bool leased = false;           // another lease came
+    bool exhausted = false;        // the broker: no key did better, another model may
   };
   // Ends an attempt. After a provider's fault the same keys are tried again after 200 ms x 2^(retries - 1), the upper
   // half of it by `random` in [0, 1), at most 5 s, and never before the provider's Retry-After; not at all when that is
@@ -132,6 +132,7 @@ class RetryPlan {
     int status = 0;
     std::string outcome;
     bool foreign_path = false;
+    bool exhausted = false;
   };
 
   void Record(const Failure& failure);

@@ -195,15 +195,14 @@ void Attempt::FailWith(NoAnswer none) {
   StopTransfer();
   state_ = State::kDone;
   Mask(lease_.credential.Reveal(), &none.error);
-  Evidence evidence = FromLateError(head_.headers, none.error, server_.clock.Now(), options_.model);
+  Evidence evidence = FromErrorInAnswer(head_.status, head_.headers, none.error, server_.clock.Now(), options_.model);
   if (none.error.empty()) {
     evidence.message = "no answer: the provider sent " + std::string(none.why);
-    none.error = ErrorBody(options_.provider_format, evidence.http_status, evidence.message);
+    none.error = ErrorBody(options_.provider_format, 502, evidence.message);
   }
   ShortenMessage(&evidence);
   BoundRetryAfter(&head_.headers, server_.clock.Now());
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
-  head_.status = evidence.http_status;
   head_.content_length = -1;
   std::erase_if(head_.headers, [](const auto& header) { return absl::EqualsIgnoreCase(header.first, "content-type"); });
   head_.headers.emplace_back("content-type", kJson);

@@ -17,6 +17,9 @@ namespace {
 // Ours is the deadline that counts; the transfer's own only keeps a stray one from living on.
 constexpr absl::Duration kTransferSlack = absl::Seconds(5);
 
+// Of an error inside a 2xx, as long as the broker does not say what it stands for.
+constexpr int kUnknownErrorStatus = 502;
+
 // What the broker will make of evidence whose verdict nobody waits for.
 std::string_view ExpectedOutcome(const Evidence& evidence) {
   if (evidence.client_cancelled || evidence.caller_fault) return "neutral";
@@ -278,13 +281,16 @@ void Exchange::AskBroker() {
 
 void Exchange::OnReported(const ReportAnswer& report, std::optional<LeaseAnswer> next) {
   ObserveAttempt(answer_.evidence, report.outcome);
+  if (answer_.evidence.error_in_answer)
+    answer_.head.status = report.http_status >= 400 ? report.http_status : kUnknownErrorStatus;
   kind_ = report.advice == Advice::kRotate ? AttemptSummary::Kind::kRotate : AttemptSummary::Kind::kRetry;
   const bool leased = next && next->lease;
   if (next && !leased) plan_->OnNoLease(next->failure.retry_after);
   const Lease& tried = attempt_->lease();
-  const NextStep step = plan_->Decide(
-      {answer_.evidence, answer_.head.status, report.advice, tried.key_fingerprint, report.outcome, leased},
-      server_.clock.Now(), std::uniform_real_distribution<double>(0, 1)(server_.random));
+  const NextStep step =
+      plan_->Decide({answer_.evidence, answer_.head.status, report.advice, tried.key_fingerprint, report.outcome,
+                     leased, report.exhausted},
+                    server_.clock.Now(), std::uniform_real_distribution<double>(0, 1)(server_.random));
   Log(LogLevel::kDebug, "attempt_judged",
       {{"id", request_.id},
        {"key", tried.key_name},

@@ -33,10 +33,6 @@ TEST(FromResponse, ErrorTypesAndCodes) {
       {R"({"error":{"type":")" + std::string(128, 'a') + R"(","code":")" + std::string(129, 'b') + R"("}})",
        std::string(128, 'a'), ""},
       {R"({"error":{"type":["x"],"code":{"a":1},"details":"x"}})", "", ""},
-      {R"({"error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. x"}})",
-       "invalid_request_error", "credit_balance_too_low"},
-      {R"({"error":{"type":"invalid_request_error","message":"say: Your credit balance is too low"}})",
-       "invalid_request_error", ""},
       {R"({"error":null})", "", ""},
       {"[]", "", ""},
       {"[1]", "", ""},
@@ -86,6 +82,22 @@ TEST(BoundRetryAfter, OnlyWhatIsAWaitAndADayAtMost) {
   headers = {{"retry-after-ms", "99999999999999999999"}};
   BoundRetryAfter(&headers, kAnswered);
   EXPECT_EQ(headers, (Headers{{"retry-after-ms", "86400000"}}));
+}
+
+TEST(FromErrorInAnswer, AsOfAnErrorWithAStatusOfItsOwn) {
+  const Headers headers = {{"Retry-After", "7"}, {"x-ratelimit-remaining-requests", "0"}, {"request-id", "r-1"}};
+  const Evidence evidence = FromErrorInAnswer(
+      200, headers, R"({"error":{"code":429,"message":"no gpt-x now, try again in 9s"}})", kAnswered, "gpt-x");
+  EXPECT_EQ(evidence.http_status, 200);
+  EXPECT_TRUE(evidence.error_in_answer);
+  EXPECT_FALSE(evidence.incomplete);
+  EXPECT_EQ(evidence.error_code, "429");
+  EXPECT_EQ(evidence.retry_after, absl::Seconds(9));
+  EXPECT_TRUE(evidence.model_only);
+  EXPECT_EQ(evidence.provider_request_id, "r-1");
+  ASSERT_EQ(evidence.rate_limits.size(), 1U);
+  EXPECT_EQ(evidence.rate_limits[0].remaining, 0U);
+  EXPECT_FALSE(FromResponse(429, headers, "{}", kAnswered).error_in_answer);
 }
 
 // Tue, 01 Dec 2026 06:00:00 GMT: two hours before midnight in California.

@@ -42,28 +42,13 @@ Provider Queues(absl::Duration wait) {
 TEST(MayRetry, ByStatus) {
   for (const int status : {401, 402, 403, 408, 429, 500, 502, 503, 504, 529})
     EXPECT_TRUE(MayRetry(Status(status))) << status;
-  for (const int status : {200, 204, 302, 304, 400, 404, 405, 409, 413, 415, 422}) {
-    EXPECT_FALSE(MayRetry(Status(status))) << status;
-  }
+  for (const int status : {400, 404, 405, 409, 413, 415, 422}) EXPECT_TRUE(MayRetry(Status(status))) << status;
+  for (const int status : {200, 204, 302, 304}) EXPECT_FALSE(MayRetry(Status(status))) << status;
+  Evidence evidence = Status(200);
+  evidence.error_in_answer = true;
+  EXPECT_TRUE(MayRetry(evidence));
   EXPECT_TRUE(MayRetry(Transport(TransportError::kConnect)));
   EXPECT_TRUE(MayRetry(Transport(TransportError::kFirstByteTimeout)));
-}
-
-TEST(MayRetry, ACallersStatusWithAKeysCode) {
-  Evidence evidence = Status(400);
-  evidence.error_code = "API_KEY_INVALID";
-  EXPECT_TRUE(MayRetry(evidence));
-  evidence.error_code = "";
-  evidence.error_type = "insufficient_quota";
-  EXPECT_TRUE(MayRetry(evidence));
-  evidence.error_type = "billing_not_active";
-  EXPECT_TRUE(MayRetry(evidence));
-  evidence.error_type = "invalid_request_error";
-  evidence.error_code = "context_length_exceeded";
-  EXPECT_FALSE(MayRetry(evidence));
-  evidence = Status(200);
-  evidence.error_type = "insufficient_quota";
-  EXPECT_FALSE(MayRetry(evidence));
 }
 
 TEST(MayRetry, NotForClientsWhoLeftOrOurOwnFaults) {
@@ -176,7 +161,7 @@ TEST(RetryPlan, WantsNextWhereAnAttemptMayFollow) {
       {Retries(2), {}, Status(500), true},
       {Retries(2), {Broken(), Unreached()}, Status(500), false},
       {Retries(2), {Broken(), Unreached()}, Status(429), true},  // rotations are no retries
-      {Retries(2), {}, Status(422), false},
+      {Retries(2), {}, Status(422), true},  // the broker says whose fault it was
       {Retries(2), {}, Status(200), false},
       {Retries(2, false), {}, Status(429), false},
       {Retries(2), {}, Status(500), true, kDeadline - absl::Milliseconds(1)},

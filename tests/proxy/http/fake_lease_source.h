@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "proxy/core/retry_plan.h"
 #include "proxy/ports/lease_source.h"
 
@@ -25,6 +26,7 @@ class FakeBroker {
     std::string key;
     Evidence evidence;
     bool asked_for_next = false;
+    int status = 0;  // that it stands for
   };
 
   std::shared_ptr<const RoutingTable> table() const {
@@ -55,6 +57,10 @@ class FakeBroker {
   void SetCredentialHeader(std::string name) {  // in place of the format's own
     const std::lock_guard<std::mutex> lock(mutex_);
     credential_header_ = std::move(name);
+  }
+  void SetExhausted(bool exhausted) {  // no key did better, every report hears
+    const std::lock_guard<std::mutex> lock(mutex_);
+    exhausted_ = exhausted;
   }
   void SetSilent(bool silent) {  // leases are not answered at all
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -149,8 +155,11 @@ class FakeBroker {
       const auto lease = leases_.find(request.lease_id);
       const std::string key = lease == leases_.end() ? "(unknown lease)" : lease->second;
       if (lease != leases_.end()) leases_.erase(lease);
-      reports_.push_back({key, request.evidence, request.next.has_value()});
-      std::tie(answer.outcome, answer.advice) = Classify(request);
+      reports_.push_back({key, request.evidence, request.next.has_value(), 0});
+      answer.http_status = StatusOf(request.evidence);
+      std::tie(answer.outcome, answer.advice) = Classify(request, answer.http_status);
+      answer.exhausted = exhausted_;
+      reports_.back().status = answer.http_status;
       if (answer.outcome == "auth" || answer.outcome == "quota" || answer.outcome == "rate_limited") out_.insert(key);
     }
     if (request.next && answer.advice != Advice::kRelay) {
@@ -162,9 +171,21 @@ class FakeBroker {
     return answer;
   }
 
-  static std::pair<std::string, Advice> Classify(const ReportRequest& request) {
+  static int StatusOf(const Evidence& evidence) {
+    if (!evidence.error_in_answer) return evidence.http_status;
+    int number = 0;
+    if (absl::SimpleAtoi(evidence.error_code, &number) && number >= 400 && number < 600) return number;
+    static const std::map<std::string, int> kWords = {
+        {"overloaded_error", 529}, {"rate_limit_error", 429},      {"api_error", 500},
+        {"invalid_api_key", 401},  {"invalid_request_error", 400},
+    };
+    for (const std::string& word : {evidence.error_code, evidence.error_type})
+      if (const auto known = kWords.find(word); known != kWords.end()) return known->second;
+    return 502;
+  }
+
+  static std::pair<std::string, Advice> Classify(const ReportRequest& request, int status) {
     const Evidence& evidence = request.evidence;
-    const int status = evidence.http_status;
     if (evidence.client_cancelled || evidence.caller_fault) return {"neutral", Advice::kRelay};
     if (status == 401 || evidence.error_code == "API_KEY_INVALID") return {"auth", Advice::kRotate};
     if (status == 402 || evidence.error_code == "insufficient_quota") return {"quota", Advice::kRotate};
@@ -186,6 +207,7 @@ class FakeBroker {
   std::optional<LeaseFailure> refusal_;
   std::map<std::string, LeaseFailure> pool_refusals_;
   bool silent_ = false;
+  bool exhausted_ = false;
   size_t next_ = 0;
   uint64_t last_id_ = 0;
   size_t cancelled_ = 0;

@@ -170,6 +170,22 @@ TEST_F(FormatFallbackTest, WhenTheProviderIsAway) {
   ExpectClaudeAnswers();
 }
 
+TEST_F(FallbackTest, WhenNoKeyDidBetterThanItsAnswer) {
+  for (const int status : {400, 403, 404}) {
+    SCOPED_TRACE(status);
+    StartUpstream([status](Peer& peer, const std::string& request) {
+      return peer.Send(request.find("second") == std::string::npos ? Answer(status, "", "{}") : GoodAnswer());
+    });
+    table_.fallback["default"] = {"one,second"};
+    broker_.SetExhausted(true);
+    StartProxy();
+    EXPECT_EQ(Chat().body, kChatAnswer);
+    EXPECT_EQ(Models().back(), "second");
+    pool_.reset();
+    upstream_.reset();
+  }
+}
+
 TEST_F(FallbackTest, NotForTheCallersFaultNorWithoutABroker) {
   StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Answer(400, "", "{}")); });
   table_.fallback["default"] = {"one,second"};

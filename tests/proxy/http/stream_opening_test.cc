@@ -68,7 +68,9 @@ class StreamOpeningTest : public ProxyFixture {
     ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 2; }));
     const auto reports = broker_.reports();
     EXPECT_EQ(reports[0].key, "canary-key-a1");
-    EXPECT_EQ(reports[0].evidence.http_status, status);
+    EXPECT_EQ(reports[0].evidence.http_status, 200);
+    EXPECT_TRUE(reports[0].evidence.error_in_answer);
+    EXPECT_EQ(reports[0].status, status);
     EXPECT_FALSE(reports[0].evidence.incomplete);
     EXPECT_TRUE(reports[0].asked_for_next);
     EXPECT_EQ(reports[1].evidence.http_status, 200);
@@ -150,7 +152,7 @@ TEST_F(StreamOpeningTest, APlainAnswerThatIsAnError) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, kChatAnswer);
   ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 2; }));
-  EXPECT_EQ(broker_.reports()[0].evidence.http_status, 429);
+  EXPECT_EQ(broker_.reports()[0].status, 429);
 }
 
 TEST_F(StreamOpeningTest, ATranslatedPlainAnswerThatIsAnError) {
@@ -175,8 +177,7 @@ TEST_F(StreamOpeningTest, TheCallersFaultIsAnAnswer) {
   EXPECT_EQ(response.body, R"({"type":"error","error":{"type":"invalid_request_error","message":"their words"}})");
   EXPECT_EQ(upstream_->requests().size(), 1U);
   ASSERT_TRUE(Eventually([&] { return broker_.reports().size() == 1; }));
-  EXPECT_EQ(broker_.reports()[0].evidence.http_status, 400);
-  EXPECT_FALSE(broker_.reports()[0].asked_for_next);
+  EXPECT_EQ(broker_.reports()[0].status, 400);
 }
 
 TEST_F(StreamOpeningTest, WhenNoKeyIsLeftTheErrorIsTheAnswerWithItsStatus) {
