@@ -1,6 +1,7 @@
 #include "broker/core/circuit.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/core/backoff.h"
 #include "broker/core/outcome.h"
@@ -17,13 +18,17 @@ bool Circuit::OnTime(absl::Time now) {
   return true;
 }
 
-bool Circuit::OnSuccess(uint64_t lease_sequence) {
-  if (state_ == CircuitState::kClosed) {
-    ClearWindow();
+bool Circuit::OnSuccess(uint64_t lease_sequence, ModelId model) {
+  host_failures_ = 0;
+  const auto tells_of = [model](ModelId of) { return of == kAnyModel || model == kAnyModel || of == model; };
+  if (!HoldsBack(model)) {
+    if (tells_of(overloaded_)) overloads_ = 0;
+    tells_of(failing_) ? ClearWindow() : refused_.clear();
     return false;
   }
-  if (!IsTrial(lease_sequence)) return false;
+  if (!IsTrial(lease_sequence, model)) return false;
   state_ = CircuitState::kClosed;
+  model_ = kAnyModel;
   trial_ = false;
   retry_at_ = absl::InfinitePast();
   openings_ = 0;
@@ -31,11 +36,35 @@ bool Circuit::OnSuccess(uint64_t lease_sequence) {
   return true;
 }
 
-bool Circuit::OnFailure(const Failure& failure, uint32_t usable_keys) {
-  DropOld(failure.time);
-  if (failure.last_available) ++last_available_failures_;
-  const uint32_t keys = Count(failure);
-  return last_available_failures_ >= kInARow || (keys >= 2 && 2 * uint64_t{keys} > usable_keys);
+bool Circuit::OthersFail(KeyIndex key, absl::Time now) {
+  DropOld(now);
+  return keys_ > (latest_[key] >= begin_ ? 1U : 0U);
+}
+
+void Circuit::Forgive(KeyIndex key) {
+  for (uint64_t number = begin_; number < first_ + window_.size(); ++number) {
+    Failure& failure = window_[number - first_];
+    if (failure.key == key) failure.mark = {};
+  }
+}
+
+bool Circuit::OfSeveralRequests() const {
+  const Failure& newest = window_.back();
+  if (newest.request == 0) return true;
+  const auto counted = absl::MakeConstSpan(window_).subspan(begin_ - first_);
+  return std::any_of(counted.begin(), counted.end(),
+                     [&newest](const Failure& other) { return other.request != newest.request; });
+}
+
+bool Circuit::OnOverload(ModelId model, uint32_t flowing) {
+  overloaded_ = overloads_ == 0 ? model : Join(overloaded_, model);
+  return ++overloads_ >= kInARow && overloads_ > flowing;
+}
+
+void Circuit::OnTrialFailed(KeyIndex key, SessionHash session) {
+  if (key != kNoKey) Blame(key);
+  trial_failed_ = true;
+  repeated_ = session != kNoSession && session == opened_by_;
 }
 
 bool Circuit::refuses_everybody() const {
@@ -69,10 +98,19 @@ void Circuit::Blame(KeyIndex key) {
 
 void Circuit::Open(std::string_view reason, std::optional<absl::Duration> retry_after, const Moment& now,
                    absl::BitGenRef random) {
-  const absl::Duration backoff = Exponential(kCircuitBackoff, openings_++, kMaxCircuitBackoff);
+  const uint32_t earlier = std::exchange(repeated_, false) && openings_ > 0 ? openings_ - 1 : openings_++;
+  const absl::Duration backoff = Exponential(kCircuitBackoff, earlier, kMaxCircuitBackoff);
   const absl::Duration wait =
       retry_after ? Clamped(*retry_after, kMaxBackoff) : Jittered(backoff, kMaxCircuitBackoff, random);
   const auto window = Window(now.time);
+  if (!std::exchange(trial_failed_, false)) {
+    const bool of_all = host_failures_ >= kInARow || reason == kAuthEverywhere;
+    const ModelId because = of_all ? kAnyModel : overloads_ >= kInARow ? overloaded_ : failing_;
+    model_ = state_ == CircuitState::kClosed ? because : Join(model_, because);
+    const auto is_first = [&window](const Failure& other) { return other.session == window.front().session; };
+    const bool alone = !window.empty() && std::all_of(window.begin(), window.end(), is_first);
+    opened_by_ = alone ? window.front().session : kNoSession;
+  }
   for (const Failure& failure : window.last(std::min(window.size(), kMaxToBlame))) Blame(failure.key);
   for (const Failure& failure : refused_) Blame(failure.key);
   state_ = CircuitState::kOpen;
@@ -80,6 +118,7 @@ void Circuit::Open(std::string_view reason, std::optional<absl::Duration> retry_
   retry_at_ = now.time + wait;
   opened_ = now.sequence + 1;
   trial_ = false;
+  overloads_ = host_failures_ = 0;
   ClearWindow();
 }
 
@@ -91,39 +130,32 @@ absl::Span<const Circuit::Failure> Circuit::Window(absl::Time now) {
 void Circuit::ClearWindow() {
   first_ = begin_ = first_ + window_.size();
   window_.clear();
-  keys_by_reason_.clear();
   refused_.clear();
-  overloads_ = last_available_failures_ = 0;
+  keys_ = 0;
+  failing_ = kAnyModel;
+  look_at_ = last_available_request_ = 0;
+  last_available_failures_ = 0;
 }
 
 void Circuit::ForgetKeys() {
   ClearWindow();
+  overloads_ = host_failures_ = 0;
   to_blame_.clear();
 }
 
-uint32_t Circuit::Count(const Failure& failure) {
+void Circuit::Add(const Failure& failure) {
+  failing_ = begin_ == first_ + window_.size() ? failure.model : Join(failing_, failure.model);
   uint64_t& latest = latest_[failure.key];
-  if (latest >= begin_) Uncount(window_[latest - first_]);
+  if (latest < begin_) ++keys_;
   latest = first_ + window_.size();
   window_.push_back(failure);
-  for (auto& [reason, keys] : keys_by_reason_) {
-    if (reason == failure.reason) return ++keys;
-  }
-  keys_by_reason_.emplace_back(failure.reason, 1);
-  return 1;
-}
-
-void Circuit::Uncount(const Failure& failure) {
-  for (auto& [reason, keys] : keys_by_reason_) {
-    if (reason == failure.reason) --keys;
-  }
 }
 
 void Circuit::DropOld(absl::Time now) {
   for (; begin_ < first_ + window_.size(); ++begin_) {
     const Failure& oldest = window_[begin_ - first_];
     if (now - oldest.time <= kWindow) break;
-    if (latest_[oldest.key] == begin_) Uncount(oldest);
+    if (latest_[oldest.key] == begin_) --keys_;
   }
   if (const uint64_t dropped = begin_ - first_; 2 * dropped > window_.size()) {
     window_.erase(window_.begin(), window_.begin() + static_cast<ptrdiff_t>(dropped));

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "broker/core/key.h"
+#include "broker/core/model_table.h"
 #include "broker/core/types.h"
 
 namespace ccr::core {
@@ -19,20 +21,33 @@ inline constexpr uint32_t kMaxRefusals = 5;
 // A pool that served so recently is not taken for one that refuses everybody on the word of a single request.
 inline constexpr absl::Duration kServedLately = absl::Minutes(1);
 
-// A key was refused (auth, permission), and it is not known yet whose fault that is.
+// A key that served so recently works otherwise: what it says of a request tells of the request.
+inline constexpr absl::Duration kWorksOtherwise = absl::Minutes(10);
+// Where no key is known to work, so long after a request that all keys refused the next may be asked of more than two;
+// doubles up to kMaxAskAllGap.
+inline constexpr absl::Duration kAskAllGap = absl::Seconds(1);
+inline constexpr absl::Duration kMaxAskAllGap = absl::Minutes(5);
+
+// A key refused, and it is not known yet whose fault that is.
 struct Suspicion {
   KeyIndex key = kNoKey;
-  uint64_t sequence = 0;  // of the refused lease
-  Outcome outcome = Outcome::kAuth;
-  std::string_view reason;    // static storage
-  bool foreign_path = false;  // see Evidence
-  Key::Mark rest;             // what it began
+  uint64_t sequence = 0;               // of the refused lease
+  Outcome outcome = Outcome::kAuth;    // the class, if it is the key's fault
+  std::string_view reason;             // static storage
+  ModelId model = kAnyModel;           // it is the key's fault for this model alone
+  bool foreign_path = false;           // see Evidence
+  std::optional<absl::Duration> wait;  // until the key is back, as the provider said
+  Key::Mark rest;                      // what it began
 };
 
 // One request of a client, from its first refusal on. Its leases follow each other; `last` is the one that ended last.
 struct Inquiry {
   uint64_t number = 0;  // 0 = closed
   uint32_t refusals = 0;
+  uint64_t said = 0;               // what the last answer said: a hash of status, type and code
+  uint32_t said_by = 0;            // so many keys in a row said just that
+  bool witnessed = false;          // one of them works otherwise
+  bool witnessed_failure = false;  // a key that works otherwise failed upstream
   LeaseId last;
   absl::InlinedVector<Suspicion, 2> suspects;  // kMaxRefusals at most
 };

@@ -117,7 +117,6 @@ void Key::OnUsed(absl::Time granted, uint64_t estimated, uint64_t used, absl::Ti
   if (used > 0) mean_tokens_ = mean_tokens_ == 0 ? used : mean_tokens_ - mean_tokens_ / 8 + used / 8;
 }
 
-
 void Key::OnEnded(bool trial) {
   --in_flight_;
   if (trial) trial_in_flight_ = false;
@@ -132,6 +131,7 @@ void Key::CountSuccess(const Evidence& evidence, absl::Time now) {
 
 Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl::Time now) {
   last_success_ = now;
+  doubted_by_ = 0;
   vain_probes_ = 0;
   if (first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, first_byte);
   SettleBefore(ticket.sequence);
@@ -147,10 +147,11 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
   return Event::kNone;
 }
 
-Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random) {
+Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
+                          bool may_disable) {
   if (IsStale(ticket)) return Event::kNone;
   ++consecutive_failures_;
-  if (state_ == KeyState::kDisabled || consecutive_failures_ >= spec_.max_failures) {
+  if (state_ == KeyState::kDisabled || (may_disable && consecutive_failures_ >= spec_.max_failures)) {
     const uint32_t earlier = consecutive_disables_++;
     const absl::Duration wait = spec_.cooldown ? Exponential(*spec_.cooldown, earlier + 1, kMaxBackoff)
                                                : Exponential(kTrialBackoff, earlier, kMaxBackoff);

@@ -78,9 +78,7 @@ class Key {
   bool suspected() const { return suspected_; }  // its probe will tell
   absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
   bool trial_in_flight() const { return trial_in_flight_; }
-  bool saturated() const {
-    return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) || ramp_.full();
-  }
+  bool saturated() const { return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) || ramp_.full(); }
   // When one more request of so many tokens (0 = not known) is within all limits: `now` when it is.
   absl::Time RoomAt(uint64_t tokens, absl::Time now) { return usage_.RoomAt(spec_.limits, EstimateOf(tokens), now); }
   // When the smallest request is.
@@ -91,6 +89,12 @@ class Key {
   // Whether refusals of leases before that one are old news: a later lease succeeded, or judgement was passed since.
   bool IsSettled(uint64_t sequence) const { return sequence < settled_; }
   void SettleBefore(uint64_t sequence) { settled_ = std::max(settled_, sequence); }
+  // Whether it served within `lately`, and has not failed another request than this one since.
+  bool WorksOtherwise(uint64_t request, absl::Duration lately, absl::Time now) const {
+    return last_success_ + lately >= now && (doubted_by_ == 0 || doubted_by_ == request);
+  }
+  // It failed that request in a way that may be the request's fault.
+  void OnDoubt(uint64_t request) { doubted_by_ = request; }
 
   // True when the lease is undecided until it begins or ends, or has no more time for that.
   bool OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time now);
@@ -108,8 +112,10 @@ class Key {
   // What a report does, after OnEnded.
   // failures += 1; cools cooldown * 2^(failures-1) +-10 %, cap 30 min; from max_failures on, or as a trial:
   // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row. Where no cooldown is set: 1 s *
-  // 2^(failures-1), cap 1 min, and 10 s * 2^(k-1), cap 30 min.
-  Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random);
+  // 2^(failures-1), cap 1 min, and 10 s * 2^(k-1), cap 30 min. Not disabled without `may_disable`: other keys fail as
+  // well.
+  Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
+                  bool may_disable = true);
   // Cools as LimitRest says, after 429s in a row before this one.
   Event OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                       const Moment& now);
@@ -177,7 +183,8 @@ class Key {
   absl::Time probe_at_ = absl::InfiniteFuture();  // of a suspect
   absl::Time last_probe_ = absl::InfinitePast();
   uint64_t settled_ = 0;
-  uint32_t rests_ = 0;  // in a row
+  uint64_t doubted_by_ = 0;  // the last request that failed in doubt since a success; 0 = none
+  uint32_t rests_ = 0;       // in a row
 
   uint32_t consecutive_failures_ = 0;
   uint32_t consecutive_rate_limits_ = 0;

@@ -36,9 +36,9 @@ struct Lane {
   KeyIndex key = kNoKey;
   ModelId model = kAnyModel;
   absl::Time until = absl::InfinitePast();
-  std::string_view reason;   // static storage; empty when it is not held
-  uint64_t episode = 0;      // leases with lower numbers were granted before the last hold began
-  uint32_t refusals = 0;     // in a row
+  std::string_view reason;  // static storage; empty when it is not held
+  uint64_t episode = 0;     // leases with lower numbers were granted before the last hold began
+  uint32_t refusals = 0;    // in a row
   Ramp ramp;
 
   bool IsHeld(absl::Time now) const { return until > now; }

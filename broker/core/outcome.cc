@@ -12,9 +12,9 @@ namespace ccr::core {
 namespace {
 
 constexpr std::string_view kPlainReasons[] = {
-    "rate_limited",    kModelAbsent, "overloaded", "incomplete_response", "no_answer", "http_invalid",
-    "failure",         "auth",       "failures",   kAuthSuspected,        kPermissionSuspected,
-    "rule_rate_limited", "rule_quota", "rule_auth",  "rule_upstream",
+    "rate_limited", kModelAbsent, "overloaded",    "incomplete_response", "no_answer",          "http_invalid",
+    "failure",      "auth",       "failures",      kAuthSuspected,        kPermissionSuspected, "rule_rate_limited",
+    "rule_quota",   "rule_auth",  "rule_upstream",
 };
 constexpr TransportError kTransportErrors[] = {
     TransportError::kConnect,     TransportError::kConnectTimeout,
@@ -152,9 +152,8 @@ Verdict ByWords(const Evidence& evidence, int status, Outcome outcome, Outcome o
 }
 
 bool SaysWhen(const Evidence& evidence) {
-  return evidence.retry_after.has_value() ||
-         std::any_of(evidence.rate_limits.begin(), evidence.rate_limits.end(),
-                     [](const RateLimit& limit) { return limit.remaining == 0; });
+  return evidence.retry_after.has_value() || std::any_of(evidence.rate_limits.begin(), evidence.rate_limits.end(),
+                                                         [](const RateLimit& limit) { return limit.remaining == 0; });
 }
 
 Verdict TooMany(const Evidence& evidence, int status) {

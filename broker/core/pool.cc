@@ -180,7 +180,7 @@ void Pool::Impl::TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex
 void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time now, absl::BitGenRef random) {
   Advance(now);
   if (index >= roster_.capacity() || !roster_.present(index)) return;
-  const Outcome outcome = Classify(evidence).outcome;
+  const Outcome outcome = Classify(evidence, spec_.error_rules).outcome;
   Key& key = roster_.key(index);
   const bool suspected = key.suspected();
   const bool refuses_everybody = circuit_.state() != CircuitState::kClosed && circuit_.refuses_everybody();
@@ -198,7 +198,7 @@ void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time no
 
 PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   PoolSnapshot snapshot = Outline(now);
-  const bool open = Gate(0).IsNow(now_);
+  const bool open = Gate(kAnyModel, 0).IsNow(now_);
   snapshot.keys.reserve(roster_.order().size());
   for (KeyIndex index : roster_.order()) {
     snapshot.keys.push_back(DescribeKey(index, open));
@@ -224,7 +224,7 @@ PoolSnapshot Pool::Impl::Outline(absl::Time now) {
 
 std::optional<KeySnapshot> Pool::Impl::Describe(KeyIndex index) {
   if (!roster_.known(index)) return std::nullopt;
-  return DescribeKey(index, Gate(0).IsNow(now_));
+  return DescribeKey(index, Gate(kAnyModel, 0).IsNow(now_));
 }
 
 KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {

@@ -25,14 +25,20 @@ LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGe
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
   const Request request = RequestOf(args, inquiry);
   if (const auto grant = GrantNow(request, random)) return *grant;
-  const Refusal refusal = Refuse(WhyNone(), OpensAt(request, random));
-  Acquit(inquiry);
+  const Refusal refusal = Refuse(WhyNone(request.model), OpensAt(request, random));
+  Acquit(inquiry, random);
   return refusal;
 }
 
 Pool::Impl::Request Pool::Impl::RequestOf(const LeaseArgs& args, uint64_t inquiry) {
-  return {args.id, args.owner, args.excluded,               args.session,
-          inquiry, now_,       roster_.ModelOf(args.model), args.estimated_tokens};
+  return {args.id,
+          args.owner,
+          args.excluded,
+          args.session,
+          inquiry,
+          now_,
+          roster_.ModelOf(args.model),
+          args.estimated_tokens};
 }
 
 Pool::Impl::Request Pool::Impl::RequestOf(const Waiter& waiter) {
@@ -56,12 +62,11 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
   const Opening opening = OpensAt(request, random);
   const bool in_vain = max_wait <= absl::ZeroDuration() || IsHopeless(opening, now_ + max_wait);
   if (in_vain || queue_.size() >= spec_.queue_size) {
-    const Refusal refusal = Refuse(in_vain ? WhyNone() : Refusal::Why::kQueueFull, opening);
-    Acquit(inquiry);
+    const Refusal refusal = Refuse(in_vain ? WhyNone(request.model) : Refusal::Why::kQueueFull, opening);
+    Acquit(inquiry, random);
     return refusal;
   }
-  Waiter waiter{
-      args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait, request.model, request.tokens};
+  Waiter waiter{args.id, args.owner, {}, args.session, inquiry, now_, now_ + max_wait, request.model, request.tokens};
   waiter.excluded.assign(args.excluded.begin(), args.excluded.end());
   waiters_due_ = std::min(waiters_due_, opening.at);
   queue_.Push(std::move(waiter));
@@ -78,7 +83,7 @@ void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer
   Advance(now);
   while (const std::optional<Waiter> late = queue_.PopOverdue(now_)) {
     answers->push_back({late->id, Refuse(Refusal::Why::kWaitedTooLong, OpensAt(RequestOf(*late), random))});
-    Acquit(late->inquiry);
+    Acquit(late->inquiry, random);
   }
   while (ServeNext(random, answers) || GiveUpNext(random, answers)) {
   }
@@ -86,7 +91,7 @@ void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer
 
 Opening Pool::Impl::OpensAt(const Request& request, absl::BitGenRef random) {
   roster_.Consider(request.excluded, request.model, request.tokens);
-  const Opening gate = Gate(request.tokens);
+  const Opening gate = Gate(request.model, request.tokens);
   if (gate.IsNow(now_) && roster_.Pick(kNoKey, 0, now_, random).key != kNoKey) return {now_};
   return gate.And(roster_.EarliestReturn(now_), now_);
 }
@@ -112,24 +117,24 @@ bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers)
 }
 
 bool Pool::Impl::GiveUpNext(absl::BitGenRef random, std::vector<Answer>* answers) {
-  const Waiter* const found = queue_.FirstThat([&](const Waiter& waiter) {
-    return IsHopeless(OpensAt(RequestOf(waiter), random), waiter.deadline);
-  });
+  const Waiter* const found = queue_.FirstThat(
+      [&](const Waiter& waiter) { return IsHopeless(OpensAt(RequestOf(waiter), random), waiter.deadline); });
   if (found == nullptr) return false;
   const Request request = RequestOf(*found);
-  answers->push_back({request.id, Refuse(WhyNone(), OpensAt(request, random))});
+  answers->push_back({request.id, Refuse(WhyNone(request.model), OpensAt(request, random))});
   const uint64_t inquiry = request.inquiry;
   queue_.Remove(request.id);
-  Acquit(inquiry);
+  Acquit(inquiry, random);
   return true;
 }
 
-Opening Pool::Impl::Gate(uint64_t tokens) {
+Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
   Opening gate{std::max(now_, limits_allow_at_)};
   if (tokens > 1) gate.at = std::max(gate.at, usage_.RoomAt(spec_.limits, tokens, now_));
-  if (circuit_.state() == CircuitState::kOpen) gate.at = std::max(gate.at, circuit_.retry_at());
+  const bool held_back = !circuit_.Admits(model);
+  if (held_back && circuit_.state() == CircuitState::kOpen) gate.at = std::max(gate.at, circuit_.retry_at());
   const bool full = spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent;
-  gate.any_time = full || ramp_.full() || (circuit_.state() == CircuitState::kHalfOpen && !circuit_.Admits());
+  gate.any_time = full || ramp_.full() || (held_back && circuit_.state() == CircuitState::kHalfOpen);
   return gate;
 }
 
@@ -148,14 +153,14 @@ Roster::Choice Pool::Impl::Choose(const Request& request, const SessionTable::Pr
 }
 
 std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
-  if (!Gate(request.tokens).IsNow(now_)) return std::nullopt;
+  if (!Gate(request.model, request.tokens).IsNow(now_)) return std::nullopt;
   const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
   const SessionTable::Preference last = sessions_.Find(session, now_);
   const Roster::Choice choice = Choose(request, last, random);
   const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
   const bool key_trial = choice.by == Roster::By::kTrial;
-  const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen;
+  const bool circuit_trial = circuit_.state() == CircuitState::kHalfOpen && circuit_.HoldsBack(request.model);
   if (circuit_trial) circuit_.OnTrialGranted();
   if (!epoch_) epoch_ = request.id.epoch;
   const uint64_t tokens = roster_.key(key).EstimateOf(request.tokens);
@@ -171,13 +176,13 @@ std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRe
   leased.wait = now_ - request.since;
   leased.affinity = AffinityOf(session, last.key, choice);
   const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
-  const uint32_t others = !Gate(request.tokens).IsNow(now_) ? 0 : roster_.Candidates() - itself;
+  const uint32_t others = !Gate(request.model, request.tokens).IsNow(now_) ? 0 : roster_.Candidates() - itself;
   return Grant{request.id, key, key_trial || circuit_trial, others};
 }
 
-Refusal::Why Pool::Impl::WhyNone() const {
+Refusal::Why Pool::Impl::WhyNone(ModelId model) const {
   if (roster_.all_out()) return Refusal::Why::kAllDisabled;
-  return circuit_.Admits() ? Refusal::Why::kNoneAvailable : Refusal::Why::kCircuitOpen;
+  return circuit_.Admits(model) ? Refusal::Why::kNoneAvailable : Refusal::Why::kCircuitOpen;
 }
 
 Refusal Pool::Impl::Refuse(Refusal::Why why, const Opening& opening) {
@@ -187,7 +192,9 @@ Refusal Pool::Impl::Refuse(Refusal::Why why, const Opening& opening) {
   const bool held_back = roster_.active() > 0 && roster_.declares_limits() && roster_.Candidates() == 0;
   const bool own = none && (limits_allow_at_ > now_ || held_back);
   return {why, at > now_ ? at : now_ + Opening::kAnyTime,
-          open ? circuit_.reason() : own ? kOwnLimits : std::string_view()};
+          open  ? circuit_.reason()
+          : own ? kOwnLimits
+                : std::string_view()};
 }
 
 }  // namespace ccr::core

@@ -16,8 +16,8 @@
 #include "broker/core/model_table.h"
 #include "broker/core/outcome.h"
 #include "broker/core/pool.h"
-#include "broker/core/roster.h"
 #include "broker/core/ramp.h"
+#include "broker/core/roster.h"
 #include "broker/core/session_table.h"
 #include "broker/core/usage.h"
 #include "broker/core/wait_queue.h"
@@ -77,7 +77,6 @@ class Pool::Impl {
   Moment Now() const { return {now_, sequence_}; }
 
   // Granting.
-  Opening Gate(uint64_t tokens);  // for a request of so many
   struct Request {
     LeaseId id;
     OwnerId owner;
@@ -89,12 +88,13 @@ class Pool::Impl {
     uint64_t tokens;  // estimated; 0 = not known
   };
   Request RequestOf(const LeaseArgs& args, uint64_t inquiry);
+  Opening Gate(ModelId model, uint64_t tokens);                                   // for a request of that
   std::optional<Grant> GrantNow(const Request& request, absl::BitGenRef random);  // unless others come first
   static Request RequestOf(const Waiter& waiter);
   Roster::Choice Choose(const Request& request, const SessionTable::Preference& preferred, absl::BitGenRef random);
   std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
   Refusal Refuse(Refusal::Why why, const Opening& opening);  // the roster considers the request
-  Refusal::Why WhyNone() const;
+  Refusal::Why WhyNone(ModelId model) const;
   Opening OpensAt(const Request& request, absl::BitGenRef random);  // the roster considers it from then on
   static bool IsHopeless(const Opening& opening, absl::Time deadline) {
     return opening.at > deadline && !opening.any_time;
@@ -118,7 +118,10 @@ class Pool::Impl {
   // The key serves all but the lease's model until the refusal is over.
   void HoldLane(const LeaseRecord& lease, const Verdict& verdict, std::optional<absl::Duration> retry_after);
   Key::Event JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte);  // once for a lease
-  Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random);
+  // `of_host`: the host was not reached, which is no key's fault.
+  Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
+                                  absl::BitGenRef random);
+  bool IsOfKnownOutage(const LeaseRecord& lease) const;
   static Ticket TicketOf(const LeaseRecord& lease) { return {lease.sequence}; }
   void TellReport(KeyIndex key, const Verdict& verdict, const Evidence& evidence);
   void JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random);
@@ -126,14 +129,24 @@ class Pool::Impl {
 
   // Judging what cannot be judged before the request is over (pool_refusal.cc).
   Advice JudgeRefusal(const LeaseRecord& lease, const Verdict& verdict, const Report& report, absl::BitGenRef random);
+  Advice JudgeDoubt(const LeaseRecord& lease, const Verdict& verdict, const Report& report, absl::BitGenRef random);
+  Inquiry& InquiryOf(const LeaseRecord& lease);  // opens one where there is none
+  // Whether keys have said it that work otherwise, or as many as may be asked.
+  bool IsOfRequest(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, Inquiry* inquiry);
+  // Whether keys that work otherwise failed the same request upstream: the failures are taken back then.
+  bool IsShared(const LeaseRecord& lease, Inquiry* inquiry);
+  bool AnotherIsNear(const Inquiry& inquiry, KeyIndex last, ModelId model);
+  void Punish(const Suspicion& suspicion, absl::BitGenRef random);  // it was the key
+  // The circuit is open for that model.
+  bool IsShut(ModelId model) const { return circuit_.state() == CircuitState::kOpen && circuit_.HoldsBack(model); }
   bool IsOldRefusal(const LeaseRecord& lease) const;
   void Suspect(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, Inquiry* inquiry,
                absl::BitGenRef random);
   void CountRefusal(const Circuit::Failure& failure, absl::BitGenRef random);
   void FollowInquiry(const LeaseRecord& lease, Outcome outcome, Advice advice, absl::BitGenRef random);
   void Convict(Inquiry& inquiry, absl::BitGenRef random);  // another key served the request
-  void Acquit(Inquiry& inquiry);                           // no key served it
-  void Acquit(uint64_t number);                            // nothing when it is closed
+  void Acquit(Inquiry& inquiry, absl::BitGenRef random);   // no key served it
+  void Acquit(uint64_t number, absl::BitGenRef random);    // nothing when it is closed
   void AcquitKey(const Suspicion& suspicion);
   bool ForgetRefusals(Reconfiguration* change, size_t limit);
 
@@ -148,15 +161,17 @@ class Pool::Impl {
   WaitQueue queue_;
   Circuit circuit_;
   InquiryTable inquiries_;
+  absl::Time ask_all_from_ = absl::InfinitePast();  // see kAskAllGap
+  uint32_t asked_all_in_vain_ = 0;                  // in a row
   absl::Time last_success_ = absl::InfinitePast();  // of any key, with the present access
   uint64_t refusals_count_from_ = 0;                // refusals of leases before that one are of an earlier access
   SessionTable sessions_;                           // law: empty without session_affinity; every key in it is present
-  Ramp ramp_;  // after the circuit has closed
+  Ramp ramp_;                                       // after the circuit has closed
   Usage usage_;
   absl::Time limits_allow_at_ = absl::InfinitePast();  // law: the smallest request is within the pool's limits then
-  absl::Time waiters_due_ = absl::InfiniteFuture();    // law: no waiter that was looked at can go before, but by an event
-  uint64_t sequence_ = 0;                             // grants of this run; leases carry their number
-  std::optional<uint32_t> epoch_;                     // of this run: that of the first grant
+  absl::Time waiters_due_ = absl::InfiniteFuture();  // law: no waiter that was looked at can go before, but by an event
+  uint64_t sequence_ = 0;                            // grants of this run; leases carry their number
+  std::optional<uint32_t> epoch_;                    // of this run: that of the first grant
   uint64_t acquired_ = 0, reported_ = 0, expired_ = 0;
   std::vector<Transition> transitions_;
 };

@@ -1,28 +1,105 @@
 // What refusals do to their keys: nothing for good until the request is over.
 #include <algorithm>
 
+#include "absl/hash/hash.h"
+#include "broker/core/backoff.h"
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {
 
-Advice Pool::Impl::JudgeRefusal(const LeaseRecord& lease, const Verdict& verdict, const Report& report,
-                                absl::BitGenRef random) {
+Inquiry& Pool::Impl::InquiryOf(const LeaseRecord& lease) {
   Inquiry* const known = inquiries_.Find(lease.inquiry);
   Inquiry& inquiry = known != nullptr ? *known : inquiries_.Open();
   inquiries_.Follow(inquiry, lease.id);
+  return inquiry;
+}
+
+Advice Pool::Impl::JudgeRefusal(const LeaseRecord& lease, const Verdict& verdict, const Report& report,
+                                absl::BitGenRef random) {
+  Inquiry& inquiry = InquiryOf(lease);
   ++inquiry.refusals;
   if (verdict.outcome == Outcome::kAuth) roster_.key(lease.key).CountFailure(now_);
   const bool auth = verdict.outcome == Outcome::kAuth && !report.evidence.foreign_path;
-  if (auth && circuit_.IsTrial(lease.sequence) && circuit_.refuses_everybody()) {
-    circuit_.Blame(lease.key);
+  if (auth && circuit_.IsTrial(lease.sequence, lease.model) && circuit_.refuses_everybody()) {
+    circuit_.OnTrialFailed(lease.key, lease.session);
     OpenCircuit(kAuthEverywhere, std::nullopt, random);
   } else if (!IsOldRefusal(lease)) {
     Suspect(lease, verdict, report.evidence, &inquiry, random);
   }
+  const bool of_request = !auth && IsOfRequest(lease, verdict, report.evidence, &inquiry);
   const uint32_t refusals = std::max(inquiry.refusals, report.earlier_permission_denials + 1);
-  if (refusals < kMaxRefusals && circuit_.state() != CircuitState::kOpen) return Advice::kRotate;
-  Acquit(inquiry);
+  if (!of_request && refusals < kMaxRefusals && !IsShut(lease.model)) return Advice::kRotate;
+  Acquit(inquiry, random);
   return Advice::kRelay;
+}
+
+Advice Pool::Impl::JudgeDoubt(const LeaseRecord& lease, const Verdict& verdict, const Report& report,
+                              absl::BitGenRef random) {
+  Inquiry& inquiry = InquiryOf(lease);
+  ++inquiry.refusals;
+  const Evidence& evidence = report.evidence;
+  if (verdict.outcome != Outcome::kCallerFault) TellReport(lease.key, verdict, evidence);
+  const bool for_model = verdict.doubt == Doubt::kModel;
+  if (!IsOldRefusal(lease) && !evidence.foreign_path) {
+    inquiry.suspects.push_back({lease.key,
+                                lease.sequence,
+                                verdict.if_key,
+                                verdict.key_reason,
+                                for_model ? lease.model : kAnyModel,
+                                evidence.foreign_path,
+                                evidence.retry_after,
+                                {}});
+    if (verdict.doubt == Doubt::kThisRequest || (for_model && lease.model == kAnyModel)) inquiry.suspects.pop_back();
+  }
+  const bool of_request = IsOfRequest(lease, verdict, evidence, &inquiry);
+  const bool go_on = !of_request && inquiry.refusals < kMaxRefusals && !IsShut(lease.model);
+  if (go_on && (verdict.if_key != Outcome::kPermission || AnotherIsNear(inquiry, lease.key, lease.model)))
+    return Advice::kRotate;
+  Acquit(inquiry, random);
+  return Advice::kRelay;
+}
+
+bool Pool::Impl::IsOfRequest(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
+                             Inquiry* inquiry) {
+  if (verdict.doubt == Doubt::kThisRequest) return false;
+  Key& key = roster_.key(lease.key);
+  const uint64_t said = absl::HashOf(verdict.http_status, evidence.error_type, evidence.error_code);
+  if (inquiry->said_by == 0 || inquiry->said != said) {
+    inquiry->said = said;
+    inquiry->said_by = 0;
+    inquiry->witnessed = false;
+  }
+  ++inquiry->said_by;
+  inquiry->witnessed |= key.WorksOtherwise(inquiry->number, kWorksOtherwise, now_);
+  key.OnDoubt(inquiry->number);
+  return inquiry->said_by >= 2 && (inquiry->witnessed || now_ < ask_all_from_);
+}
+
+bool Pool::Impl::IsShared(const LeaseRecord& lease, Inquiry* inquiry) {
+  Key& key = roster_.key(lease.key);
+  const bool works = key.WorksOtherwise(inquiry->number, kWorksOtherwise, now_);
+  key.OnDoubt(inquiry->number);
+  inquiry->witnessed_failure |= works;
+  const auto fails_too = [&lease](const Suspicion& other) {
+    return other.outcome == Outcome::kUpstreamFailure && other.key != lease.key;
+  };
+  const bool several = std::any_of(inquiry->suspects.begin(), inquiry->suspects.end(), fails_too);
+  if (!several || !inquiry->witnessed_failure) return false;
+  for (Suspicion& suspicion : inquiry->suspects) {
+    if (!fails_too(suspicion) || !suspicion.rest.counted || !roster_.present(suspicion.key)) continue;
+    circuit_.Forgive(suspicion.key);
+    AcquitKey(suspicion);
+    suspicion.rest = {};
+  }
+  return true;
+}
+
+// Whoever asks in vain shall not wait for a key that rests: most such answers are the request's fault.
+bool Pool::Impl::AnotherIsNear(const Inquiry& inquiry, KeyIndex last, ModelId model) {
+  std::vector<KeyIndex> tried = {last};
+  for (const Suspicion& suspicion : inquiry.suspects) tried.push_back(suspicion.key);
+  roster_.Consider(tried, model);
+  return Gate(model, 0).And(roster_.EarliestReturn(now_), now_).Guess(now_) <= now_ + Opening::kAnyTime;
 }
 
 bool Pool::Impl::IsOldRefusal(const LeaseRecord& lease) const {
@@ -43,8 +120,8 @@ void Pool::Impl::Suspect(const LeaseRecord& lease, const Verdict& verdict, const
   roster_.Settle(lease.key, now_);
   TellEvent(lease.key, event, verdict.outcome, "");
   const Key::Mark rest = event == Key::Event::kCooling ? key.MarkOf(event, /*counted=*/false) : Key::Mark{};
-  inquiry->suspects.push_back(
-      {lease.key, lease.sequence, verdict.outcome, verdict.reason, evidence.foreign_path, rest});
+  inquiry->suspects.push_back({lease.key, lease.sequence, verdict.if_key, verdict.key_reason, kAnyModel,
+                               evidence.foreign_path, evidence.retry_after, rest});
   if (counts) CountRefusal({lease.key, now_, kAuthEverywhere, rest, last, inquiry->number}, random);
 }
 
@@ -68,37 +145,64 @@ void Pool::Impl::FollowInquiry(const LeaseRecord& lease, Outcome outcome, Advice
   Inquiry* const inquiry = inquiries_.Find(lease.inquiry);
   if (inquiry == nullptr) return;
   if (outcome == Outcome::kSuccess) return Convict(*inquiry, random);
-  if (advice == Advice::kRelay) return Acquit(*inquiry);
+  if (advice == Advice::kRelay) return Acquit(*inquiry, random);
   inquiries_.Follow(*inquiry, lease.id);
 }
 
 void Pool::Impl::Convict(Inquiry& inquiry, absl::BitGenRef random) {
+  asked_all_in_vain_ = 0;
+  ask_all_from_ = absl::InfinitePast();
   for (const Suspicion& suspicion : inquiries_.Close(inquiry).suspects) {
-    Key& key = roster_.key(suspicion.key);
-    if (!roster_.present(suspicion.key) || key.IsSettled(suspicion.sequence)) continue;
-    const uint32_t others = roster_.active() - (key.state() == KeyState::kActive ? 1 : 0);
-    const bool auth = suspicion.outcome == Outcome::kAuth;
-    if (suspicion.foreign_path || (!auth && others == 0)) {
-      AcquitKey(suspicion);
-      continue;
+    // What counts already, counts once.
+    if (suspicion.outcome == Outcome::kUpstreamFailure && suspicion.rest.counted) continue;
+    if (roster_.present(suspicion.key) && !roster_.key(suspicion.key).IsSettled(suspicion.sequence)) {
+      Punish(suspicion, random);
     }
-    const Key::Event event =
-        auth ? key.OnAuth(Now(), random) : key.OnFailure({sequence_ + 1}, suspicion.reason, Now(), random);
-    if (!auth) key.CountFailure(now_);
-    key.SettleBefore(sequence_ + 1);
-    roster_.Settle(suspicion.key, now_);
-    TellEvent(suspicion.key, event, suspicion.outcome, "");
   }
 }
 
-void Pool::Impl::Acquit(Inquiry& inquiry) {
-  for (const Suspicion& suspicion : inquiries_.Close(inquiry).suspects) {
-    if (roster_.present(suspicion.key)) AcquitKey(suspicion);
+void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
+  Key& key = roster_.key(suspicion.key);
+  const uint32_t others = roster_.active() - (key.state() == KeyState::kActive ? 1 : 0);
+  const bool failure = suspicion.outcome == Outcome::kPermission || suspicion.outcome == Outcome::kUpstreamFailure;
+  if (suspicion.foreign_path || (failure && others == 0)) return AcquitKey(suspicion);
+  if (suspicion.model != kAnyModel) return AcquitKey(suspicion);
+  Key::Event event = Key::Event::kNone;
+  switch (suspicion.outcome) {
+    case Outcome::kAuth:
+      event = key.OnAuth(Now(), random);
+      break;
+    case Outcome::kQuota:
+      event = key.OnQuota({sequence_ + 1}, suspicion.wait, suspicion.reason, Now());
+      break;
+    case Outcome::kRateLimited:
+      event = key.OnRateLimited({sequence_ + 1}, suspicion.wait, suspicion.reason, Now());
+      break;
+    default:
+      event = key.OnFailure({sequence_ + 1}, suspicion.reason, Now(), random);
+      break;
+  }
+  if (suspicion.outcome != Outcome::kAuth && suspicion.outcome != Outcome::kUpstreamFailure) key.CountFailure(now_);
+  key.SettleBefore(sequence_ + 1);
+  roster_.Settle(suspicion.key, now_);
+  TellEvent(suspicion.key, event, suspicion.outcome, "");
+}
+
+void Pool::Impl::Acquit(Inquiry& inquiry, absl::BitGenRef random) {
+  const Inquiry over = inquiries_.Close(inquiry);
+  if (over.said_by > 2 && !over.witnessed) {
+    ask_all_from_ = now_ + Exponential(kAskAllGap, asked_all_in_vain_++, kMaxAskAllGap);
+  }
+  for (const Suspicion& suspicion : over.suspects) {
+    if (!roster_.present(suspicion.key) || suspicion.outcome == Outcome::kUpstreamFailure) continue;
+    // Too many requests are too many for all keys at once, too.
+    const bool limited = suspicion.outcome == Outcome::kRateLimited && !over.witnessed;
+    limited ? Punish(suspicion, random) : AcquitKey(suspicion);
   }
 }
 
-void Pool::Impl::Acquit(uint64_t number) {
-  if (Inquiry* const inquiry = inquiries_.Find(number)) Acquit(*inquiry);
+void Pool::Impl::Acquit(uint64_t number, absl::BitGenRef random) {
+  if (Inquiry* const inquiry = inquiries_.Find(number)) Acquit(*inquiry, random);
 }
 
 void Pool::Impl::AcquitKey(const Suspicion& suspicion) {

@@ -28,15 +28,29 @@ bool IsRefusal(Outcome outcome) {
   return outcome == Outcome::kAuth || outcome == Outcome::kPermission;
 }
 
+// Whether another model may serve a request for which that was relayed.
+bool IsExhausted(const Verdict& verdict) {
+  switch (verdict.outcome) {
+    case Outcome::kSuccess:
+    case Outcome::kNeutral:
+      return false;
+    case Outcome::kCallerFault:
+      return verdict.doubt != Doubt::kNone;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef random) {
   Advance(now);
-  const Verdict verdict = Classify(report.evidence);
+  const Verdict verdict = Classify(report.evidence, spec_.error_rules);
   Decision decision;
   decision.outcome = verdict.outcome;
   decision.reason = verdict.reason;
   decision.advice = AdviceFor(verdict.outcome, report);
+  decision.http_status = verdict.http_status;
   decision.lease = report.id;
   const LeaseRecord* found = leases_.Find(report.id);
   if (found == nullptr) {
@@ -48,6 +62,7 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   decision.key = lease.key;
   leases_.Remove(lease.id, /*reported=*/true);
   ++reported_;
+  if (verdict.http_status != 0) circuit_.OnHostReached();
   const bool success = verdict.outcome == Outcome::kSuccess;
   const bool first_news = success && !lease.progressed;
   End(lease, first_news ? report.evidence.first_byte : absl::ZeroDuration());
@@ -57,11 +72,14 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   if (IsRefusal(verdict.outcome)) {
     TellReport(lease.key, verdict, report.evidence);
     decision.advice = JudgeRefusal(lease, verdict, report, random);
+  } else if (verdict.doubt != Doubt::kNone) {
+    decision.advice = JudgeDoubt(lease, verdict, report, random);
   } else {
     Judge(lease, verdict, report.evidence, random);
     FollowInquiry(lease, verdict.outcome, decision.advice, random);
   }
   roster_.Settle(lease.key, now_);
+  decision.exhausted = decision.advice == Advice::kRelay && IsExhausted(verdict);
   return decision;
 }
 
@@ -175,7 +193,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
     case Outcome::kRateLimited:
       return JudgeLimit(lease, verdict, evidence);
     default:
-      return JudgeUpstreamFailure(lease, verdict.reason, random);
+      return JudgeUpstreamFailure(lease, verdict.reason, IsOfHost(evidence.transport_error), random);
   }
 }
 
@@ -183,7 +201,7 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
   last_success_ = now_;
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   ramp_.OnSuccess(lease.sequence);
-  if (circuit_.OnSuccess(lease.sequence)) {
+  if (circuit_.OnSuccess(lease.sequence, lease.model)) {
     ramp_.Start(sequence_, 2);
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   }
@@ -191,31 +209,53 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
   return roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);
 }
 
-Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, absl::BitGenRef random) {
+Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
+                                            absl::BitGenRef random) {
   Key& key = roster_.key(lease.key);
-  if (circuit_.IsTrial(lease.sequence)) {
-    circuit_.Blame(lease.key);
+  if (circuit_.IsTrial(lease.sequence, lease.model)) {
+    circuit_.OnTrialFailed(lease.key, lease.session);
     OpenCircuit(reason, std::nullopt, random);
     return Key::Event::kNone;
   }
   const Ticket ticket = TicketOf(lease);
-  if (circuit_.IsStale(lease.sequence) || key.IsStale(ticket)) return Key::Event::kNone;
+  if (IsOfKnownOutage(lease) || key.IsStale(ticket)) return Key::Event::kNone;
+  if (of_host) {
+    if (circuit_.OnHostFailure()) OpenCircuit(reason, std::nullopt, random);
+    return Key::Event::kNone;
+  }
+  Inquiry& inquiry = InquiryOf(lease);
   const bool counts_for_circuit = roster_.present(lease.key) && key.state() == KeyState::kActive;
+  const bool shared = counts_for_circuit && IsShared(lease, &inquiry);
   const bool last = counts_for_circuit && roster_.active() == 1;
-  const uint32_t usable = roster_.usable();
-  const Key::Event event = last ? Key::Event::kNone : key.OnFailure(ticket, reason, Now(), random);
+  const bool alone = !circuit_.OthersFail(lease.key, now_);
+  Key::Event event = Key::Event::kNone;
+  if (!last && !shared) event = key.OnFailure(ticket, reason, Now(), random, /*may_disable=*/alone);
+  const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
   if (!counts_for_circuit) return event;
+  if (!last) {
+    inquiry.suspects.push_back(
+        {lease.key, lease.sequence, Outcome::kUpstreamFailure, reason, kAnyModel, false, {}, mark});
+  }
   TellEvent(lease.key, event, Outcome::kUpstreamFailure, "");
   roster_.Settle(lease.key, now_);
-  const Circuit::Failure failure{lease.key, now_, reason, key.MarkOf(event, !last), last};
-  if (circuit_.OnFailure(failure, usable)) OpenCircuit(reason, std::nullopt, random);
+  const auto is_active = [this](KeyIndex index) { return roster_.key(index).state() == KeyState::kActive; };
+  const Circuit::Failure failure{lease.key, now_, reason, mark, last, inquiry.number, lease.model, lease.session};
+  if (circuit_.OnFailure(failure, roster_.active(), is_active)) OpenCircuit(reason, std::nullopt, random);
   return Key::Event::kNone;
 }
 
+bool Pool::Impl::IsOfKnownOutage(const LeaseRecord& lease) const {
+  return circuit_.IsStale(lease.sequence) &&
+         (circuit_.state() == CircuitState::kClosed || circuit_.HoldsBack(lease.model));
+}
+
 void Pool::Impl::JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random) {
-  if (circuit_.IsStale(lease.sequence)) return;
-  if (circuit_.IsTrial(lease.sequence) || circuit_.OnOverload(leases_.flowing()))
+  const bool trial = circuit_.IsTrial(lease.sequence, lease.model);
+  if (!trial && IsOfKnownOutage(lease)) return;
+  if (trial) circuit_.OnTrialFailed(kNoKey, lease.session);
+  if (trial || circuit_.OnOverload(lease.model, leases_.flowing())) {
     OpenCircuit("overloaded", evidence.retry_after, random);
+  }
 }
 
 void Pool::Impl::OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after,

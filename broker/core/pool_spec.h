@@ -25,7 +25,7 @@ struct KeySpec {
   uint32_t max_failures = 3;
   // The first rest after a failure, doubling up to 30 min; unset: 1 s, doubling up to 1 min, and 10 s for a disabled key.
   std::optional<absl::Duration> cooldown = {};
-  uint32_t max_concurrent = 0;                        // 0 = no limit
+  uint32_t max_concurrent = 0;  // 0 = no limit
   Limits limits = {};
   std::vector<std::string> models = {};               // those it may serve; empty: all
   absl::Duration probe_interval = absl::Minutes(10);  // until the first probe of a disabled key; 0 = none ever

@@ -304,9 +304,9 @@ constexpr Phrase kPhrases[] = {
 };
 
 constexpr std::string_view kRateWords[] = {
-    "rate",     "too many", "per minute", "per second",  "per hour", "per day", "per-minute", "try again",
-    "retry",    "throttl",  "slow down",  "concurren",   "quota",    "limit",   "exhausted",  "capacity",
-    "overload", "busy",     "high traffic", "high demand", "queue",   "frequen",
+    "rate",     "too many", "per minute",   "per second",  "per hour", "per day", "per-minute", "try again",
+    "retry",    "throttl",  "slow down",    "concurren",   "quota",    "limit",   "exhausted",  "capacity",
+    "overload", "busy",     "high traffic", "high demand", "queue",    "frequen",
 };
 
 bool HasDigits(std::string_view text, size_t count) {

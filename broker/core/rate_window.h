@@ -70,7 +70,7 @@ class SlidingWindow {
   uint64_t used_ = 0;
 };
 
-using RateWindow = SlidingWindow<1, 61>;    // a minute
+using RateWindow = SlidingWindow<1, 61>;   // a minute
 using DayWindow = SlidingWindow<900, 97>;  // 24 h in quarters of an hour
 
 }  // namespace ccr::core

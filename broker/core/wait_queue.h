@@ -84,7 +84,7 @@ class WaitQueue {
   std::vector<uint32_t> free_;
   absl::flat_hash_map<LeaseId, uint32_t> by_id_;
   DeadlineHeap deadlines_;
-  std::vector<List> lines_;    // by model
+  std::vector<List> lines_;  // by model
   std::vector<ModelId> waiting_;
   List choosy_;
   uint32_t cursor_ = kNone;

@@ -27,8 +27,8 @@ TEST_F(PoolStateTest, WhatOneReportDoes) {
   quota.error_code = "insufficient_quota";
   const std::vector<StateRow> rows = {
       {"success", Success(), KeyState::kActive, "", Advice::kRelay, 0},
-      {"400", Status(400), KeyState::kActive, "", Advice::kRelay, 0},
-      {"404", Status(404), KeyState::kActive, "", Advice::kRelay, 0},
+      {"400", Status(400), KeyState::kActive, "", Advice::kRotate, 0},
+      {"404", Status(404), KeyState::kActive, "", Advice::kRotate, 0},
       {"422", Status(422), KeyState::kActive, "", Advice::kRelay, 0},
       {"401", Status(401), KeyState::kCooling, "auth_suspected", Advice::kRotate, 0},
       {"403", Status(403), KeyState::kCooling, "permission_suspected", Advice::kRotate, 0},

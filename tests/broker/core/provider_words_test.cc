@@ -73,8 +73,8 @@ TEST(ProviderWordsTest, AnAccountsOrAKeysOwnFault) {
        "insufficient_credits"},
       {"xAI, rate", 429, "", "Some resource has been exhausted", "Too many requests for team", Outcome::kRateLimited,
        "rate_limited"},
-      {"xAI, key", 400, "", "Client specified an invalid argument", "Incorrect API key provided: ca***",
-       Outcome::kAuth, "incorrect_api_key", Doubt::kKey, Outcome::kAuth},
+      {"xAI, key", 400, "", "Client specified an invalid argument", "Incorrect API key provided: ca***", Outcome::kAuth,
+       "incorrect_api_key", Doubt::kKey, Outcome::kAuth},
       {"Volcengine", 403, "Forbidden", "AccountOverdueError", "overdue balance", Outcome::kQuota, "arrearage"},
       {"SiliconFlow", 403, "", "30001", "Sorry, your account balance is insufficient", Outcome::kQuota,
        "insufficient_balance"},
@@ -110,8 +110,8 @@ TEST(ProviderWordsTest, AnAccountsOrAKeysOwnFault) {
 
 TEST(ProviderWordsTest, TheRequestsFaultAndTheProvidersState) {
   Expect({
-      {"Anthropic, long context", 429, "rate_limit_error", "",
-       "Extra usage is required for long context requests.", Outcome::kCallerFault, "http_429"},
+      {"Anthropic, long context", 429, "rate_limit_error", "", "Extra usage is required for long context requests.",
+       Outcome::kCallerFault, "http_429"},
       {"OpenAI, too large", 429, "tokens", "rate_limit_exceeded",
        "Request too large for m on tokens per min (TPM): Limit 30000, Requested 41200", Outcome::kCallerFault,
        "http_429", Doubt::kThisRequest},

@@ -492,6 +492,8 @@ class SimulationModel {
       Expect(key.state == KeyState::kCooling && key.until <= now, "3: a cooldown ended early");
     } else if (t.reason == "circuit_opened") {
       awaits_circuit_ = true;
+    } else if (t.reason == "acquitted" && t.outcome == Outcome::kUpstreamFailure) {
+      Expect(!key.auth && !key.rests, "3: a failure is taken back that did not begin this rest");
     } else if (t.reason == "acquitted" || t.reason == "access_changed") {
       Expect(key.state == KeyState::kCooling && key.rests, "3: a cooldown ended early that is no suspect's rest");
     } else if (key.state == KeyState::kCooling) {
