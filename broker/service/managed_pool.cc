@@ -8,53 +8,18 @@
 #include "absl/functional/function_ref.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "broker/base/absl_text.h"
 #include "broker/base/log.h"
-#include "broker/core/outcome.h"
 #include "broker/service/lease_ids.h"
+#include "broker/service/pool_texts.h"
 
 namespace ccr {
 namespace {
 
 constexpr uint32_t kMaxProbesAtOnce = 2;
-constexpr size_t kMaxLastError = 400;
 
 absl::BitGenRef Random() {
   thread_local absl::InsecureBitGen generator;
   return generator;
-}
-
-std::string_view WhyText(core::Refusal::Why why) {
-  switch (why) {
-    case core::Refusal::Why::kNoneAvailable:
-      return "no key is available";
-    case core::Refusal::Why::kAllDisabled:
-      return "every key is disabled";
-    case core::Refusal::Why::kCircuitOpen:
-      return "the provider is failing and its circuit is open";
-    case core::Refusal::Why::kQueueFull:
-      return "too many requests wait for a key";
-    case core::Refusal::Why::kWaitedTooLong:
-      return "no key became available in time";
-  }
-  return "no key is available";
-}
-
-absl::Status ToStatus(const std::string& pool, const core::Refusal& refusal, absl::Duration retry_after) {
-  const core::Refusal::Why why = refusal.why;
-  const bool refuses_everybody = why == core::Refusal::Why::kCircuitOpen && refusal.reason == core::kAuthEverywhere;
-  const std::string_view text = refuses_everybody
-                                    ? "the provider accepts none of the keys that were tried, and its circuit is open"
-                                    : WhyText(why);
-  std::string message = absl::StrCat("pool '", pool, "': ", ToAbsl(text));
-  if (refusal.reason == core::kOwnLimits) {
-    absl::StrAppend(&message, ": those that work are held back by your own limits (rpm, max_concurrent)");
-  }
-  if (retry_after != absl::InfiniteDuration()) {
-    absl::StrAppend(&message, "; the earliest comes back in ", absl::ToInt64Milliseconds(retry_after), " ms");
-  }
-  return why == core::Refusal::Why::kAllDisabled ? absl::FailedPreconditionError(message)
-                                                 : absl::ResourceExhaustedError(message);
 }
 
 LeaseAnswer Refused(absl::Status status) {
@@ -66,29 +31,6 @@ LeaseAnswer Refused(absl::Status status) {
 bool SpeaksAgainstKey(core::Outcome outcome) {
   return outcome != core::Outcome::kSuccess && outcome != core::Outcome::kCallerFault &&
          outcome != core::Outcome::kNeutral;
-}
-
-// On one line, of at most kMaxLastError bytes, cut between two characters.
-std::string Shortened(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
-  if (text.size() <= kMaxLastError) return text;
-  size_t end = kMaxLastError;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  text.resize(end);
-  return text;
-}
-
-std::string Describe(const core::Evidence& evidence) {
-  std::string text = evidence.http_status != 0 ? absl::StrCat("HTTP ", evidence.http_status)
-                                               : std::string(core::ToString(evidence.transport_error));
-  for (const std::string* part : {&evidence.error_type, &evidence.error_code}) {
-    if (!part->empty()) absl::StrAppend(&text, " ", *part);
-  }
-  for (const std::string* part : {&evidence.detail, &evidence.message}) {
-    if (!part->empty()) absl::StrAppend(&text, ": ", *part);
-  }
-  return Shortened(Redact(text));
 }
 
 bool IsOfRequest(core::Transition::Type type) {
@@ -105,52 +47,6 @@ bool IsOfRequest(core::Transition::Type type) {
     default:
       return false;
   }
-}
-
-std::shared_ptr<PoolInfo> Clone(const PoolInfo& info) {
-  auto clone = std::make_shared<PoolInfo>();
-  static_cast<PoolNames&>(*clone) = info;
-  clone->strategy = info.strategy;
-  clone->base_url = info.base_url;
-  clone->auth_header = info.auth_header;
-  clone->auth_prefix = info.auth_prefix;
-  clone->probe = info.probe;
-  clone->lease_ttl = info.lease_ttl;
-  clone->secrets.reserve(info.secrets.size());
-  for (const Secret& secret : info.secrets) clone->secrets.push_back(secret.Clone());
-  return clone;
-}
-
-std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfiguration& change, PoolPlan* plan) {
-  auto info = std::make_shared<PoolInfo>();
-  info->pool = change.spec.name;
-  info->strategy = change.spec.strategy;
-  info->base_url = std::move(plan->base_url);
-  info->auth_header = std::move(plan->auth_header);
-  info->auth_prefix = std::move(plan->auth_prefix);
-  info->probe = std::move(plan->probe);
-  info->lease_ttl = change.spec.lease_ttl;
-  info->keys = before.keys;
-  for (size_t i = 0; i < change.numbers.size(); ++i) {
-    const core::KeyIndex key = change.numbers[i];
-    if (key >= info->keys.size()) info->keys.resize(key + 1);
-    info->secrets.resize(info->keys.size());
-    info->keys[key] = change.spec.keys[i];
-    info->secrets[key] = std::move(plan->secrets[i]);
-  }
-  info->secrets.resize(info->keys.size());
-  return info;
-}
-
-// `after` with the secrets of keys that only `before` has; null when it has none.
-std::shared_ptr<PoolInfo> WithSecretsOf(const PoolInfo& before, const PoolInfo& after) {
-  std::shared_ptr<PoolInfo> both;
-  for (size_t key = 0; key < before.secrets.size(); ++key) {
-    if (before.secrets[key].empty() || !after.secrets[key].empty()) continue;
-    if (both == nullptr) both = Clone(after);
-    both->secrets[key] = before.secrets[key].Clone();
-  }
-  return both;
 }
 
 // Takes the steps, and between two of them leaves the lock alone for as long as the last one took: it is not fair, and
@@ -305,7 +201,7 @@ LeaseAnswer ManagedPool::ToAnswer(const core::LeaseResult& result, absl::Time no
   const auto& refusal = std::get<core::Refusal>(result);
   answer.refused = refusal.why;
   answer.retry_after = std::max(refusal.retry_at - now, absl::ZeroDuration());
-  answer.status = ToStatus(info_->pool, refusal, answer.retry_after);
+  answer.status = RefusalStatus(info_->pool, refusal, answer.retry_after);
   return answer;
 }
 
@@ -342,7 +238,7 @@ void ManagedPool::NoteError(const core::Report& report, const core::Decision& de
   if (decision.disposition != core::Disposition::kApplied || !SpeaksAgainstKey(decision.outcome)) return;
   if (decision.key >= last_errors_.size()) return;
   const std::string& theirs = report.evidence.provider_request_id;
-  last_errors_[decision.key] = {Describe(report.evidence), theirs.empty() ? report.request_id : theirs,
+  last_errors_[decision.key] = {DescribeFailure(report.evidence), theirs.empty() ? report.request_id : theirs,
                                 env_->clock->Now()};
 }
 

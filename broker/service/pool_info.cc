@@ -1,6 +1,7 @@
 #include "broker/service/pool_info.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -40,6 +41,20 @@ uint64_t AccessOf(const ProviderConfig& provider, const PoolPlan& plan) {
   return hash;
 }
 
+std::shared_ptr<PoolInfo> Clone(const PoolInfo& info) {
+  auto clone = std::make_shared<PoolInfo>();
+  static_cast<PoolNames&>(*clone) = info;
+  clone->strategy = info.strategy;
+  clone->base_url = info.base_url;
+  clone->auth_header = info.auth_header;
+  clone->auth_prefix = info.auth_prefix;
+  clone->probe = info.probe;
+  clone->lease_ttl = info.lease_ttl;
+  clone->secrets.reserve(info.secrets.size());
+  for (const Secret& secret : info.secrets) clone->secrets.push_back(secret.Clone());
+  return clone;
+}
+
 }  // namespace
 
 PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter) {
@@ -73,6 +88,37 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   }
   provider->keys.clear();
   return plan;
+}
+
+std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfiguration& change, PoolPlan* plan) {
+  auto info = std::make_shared<PoolInfo>();
+  info->pool = change.spec.name;
+  info->strategy = change.spec.strategy;
+  info->base_url = std::move(plan->base_url);
+  info->auth_header = std::move(plan->auth_header);
+  info->auth_prefix = std::move(plan->auth_prefix);
+  info->probe = std::move(plan->probe);
+  info->lease_ttl = change.spec.lease_ttl;
+  info->keys = before.keys;
+  for (size_t i = 0; i < change.numbers.size(); ++i) {
+    const core::KeyIndex key = change.numbers[i];
+    if (key >= info->keys.size()) info->keys.resize(key + 1);
+    info->secrets.resize(info->keys.size());
+    info->keys[key] = change.spec.keys[i];
+    info->secrets[key] = std::move(plan->secrets[i]);
+  }
+  info->secrets.resize(info->keys.size());
+  return info;
+}
+
+std::shared_ptr<PoolInfo> WithSecretsOf(const PoolInfo& before, const PoolInfo& after) {
+  std::shared_ptr<PoolInfo> both;
+  for (size_t key = 0; key < before.secrets.size(); ++key) {
+    if (before.secrets[key].empty() || !after.secrets[key].empty()) continue;
+    if (both == nullptr) both = Clone(after);
+    both->secrets[key] = before.secrets[key].Clone();
+  }
+  return both;
 }
 
 }  // namespace ccr

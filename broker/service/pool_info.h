@@ -1,6 +1,7 @@
 // What the service knows of a pool beside its keys' state: it changes only with the configuration.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,5 +57,12 @@ struct PoolInfo : PoolNames {
   absl::Duration lease_ttl;
   std::vector<Secret> secrets;
 };
+
+// What a pool is once its keys have their numbers: `before` names those that left. Takes the secrets out of `plan`.
+std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfiguration& change, PoolPlan* plan);
+
+// `after` with the secrets of keys that only `before` has, for the time in which both may be granted; null when there
+// is none.
+std::shared_ptr<PoolInfo> WithSecretsOf(const PoolInfo& before, const PoolInfo& after);
 
 }  // namespace ccr
