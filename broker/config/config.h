@@ -63,6 +63,14 @@ struct ProbeConfig {  // "probe: {url, interval (ms)}" or "probe: false"
   absl::Duration interval = absl::Minutes(10);  // until the first probe; doubles up to 24 h
 };
 
+// One entry of "errors": what an error of the provider means. At least one of the first three is set.
+struct ErrorRuleConfig {
+  int status = 0;     // 400 to 599; 0 = any
+  std::string code;   // the error's code or type, exactly
+  std::string match;  // part of the message, without case
+  std::string as;     // "quota", "auth", "rate_limited", "overloaded", "upstream" or "request"
+};
+
 // One entry of "transformer": a change that the proxy makes to what it sends to a provider and what comes back.
 struct TransformerConfig {
   std::string name;     // one of those we know, without those that only name a format
@@ -84,7 +92,8 @@ struct ProviderConfig {
   uint32_t rpm = 0;
   TimeoutsConfig timeouts;
   QueueConfig queue;
-  ProbeConfig probe;        // of keys that a 401 disabled; enabled is false where there is no URL
+  std::vector<ErrorRuleConfig> errors;  // the first that matches counts, before all that is known of providers
+  ProbeConfig probe;                    // of keys that a 401 disabled; enabled is false where there is no URL
   std::string proxy_url;    // the forward proxy that leads there, of PROXY_URL or the environment; empty = none
   std::string ca_file;      // "ca_file": who is trusted to sign its certificate, instead of Config.ca_file's
   std::string authorities;  // what ca_file holds

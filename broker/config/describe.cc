@@ -88,6 +88,20 @@ std::string DescribeKey(const KeyConfig& key) {
                       ", max_concurrent: ", key.max_concurrent, ", rpm: ", key.rpm, "}");
 }
 
+std::string DescribeErrorRule(const ErrorRuleConfig& rule) {
+  std::string out = "{";
+  if (rule.status != 0) absl::StrAppend(&out, "status: ", rule.status, ", ");
+  if (!rule.code.empty()) absl::StrAppend(&out, "code: ", Quote(rule.code), ", ");
+  if (!rule.match.empty()) absl::StrAppend(&out, "match: ", Quote(rule.match), ", ");
+  return absl::StrCat(out, "as: ", Quote(rule.as), "}");
+}
+
+std::string DescribeErrorRules(const std::vector<ErrorRuleConfig>& rules) {
+  std::string out;
+  for (const ErrorRuleConfig& rule : rules) absl::StrAppend(&out, out.empty() ? "" : ", ", DescribeErrorRule(rule));
+  return absl::StrCat("[", out, "]");
+}
+
 void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) {
   list.Item(absl::StrCat("name: ", Quote(provider.name)));
   fields.Text("api_base_url", HideUrlSecrets(provider.base_url));
@@ -108,6 +122,7 @@ void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) 
   Block queue = fields.Open("queue");
   queue.Millis("max_wait", provider.queue.max_wait);
   queue.Number("max_size", provider.queue.max_size);
+  if (!provider.errors.empty()) fields.Raw("errors", DescribeErrorRules(provider.errors));
   if (provider.probe.enabled) {
     Block probe = fields.Open("probe");
     probe.Text("url", HideUrlSecrets(provider.probe.url));

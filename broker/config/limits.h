@@ -10,6 +10,8 @@ inline constexpr double kWeekMillis = 7 * 24 * 3600 * 1000.0;
 inline constexpr Range kMillis{1, kWeekMillis};
 inline constexpr Range kMillisOrNone{0, kWeekMillis};
 inline constexpr Range kAtLeastOne{1, 1'000'000};
+inline constexpr Range kErrorStatusRange{400, 599};
+inline constexpr size_t kMaxErrorRules = 256;          // of a provider
 inline constexpr Range kLimitRange{0, 1'000'000'000};  // 0 = no limit
 inline constexpr Range kWeightRange{0, 1'000'000};
 inline constexpr Range kRetryRange{1, 100};

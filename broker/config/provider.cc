@@ -191,6 +191,40 @@ void ReadProbe(MapReader* fields, const std::string& base_url, ProbeConfig* out)
   out->enabled = out->enabled && !out->url.empty();
 }
 
+ErrorRuleConfig ReadErrorRule(MapReader* fields) {
+  ErrorRuleConfig rule{.as = "request"};
+  fields->Whole("status", kErrorStatusRange, &rule.status);
+  fields->Text("code", &rule.code);
+  fields->Text("match", &rule.match);
+  fields->OneOf("as", {"quota", "auth", "rate_limited", "overloaded", "upstream", "request"}, &rule.as);
+  if (fields->Find("as") == nullptr)
+    fields->Problems().Error(fields->Here(), "lacks `as`: say what such an error means");
+  const bool says_which = fields->Find("status") || fields->Find("code") || fields->Find("match");
+  if (!says_which) fields->Problems().Error(fields->Here(), "matches every error: give `status`, `code` or `match`");
+  fields->Done();
+  return rule;
+}
+
+void ReadErrorRules(MapReader* fields, std::vector<ErrorRuleConfig>* out) {
+  const Node* list = fields->List("errors");
+  if (list == nullptr) return;
+  const Place place = fields->At("errors");
+  if (list->items.size() > kMaxErrorRules) {
+    fields->Problems().Error(place, absl::StrCat("holds more than ", kMaxErrorRules, " rules"));
+    return;
+  }
+  for (size_t i = 0; i < list->items.size(); ++i) {
+    const Node& item = list->items[i];
+    const Place here = place.Item(i, item.line);
+    if (item.kind != Node::Kind::kMap) {
+      fields->Problems().Error(here, "must be a map, for example {code: \"no_funds\", as: \"quota\"}");
+      continue;
+    }
+    MapReader rule(item, here, &fields->Problems());
+    out->push_back(ReadErrorRule(&rule));
+  }
+}
+
 ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
   MapReader fields(node, place, problems);
   ProviderConfig out;
@@ -208,6 +242,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   fields.Whole("rpm", kLimitRange, &out.rpm);
   ReadTimeouts(&fields, &out.timeouts);
   ReadQueue(&fields, &out.queue);
+  ReadErrorRules(&fields, &out.errors);
   ReadProbe(&fields, out.base_url, &out.probe);
   out.format = ReadTransformers(&fields, &out).value_or(FormatOfUrl(out.base_url));
   ReadAuth(&fields, &out);

@@ -55,6 +55,14 @@ std::shared_ptr<PoolInfo> Clone(const PoolInfo& info) {
   return clone;
 }
 
+core::Outcome OutcomeOf(std::string_view name) {
+  if (name == "quota") return core::Outcome::kQuota;
+  if (name == "auth") return core::Outcome::kAuth;
+  if (name == "rate_limited") return core::Outcome::kRateLimited;
+  if (name == "overloaded") return core::Outcome::kOverloaded;
+  return name == "upstream" ? core::Outcome::kUpstreamFailure : core::Outcome::kCallerFault;
+}
+
 }  // namespace
 
 PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter) {
@@ -73,6 +81,9 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   plan.spec.queue_size = provider->queue.max_size;
   plan.spec.trial_time = std::min(provider->timeouts.connect + provider->timeouts.first_byte, kMaxTrialTime);
   plan.spec.session_affinity = provider->session_affinity;
+  for (const ErrorRuleConfig& rule : provider->errors) {
+    plan.spec.error_rules.push_back({rule.status, rule.code, rule.match, OutcomeOf(rule.as)});
+  }
   for (KeyConfig& key : provider->keys) {
     plan.spec.keys.push_back(
         {.name = key.name,

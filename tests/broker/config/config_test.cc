@@ -233,6 +233,7 @@ TEST(Config, TheSameFileInBothSyntaxesIsTheSameConfiguration) {
 TEST(Config, ADescriptionReadsBackAsTheSameConfiguration) {
   const std::string text = OneProvider(
       "api_base_url: 'http://[::1]:8080/v1/messages?beta=true', rotation_strategy: 'weighted', "
+      "errors: [{status: 403, match: 'No \"F: 1\"', as: 'quota'}, {code: 'busy', as: 'overloaded'}], "
       "api_keys: [{key: 'canary-key-a1', weight: 0.1}], auth: {header: 'X-Key', prefix: '\"k\\\\: '}",
       "LOG: false, CLAUDE_PATH: '/opt/my claude', HOST: '::1', PORT: 0, Broker: {state_dir: '/s', tls: {cert: 'b.crt', "
       "key: '/k/b.key', client_ca: 'ca.crt'}}, "
@@ -240,6 +241,7 @@ TEST(Config, ADescriptionReadsBackAsTheSameConfiguration) {
   const std::string description = DescribeConfig(Usable(text));
   EXPECT_EQ(DescribeConfig(Usable(description, "/cfg/config.yaml")), description);
   EXPECT_THAT(description, HasSubstr("weight: 0.1,"));
+  EXPECT_THAT(description, HasSubstr("{code: busy, as: overloaded}]"));
   EXPECT_THAT(description, HasSubstr("listen: \"[::1]:0\""));
   EXPECT_THAT(description, HasSubstr("cert: /cfg/b.crt\n    key: /k/b.key\n    client_ca: /cfg/ca.crt"));
   EXPECT_THAT(description, HasSubstr("broker_tls:\n    ca: /cfg/ca.crt"));
@@ -322,6 +324,18 @@ TEST(Config, TheFormatDecidesHowAKeyIsSent) {
     EXPECT_EQ(config.providers[0].auth_header, row.header) << row.fields;
     EXPECT_EQ(config.providers[0].auth_prefix, row.prefix) << row.fields;
   }
+}
+
+TEST(Config, RulesForErrorsKeepTheirOrder) {
+  const ProviderConfig provider = GoodProvider(
+      "api_key: 'canary-key-a1', errors: [{status: 403, match: 'No \"Funds\"', as: 'quota'}, {code: 'busy', as: "
+      "'overloaded'}],");
+  ASSERT_EQ(provider.errors.size(), 2u);
+  EXPECT_EQ(provider.errors[0].status, 403);
+  EXPECT_EQ(provider.errors[0].match, "No \"Funds\"");
+  EXPECT_EQ(provider.errors[0].as, "quota");
+  EXPECT_EQ(provider.errors[1].code, "busy");
+  EXPECT_EQ(provider.errors[1].status, 0);
 }
 
 TEST(Config, ProbesAskForTheModelsUnlessToldOtherwise) {
