@@ -134,7 +134,7 @@ Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
   const bool held_back = !circuit_.Admits(model);
   if (held_back && circuit_.state() == CircuitState::kOpen) gate.at = std::max(gate.at, circuit_.retry_at());
   const bool full = spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent;
-  gate.any_time = full || ramp_.full() || (held_back && circuit_.state() == CircuitState::kHalfOpen);
+  gate.any_time = full || (held_back && circuit_.state() == CircuitState::kHalfOpen);
   return gate;
 }
 
@@ -164,8 +164,7 @@ std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRe
   if (circuit_trial) circuit_.OnTrialGranted();
   if (!epoch_) epoch_ = request.id.epoch;
   const uint64_t tokens = roster_.key(key).EstimateOf(request.tokens);
-  bool undecided = roster_.OnGranted(choice, ++sequence_, now_);
-  undecided |= ramp_.OnGranted();
+  const bool undecided = roster_.OnGranted(choice, ++sequence_, now_);
   leases_.Add({request.id, key, sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time,
                /*progressed=*/false, request.inquiry, request.model, now_, tokens, undecided},
               request.owner, now_ + spec_.lease_ttl);

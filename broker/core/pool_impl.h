@@ -16,7 +16,6 @@
 #include "broker/core/model_table.h"
 #include "broker/core/outcome.h"
 #include "broker/core/pool.h"
-#include "broker/core/ramp.h"
 #include "broker/core/roster.h"
 #include "broker/core/session_table.h"
 #include "broker/core/usage.h"
@@ -166,7 +165,6 @@ class Pool::Impl {
   absl::Time last_success_ = absl::InfinitePast();  // of any key, with the present access
   uint64_t refusals_count_from_ = 0;                // refusals of leases before that one are of an earlier access
   SessionTable sessions_;                           // law: empty without session_affinity; every key in it is present
-  Ramp ramp_;                                       // after the circuit has closed
   Usage usage_;
   absl::Time limits_allow_at_ = absl::InfinitePast();  // law: the smallest request is within the pool's limits then
   absl::Time waiters_due_ = absl::InfiniteFuture();  // law: no waiter that was looked at can go before, but by an event

@@ -147,7 +147,6 @@ void Pool::Impl::EndTrial(const LeaseRecord& lease) {
 
 void Pool::Impl::Decide(const LeaseRecord& lease) {
   if (!lease.undecided) return;
-  ramp_.OnDecided(lease.sequence);
   roster_.OnDecided(lease.key, lease.model, lease.sequence, now_);
 }
 
@@ -200,9 +199,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
   last_success_ = now_;
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
-  ramp_.OnSuccess(lease.sequence);
   if (circuit_.OnSuccess(lease.sequence, lease.model)) {
-    ramp_.Start(sequence_, 2);
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   }
   roster_.OnSuccess(lease.key, lease.model, lease.sequence, now_);

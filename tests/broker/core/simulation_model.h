@@ -99,7 +99,6 @@ class SimulationModel {
     sessions_.clear();
     acquired = reported = expired = 0;
     circuit_ = CircuitState::kClosed;
-    climb_ = {};
     order_ = 1;
     restarted_ = now;
     for (auto& [fingerprint, key] : keys_) {
@@ -141,9 +140,9 @@ class SimulationModel {
     Expect(spec->max_concurrent == 0 || InFlight(fingerprint) < spec->max_concurrent, "2: above max_concurrent");
     Expect(spec_.max_concurrent == 0 || leases_.size() < spec_.max_concurrent, "2: above the pool's max_concurrent");
     Expect(spec->limits.rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->limits.rpm, "2: above rpm");
-    Expect(spec_.limits.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.limits.rpm, "2: above the pool's rpm");
+    Expect(spec_.limits.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.limits.rpm,
+           "2: above the pool's rpm");
     Expect(!IsClimbFull(key.climb, fingerprint), "2: more leases than a key that comes back may have");
-    Expect(!IsClimbFull(climb_, ""), "2: more leases than a pool that comes back may have");
     CheckAffinity(fingerprint, asked, key_trial || circuit_trial, now);
     for (const auto& [id, lease] : leases_) {
       Expect(!key_trial || !lease.key_trial || lease.fingerprint != fingerprint, "6: two trials of a key");
@@ -193,7 +192,6 @@ class SimulationModel {
         return;
       case Transition::Type::kCircuitClosed:
         Expect(trial, "6: the circuit closed without its trial's success");
-        climb_.Start(2, order_);
         circuit_ = CircuitState::kClosed;
         return;
       default:
@@ -237,7 +235,6 @@ class SimulationModel {
   // A lease that is still out has succeeded.
   void OnSuccess(const Lease& lease, absl::Time now) {
     keys_[lease.fingerprint].climb.OnSuccess(lease);
-    climb_.OnSuccess(lease);
     if (lease.session == kNoSession || !spec_.session_affinity || SpecOf(lease.fingerprint) == nullptr) return;
     sessions_[lease.session] = {lease.fingerprint, now};
   }
@@ -273,7 +270,6 @@ class SimulationModel {
     Expect(refusal.retry_at > now, "a refusal must name a later time");
     if (!queue_empty || (circuit_ != CircuitState::kClosed && !AwaitsTrial(now))) return;
     if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return;
-    if (IsClimbFull(climb_, "")) return;
     const bool settled = now - restarted_ > absl::Seconds(61);
     if (spec_.limits.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.limits.rpm)) return;
     Expect(!AnyFree(excluded, now), "refused though a key was free");
@@ -350,7 +346,8 @@ class SimulationModel {
     const bool settled = now - restarted_ > absl::Seconds(61);
     const bool out = std::find(excluded.begin(), excluded.end(), spec.fingerprint) != excluded.end();
     const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
-    const bool rated = spec.limits.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.limits.rpm);
+    const bool rated =
+        spec.limits.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.limits.rpm);
     return !out && !busy && !rated && key.state == KeyState::kActive && !IsClimbFull(key.climb, spec.fingerprint);
   }
 
@@ -400,11 +397,10 @@ class SimulationModel {
     return InFlight(fingerprint) + 1 <= std::ceil(1.25 * (all + 1) * weight / weights - 1e-9);
   }
 
-  // Of the key's leases, or of all.
   bool IsClimbFull(const Climb& climb, const std::string& fingerprint) const {
     return climb.limit > 0 && std::count_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
-             return (fingerprint.empty() || entry.second.fingerprint == fingerprint) && climb.Counts(entry.second);
-           }) >= climb.limit;
+                                return entry.second.fingerprint == fingerprint && climb.Counts(entry.second);
+                              }) >= climb.limit;
   }
 
   uint32_t InFlight(const std::string& fingerprint) const {
@@ -521,7 +517,6 @@ class SimulationModel {
   std::map<uint64_t, std::set<std::string>> refused_;  // by request
   uint64_t served_ = 0;
   std::string probe_refuses_;
-  Climb climb_;  // after the circuit closed
   uint64_t circuit_opened_ = 0;  // order at the last opening
   bool awaits_circuit_ = false;
   uint64_t order_ = 1;
