@@ -34,14 +34,19 @@ struct ConfigProblem {
   std::string ToString() const;
 };
 
+struct LimitsConfig {  // "rpm", "tpm", "rpd", "tpd": requests and tokens in any 60 s, in any 24 h; 0 = no limit
+  uint64_t rpm = 0, tpm = 0, rpd = 0, tpd = 0;
+};
+
 struct KeyConfig {
   std::string name;  // "name" of the entry, default "key-N" by position, from 1
   Secret secret;
-  double weight = 1;                           // >= 0; 0 = only when nothing else is left
-  uint32_t max_failures = 3;                   // "maxFailures", consecutive; >= 1
-  absl::Duration cooldown = absl::Minutes(1);  // "cooldownTime", ms
-  uint32_t max_concurrent = 0;                 // leases in flight; 0 = no limit
-  uint32_t rpm = 0;                            // grants in any 60 s; 0 = no limit
+  double weight = 1;                       // >= 0; 0 = only when nothing else is left
+  uint32_t max_failures = 3;               // "maxFailures", consecutive; >= 1
+  std::optional<absl::Duration> cooldown;  // "cooldownTime", ms; unset: 1 s, doubling up to 1 min
+  uint32_t max_concurrent = 0;             // leases in flight; 0 = no limit
+  LimitsConfig limits;
+  std::vector<std::string> models;  // that it may serve; empty: all of its provider
 };
 
 enum class ProviderFormat { kOpenAi, kAnthropic, kGemini };
@@ -53,7 +58,7 @@ struct TimeoutsConfig {  // "timeouts: {connect, first_byte, idle}", ms, of one 
 };
 
 struct QueueConfig {  // "queue: {max_wait (ms), max_size}": requests wait when no key is available
-  absl::Duration max_wait = absl::ZeroDuration();  // 0 = do not wait
+  absl::Duration max_wait = absl::Seconds(30);  // 0 = do not wait
   uint32_t max_size = 1000;
 };
 
@@ -89,7 +94,7 @@ struct ProviderConfig {
   bool retry_on_failure = true;
   uint32_t max_retries = 3;
   uint32_t max_concurrent = 0;  // of the provider in all; 0 = no limit
-  uint32_t rpm = 0;
+  LimitsConfig limits;
   TimeoutsConfig timeouts;
   QueueConfig queue;
   std::vector<ErrorRuleConfig> errors;  // the first that matches counts, before all that is known of providers

@@ -82,10 +82,20 @@ class Block {
   const std::string indent_;
 };
 
+// The limits beside rpm that are set.
+std::string Others(const LimitsConfig& limits) {
+  std::string text;
+  if (limits.tpm > 0) absl::StrAppend(&text, ", tpm: ", limits.tpm);
+  if (limits.rpd > 0) absl::StrAppend(&text, ", rpd: ", limits.rpd);
+  if (limits.tpd > 0) absl::StrAppend(&text, ", tpd: ", limits.tpd);
+  return text;
+}
+
 std::string DescribeKey(const KeyConfig& key) {
   return absl::StrCat("{name: ", Quote(key.name), ", key: ", ToAbsl(kHidden), ", weight: ", Shortest(key.weight),
-                      ", maxFailures: ", key.max_failures, ", cooldownTime: ", absl::ToInt64Milliseconds(key.cooldown),
-                      ", max_concurrent: ", key.max_concurrent, ", rpm: ", key.rpm, "}");
+                      ", maxFailures: ", key.max_failures, key.cooldown ? absl::StrCat(", cooldownTime: ", absl::ToInt64Milliseconds(*key.cooldown)) : "",
+                      ", max_concurrent: ", key.max_concurrent, ", rpm: ", key.limits.rpm, Others(key.limits),
+                      key.models.empty() ? "" : absl::StrCat(", models: ", QuoteList(key.models)), "}");
 }
 
 std::string DescribeErrorRule(const ErrorRuleConfig& rule) {
@@ -114,7 +124,10 @@ void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) 
   fields.Flag("retry_on_failure", provider.retry_on_failure);
   fields.Number("max_retries", provider.max_retries);
   fields.Number("max_concurrent", provider.max_concurrent);
-  fields.Number("rpm", provider.rpm);
+  fields.Number("rpm", provider.limits.rpm);
+  if (provider.limits.tpm > 0) fields.Number("tpm", provider.limits.tpm);
+  if (provider.limits.rpd > 0) fields.Number("rpd", provider.limits.rpd);
+  if (provider.limits.tpd > 0) fields.Number("tpd", provider.limits.tpd);
   Block timeouts = fields.Open("timeouts");
   timeouts.Millis("connect", provider.timeouts.connect);
   timeouts.Millis("first_byte", provider.timeouts.first_byte);

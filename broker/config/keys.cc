@@ -84,6 +84,12 @@ void CheckKeyName(const KeyConfig& key, const Place& place, ProblemList* problem
   }
 }
 
+void ReadCooldown(MapReader* fields, std::optional<absl::Duration>* cooldown) {
+  absl::Duration given = -absl::Milliseconds(1);
+  fields->Millis({"cooldownTime", "cooldown_time"}, kMillisOrNone, &given);
+  if (given >= absl::ZeroDuration()) *cooldown = given;
+}
+
 // The fields of an entry beside the key itself, which is read already.
 void ReadKeyFields(MapReader* fields, KeyConfig* key) {
   if (fields->Find("name") && fields->Text("name", &key->name)) {
@@ -91,9 +97,12 @@ void ReadKeyFields(MapReader* fields, KeyConfig* key) {
   }
   fields->Decimal("weight", kWeightRange, &key->weight);
   fields->Whole({"maxFailures", "max_failures"}, kAtLeastOne, &key->max_failures);
-  fields->Millis({"cooldownTime", "cooldown_time"}, kMillisOrNone, &key->cooldown);
+  ReadCooldown(fields, &key->cooldown);
   fields->Whole({"max_concurrent", "maxConcurrent"}, kLimitRange, &key->max_concurrent);
-  fields->Whole("rpm", kLimitRange, &key->rpm);
+  ReadLimits(fields, &key->limits);
+  if (fields->Find("models") != nullptr && fields->TextList("models", &key->models) && key->models.empty()) {
+    fields->Problems().Error(fields->At("models"), "list at least one model, or leave it out: then it serves all");
+  }
 }
 
 // The key itself of an entry that is a map: {key: KEY, ...} or {file: PATH, ...}.
@@ -155,6 +164,13 @@ std::vector<KeyConfig> ReadKeyList(const Node& list, const Place& place, const K
 
 }  // namespace
 
+void ReadLimits(MapReader* fields, LimitsConfig* out) {
+  fields->Whole("rpm", kLimitRange, &out->rpm);
+  fields->Whole("tpm", kTokenLimitRange, &out->tpm);
+  fields->Whole("rpd", kLimitRange, &out->rpd);
+  fields->Whole("tpd", kTokenLimitRange, &out->tpd);
+}
+
 void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path, std::string* pem) {
   fields->Text("ca_file", path);
   if (path->empty()) return;
@@ -190,7 +206,7 @@ std::optional<Secret> ReadSecret(const Node& node, const Place& place, const Key
 std::vector<KeyConfig> ReadKeys(MapReader* provider, const KeyFiles& files) {
   KeyConfig defaults;
   provider->Whole({"maxFailures", "max_failures"}, kAtLeastOne, &defaults.max_failures);
-  provider->Millis({"cooldownTime", "cooldown_time"}, kMillisOrNone, &defaults.cooldown);
+  ReadCooldown(provider, &defaults.cooldown);
   ProblemList* problems = &provider->Problems();
   const Node* many = provider->Find("api_keys");
   const Node* one = provider->Find("api_key");

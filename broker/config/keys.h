@@ -18,6 +18,9 @@ struct KeyFiles {
 // "ca_file" of `fields`: its path, and the certificates it holds, as PEM.
 void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path, std::string* pem);
 
+// "rpm", "tpm", "rpd", "tpd" of `fields`.
+void ReadLimits(MapReader* fields, LimitsConfig* out);
+
 // A key: text or {file: PATH}. Nothing after an error was recorded: an unset variable, an unreadable file, an empty
 // key, characters that no key has. Never shows the key.
 std::optional<Secret> ReadSecret(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems);

@@ -13,6 +13,7 @@ inline constexpr Range kAtLeastOne{1, 1'000'000};
 inline constexpr Range kErrorStatusRange{400, 599};
 inline constexpr size_t kMaxErrorRules = 256;          // of a provider
 inline constexpr Range kLimitRange{0, 1'000'000'000};  // 0 = no limit
+inline constexpr Range kTokenLimitRange{0, 1'000'000'000'000};
 inline constexpr Range kWeightRange{0, 1'000'000};
 inline constexpr Range kRetryRange{1, 100};
 inline constexpr Range kPortRange{0, 65535};

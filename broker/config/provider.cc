@@ -239,7 +239,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   fields.Flag("retry_on_failure", &out.retry_on_failure);
   fields.Whole("max_retries", kRetryRange, &out.max_retries);
   fields.Whole({"max_concurrent", "maxConcurrent"}, kLimitRange, &out.max_concurrent);
-  fields.Whole("rpm", kLimitRange, &out.rpm);
+  ReadLimits(&fields, &out.limits);
   ReadTimeouts(&fields, &out.timeouts);
   ReadQueue(&fields, &out.queue);
   ReadErrorRules(&fields, &out.errors);

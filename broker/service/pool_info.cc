@@ -63,6 +63,10 @@ core::Outcome OutcomeOf(std::string_view name) {
   return name == "upstream" ? core::Outcome::kUpstreamFailure : core::Outcome::kCallerFault;
 }
 
+core::Limits LimitsOf(const LimitsConfig& limits) {
+  return {limits.rpm, limits.tpm, limits.rpd, limits.tpd};
+}
+
 }  // namespace
 
 PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerprinter& fingerprinter) {
@@ -75,7 +79,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   plan.spec.name = provider->name;
   plan.spec.strategy = provider->strategy;
   plan.spec.max_concurrent = provider->max_concurrent;
-  plan.spec.limits.rpm = provider->rpm;
+  plan.spec.limits = LimitsOf(provider->limits);
   plan.spec.lease_ttl = config.broker.lease_ttl.value_or(config.api_timeout);
   plan.spec.queue_wait = provider->queue.max_wait;
   plan.spec.queue_size = provider->queue.max_size;
@@ -92,7 +96,8 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
          .max_failures = key.max_failures,
          .cooldown = key.cooldown,
          .max_concurrent = key.max_concurrent,
-         .limits = {.rpm = key.rpm},
+         .limits = LimitsOf(key.limits),
+         .models = std::move(key.models),
          .probe_interval = provider->probe.enabled ? provider->probe.interval : absl::ZeroDuration()});
     plan.secrets.push_back(std::move(key.secret));
     if (!provider->enable_rotation) break;

@@ -18,6 +18,19 @@ json::value TimeOrNull(const Message& message, bool present) {
   return present ? json::value(google::protobuf::util::TimeUtil::ToString(message)) : json::value(nullptr);
 }
 
+json::array Holds(const v1::KeyStatus& key) {
+  json::array holds;
+  for (const v1::ModelHold& hold : key.holds()) {
+    holds.push_back(json::object{
+        {"model", hold.model()}, {"until", TimeOrNull(hold.until(), hold.has_until())}, {"reason", hold.reason()}});
+  }
+  return holds;
+}
+
+json::object LimitsObject(const v1::Limits& limits) {
+  return {{"rpm", limits.rpm()}, {"tpm", limits.tpm()}, {"rpd", limits.rpd()}, {"tpd", limits.tpd()}};
+}
+
 json::object KeyObject(const v1::KeyStatus& key) {
   return {{"name", key.name()},
           {"fingerprint", key.fingerprint()},
@@ -32,6 +45,9 @@ json::object KeyObject(const v1::KeyStatus& key) {
           {"max_concurrent", key.max_concurrent()},
           {"rpm", key.rpm()},
           {"rpm_used", key.rpm_used()},
+          {"limits", LimitsObject(key.limits())},
+          {"used", LimitsObject(key.used())},
+          {"resting_for", Holds(key)},
           {"weight", key.weight()},
           {"uses", key.uses()},
           {"successes", key.successes()},

@@ -51,7 +51,12 @@ std::string Paint(const std::string& text, std::string_view color, bool on) {
 std::string Hindrance(const v1::KeyStatus& key, const v1::PoolStatus& pool) {
   if (key.available() || key.state() != v1::KEY_STATE_ACTIVE) return "";
   if (key.max_concurrent() > 0 && key.in_flight() >= key.max_concurrent()) return "max_concurrent";
+  const v1::Limits& limits = key.limits();
+  const v1::Limits& used = key.used();
   if (key.rpm() > 0 && key.rpm_used() >= key.rpm()) return "rpm";
+  if (limits.tpm() > 0 && used.tpm() >= limits.tpm()) return "tpm";
+  if (limits.rpd() > 0 && used.rpd() >= limits.rpd()) return "rpd";
+  if (limits.tpd() > 0 && used.tpd() >= limits.tpd()) return "tpd";
   if (pool.circuit().state() > v1::CircuitStatus::CLOSED) return "circuit";
   return "";
 }
@@ -254,6 +259,18 @@ std::string LastError(const v1::KeyStatus& key, const ViewOptions& options) {
   return Fit(line, cut ? options.width : DisplayWidth(line)) + "\n";
 }
 
+// A line for each model that the key does not serve now.
+std::string Holds(const v1::KeyStatus& key, const ViewOptions& options) {
+  std::string lines;
+  for (const v1::ModelHold& hold : key.holds()) {
+    const std::string line = absl::StrCat("    resting for ", hold.model(), ", back in ",
+                                          FormatWait(ToTime(hold.until()) - options.now), ": ", hold.reason());
+    const bool cut = options.width > 0 && !options.wide;
+    lines += Fit(line, cut ? options.width : DisplayWidth(line)) + "\n";
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string Window(const std::string& text, size_t width, size_t height, size_t* offset) {
@@ -300,7 +317,7 @@ std::string RotationTable(const v1::ListPoolsResponse& response, const ViewOptio
     for (const int k : Order(pool, options.watched)) {
       const std::string_view color = options.color ? StateColor(pool.keys(k).state()) : "";
       text += Line(tables[static_cast<size_t>(i)][static_cast<size_t>(k)], layout, color) +
-              LastError(pool.keys(k), options);
+              Holds(pool.keys(k), options) + LastError(pool.keys(k), options);
     }
   }
   return text.empty() ? "no providers\n" : text;

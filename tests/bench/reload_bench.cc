@@ -238,7 +238,7 @@ std::vector<Scenario> Scenarios(size_t keys) {
       {"as many keys besides", remember, [keys] { return MakeConfig(0, 2 * keys); }},
       {"all keys but ten leave", remember, [keys] { return MakeConfig(keys - 10, 10); }},
       {"another strategy", remember, changed([](ProviderConfig& p) { p.strategy = "weighted"; })},
-      {"limits per minute", remember, changed([](ProviderConfig& p) { p.rpm = 1'000'000; })},
+      {"limits per minute", remember, changed([](ProviderConfig& p) { p.limits.rpm = 1'000'000; })},
       {"another address", remember, elsewhere},
       {"another address, all cooling", serve(keys, 429), elsewhere},
       {"another address, all disabled", [keys] { return std::make_unique<Bench>(keys, Bench::Disabled()); }, elsewhere},

@@ -93,6 +93,13 @@ bool IsFinite(absl::Time time) {
   return time != absl::InfiniteFuture() && time != absl::InfinitePast();
 }
 
+void FillLimits(const core::Limits& limits, v1::Limits* out) {
+  out->set_rpm(limits.rpm);
+  out->set_tpm(limits.tpm);
+  out->set_rpd(limits.rpd);
+  out->set_tpd(limits.tpd);
+}
+
 void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeyStatus* out) {
   out->set_name(spec.name);
   out->set_fingerprint(spec.fingerprint);
@@ -107,6 +114,14 @@ void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeySta
   out->set_max_concurrent(spec.max_concurrent);
   out->set_rpm(static_cast<uint32_t>(spec.limits.rpm));
   out->set_rpm_used(static_cast<uint32_t>(key.used.rpm));
+  FillLimits(spec.limits, out->mutable_limits());
+  FillLimits(key.used, out->mutable_used());
+  for (const core::ModelHold& hold : key.holds) {
+    v1::ModelHold* const shown = out->add_holds();
+    shown->set_model(hold.model);
+    SetTime(hold.until, shown->mutable_until());
+    shown->set_reason(hold.reason.data(), hold.reason.size());
+  }
   out->set_weight(spec.weight);
   out->set_uses(key.uses);
   out->set_successes(key.successes);

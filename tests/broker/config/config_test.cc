@@ -145,7 +145,7 @@ Providers:
       first_byte: 120000
       idle: 300000
     queue:
-      max_wait: 0
+      max_wait: 30000
       max_size: 1000
     probe:
       url: https://api.deepseek.test/models
@@ -154,9 +154,9 @@ Providers:
       header: authorization
       prefix: "Bearer "
     api_keys:
-      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, cooldownTime: 60000, max_concurrent: 0, rpm: 0}
+      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, max_concurrent: 0, rpm: 0}
       - {name: key-2, key: "(hidden)", weight: 2, maxFailures: 5, cooldownTime: 30000, max_concurrent: 0, rpm: 0}
-      - {name: spare, key: "(hidden)", weight: 0, maxFailures: 3, cooldownTime: 60000, max_concurrent: 16, rpm: 60}
+      - {name: spare, key: "(hidden)", weight: 0, maxFailures: 3, max_concurrent: 16, rpm: 60}
   - name: claude
     api_base_url: https://api.anthropic.test/v1/messages
     transformer: {use: [Anthropic]}
@@ -182,7 +182,7 @@ Providers:
       header: x-api-key
       prefix: ""
     api_keys:
-      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, cooldownTime: 60000, max_concurrent: 0, rpm: 0}
+      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, max_concurrent: 0, rpm: 0}
 Router:
   default: "deepseek,deepseek-chat"
   background: ""
@@ -274,6 +274,28 @@ TEST(Config, KeysInheritFromTheirProvider) {
   EXPECT_EQ(p.keys[0].cooldown, absl::Milliseconds(1500));
   EXPECT_EQ(p.keys[1].max_failures, 9u);
   EXPECT_EQ(p.keys[1].cooldown, absl::ZeroDuration());
+}
+
+TEST(Config, LimitsAreOfKeysAndOfTheProvider) {
+  const ProviderConfig p = GoodProvider(
+      "api_keys: [{key: 'a', rpm: 1, tpm: 2, rpd: 3, tpd: 1000000000000, models: ['m', 'n']}, 'b'], tpm: 5, rpd: 6, tpd: 7");
+  EXPECT_EQ(p.keys[0].limits.rpm, 1u);
+  EXPECT_EQ(p.keys[0].limits.tpm, 2u);
+  EXPECT_EQ(p.keys[0].limits.rpd, 3u);
+  EXPECT_EQ(p.keys[0].limits.tpd, 1'000'000'000'000u);
+  EXPECT_THAT(p.keys[0].models, ElementsAre("m", "n"));
+  EXPECT_EQ(p.keys[1].limits.tpm, 0u);
+  EXPECT_THAT(p.keys[1].models, IsEmpty());
+  EXPECT_EQ(p.limits.tpm, 5u);
+  EXPECT_EQ(p.limits.rpd, 6u);
+  EXPECT_EQ(p.limits.tpd, 7u);
+}
+
+TEST(Config, RequestsWaitAndNoCooldownIsSetUnlessTheUserSaysSo) {
+  EXPECT_EQ(GoodProvider("api_key: 'a'").queue.max_wait, absl::Seconds(30));
+  EXPECT_EQ(GoodProvider("api_key: 'a', queue: {max_wait: 0}").queue.max_wait, absl::ZeroDuration());
+  EXPECT_EQ(GoodProvider("api_key: 'a'").keys[0].cooldown, std::nullopt);
+  EXPECT_EQ(GoodProvider("api_key: 'a', cooldownTime: 0").keys[0].cooldown, absl::ZeroDuration());
 }
 
 TEST(Config, BoundsOfNumbersAreIncluded) {

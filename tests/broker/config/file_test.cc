@@ -97,7 +97,7 @@ TEST(LoadConfig, ReadsKeyFilesBesideTheConfiguration) {
   const std::vector<KeyConfig>& keys = result.config->providers[0].keys;
   ASSERT_EQ(keys.size(), 2u);
   EXPECT_EQ(keys[0].secret.Reveal(), "canary-key-a1");
-  EXPECT_EQ(keys[0].rpm, 2u);
+  EXPECT_EQ(keys[0].limits.rpm, 2u);
   EXPECT_EQ(keys[1].secret.Reveal(), "canary-key-b1");
   EXPECT_EQ(result.config->client_token.Reveal(), "canary-key-a1");
   EXPECT_EQ(result.config->broker.state_dir, dir.path() + "/state");
