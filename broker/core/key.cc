@@ -59,6 +59,9 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
   last_success_ = std::min(saved.last_success, now);
   latency_ = saved.latency;
   usage_.Restore(saved.used, last_used_);
+  if (saved.learned.rate > 0 || saved.learned.max_in_flight > 0) {
+    Pace(kAnyModel).Restore({saved.learned.rate, saved.learned.depth, saved.learned.max_in_flight}, now);
+  }
   const bool over = saved.state == KeyState::kCooling && saved.available_at <= now;
   if (saved.state == KeyState::kActive || over) return;
   const bool auth = saved.state == KeyState::kDisabled && saved.reason == kAuthReason;
@@ -74,6 +77,11 @@ void Key::Describe(KeySnapshot* out, absl::Time now) {
   out->consecutive_failures = consecutive_failures_;
   out->in_flight = in_flight_;
   out->used = Used(now);
+  if (pacer_ != nullptr) {
+    const Pacer::Learned learned = pacer_->learned();
+    out->learned = {learned.rate, learned.depth, learned.max_in_flight};
+    out->room = pacer_->RoomNow(now);
+  }
   out->uses = uses_;
   out->successes = successes_;
   out->failures = failures_;
@@ -102,8 +110,37 @@ absl::Time Key::ProbeDue() const {
   return awaits_probe() ? until_ : probe_at_;
 }
 
+absl::Time Key::RoomAt(uint64_t tokens, absl::Time now) {
+  const absl::Time room = usage_.RoomAt(spec_.limits, EstimateOf(tokens), now);
+  return pacer_ == nullptr ? room : std::max(room, pacer_->RoomAt(EstimateOf(tokens), now));
+}
+
+absl::Time Key::OpenAt(absl::Time now) {
+  const absl::Time room = usage_.RoomAt(spec_.limits, 1, now);
+  return pacer_ == nullptr ? room : std::max(room, pacer_->RoomAt(1, now));
+}
+
+Pacer& Key::Pace(ModelId model) {
+  if (pacer_ == nullptr) {
+    pacer_ = std::make_unique<Pacer>(NewPacer());
+    paced_model_ = model;
+  }
+  return *pacer_;
+}
+
+std::unique_ptr<Pacer> Key::TakePacer() {
+  paced_model_ = kAnyModel;
+  return std::move(pacer_);
+}
+
 bool Key::OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time now) {
+  if (in_flight_ == 0) {
+    burst_ = 0;
+    burst_began_ = now;
+  }
+  ++burst_;
   ++in_flight_;
+  if (pacer_ != nullptr) pacer_->OnGranted(sequence, tokens, now);
   ++uses_;
   last_used_ = now;
   latest_ = sequence;
@@ -162,13 +199,14 @@ Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const M
   return CoolUntil(now.time + Jittered(wait, cap, random), reason, now);
 }
 
-Key::Event Key::OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
+Key::Event Key::OnRateLimited(const Ticket& ticket, absl::Time back, bool told, std::string_view reason,
                               const Moment& now) {
   const bool stale = IsStale(ticket);
-  if (stale && !retry_after) return Event::kNone;
+  if (stale && !told) return Event::kNone;
   const uint32_t earlier = consecutive_rate_limits_;
   if (!stale) ++consecutive_rate_limits_;
-  return CoolUntil(now.time + LimitRest(spec_, Outcome::kRateLimited, earlier, retry_after), reason, now);
+  if (!told && spec_.cooldown) back = now.time + LimitRest(spec_, Outcome::kRateLimited, earlier, std::nullopt);
+  return CoolUntil(std::min(back, now.time + kMaxRetryAfter), reason, now);
 }
 
 Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,

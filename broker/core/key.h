@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
+#include "broker/core/model_table.h"
+#include "broker/core/pacer.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/ramp.h"
 #include "broker/core/snapshot.h"
@@ -78,11 +81,15 @@ class Key {
   bool suspected() const { return suspected_; }  // its probe will tell
   absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
   bool trial_in_flight() const { return trial_in_flight_; }
-  bool saturated() const { return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) || ramp_.full(); }
+  bool saturated() const {
+    const uint32_t learned = pacer_ == nullptr ? 0 : pacer_->max_in_flight();
+    return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) ||
+           (learned > 0 && in_flight_ >= learned) || ramp_.full();
+  }
   // When one more request of so many tokens (0 = not known) is within all limits: `now` when it is.
-  absl::Time RoomAt(uint64_t tokens, absl::Time now) { return usage_.RoomAt(spec_.limits, EstimateOf(tokens), now); }
+  absl::Time RoomAt(uint64_t tokens, absl::Time now);
   // When the smallest request is.
-  absl::Time OpenAt(absl::Time now) { return usage_.RoomAt(spec_.limits, 1, now); }
+  absl::Time OpenAt(absl::Time now);
   Limits Used(absl::Time now) { return usage_.Used(now); }
   uint64_t EstimateOf(uint64_t tokens) const { return tokens > 0 ? tokens : mean_tokens_; }
   bool IsStale(const Ticket& ticket) const { return ticket.sequence < episode_; }
@@ -101,6 +108,14 @@ class Key {
   void OnDecided(const Ticket& ticket) { ramp_.OnDecided(ticket.sequence); }
   // What a lease used that ended; `estimated` as of its grant.
   void OnUsed(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now);
+
+  // What paces the key, all its models alike; nullptr while nothing is known of its limits. A pacer that learned from the
+  // answers of one model alone is of `paced_model`, which is kAnyModel when it learned from several.
+  Pacer* pacer() const { return pacer_.get(); }
+  ModelId paced_model() const { return paced_model_; }
+  Pacer& Pace(ModelId model);  // makes one that knows of the leases since the key was idle, if there is none
+  std::unique_ptr<Pacer> TakePacer();
+  Pacer NewPacer() const { return {in_flight_, burst_, burst_began_}; }
   void OnReasserted() { ++in_flight_; }
   void OnEnded(bool trial);
   void OnTrialOver() { trial_in_flight_ = false; }  // it has its verdict, or no more time for one; its lease goes on
@@ -116,9 +131,9 @@ class Key {
   // well.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
                   bool may_disable = true);
-  // Cools as LimitRest says, after 429s in a row before this one.
-  Event OnRateLimited(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
-                      const Moment& now);
+  // Cools until `back`, what the provider says or its pacer; without it, where a cooldown is set, as LimitRest says
+  // after 429s in a row before this one. `told`: the provider has said so.
+  Event OnRateLimited(const Ticket& ticket, absl::Time back, bool told, std::string_view reason, const Moment& now);
   // Cools as LimitRest says, after quota failures in a row before this one.
   Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
                 const Moment& now);
@@ -166,6 +181,10 @@ class Key {
   KeySpec spec_;
   Usage usage_;
   Ramp ramp_;
+  std::unique_ptr<Pacer> pacer_;
+  ModelId paced_model_ = kAnyModel;
+  uint32_t burst_ = 0;  // leases since it was idle last
+  absl::Time burst_began_ = absl::InfinitePast();
   uint64_t latest_ = 0;       // number of its last lease
   uint64_t mean_tokens_ = 0;  // moving average of what a request used
 

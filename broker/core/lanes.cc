@@ -31,10 +31,14 @@ Lane& LaneTable::Open(KeyIndex key, ModelId model) {
     free_.pop_back();
   }
   std::vector<uint32_t>& lanes = ModelOf(model).lanes;
-  slots_[it->second] = {{.key = key, .model = model}, static_cast<uint32_t>(lanes.size()), false};
+  Slot& slot = slots_[it->second];
+  slot = Slot();
+  slot.lane.key = key;
+  slot.lane.model = model;
+  slot.place = static_cast<uint32_t>(lanes.size());
   lanes.push_back(it->second);
   ++lanes_of_[key];
-  return slots_[it->second].lane;
+  return slot.lane;
 }
 
 void LaneTable::Settle(KeyIndex key, ModelId model, Standing standing, absl::Time now) {
@@ -42,16 +46,19 @@ void LaneTable::Settle(KeyIndex key, ModelId model, Standing standing, absl::Tim
   const auto it = slots_by_id_.find(IdOf(key, model));
   if (it == slots_by_id_.end()) return;
   Slot& slot = slots_[it->second];
-  const bool held = slot.lane.IsHeld(now);
+  const absl::Time opens_at = slot.lane.RoomAt(1, now);
+  const bool held = opens_at > now;
   if (held) {
-    wakes_.Set(it->second, slot.lane.until);
+    wakes_.Set(it->second, opens_at);
   } else {
     wakes_.Remove(it->second);
   }
   slot.closed = held || slot.lane.ramp.full();
   Model& of = models_[model];
   Close(key, &of, slot.closed || of.barred.Contains(key), standing);
-  if (!held && !slot.lane.ramp.climbs() && slot.lane.refusals == 0) Free(it->second);
+  if (!held && !slot.lane.ramp.climbs() && slot.lane.refusals == 0 && slot.lane.pacer == nullptr) {
+    Free(it->second);
+  }
 }
 
 void LaneTable::Bar(KeyIndex key, ModelId model, bool barred, Standing standing) {
@@ -125,6 +132,7 @@ void LaneTable::Free(uint32_t slot) {
   --lanes_of_[lane.key];
   wakes_.Remove(slot);
   slots_by_id_.erase(IdOf(lane.key, lane.model));
+  slots_[slot].lane.pacer.reset();
   free_.push_back(slot);
 }
 

@@ -1,10 +1,12 @@
 // What is known of a key for one model alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "absl/types/span.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/model_table.h"
+#include "broker/core/pacer.h"
 #include "broker/core/ramp.h"
 #include "broker/core/strategies/excluded.h"
 #include "broker/core/types.h"
@@ -40,12 +43,17 @@ struct Lane {
   uint64_t episode = 0;     // leases with lower numbers were granted before the last hold began
   uint32_t refusals = 0;    // in a row
   Ramp ramp;
+  std::unique_ptr<Pacer> pacer;  // of this model's limits; nullptr while nothing is known of them
 
   bool IsHeld(absl::Time now) const { return until > now; }
+  // When a request of so many tokens has room; the past when it has.
+  absl::Time RoomAt(uint64_t tokens, absl::Time now) const {
+    return pacer == nullptr ? until : std::max(until, pacer->RoomAt(tokens, now));
+  }
 };
 
-// The lanes of a pool of which something is known, and which keys are closed for each model: because the lane is held or
-// has as many undecided leases as it may after that, or because the key may not serve the model at all. A key is as good
+// The lanes of a pool of which something is known, and which keys are closed for each model: because the lane is held, has
+// no room or has as many undecided leases as it may after that, or because the key may not serve the model at all. A key is as good
 // for a model without lanes as it is for any.
 //
 // Finding, changing and asking cost O(1), or O(log lanes) where a deadline moves; a key's change of standing O(models)
@@ -82,7 +90,7 @@ class LaneTable {
  private:
   // Laws: slots_by_id_ and models_[m].lanes name the same slots, place being where in the latter. A key is in
   // models_[m].closed while it is barred or its lane is closed; closed_by counts those by their standing, closed_of_
-  // the models for which a key is closed, lanes_of_ its lanes. wakes_ has the lanes that are held.
+  // the models for which a key is closed, lanes_of_ its lanes. wakes_ has the lanes that are held or have no room.
   struct Slot {
     Lane lane;
     uint32_t place = 0;

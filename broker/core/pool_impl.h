@@ -105,6 +105,18 @@ class Pool::Impl {
   // Ending.
   void End(const LeaseRecord& lease, absl::Duration latency);
   void Decide(const LeaseRecord& lease);  // it has begun, ended or no more time for that
+  // What paces the lease's key and lane hears of it: once when it has begun, once when it has ended.
+  void PaceBegun(const LeaseRecord& lease, const RateLimits& limits);
+  void PaceEnded(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
+  void PaceUnknown(const LeaseRecord& lease);
+  template <typename Tell>
+  void ForEachPacer(const LeaseRecord& lease, const Tell& tell) {
+    if (Pacer* const pacer = roster_.key(lease.key).pacer()) tell(*pacer);
+    const Lane* const lane = roster_.FindLane(lease.key, lease.model);
+    if (lane == nullptr || lane->pacer == nullptr) return;
+    tell(*lane->pacer);
+    roster_.SettleLane(lease.key, lease.model, now_);
+  }
   void SettleTokens(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
   void EndTrial(const LeaseRecord& lease);
   void EndUnreported(const LeaseRecord& lease, std::string_view reason);
@@ -115,7 +127,7 @@ class Pool::Impl {
                       absl::BitGenRef random);
   Key::Event JudgeLimit(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
   // The key serves all but the lease's model until the refusal is over.
-  void HoldLane(const LeaseRecord& lease, const Verdict& verdict, std::optional<absl::Duration> retry_after);
+  void HoldLane(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
   Key::Event JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte);  // once for a lease
   // `of_host`: the host was not reached, which is no key's fault.
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
@@ -170,6 +182,7 @@ class Pool::Impl {
   absl::Time waiters_due_ = absl::InfiniteFuture();  // law: no waiter that was looked at can go before, but by an event
   uint64_t sequence_ = 0;                            // grants of this run; leases carry their number
   std::optional<uint32_t> epoch_;                    // of this run: that of the first grant
+  absl::Time back_at_ = absl::InfinitePast();        // when the 429 that is judged is over, as its pacer says
   uint64_t acquired_ = 0, reported_ = 0, expired_ = 0;
   std::vector<Transition> transitions_;
 };

@@ -1,27 +1,85 @@
-// What refusals for a limit, and tokens that were used, do.
+// What answers tell of limits, and what refusals for one and tokens that were used do.
+#include <algorithm>
+
+#include "broker/core/backoff.h"
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {
+namespace {
+
+bool IsOfModel(const LeaseRecord& lease, const Evidence& evidence) {
+  return evidence.model_only && lease.model != kAnyModel;
+}
+
+// Whether the provider itself says when the key is back.
+bool TellsReturn(const Evidence& evidence) {
+  return evidence.retry_after.has_value() ||
+         std::any_of(evidence.rate_limits.begin(), evidence.rate_limits.end(),
+                     [](const RateLimit& limit) { return limit.remaining == 0 && limit.reset.has_value(); });
+}
+
+}  // namespace
 
 Key::Event Pool::Impl::JudgeLimit(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {
-  if (evidence.model_only && lease.model != kAnyModel) {
-    HoldLane(lease, verdict, evidence.retry_after);
+  if (IsOfModel(lease, evidence)) {
+    HoldLane(lease, verdict, evidence);
     return Key::Event::kNone;
   }
   Key& key = roster_.key(lease.key);
-  return verdict.outcome == Outcome::kQuota
-             ? key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now())
-             : key.OnRateLimited(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
+  if (verdict.outcome == Outcome::kQuota) {
+    return key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
+  }
+  return key.OnRateLimited(TicketOf(lease), back_at_, TellsReturn(evidence), verdict.reason, Now());
 }
 
-void Pool::Impl::HoldLane(const LeaseRecord& lease, const Verdict& verdict, std::optional<absl::Duration> retry_after) {
+void Pool::Impl::HoldLane(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {
   if (!roster_.present(lease.key) || lease.model == kAnyModel) return;
   Lane& lane = roster_.OpenLane(lease.key, lease.model);
   const bool stale = lease.sequence < lane.episode;
-  if (stale && !retry_after) return;
+  const bool told = TellsReturn(evidence);
+  if (stale && !told) return;
   const uint32_t earlier = stale ? 0 : lane.refusals++;
-  const absl::Duration wait = LimitRest(roster_.key(lease.key).spec(), verdict.outcome, earlier, retry_after);
-  roster_.Hold(lease.key, lease.model, now_ + wait, verdict.reason, now_);
+  const KeySpec& spec = roster_.key(lease.key).spec();
+  const bool paced = verdict.outcome == Outcome::kRateLimited && (told || !spec.cooldown);
+  const absl::Time until =
+      paced ? std::min(back_at_, now_ + kMaxRetryAfter)
+            : now_ + LimitRest(spec, verdict.outcome, earlier, evidence.retry_after);
+  roster_.Hold(lease.key, lease.model, until, verdict.reason, now_);
+  roster_.SettleLane(lease.key, lease.model, now_);
+}
+
+void Pool::Impl::PaceBegun(const LeaseRecord& lease, const RateLimits& limits) {
+  if (lease.sequence == 0) return;
+  Pacer* const learns = limits.empty() ? nullptr : &roster_.PacerOf(lease.key, lease.model, now_);
+  ForEachPacer(lease, [&](Pacer& pacer) {
+    pacer.OnBegun(lease.sequence, &pacer == learns ? limits : RateLimits(), now_);
+  });
+}
+
+void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {
+  if (lease.sequence == 0) return;
+  if (verdict.outcome == Outcome::kSuccess) {
+    if (!lease.progressed) PaceBegun(lease, evidence.rate_limits);
+    const uint64_t used = evidence.input_tokens + evidence.output_tokens;
+    ForEachPacer(lease, [&](Pacer& pacer) { pacer.OnEnded(lease.sequence, used, now_); });
+    return;
+  }
+  Key& key = roster_.key(lease.key);
+  const bool by_cooldown = key.spec().cooldown.has_value() && !TellsReturn(evidence);
+  if (verdict.outcome != Outcome::kRateLimited || by_cooldown) return PaceUnknown(lease);
+  const bool of_model = IsOfModel(lease, evidence);
+  Pacer* const learns = of_model ? &roster_.LanePacer(lease.key, lease.model) : &key.Pace(lease.model);
+  std::optional<absl::Duration> told = evidence.retry_after;
+  if (told) told = Clamped(*told, kMaxRetryAfter);
+  back_at_ = learns->OnRefused(lease.sequence, told, evidence.rate_limits, now_);
+  ForEachPacer(lease, [&](Pacer& pacer) {
+    if (&pacer != learns) pacer.OnUnknown(lease.sequence, now_);
+  });
+}
+
+void Pool::Impl::PaceUnknown(const LeaseRecord& lease) {
+  if (lease.sequence == 0) return;
+  ForEachPacer(lease, [&](Pacer& pacer) { pacer.OnUnknown(lease.sequence, now_); });
 }
 
 // Tokens of an attempt that was refused or failed cost nothing; of one that tells none, what was estimated.

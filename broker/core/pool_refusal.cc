@@ -176,7 +176,8 @@ void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
       event = key.OnQuota({sequence_ + 1}, suspicion.wait, suspicion.reason, Now());
       break;
     case Outcome::kRateLimited:
-      event = key.OnRateLimited({sequence_ + 1}, suspicion.wait, suspicion.reason, Now());
+      event = key.OnRateLimited({sequence_ + 1}, now_ + LimitRest(key.spec(), suspicion.outcome, 0, suspicion.wait),
+                                suspicion.wait.has_value(), suspicion.reason, Now());
       break;
     default:
       event = key.OnFailure({sequence_ + 1}, suspicion.reason, Now(), random);

@@ -67,6 +67,7 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   const bool first_news = success && !lease.progressed;
   End(lease, first_news ? report.evidence.first_byte : absl::ZeroDuration());
   SettleTokens(lease, verdict, report.evidence);
+  PaceEnded(lease, verdict, report.evidence);
   queue_.OnRoom();
   if (!success) sessions_.ForgetAssumed(lease.session, lease.key);
   if (IsRefusal(verdict.outcome)) {
@@ -92,6 +93,7 @@ bool Pool::Impl::Progress(const LeaseId& id, const Beginning& beginning, absl::T
   leases_.MarkProgressed(id);
   EndTrial(lease);
   roster_.OnBegun(lease.key, beginning.first_byte, now_);
+  PaceBegun(lease, beginning.rate_limits);
   TellEvent(lease.key, JudgeSuccess(lease, beginning.first_byte), Outcome::kSuccess, "trial_succeeded");
   FollowInquiry(lease, Outcome::kSuccess, Advice::kRelay, random);
   roster_.Settle(lease.key, now_);
@@ -153,6 +155,7 @@ void Pool::Impl::Decide(const LeaseRecord& lease) {
 void Pool::Impl::EndUnreported(const LeaseRecord& lease, std::string_view reason) {
   ++expired_;
   End(lease, absl::ZeroDuration());
+  PaceUnknown(lease);
   sessions_.ForgetAssumed(lease.session, lease.key);
   Tell(Transition::Type::kLeaseExpired, lease.key, reason);
   roster_.Settle(lease.key, now_);

@@ -96,7 +96,7 @@ Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time no
   for (uint32_t looks = kLooks; looks > 0; --looks) {
     const Choice choice = PickOnce(preferred, together, now, random);
     if (choice.key == kNoKey) return choice;
-    const absl::Time room = slots_[choice.key].key.RoomAt(tokens_, now);
+    const absl::Time room = RoomAt(choice.key, now);
     if (room <= now) return choice;
     passed_over_until_ = std::min(passed_over_until_, room);
     excluded_.push_back(choice.key);
@@ -147,20 +147,26 @@ Opening Roster::EarliestReturn(absl::Time now) {
   lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
     Slot& slot = slots_[lane.key];
     const bool out = slot.standing == Standing::kOut || slot.standing == Standing::kAbsent;
-    if (!lane.IsHeld(now) || lane.until >= earliest || out || lanes_.IsBarred(lane.key, model_)) return;
+    if (lane.RoomAt(tokens_, now) <= now || out || lanes_.IsBarred(lane.key, model_)) return;
     if (Excluded(excluded_).Has(lane.key)) return;
     const absl::Time key = slot.standing == Standing::kTimed ? slot.wake : now;
-    earliest = std::min(earliest, std::max({lane.until, key, slot.key.RoomAt(tokens_, now)}));
+    earliest = std::min(earliest, std::max(key, RoomAt(lane.key, now)));
   });
   const size_t asked = excluded_.size();
   for (uint32_t looks = kLooks; looks > 0 && excluded_.size() < excluded_.capacity(); --looks) {
     const uint32_t next = wakes_.NextExcept(View());
     if (next == kNoKey || slots_[next].wake >= earliest) break;
-    earliest = std::min(earliest, std::max(slots_[next].wake, slots_[next].key.RoomAt(tokens_, now)));
+    earliest = std::min(earliest, std::max(slots_[next].wake, RoomAt(next, now)));
     excluded_.push_back(next);
   }
   excluded_.resize(asked);
   return {earliest, MayReturnAnyTime(now)};
+}
+
+absl::Time Roster::RoomAt(KeyIndex index, absl::Time now) {
+  const absl::Time room = slots_[index].key.RoomAt(tokens_, now);
+  const Lane* const lane = lanes_.Find(index, model_);
+  return lane == nullptr ? room : std::max(room, lane->RoomAt(slots_[index].key.EstimateOf(tokens_), now));
 }
 
 bool Roster::MayReturnAnyTime(absl::Time now) const {
@@ -172,7 +178,7 @@ bool Roster::MayReturnAnyTime(absl::Time now) const {
   lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
     const Standing key = standing(lane.key);
     const bool may = key == Standing::kReady || key == Standing::kTrial || key == Standing::kBusy;
-    busy |= may && lane.ramp.full() && !lane.IsHeld(now) && !lanes_.IsBarred(lane.key, model_) &&
+    busy |= may && lane.ramp.full() && lane.RoomAt(1, now) <= now && !lanes_.IsBarred(lane.key, model_) &&
             !Excluded(excluded_).Has(lane.key);
   });
   return busy;
@@ -184,6 +190,7 @@ bool Roster::OnGranted(const Choice& choice, uint64_t sequence, absl::Time now) 
   bool undecided = slot.key.OnGranted(choice.by == By::kTrial, sequence, slot.key.EstimateOf(tokens_), now);
   if (Lane* const lane = lanes_.Find(choice.key, model_)) {
     undecided |= lane->ramp.OnGranted();
+    if (lane->pacer != nullptr) lane->pacer->OnGranted(sequence, slot.key.EstimateOf(tokens_), now);
     SettleLane(choice.key, model_, now);
   }
   if (choice.by == By::kSession) {
@@ -224,11 +231,31 @@ void Roster::Hold(KeyIndex index, ModelId model, absl::Time until, std::string_v
   SettleLane(index, model, now);
 }
 
+Pacer& Roster::PacerOf(KeyIndex index, ModelId model, absl::Time now) {
+  Key& of = key(index);
+  const Lane* const known = lanes_.Find(index, model);
+  if (known != nullptr && known->pacer != nullptr) return *known->pacer;
+  const bool shared = of.pacer() == nullptr || of.paced_model() == kAnyModel || of.paced_model() == model;
+  if (shared || model == kAnyModel) return of.Pace(model);
+  const ModelId first = of.paced_model();
+  lanes_.Open(index, first).pacer = of.TakePacer();
+  SettleLane(index, first, now);
+  return LanePacer(index, model);
+}
+
+Pacer& Roster::LanePacer(KeyIndex index, ModelId model) {
+  Lane& lane = lanes_.Open(index, model);
+  if (lane.pacer == nullptr) lane.pacer = std::make_unique<Pacer>(key(index).NewPacer());
+  return *lane.pacer;
+}
+
 void Roster::WakeLanes(absl::Time now) {
   for (Lane* lane; (lane = lanes_.Due(now)) != nullptr;) {
-    lane->until = absl::InfinitePast();
-    lane->reason = {};
-    lane->ramp.Start(sequence_);
+    if (lane->until != absl::InfinitePast() && !lane->IsHeld(now)) {
+      lane->until = absl::InfinitePast();
+      lane->reason = {};
+      lane->ramp.Start(sequence_);
+    }
     SettleLane(lane->key, lane->model, now);
   }
 }

@@ -118,6 +118,10 @@ class Roster {
   void Hold(KeyIndex index, ModelId model, absl::Time until, std::string_view reason, absl::Time now);
   // What is known of the key for the model; nullptr when nothing is, and for kAnyModel. Settle it after a change.
   Lane* FindLane(KeyIndex index, ModelId model) { return lanes_.Find(index, model); }
+  // What learns from an answer of the key for the model. While it has answered for one model alone, the limits are the
+  // key's; from the second on each model has its own.
+  Pacer& PacerOf(KeyIndex index, ModelId model, absl::Time now);
+  Pacer& LanePacer(KeyIndex index, ModelId model);  // of that lane alone; settle it afterwards
   Lane& OpenLane(KeyIndex index, ModelId model) { return lanes_.Open(index, model); }
   void SettleLane(KeyIndex index, ModelId model, absl::Time now) { lanes_.Settle(index, model, standing(index), now); }
   const LaneTable& lanes() const { return lanes_; }
@@ -173,6 +177,7 @@ class Roster {
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
   Choice PickOnce(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
+  absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
   bool MayReturnAnyTime(absl::Time now) const;  // some key waits for the end of a lease
   void Restrict(KeyIndex index);                // to the models that it may serve
   void Bar(KeyIndex index, ModelId model);      // unless it may serve it

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,13 @@ struct ModelHold {
   std::string_view reason;  // static storage
 };
 
+// What a key's pacer has learned of its limits.
+struct Learned {
+  double rate = 0;             // requests a second, sustained; 0 = not known
+  double depth = 0;            // requests at once
+  uint32_t max_in_flight = 0;  // 0 = no such limit
+};
+
 // What one sees of a key from outside.
 struct KeySnapshot {
   KeyIndex key = kNoKey;
@@ -33,6 +41,8 @@ struct KeySnapshot {
   absl::Time last_used, last_failure, last_success;  // InfinitePast when never
   absl::Duration latency;                            // moving average of time to first byte
   std::vector<ModelHold> holds = {};
+  Learned learned = {};
+  double room = std::numeric_limits<double>::infinity();  // requests that fit now, as far as its pacer knows
 };
 
 struct PoolSnapshot {

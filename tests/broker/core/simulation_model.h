@@ -67,6 +67,7 @@ class SimulationModel {
     uint64_t begun = 0;  // order at the begin of the last cooldown or disable
     std::deque<absl::Time> grants;
     Climb climb;
+    bool paced = false;  // a 429 told when it is back, so it may be held back at any time
   };
 
   SimulationModel(const PoolSpec& spec, absl::Time now) { Configure(spec, now); }
@@ -209,6 +210,9 @@ class SimulationModel {
   }
   void OnProbeEnded(const std::string& fingerprint) { keys_[fingerprint].probing = false; }
 
+  // A 429 with Retry-After was reported.
+  void OnPaced(const Lease& lease) { keys_[lease.fingerprint].paced = true; }
+
   // A refusal by auth or permission was reported; before its transitions.
   void OnRefusal(const Lease& lease, bool auth) {
     refused_[lease.request].insert(lease.fingerprint);
@@ -348,7 +352,8 @@ class SimulationModel {
     const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
     const bool rated =
         spec.limits.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.limits.rpm);
-    return !out && !busy && !rated && key.state == KeyState::kActive && !IsClimbFull(key.climb, spec.fingerprint);
+    return !out && !busy && !rated && !key.paced && key.state == KeyState::kActive &&
+           !IsClimbFull(key.climb, spec.fingerprint);
   }
 
   // Before the lease of `fingerprint` is counted.

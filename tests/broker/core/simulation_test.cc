@@ -297,6 +297,7 @@ class Simulation {
     const bool stale = model_.IsStale(lease);
     const bool refusal = fault.expected == Outcome::kAuth || fault.expected == Outcome::kPermission;
     const uint32_t active = model_.active();
+    if (fault.expected == Outcome::kRateLimited && fault.evidence.retry_after) model_.OnPaced(lease);
     if (refusal) model_.OnRefusal(lease, fault.expected == Outcome::kAuth);
     if (fault.expected == Outcome::kSuccess) model_.Serves(lease.request);
     const Decision decision = pool_->Apply({lease.id, fault.evidence, 0, 0}, now_, random_);
