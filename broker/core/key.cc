@@ -98,7 +98,7 @@ bool Key::auth_disabled() const {
 }
 
 bool Key::awaits_probe() const {
-  return auth_disabled() && spec_.probe_interval > absl::ZeroDuration();
+  return auth_disabled() && probed() && !lease_may_try_;
 }
 
 bool Key::rests() const {
@@ -106,8 +106,8 @@ bool Key::rests() const {
 }
 
 absl::Time Key::ProbeDue() const {
-  if (probe_in_flight_ || spec_.probe_interval <= absl::ZeroDuration()) return absl::InfiniteFuture();
-  return awaits_probe() ? until_ : probe_at_;
+  if (probe_in_flight_ || !probed()) return absl::InfiniteFuture();
+  return auth_disabled() ? until_ : probe_at_;
 }
 
 absl::Time Key::RoomAt(uint64_t tokens, absl::Time now) {
@@ -145,7 +145,10 @@ bool Key::OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time n
   last_used_ = now;
   latest_ = sequence;
   usage_.Add(now, 1, tokens);
-  if (trial) trial_in_flight_ = true;
+  if (trial) {
+    trial_in_flight_ = true;
+    lease_may_try_ = false;
+  }
   return ramp_.OnGranted();
 }
 
@@ -186,7 +189,7 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
 
 Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
                           bool may_disable) {
-  if (IsStale(ticket)) return Event::kNone;
+  if (IsStale(ticket) || (auth_disabled() && probed())) return Event::kNone;
   ++consecutive_failures_;
   if (state_ == KeyState::kDisabled || (may_disable && consecutive_failures_ >= spec_.max_failures)) {
     const uint32_t earlier = consecutive_disables_++;
@@ -254,9 +257,8 @@ Key::Event Key::OnAuth(const Moment& now, absl::BitGenRef random) {
 }
 
 absl::Time Key::ProbeTime(absl::Time now, absl::BitGenRef random) const {
-  const bool probed = spec_.probe_interval > absl::ZeroDuration();
   const absl::Duration wait =
-      Exponential(probed ? spec_.probe_interval : kUnprobedBackoff, vain_probes_, kMaxProbeBackoff);
+      Exponential(probed() ? spec_.probe_interval : kUnprobedBackoff, vain_probes_, kMaxProbeBackoff);
   return now + Jittered(wait, kMaxProbeBackoff, random);
 }
 
@@ -305,8 +307,8 @@ Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef rand
     ramp_.Start(latest_);
     return Event::kRecovered;
   }
-  if (outcome == Outcome::kAuth && !awaits_probe()) return OnAuth(now, random);
-  if (!awaits_probe()) return Event::kNone;
+  if (outcome == Outcome::kAuth && !auth_disabled()) return OnAuth(now, random);
+  if (!auth_disabled() || !probed()) return Event::kNone;
   if (outcome == Outcome::kAuth || outcome == Outcome::kPermission) ++vain_probes_;
   until_ = std::max(until_, ProbeTime(now.time, random));
   return Event::kDisabled;
@@ -350,7 +352,7 @@ Key::Event Key::GiveBack(const Mark& mark) {
 }
 
 Key::Event Key::CoolUntil(absl::Time until, std::string_view reason, const Moment& now) {
-  if (awaits_probe() || until <= std::max(until_, now.time)) return Event::kNone;
+  if ((auth_disabled() && probed()) || until <= std::max(until_, now.time)) return Event::kNone;
   if (state_ == KeyState::kActive) {
     Begin(KeyState::kCooling, reason, until, now);
     return Event::kCooling;
@@ -368,6 +370,7 @@ Key::Event Key::Disable(std::string_view reason, absl::Time until, const Moment&
 }
 
 void Key::Recover() {
+  lease_may_try_ = false;
   state_ = KeyState::kActive;
   reason_ = {};
   until_ = absl::InfinitePast();
@@ -376,6 +379,7 @@ void Key::Recover() {
 }
 
 void Key::Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now) {
+  lease_may_try_ = false;
   state_ = state;
   reason_ = reason;
   until_ = until;

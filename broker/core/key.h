@@ -44,7 +44,7 @@ absl::Duration LimitRest(const KeySpec& spec, Outcome outcome, uint32_t earlier,
 // - Evidence of a lease granted before the present (or last) cooldown or disable began is stale. It does not escalate:
 //   no failure is counted and no deadline moves, but for a longer explicit Retry-After.
 // - DISABLED("failures") admits one trial at a time once its deadline is over; DISABLED("auth") admits none, but where
-//   keys are not probed, one trial at a time as well. So whatever lease of a disabled key is not stale is a trial, and
+//   keys are not probed, or its probe says nothing, one trial at a time as well. So whatever lease of a disabled key is not stale is a trial, and
 //   its verdict counts, be the trial over time or not.
 // - A refusal alone never disables: it makes the key a suspect, which may rest, until OnAuth, OnAcquitted, its probe or
 //   a later success.
@@ -77,7 +77,10 @@ class Key {
   // Of COOLING: its end; of DISABLED: the next trial or probe, InfiniteFuture when there will be none.
   absl::Time until() const { return until_; }
   uint32_t in_flight() const { return in_flight_; }
-  bool awaits_probe() const;                     // DISABLED("auth"), where keys are probed
+  bool awaits_probe() const;  // DISABLED("auth"), where keys are probed and no lease may try it
+  // When a lease may try it again: the end of COOLING, the next trial of DISABLED.
+  absl::Time TryAt() const { return lease_may_try_ ? absl::InfinitePast() : until_; }
+  bool auth_disabled() const;                    // DISABLED("auth")
   bool suspected() const { return suspected_; }  // its probe will tell
   absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
   bool trial_in_flight() const { return trial_in_flight_; }
@@ -155,6 +158,9 @@ class Key {
   Event OnAccessChanged(absl::Time now);
 
   void OnProbeStarted(absl::Time now);
+  // Of DISABLED("auth"): its probe says nothing, so one lease may try it, whatever the time of the next probe.
+  bool lease_may_try() const { return lease_may_try_; }
+  void LetLeaseTry() { lease_may_try_ = auth_disabled() && probed(); }
   void ForgetProbe() { probe_in_flight_ = false; }  // its answer will not come
   // Of a DISABLED key. Auth and permission: n += 1, and the next probe as OnAuth says; others: the same wait again.
   // Of a suspect: success and auth decide, others say nothing.
@@ -167,7 +173,7 @@ class Key {
   Event GiveBack(const Mark& mark);
 
  private:
-  bool auth_disabled() const;
+  bool probed() const { return spec_.probe_interval > absl::ZeroDuration(); }
   bool rests() const;  // COOLING as a suspect, for nothing else
   absl::Time ProbeTime(absl::Time now, absl::BitGenRef random) const;
   void ProbeBy(absl::Time time);
@@ -195,6 +201,7 @@ class Key {
   uint64_t begins_ = 0;                      // cooldowns and disables so far
   bool prolonged_ = false;                   // something else than its first failure has moved until_
   bool trial_in_flight_ = false;
+  bool lease_may_try_ = false;  // law: only DISABLED("auth"); until that lease is granted
   bool probe_in_flight_ = false;
   bool probe_is_old_ = false;  // the one in flight was sent before the access changed
 

@@ -166,36 +166,6 @@ void Pool::Impl::Restore(KeyIndex index, const KeySnapshot& state, absl::Time no
   roster_.Settle(index, now_);
 }
 
-void Pool::Impl::TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys) {
-  Advance(now);
-  for (; limit > 0; --limit) {
-    const KeyIndex index = roster_.DueProbe(now_);
-    if (index == kNoKey) return;
-    roster_.key(index).OnProbeStarted(now_);
-    roster_.Settle(index, now_);
-    keys->push_back(index);
-  }
-}
-
-void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time now, absl::BitGenRef random) {
-  Advance(now);
-  if (index >= roster_.capacity() || !roster_.present(index)) return;
-  const Outcome outcome = Classify(evidence, spec_.error_rules).outcome;
-  Key& key = roster_.key(index);
-  const bool suspected = key.suspected();
-  const bool refuses_everybody = circuit_.state() != CircuitState::kClosed && circuit_.refuses_everybody();
-  const bool says_nothing = suspected && refuses_everybody && outcome == Outcome::kAuth;
-  const Key::Event event = key.OnProbe(says_nothing ? Outcome::kNeutral : outcome, Now(), random);
-  roster_.Settle(index, now_);
-  Tell(Transition::Type::kProbed, index, "").outcome = outcome;
-  TellEvent(index, event, outcome, "probe_succeeded");
-  if (event == Key::Event::kRecovered) queue_.OnRoom();
-  if (!suspected || event != Key::Event::kDisabled) return;
-  Key::Mark mark = key.MarkOf(event, /*counted=*/false);
-  mark.disabled = false;
-  CountRefusal({index, now_, kAuthEverywhere, mark, /*last_available=*/false}, random);
-}
-
 PoolSnapshot Pool::Impl::Snapshot(absl::Time now) {
   PoolSnapshot snapshot = Outline(now);
   const bool open = Gate(kAnyModel, 0).IsNow(now_);

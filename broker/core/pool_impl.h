@@ -53,7 +53,7 @@ class Pool::Impl {
   bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);
   void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
   void TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys);
-  absl::Time NextProbe() const { return roster_.NextProbe(); }
+  absl::Time NextProbe() const { return control_due_ ? now_ : roster_.NextProbe(); }
   PoolSnapshot Snapshot(absl::Time now);
   PoolSnapshot Outline(absl::Time now);
   absl::Span<const KeyIndex> order() const { return roster_.order(); }
@@ -159,6 +159,10 @@ class Pool::Impl {
   void Acquit(Inquiry& inquiry, absl::BitGenRef random);   // no key served it
   void Acquit(uint64_t number, absl::BitGenRef random);    // nothing when it is closed
   void AcquitKey(const Suspicion& suspicion);
+  // Whether the answer to a key's probe tells nothing of the key.
+  bool SaysNothing(KeyIndex key, const Verdict& verdict);
+  bool Serves(KeyIndex key) const;  // it works, as far as its last requests tell
+  void OnControl(Outcome outcome);
   bool ForgetRefusals(Reconfiguration* change, size_t limit);
 
   // Telling.
@@ -176,6 +180,12 @@ class Pool::Impl {
   uint32_t asked_all_in_vain_ = 0;                  // in a row
   absl::Time last_success_ = absl::InfinitePast();  // of any key, with the present access
   uint64_t refusals_count_from_ = 0;                // refusals of leases before that one are of an earlier access
+  // Whether a refused probe tells of its key, with the present access: not where keys that serve are refused as well. When
+  // a probe is refused and it is not known yet, the key that served last is probed too, as a control.
+  std::optional<bool> probes_tell_;
+  KeyIndex last_served_ = kNoKey;
+  KeyIndex control_ = kNoKey;
+  bool control_due_ = false;
   SessionTable sessions_;                           // law: empty without session_affinity; every key in it is present
   Usage usage_;
   absl::Time limits_allow_at_ = absl::InfinitePast();  // law: the smallest request is within the pool's limits then

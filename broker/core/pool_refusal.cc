@@ -220,6 +220,9 @@ bool Pool::Impl::ForgetRefusals(Reconfiguration* change, size_t limit) {
   if (index == 0) {
     refusals_count_from_ = sequence_ + 1;
     last_success_ = absl::InfinitePast();
+    probes_tell_.reset();
+    control_ = last_served_ = kNoKey;
+    control_due_ = false;
     inquiries_.Clear();
   }
   for (; limit > 0 && index < roster_.capacity(); ++index, --limit) {

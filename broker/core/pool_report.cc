@@ -201,6 +201,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
   last_success_ = now_;
+  last_served_ = lease.key;
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   if (circuit_.OnSuccess(lease.sequence, lease.model)) {
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");

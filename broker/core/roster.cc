@@ -413,7 +413,7 @@ Roster::Standing Roster::StandingOf(Key& key, absl::Time now, absl::Time* wake) 
   if (key.awaits_probe()) return Standing::kOut;
   const bool trial = key.state() == KeyState::kDisabled;
   if (trial && key.trial_in_flight()) return Standing::kBusy;
-  *wake = key.state() == KeyState::kActive ? now : key.until();
+  *wake = key.state() == KeyState::kActive ? now : key.TryAt();
   if (*wake <= now) *wake = key.OpenAt(now);
   if (*wake > now) return Standing::kTimed;
   if (key.saturated()) return Standing::kBusy;

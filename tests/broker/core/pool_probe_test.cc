@@ -24,6 +24,7 @@ class PoolProbeTest : public PoolTest {
   }
 };
 
+// A pool of one has no key that could show whether the probe's word counts: a lease may try it as well, once in between.
 TEST_F(PoolProbeTest, ComesAtGrowingIntervalsWhileTheKeyIsRefused) {
   Start(SpecOf(1));
   EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
@@ -34,7 +35,6 @@ TEST_F(PoolProbeTest, ComesAtGrowingIntervalsWhileTheKeyIsRefused) {
   for (int minutes : {10, 20, 40, 80, 160, 320, 640, 1280}) {
     ExpectNextAfter(absl::Minutes(minutes));
     ASSERT_EQ(Take(), std::vector<KeyIndex>{0});
-    EXPECT_FALSE(Key(0).available);
     Answer(0, Status(minutes == 20 ? 403 : 401));
   }
   for (int i = 0; i < 3; ++i) {
@@ -186,6 +186,66 @@ TEST_F(PoolProbeTest, AStoredDisableIsProbedWhenItWouldHaveBeen) {
   Start(SpecOf(1));
   pool_->Restore("fp0", saved, now_);
   EXPECT_EQ(pool_->NextProbe(), now_ + absl::Minutes(3));
+}
+
+// No list of models, or one that a key may not see: a lease decides, once for each probe that says nothing.
+TEST_F(PoolProbeTest, WhereTheProbeSaysNothingOneLeaseTries) {
+  for (const int status : {403, 404, 405}) {
+    Start(SpecOf(2));
+    Disable(0, 2);
+    for (const int minutes : {10, 20, 40}) {
+      EXPECT_EQ(Get().key, 1u);
+      GoTo(pool_->NextProbe());
+      ASSERT_EQ(Take(), std::vector<KeyIndex>{0});
+      Answer(0, Status(status));
+      const Grant trial = Get();
+      EXPECT_EQ(trial.key, 0u);
+      EXPECT_TRUE(trial.trial);
+      EXPECT_EQ(Get().key, 1u);
+      Tell(trial, Status(minutes == 20 ? 500 : 401));
+      EXPECT_EQ(Key(0).reason, "auth");
+      EXPECT_EQ(Get().key, 1u);
+      EXPECT_GE(pool_->NextProbe() - now_, 0.9 * absl::Minutes(10));
+    }
+    GoTo(pool_->NextProbe());
+    Take();
+    Answer(0, Status(status));
+    Tell(Get(), Success());
+    EXPECT_EQ(State(0), KeyState::kActive);
+  }
+}
+
+// The provider's list of models refuses keys that serve: it says nothing of the others either.
+TEST_F(PoolProbeTest, AProbeThatRefusesGoodKeysIsNotBelieved) {
+  Start(SpecOf(3));
+  Tell(GetKey(1, 3), Success());
+  Disable(0, 3);
+  ASSERT_EQ(Take(), std::vector<KeyIndex>{1}) << "the control";
+  Answer(1, Status(401));
+  EXPECT_EQ(State(1), KeyState::kActive);
+  const Grant trial = Get();
+  EXPECT_EQ(trial.key, 0u);
+  Tell(trial, Success());
+  EXPECT_EQ(State(0), KeyState::kActive);
+  Tell(GetKey(2, 3), Status(401));
+  GoTo(pool_->NextProbe());
+  ASSERT_EQ(Take(), std::vector<KeyIndex>{2});
+  Answer(2, Status(401));
+  EXPECT_NE(State(2), KeyState::kDisabled);
+}
+
+TEST_F(PoolProbeTest, AProbeThatLetsGoodKeysPassIsBelieved) {
+  Start(SpecOf(2));
+  Tell(GetKey(1, 2), Success());
+  Disable(0, 2);
+  ASSERT_EQ(Take(), std::vector<KeyIndex>{1});
+  Answer(1, Success());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Get().key, 1u);
+    GoTo(pool_->NextProbe());
+    ASSERT_EQ(Take(), std::vector<KeyIndex>{0});
+    Answer(0, Status(401));
+  }
 }
 
 }  // namespace

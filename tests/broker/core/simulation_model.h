@@ -61,6 +61,8 @@ class SimulationModel {
     KeyState state = KeyState::kActive;
     bool auth = false;
     bool probing = false;
+    bool control = false;  // it is probed although it works
+    bool may_try = false;  // a probe was answered since its last trial
     bool suspect = false;  // an auth failure was reported, and no probe was answered since
     bool rests = false;    // as a suspect
     absl::Time until = absl::InfinitePast();
@@ -136,7 +138,8 @@ class SimulationModel {
     const bool key_trial = key.state == KeyState::kDisabled;
     const bool circuit_trial = circuit_ != CircuitState::kClosed;
     Expect(key.state != KeyState::kCooling || key.until <= now, "2: lease inside a cooldown");
-    Expect(!key_trial || (!key.auth && key.until <= now), "2: lease of a disabled key");
+    Expect(!key_trial || (key.auth ? key.may_try : key.until <= now), "2: lease of a disabled key");
+    if (key_trial) key.may_try = false;
     Expect(!circuit_trial || circuit_until_ <= now, "2: lease while the circuit is open");
     Expect(spec->max_concurrent == 0 || InFlight(fingerprint) < spec->max_concurrent, "2: above max_concurrent");
     Expect(spec_.max_concurrent == 0 || leases_.size() < spec_.max_concurrent, "2: above the pool's max_concurrent");
@@ -203,12 +206,21 @@ class SimulationModel {
   void OnProbeStarted(const std::string& fingerprint, absl::Time now) {
     Key& key = keys_[fingerprint];
     const bool disabled = key.state == KeyState::kDisabled && key.auth;
-    Expect(disabled || key.suspect, "2: a probe of a key that needs none");
+    if (!disabled && !key.suspect) {  // a control: a key that works is probed, one at a time
+      Expect(key.state == KeyState::kActive, "2: a probe of a key that needs none");
+      const auto is_control = [](const auto& entry) { return entry.second.control; };
+      Expect(std::none_of(keys_.begin(), keys_.end(), is_control), "6: two controls");
+      key.control = true;
+    }
     Expect(!disabled || key.until <= now, "2: a probe before its time");
     Expect(!key.probing, "6: two probes of a key");
     key.probing = true;
   }
-  void OnProbeEnded(const std::string& fingerprint) { keys_[fingerprint].probing = false; }
+  // It may say nothing, of its key or of all: then one lease may try each.
+  void OnProbeEnded(const std::string& fingerprint) {
+    keys_[fingerprint].probing = keys_[fingerprint].control = false;
+    for (auto& [name, key] : keys_) key.may_try = true;
+  }
 
   // A 429 with Retry-After was reported.
   void OnPaced(const Lease& lease) { keys_[lease.fingerprint].paced = true; }
@@ -300,7 +312,7 @@ class SimulationModel {
   // Whether the lease's verdict ends a disable, or opens or closes the circuit: it was granted since, as a trial.
   bool IsKeyTrial(const Lease& lease) {
     const Key& key = keys_[lease.fingerprint];
-    return key.state == KeyState::kDisabled && !key.auth && !IsStale(lease);
+    return key.state == KeyState::kDisabled && !IsStale(lease);
   }
   bool IsCircuitTrial(const Lease& lease) const {
     return circuit_ != CircuitState::kClosed && lease.order >= circuit_opened_;
