@@ -37,6 +37,7 @@ struct Suspicion {
   ModelId model = kAnyModel;           // it is the key's fault for this model alone
   bool foreign_path = false;           // see Evidence
   std::optional<absl::Duration> wait;  // until the key is back, as the provider said
+  bool window = false;                 // that is the end of a window of quota
   Key::Mark rest;                      // what it began
 };
 

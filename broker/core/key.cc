@@ -21,6 +21,7 @@ absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
 // have been prolonged by a provider's word.
 absl::Duration LongestWait(const KeySnapshot& saved) {
   if (saved.state == KeyState::kDisabled) return std::max(kMaxProbeBackoff, kMaxRetryAfter);
+  if (saved.reason == kQuotaWindow) return kMaxQuotaWindow;
   return MeansLimit(saved.reason) ? kMaxRetryAfter : kMaxBackoff;
 }
 
@@ -212,8 +213,9 @@ Key::Event Key::OnRateLimited(const Ticket& ticket, absl::Time back, bool told, 
   return CoolUntil(std::min(back, now.time + kMaxRetryAfter), reason, now);
 }
 
-Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
-                        const Moment& now) {
+Key::Event Key::OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, bool window,
+                        std::string_view reason, const Moment& now) {
+  if (window && retry_after) return CoolUntil(now.time + Clamped(*retry_after, kMaxQuotaWindow), kQuotaWindow, now);
   const bool stale = IsStale(ticket);
   const absl::Duration wait = stale ? Clamped(retry_after.value_or(absl::ZeroDuration()), kMaxRetryAfter)
                                     : LimitRest(spec_, Outcome::kQuota, consecutive_quota_++, retry_after);

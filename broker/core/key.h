@@ -86,8 +86,8 @@ class Key {
   bool trial_in_flight() const { return trial_in_flight_; }
   bool saturated() const {
     const uint32_t learned = pacer_ == nullptr ? 0 : pacer_->max_in_flight();
-    return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) ||
-           (learned > 0 && in_flight_ >= learned) || ramp_.full();
+    return (spec_.max_concurrent > 0 && in_flight_ >= spec_.max_concurrent) || (learned > 0 && in_flight_ >= learned) ||
+           ramp_.full();
   }
   // When one more request of so many tokens (0 = not known) is within all limits: `now` when it is.
   absl::Time RoomAt(uint64_t tokens, absl::Time now);
@@ -137,8 +137,9 @@ class Key {
   // Cools until `back`, what the provider says or its pacer; without it, where a cooldown is set, as LimitRest says
   // after 429s in a row before this one. `told`: the provider has said so.
   Event OnRateLimited(const Ticket& ticket, absl::Time back, bool told, std::string_view reason, const Moment& now);
-  // Cools as LimitRest says, after quota failures in a row before this one.
-  Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, std::string_view reason,
+  // Cools as LimitRest says, after quota failures in a row before this one. With `window` exactly `retry_after`, cap 400
+  // days, and the reason is kQuotaWindow.
+  Event OnQuota(const Ticket& ticket, std::optional<absl::Duration> retry_after, bool window, std::string_view reason,
                 const Moment& now);
   // Refused, by whose fault is not known yet. With `rest` it cools 2 s * 2^n +-10 %, cap 5 min, n = rests since the
   // last success. After an auth failure its probe is due by then, but within kProbeGap * 2^k, cap 10 min, not again, k

@@ -116,6 +116,8 @@ Verdict ByMeaning(const Known& known, int status) {
   switch (known.meaning) {
     case Meaning::kThisRequest:
       return InDoubt(Outcome::kCallerFault, reason, status, Doubt::kThisRequest, Outcome::kCallerFault, reason);
+    case Meaning::kUnbooked:
+      return InDoubt(Outcome::kCallerFault, reason, status, Doubt::kUnbooked, Outcome::kCallerFault, reason);
     case Meaning::kModel:
       return InDoubt(Outcome::kCallerFault, reason, status, Doubt::kModel, Outcome::kPermission, kModelAbsent);
     case Meaning::kAuth:

@@ -16,6 +16,7 @@ enum class Doubt : uint8_t {
   kKey,          // the key's or the request's
   kModel,        // the same, and the key's for this model alone
   kThisRequest,  // the request is more than this key may ask for: another one may, and the key is well
+  kUnbooked,     // the same of what the account has not booked: two keys tell enough
 };
 
 struct Verdict {
@@ -61,6 +62,7 @@ bool MeansLimit(std::string_view reason);
 // last one is a circuit's.
 inline constexpr std::string_view kAuthSuspected = "auth_suspected";
 inline constexpr std::string_view kPermissionSuspected = "permission_suspected";
+inline constexpr std::string_view kQuotaWindow = "quota_window";     // used up until its end
 inline constexpr std::string_view kModelAbsent = "model_not_found";  // of a key for one model
 inline constexpr std::string_view kAuthEverywhere = "auth_everywhere";
 

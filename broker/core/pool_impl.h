@@ -186,7 +186,7 @@ class Pool::Impl {
   KeyIndex last_served_ = kNoKey;
   KeyIndex control_ = kNoKey;
   bool control_due_ = false;
-  SessionTable sessions_;                           // law: empty without session_affinity; every key in it is present
+  SessionTable sessions_;  // law: empty without session_affinity; every key in it is present
   Usage usage_;
   absl::Time limits_allow_at_ = absl::InfinitePast();  // law: the smallest request is within the pool's limits then
   absl::Time waiters_due_ = absl::InfiniteFuture();  // law: no waiter that was looked at can go before, but by an event

@@ -27,7 +27,7 @@ Key::Event Pool::Impl::JudgeLimit(const LeaseRecord& lease, const Verdict& verdi
   }
   Key& key = roster_.key(lease.key);
   if (verdict.outcome == Outcome::kQuota) {
-    return key.OnQuota(TicketOf(lease), evidence.retry_after, verdict.reason, Now());
+    return key.OnQuota(TicketOf(lease), evidence.retry_after, evidence.quota_window, verdict.reason, Now());
   }
   return key.OnRateLimited(TicketOf(lease), back_at_, TellsReturn(evidence), verdict.reason, Now());
 }
@@ -41,19 +41,19 @@ void Pool::Impl::HoldLane(const LeaseRecord& lease, const Verdict& verdict, cons
   const uint32_t earlier = stale ? 0 : lane.refusals++;
   const KeySpec& spec = roster_.key(lease.key).spec();
   const bool paced = verdict.outcome == Outcome::kRateLimited && (told || !spec.cooldown);
-  const absl::Time until =
-      paced ? std::min(back_at_, now_ + kMaxRetryAfter)
-            : now_ + LimitRest(spec, verdict.outcome, earlier, evidence.retry_after);
-  roster_.Hold(lease.key, lease.model, until, verdict.reason, now_);
+  const bool window = evidence.quota_window && evidence.retry_after;
+  absl::Time until = now_ + LimitRest(spec, verdict.outcome, earlier, evidence.retry_after);
+  if (paced) until = std::min(back_at_, now_ + kMaxRetryAfter);
+  if (window) until = now_ + Clamped(*evidence.retry_after, kMaxQuotaWindow);
+  roster_.Hold(lease.key, lease.model, until, window ? kQuotaWindow : verdict.reason, now_);
   roster_.SettleLane(lease.key, lease.model, now_);
 }
 
 void Pool::Impl::PaceBegun(const LeaseRecord& lease, const RateLimits& limits) {
   if (lease.sequence == 0) return;
   Pacer* const learns = limits.empty() ? nullptr : &roster_.PacerOf(lease.key, lease.model, now_);
-  ForEachPacer(lease, [&](Pacer& pacer) {
-    pacer.OnBegun(lease.sequence, &pacer == learns ? limits : RateLimits(), now_);
-  });
+  ForEachPacer(lease,
+               [&](Pacer& pacer) { pacer.OnBegun(lease.sequence, &pacer == learns ? limits : RateLimits(), now_); });
 }
 
 void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {

@@ -6,6 +6,21 @@
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {
+namespace {
+
+Suspicion SuspicionOf(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {
+  Suspicion suspicion;
+  suspicion.key = lease.key;
+  suspicion.sequence = lease.sequence;
+  suspicion.outcome = verdict.if_key;
+  suspicion.reason = verdict.key_reason;
+  suspicion.foreign_path = evidence.foreign_path;
+  suspicion.wait = evidence.retry_after;
+  suspicion.window = evidence.quota_window;
+  return suspicion;
+}
+
+}  // namespace
 
 Inquiry& Pool::Impl::InquiryOf(const LeaseRecord& lease) {
   Inquiry* const known = inquiries_.Find(lease.inquiry);
@@ -40,16 +55,10 @@ Advice Pool::Impl::JudgeDoubt(const LeaseRecord& lease, const Verdict& verdict, 
   const Evidence& evidence = report.evidence;
   if (verdict.outcome != Outcome::kCallerFault) TellReport(lease.key, verdict, evidence);
   const bool for_model = verdict.doubt == Doubt::kModel;
-  if (!IsOldRefusal(lease) && !evidence.foreign_path) {
-    inquiry.suspects.push_back({lease.key,
-                                lease.sequence,
-                                verdict.if_key,
-                                verdict.key_reason,
-                                for_model ? lease.model : kAnyModel,
-                                evidence.foreign_path,
-                                evidence.retry_after,
-                                {}});
-    if (verdict.doubt == Doubt::kThisRequest || (for_model && lease.model == kAnyModel)) inquiry.suspects.pop_back();
+  const bool for_any_model = for_model && lease.model == kAnyModel;
+  if (verdict.if_key != Outcome::kCallerFault && !for_any_model && !evidence.foreign_path && !IsOldRefusal(lease)) {
+    Suspicion& suspicion = inquiry.suspects.emplace_back(SuspicionOf(lease, verdict, evidence));
+    if (for_model) suspicion.model = lease.model;
   }
   const bool of_request = IsOfRequest(lease, verdict, evidence, &inquiry);
   const bool go_on = !of_request && inquiry.refusals < kMaxRefusals && !IsShut(lease.model);
@@ -62,6 +71,7 @@ Advice Pool::Impl::JudgeDoubt(const LeaseRecord& lease, const Verdict& verdict, 
 bool Pool::Impl::IsOfRequest(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
                              Inquiry* inquiry) {
   if (verdict.doubt == Doubt::kThisRequest) return false;
+  if (verdict.doubt == Doubt::kUnbooked) return ++inquiry->said_by >= 2;
   Key& key = roster_.key(lease.key);
   const uint64_t said = absl::HashOf(verdict.http_status, evidence.error_type, evidence.error_code);
   if (inquiry->said_by == 0 || inquiry->said != said) {
@@ -120,8 +130,7 @@ void Pool::Impl::Suspect(const LeaseRecord& lease, const Verdict& verdict, const
   roster_.Settle(lease.key, now_);
   TellEvent(lease.key, event, verdict.outcome, "");
   const Key::Mark rest = event == Key::Event::kCooling ? key.MarkOf(event, /*counted=*/false) : Key::Mark{};
-  inquiry->suspects.push_back({lease.key, lease.sequence, verdict.if_key, verdict.key_reason, kAnyModel,
-                               evidence.foreign_path, evidence.retry_after, rest});
+  inquiry->suspects.emplace_back(SuspicionOf(lease, verdict, evidence)).rest = rest;
   if (counts) CountRefusal({lease.key, now_, kAuthEverywhere, rest, last, inquiry->number}, random);
 }
 
@@ -173,7 +182,7 @@ void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
       event = key.OnAuth(Now(), random);
       break;
     case Outcome::kQuota:
-      event = key.OnQuota({sequence_ + 1}, suspicion.wait, suspicion.reason, Now());
+      event = key.OnQuota({sequence_ + 1}, suspicion.wait, suspicion.window, suspicion.reason, Now());
       break;
     case Outcome::kRateLimited:
       event = key.OnRateLimited({sequence_ + 1}, now_ + LimitRest(key.spec(), suspicion.outcome, 0, suspicion.wait),

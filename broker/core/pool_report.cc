@@ -234,8 +234,12 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
   if (!counts_for_circuit) return event;
   if (!last) {
-    inquiry.suspects.push_back(
-        {lease.key, lease.sequence, Outcome::kUpstreamFailure, reason, kAnyModel, false, {}, mark});
+    Suspicion& suspicion = inquiry.suspects.emplace_back();
+    suspicion.key = lease.key;
+    suspicion.sequence = lease.sequence;
+    suspicion.outcome = Outcome::kUpstreamFailure;
+    suspicion.reason = reason;
+    suspicion.rest = mark;
   }
   TellEvent(lease.key, event, Outcome::kUpstreamFailure, "");
   roster_.Settle(lease.key, now_);

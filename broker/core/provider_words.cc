@@ -254,7 +254,7 @@ constexpr NumberWord kNumbers[] = {
 
 // What begins a sentence comes first: it is exact.
 constexpr Phrase kPhrases[] = {
-    {"Extra usage is required for long context", kRequest, "", true, true},
+    {"Extra usage is required for long context", kUnbooked, "", true, true},
     {"Request too large for", kThisRequest, "", true, true},
     {"prompt is too long", kRequest, "", true, false},
     {"This model's maximum context length is", kRequest, "", true, false},

@@ -14,6 +14,7 @@ enum class Meaning : uint8_t {
   kNothing,      // the status decides
   kRequest,      // no key would have served the request
   kThisRequest,  // it is more than this key may ask for; another one may
+  kUnbooked,     // it asks for what the account has not booked; another one's may have
   kModel,        // the key may not use this model, or nobody may
   kAuth,
   kPermission,

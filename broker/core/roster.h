@@ -178,9 +178,9 @@ class Roster {
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
   Choice PickOnce(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
   absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
-  bool MayReturnAnyTime(absl::Time now) const;  // some key waits for the end of a lease
-  void Restrict(KeyIndex index);                // to the models that it may serve
-  void Bar(KeyIndex index, ModelId model);      // unless it may serve it
+  bool MayReturnAnyTime(absl::Time now) const;        // some key waits for the end of a lease
+  void Restrict(KeyIndex index);                      // to the models that it may serve
+  void Bar(KeyIndex index, ModelId model);            // unless it may serve it
   void Move(KeyIndex index, Standing standing);
 
   using Strategies = std::array<std::unique_ptr<Strategy>, kTiers>;

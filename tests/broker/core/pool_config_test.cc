@@ -107,6 +107,7 @@ TEST_F(PoolConfigTest, WhatIsRestoredIsCutToWhatARuleCouldHaveSet) {
   };
   for (const Case& c :
        {Case{KeyState::kCooling, "rate_limited", absl::Hours(24)},
+        Case{KeyState::kCooling, "quota_window", absl::Hours(24 * 365)},
         Case{KeyState::kCooling, "insufficient_quota", absl::Hours(24)},
         Case{KeyState::kCooling, "http_402", absl::Hours(24)}, Case{KeyState::kCooling, "http_500", absl::Minutes(30)},
         Case{KeyState::kCooling, "connect_error", absl::Minutes(30)},

@@ -168,10 +168,20 @@ TEST_F(PoolDoubtTest, ARequestTooLargeForOneKeyMayFitAnother) {
   EXPECT_TRUE(Unharmed());
 }
 
+// The account of another key may have booked it.
+TEST_F(PoolDoubtTest, WhatIsNotBookedIsAskedOfTwoKeys) {
+  const Evidence extra = Error(429, "Extra usage is required for long context requests.", "rate_limit_error");
+  Start(SpecOf(5));
+  EXPECT_EQ(AskAll(extra), 2u);
+  Request request;
+  EXPECT_EQ(Try(&request, extra)->advice, Advice::kRotate);
+  Try(&request, Success());
+  EXPECT_TRUE(Unharmed());
+}
+
 TEST_F(PoolDoubtTest, WhatIsCertainlyTheRequestsIsRelayedAtOnce) {
   for (const Evidence& evidence :
-       {Error(400, "", "", "context_length_exceeded"), Error(400, "", "", "content_policy_violation"),
-        Error(429, "Extra usage is required for long context requests.", "rate_limit_error"), Error(413, ""),
+       {Error(400, "", "", "context_length_exceeded"), Error(400, "", "", "content_policy_violation"), Error(413, ""),
         Error(422, ""), Error(405, ""), Error(409, ""), Error(415, "")}) {
     Start(SpecOf(3));
     Request request;

@@ -56,6 +56,20 @@ TEST_F(PoolStateTest, WhatOneReportDoes) {
   }
 }
 
+TEST_F(PoolStateTest, AWindowOfQuotaRestsItsKeyUntilItsEnd) {
+  for (const absl::Duration wait : {absl::Minutes(5), absl::Hours(40), absl::Hours(24 * 30)}) {
+    Start(SpecOf(2));
+    Evidence evidence = Status(429, wait);
+    evidence.quota_window = true;
+    EXPECT_EQ(Tell(GetKey(0, 2), evidence).outcome, Outcome::kQuota);
+    EXPECT_EQ(Key(0).available_at, now_ + wait);
+    const KeySnapshot saved = Key(0);
+    Start(SpecOf(2));
+    pool_->Restore("fp0", saved, now_);
+    EXPECT_EQ(Key(0).available_at, now_ + wait) << "over a restart";
+  }
+}
+
 TEST_F(PoolStateTest, RetryAfterIsObeyedToTheMillisecond) {
   Start(SpecOf(1));
   Tell(Get(), Status(429, absl::Seconds(10)));
