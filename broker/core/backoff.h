@@ -27,6 +27,8 @@ inline constexpr absl::Duration kFailureBackoff = absl::Seconds(1);  // of a key
 inline constexpr absl::Duration kMaxFailureBackoff = absl::Minutes(1);
 inline constexpr absl::Duration kTrialBackoff = absl::Seconds(10);  // of its next trial; doubles up to kMaxBackoff
 
+inline constexpr absl::Duration kModelRest = absl::Hours(1);  // of a key for a model that it may not use
+
 // min(cap, base * 2^n)
 inline absl::Duration Exponential(absl::Duration base, uint32_t n, absl::Duration cap) {
   return std::min(cap, base * static_cast<double>(uint64_t{1} << std::min<uint32_t>(n, 40)));

@@ -132,6 +132,7 @@ class Pool::Impl {
   // `of_host`: the host was not reached, which is no key's fault.
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
                                   absl::BitGenRef random);
+  uint32_t CountClosed(ModelId model) const;  // active keys that may not serve the model now, others than resting ones
   bool IsOfKnownOutage(const LeaseRecord& lease) const;
   static Ticket TicketOf(const LeaseRecord& lease) { return {lease.sequence}; }
   void TellReport(KeyIndex key, const Verdict& verdict, const Evidence& evidence);

@@ -164,9 +164,9 @@ void Pool::Impl::Convict(Inquiry& inquiry, absl::BitGenRef random) {
   for (const Suspicion& suspicion : inquiries_.Close(inquiry).suspects) {
     // What counts already, counts once.
     if (suspicion.outcome == Outcome::kUpstreamFailure && suspicion.rest.counted) continue;
-    if (roster_.present(suspicion.key) && !roster_.key(suspicion.key).IsSettled(suspicion.sequence)) {
-      Punish(suspicion, random);
-    }
+    // What other models of the key did says nothing of this one.
+    const bool settled = suspicion.model == kAnyModel && roster_.key(suspicion.key).IsSettled(suspicion.sequence);
+    if (roster_.present(suspicion.key) && !settled) Punish(suspicion, random);
   }
 }
 
@@ -175,7 +175,9 @@ void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
   const uint32_t others = roster_.active() - (key.state() == KeyState::kActive ? 1 : 0);
   const bool failure = suspicion.outcome == Outcome::kPermission || suspicion.outcome == Outcome::kUpstreamFailure;
   if (suspicion.foreign_path || (failure && others == 0)) return AcquitKey(suspicion);
-  if (suspicion.model != kAnyModel) return AcquitKey(suspicion);
+  if (suspicion.model != kAnyModel) {
+    return roster_.Hold(suspicion.key, suspicion.model, now_ + kModelRest, suspicion.reason, now_);
+  }
   Key::Event event = Key::Event::kNone;
   switch (suspicion.outcome) {
     case Outcome::kAuth:

@@ -243,10 +243,18 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   }
   TellEvent(lease.key, event, Outcome::kUpstreamFailure, "");
   roster_.Settle(lease.key, now_);
-  const auto is_active = [this](KeyIndex index) { return roster_.key(index).state() == KeyState::kActive; };
+  // Those that may serve the model.
+  const uint32_t active = roster_.active() - std::min(roster_.active(), CountClosed(lease.model));
+  const auto is_active = [this, &lease](KeyIndex index) {
+    return roster_.key(index).state() == KeyState::kActive && !roster_.lanes().IsClosed(index, lease.model);
+  };
   const Circuit::Failure failure{lease.key, now_, reason, mark, last, inquiry.number, lease.model, lease.session};
-  if (circuit_.OnFailure(failure, roster_.active(), is_active)) OpenCircuit(reason, std::nullopt, random);
+  if (circuit_.OnFailure(failure, active, is_active)) OpenCircuit(reason, std::nullopt, random);
   return Key::Event::kNone;
+}
+
+uint32_t Pool::Impl::CountClosed(ModelId model) const {
+  return roster_.lanes().CountClosed(model, Standing::kReady) + roster_.lanes().CountClosed(model, Standing::kBusy);
 }
 
 bool Pool::Impl::IsOfKnownOutage(const LeaseRecord& lease) const {

@@ -148,6 +148,31 @@ TEST_F(PoolDoubtTest, WhatNobodyDoesBetterIsBounded) {
   EXPECT_TRUE(Unharmed());
 }
 
+// Its other models go on.
+TEST_F(PoolDoubtTest, AModelThatOneKeyMayNotUseIsHeldForThatKey) {
+  for (const Evidence& evidence :
+       {Error(404, "none", "", "model_not_found"), Error(403, "", "", "model_not_found"), Error(404, "none")}) {
+    Start(SpecOf(2));
+    Request request;
+    Try(&request, evidence);
+    Try(&request, Success());
+    EXPECT_TRUE(Unharmed());
+    for (int i = 0; i < 4; ++i) {
+      Request same, other;
+      other.model = "other";
+      Try(&same, Success());
+      EXPECT_EQ(same.tried[0], 1u);
+      Try(&other, Success());
+    }
+    EXPECT_GT(Key(0).uses, 1u);
+    Pass(absl::Hours(1));
+    Request again;
+    Try(&again, Success());
+    Try(&again, Success());
+    EXPECT_EQ(again.tried.size(), 2u);
+  }
+}
+
 TEST_F(PoolDoubtTest, ABadRequestDoesNotWaitForAKey) {
   Start(SpecOf(2));
   Tell(GetKey(1, 2), Status(429, absl::Minutes(1)));
