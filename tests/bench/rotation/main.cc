@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "tests/bench/rotation/fleets.h"
 #include "tests/bench/rotation/oracle.h"
+#include "tests/bench/rotation/plot.h"
 #include "tests/bench/rotation/policies.h"
 #include "tests/bench/rotation/summary.h"
 
@@ -93,7 +94,10 @@ Pair Compare(Fleet fleet, uint64_t seed, const Options& options) {
   if (options.load > 0) fleet.traffic.load = options.load;
   const Scenario scenario = MakeScenario(fleet, seed);
   const size_t bound = MostServed(scenario, options.pool.max_wait);
-  return {Summarize(scenario, RunPool(scenario, options.pool), bound), Summarize(scenario, RunNginx(scenario), bound)};
+  const Run run = RunPool(scenario, options.pool);
+  const Pair pair = {Summarize(scenario, run, bound), Summarize(scenario, RunNginx(scenario), bound)};
+  if (!options.plot.empty()) std::ofstream(options.plot) << Plot(scenario, run, pair.ours);
+  return pair;
 }
 
 void Print(const Pair& pair, bool json) {
