@@ -66,8 +66,10 @@ Fleet Dozen() {
 }
 
 Fleet Headed(std::string name, Headers headers, RetryAfter retry_after) {
-  Fleet fleet{.name = std::move(name), .about = "8 equal token buckets that tell their limits"};
-  fleet.keys = Equal(8, Key("key", {Bucket(1, 10)}, headers, retry_after));
+  Fleet fleet{.name = std::move(name), .about = "8 equal token buckets that tell their limits; bursts of 6"};
+  fleet.keys = Equal(8, Key("key", {Bucket(1, 6)}, headers, retry_after));
+  fleet.traffic.load = 1.0;
+  fleet.traffic.burst = 6;
   return fleet;
 }
 
@@ -75,9 +77,8 @@ std::vector<Fleet> Buckets() {
   std::vector<Fleet> fleets = {Headed("openai", Headers::kOpenAi, RetryAfter::kExact),
                                Headed("anthropic", Headers::kAnthropic, RetryAfter::kRoundedUp)};
   Fleet full = Headed("openai-full", Headers::kOpenAi, RetryAfter::kExact);
-  full.about = "the same at 1.3 of what they allow, in bursts";
+  full.about = "the same at 1.3 of what they allow";
   full.traffic.load = 1.3;
-  full.traffic.burst = 6;
   fleets.push_back(std::move(full));
   Fleet mute{.name = "mute", .about = "8 buckets of 3 sizes that tell nothing, not even when to come back"};
   for (int i = 0; i < 8; ++i) {
@@ -107,7 +108,9 @@ std::vector<Fleet> Windows() {
 
 std::vector<Fleet> Sizes() {
   Fleet tokens{.name = "tokens", .about = "6 keys with requests and tokens a minute, OpenAI's headers"};
-  tokens.keys = Equal(6, Key("tpm", {Bucket(2, 20), TokensPerMinute(60'000)}, Headers::kOpenAi, RetryAfter::kExact));
+  tokens.keys = Equal(6, Key("tpm", {Bucket(2, 20), TokensPerMinute(20'000)}, Headers::kOpenAi, RetryAfter::kExact));
+  tokens.traffic.load = 1.0;
+  tokens.traffic.burst = 5;
   Fleet models{.name = "models", .about = "4 keys with a limit for each of 3 models, sessions"};
   models.traffic.models = {"model-a", "model-b", "model-c"};
   std::vector<LimitSpec> limits;
@@ -124,11 +127,13 @@ std::vector<Fleet> Sizes() {
 
 std::vector<Fleet> Lives() {
   Fleet cache{.name = "sessions", .about = "10 keys, sessions with prompt caches, half of what they allow"};
-  cache.keys = Equal(10, Key("key", {Bucket(1, 10)}, Headers::kOpenAi, RetryAfter::kExact));
+  cache.keys = Equal(10, Key("key", {Bucket(0.5, 8)}, Headers::kOpenAi, RetryAfter::kExact));
   cache.traffic.load = 0.5;
   cache.traffic.sessions = 0.9;
   Fleet shared{.name = "shared", .about = "6 keys of which another user takes a third"};
-  shared.keys = Equal(6, Key("shared", {Bucket(1, 10)}, Headers::kAnthropic, RetryAfter::kRoundedUp));
+  shared.keys = Equal(6, Key("shared", {Bucket(1, 6)}, Headers::kAnthropic, RetryAfter::kRoundedUp));
+  shared.traffic.load = 0.95;
+  shared.traffic.burst = 4;
   for (KeyModel& key : shared.keys) key.other_user = 0.33;
   Fleet sick{.name = "sick",
              .about = "2 good keys, 2 that answer 500 for 4 minutes, 1 that comes back to life; outages"};

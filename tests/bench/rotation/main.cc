@@ -2,16 +2,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <string>
-#include <string_view>
+#include <optional>
 #include <vector>
 
-#include "absl/strings/numbers.h"
-#include "absl/time/time.h"
-#include "tests/bench/rotation/fleets.h"
+#include "tests/bench/rotation/options.h"
 #include "tests/bench/rotation/oracle.h"
 #include "tests/bench/rotation/plot.h"
 #include "tests/bench/rotation/policies.h"
@@ -20,124 +16,56 @@
 namespace ccr::rotation {
 namespace {
 
-constexpr std::string_view kUsage = R"(rotation_bench: the rotation policy on fleets of keys, in virtual time
-  --fleet NAME      only this one (default: all that have names)
-  --random N        N drawn fleets instead, from --seed on; prints the worst ones
-  --worst K         so many of them (10)
-  --seed S          of the traffic, and the first drawn fleet (1)
-  --strategy NAME   round_robin
-  --max-wait S      seconds that a request may wait for a key (30)
-  --load L          instead of the fleet's own
-  --json            a JSON object a line instead of the table
-  --plot FILE.svg   of the last run of ours
-)";
-
-struct Options {
-  std::string fleet, plot;
-  uint64_t random = 0, worst = 10, seed = 1;
-  double load = 0;
-  bool json = false;
-  PoolOptions pool;
-};
-
-[[noreturn]] void Usage(const std::string& problem) {
-  std::cerr << "rotation_bench: " << problem << "\n" << kUsage;
-  std::exit(2);
-}
-
-Options Read(int argc, char** argv) {
-  Options options;
-  double seconds = 30;
-  for (int i = 1; i < argc; ++i) {
-    const std::string flag = argv[i];
-    if (flag == "--help") {
-      std::cout << kUsage;
-      std::exit(0);
-    }
-    if (flag == "--json") {
-      options.json = true;
-      continue;
-    }
-    if (i + 1 == argc) Usage(flag + " is unknown or wants a value");
-    const std::string value = argv[++i];
-    bool good = true;
-    if (flag == "--fleet") {
-      options.fleet = value;
-    } else if (flag == "--plot") {
-      options.plot = value;
-    } else if (flag == "--strategy") {
-      options.pool.strategy = value;
-    } else if (flag == "--random") {
-      good = absl::SimpleAtoi(value, &options.random);
-    } else if (flag == "--worst") {
-      good = absl::SimpleAtoi(value, &options.worst);
-    } else if (flag == "--seed") {
-      good = absl::SimpleAtoi(value, &options.seed);
-    } else if (flag == "--load") {
-      good = absl::SimpleAtod(value, &options.load);
-    } else if (flag == "--max-wait") {
-      good = absl::SimpleAtod(value, &seconds);
-    } else {
-      Usage(flag + " is unknown");
-    }
-    if (!good) Usage(flag + " does not take " + value);
-  }
-  options.pool.max_wait = absl::Seconds(seconds);
-  return options;
-}
-
-struct Pair {
+struct Rows {
   Summary ours, naive;
+  std::optional<Summary> seer;
 };
 
-Pair Compare(Fleet fleet, uint64_t seed, const Options& options) {
-  if (options.load > 0) fleet.traffic.load = options.load;
+Rows Compare(const Fleet& fleet, uint64_t seed, const Options& options) {
   const Scenario scenario = MakeScenario(fleet, seed);
   const size_t bound = MostServed(scenario, options.pool.max_wait);
   const Run run = RunPool(scenario, options.pool);
-  const Pair pair = {Summarize(scenario, run, bound), Summarize(scenario, RunNginx(scenario), bound)};
-  if (!options.plot.empty()) std::ofstream(options.plot) << Plot(scenario, run, pair.ours);
-  return pair;
+  Rows rows{Summarize(scenario, run, bound), Summarize(scenario, RunNginx(scenario), bound), std::nullopt};
+  if (options.seer) rows.seer = Summarize(scenario, RunSeer(scenario, options.pool.max_wait), bound);
+  if (!options.plot.empty()) std::ofstream(options.plot) << Plot(scenario, run, rows.ours);
+  return rows;
 }
 
-void Print(const Pair& pair, bool json) {
-  for (const Summary* summary : {&pair.ours, &pair.naive}) {
-    std::cout << (json ? ToJson(*summary) + "\n" : TableRow(*summary));
+void Print(const Rows& rows, bool json) {
+  for (const Summary* summary : {&rows.ours, &rows.naive, rows.seer ? &*rows.seer : nullptr}) {
+    if (summary != nullptr) std::cout << (json ? ToJson(*summary) + "\n" : TableRow(*summary));
   }
   std::cout << std::flush;
 }
 
-void PrintMean(const std::vector<Pair>& pairs) {
-  double ours = 0, naive = 0;
+void PrintMean(const std::vector<Rows>& all) {
+  double ours = 0, naive = 0, wasted = 0;
   size_t good = 0;
-  for (const Pair& pair : pairs) {
-    ours += pair.ours.goodput / static_cast<double>(pairs.size());
-    naive += pair.naive.goodput / static_cast<double>(pairs.size());
-    good += pair.ours.goodput >= 0.98 ? 1 : 0;
+  for (const Rows& rows : all) {
+    ours += rows.ours.goodput / static_cast<double>(all.size());
+    naive += rows.naive.goodput / static_cast<double>(all.size());
+    wasted += rows.ours.wasted / static_cast<double>(all.size());
+    good += rows.ours.goodput >= 0.98 ? 1 : 0;
   }
-  std::printf("%zu fleets: mean goodput ours %.3f, nginx %.3f; %zu at .98 or more\n", pairs.size(), ours, naive, good);
+  std::printf("%zu fleets: mean goodput ours %.3f, nginx %.3f; %zu at .98 or more; mean waste of ours %.2f %%\n",
+              all.size(), ours, naive, good, wasted * 100);
 }
 
 int Main(int argc, char** argv) {
-  const Options options = Read(argc, argv);
-  std::vector<Pair> pairs;
+  const Options options = ReadOptions(argc, argv);
+  const bool drawn = options.random > 0;
+  std::vector<Rows> all;
   if (!options.json) std::cout << TableHead();
-  if (options.random > 0) {
-    for (uint64_t i = 0; i < options.random; ++i) {
-      pairs.push_back(Compare(RandomFleet(options.seed + i), options.seed + i, options));
-    }
-    std::stable_sort(pairs.begin(), pairs.end(),
-                     [](const Pair& a, const Pair& b) { return a.ours.goodput < b.ours.goodput; });
-    for (size_t i = 0; i < std::min<size_t>(pairs.size(), options.worst); ++i) Print(pairs[i], options.json);
-  } else {
-    for (const Fleet& fleet : NamedFleets()) {
-      if (!options.fleet.empty() && fleet.name != options.fleet) continue;
-      pairs.push_back(Compare(fleet, options.seed, options));
-      Print(pairs.back(), options.json);
-    }
-    if (pairs.empty()) Usage("there is no fleet " + options.fleet);
+  for (const Fleet& fleet : FleetsOf(options)) {
+    all.push_back(Compare(fleet, options.seed + (drawn ? all.size() : 0), options));
+    if (!drawn) Print(all.back(), options.json);
   }
-  if (!options.json) PrintMean(pairs);
+  if (drawn) {
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Rows& a, const Rows& b) { return a.ours.goodput < b.ours.goodput; });
+    for (size_t i = 0; i < std::min<size_t>(all.size(), options.worst); ++i) Print(all[i], options.json);
+  }
+  if (!options.json) PrintMean(all);
   return 0;
 }
 

@@ -11,10 +11,6 @@
 namespace ccr::rotation {
 namespace {
 
-struct Interval {
-  double from, until;  // s from the start, both inclusive
-};
-
 double SinceStart(const Scenario& scenario, absl::Time at) {
   return absl::ToDoubleSeconds(at - scenario.start);
 }
@@ -91,43 +87,6 @@ std::vector<Interval> Reduce(std::vector<Interval> permits, const KeyModel& key,
   return left;
 }
 
-// A greatest matching of the two families, by a sweep over the ends.
-size_t Match(std::vector<Interval> requests, std::vector<Interval> permits) {
-  struct Edge {
-    double at;
-    bool closes;
-    bool permit;
-    size_t index;
-    bool operator<(const Edge& other) const { return at != other.at ? at < other.at : closes < other.closes; }
-  };
-  std::vector<Edge> edges;
-  const auto add = [&](const std::vector<Interval>& family, bool permit) {
-    for (size_t i = 0; i < family.size(); ++i) {
-      edges.push_back({family[i].from, false, permit, i});
-      edges.push_back({family[i].until, true, permit, i});
-    }
-  };
-  add(requests, false);
-  add(permits, true);
-  std::stable_sort(edges.begin(), edges.end());
-  std::set<std::pair<double, size_t>> open[2];
-  size_t matched = 0;
-  for (const Edge& edge : edges) {
-    const std::vector<Interval>& family = edge.permit ? permits : requests;
-    const std::pair<double, size_t> self{family[edge.index].until, edge.index};
-    if (!edge.closes) {
-      open[edge.permit].insert(self);
-      continue;
-    }
-    if (open[edge.permit].erase(self) == 0) continue;
-    auto& partners = open[!edge.permit];
-    if (partners.empty()) continue;
-    partners.erase(partners.begin());
-    ++matched;
-  }
-  return matched;
-}
-
 struct Family {
   std::vector<Interval> permits;
   bool unlimited = false;
@@ -200,12 +159,49 @@ size_t MostOf(const Scenario& scenario, const std::vector<Interval>& requests, c
       const Family family = OfKey(scenario, i, model, as_bucket, horizon);
       permits.insert(permits.end(), family.permits.begin(), family.permits.end());
     }
-    least = std::min(least, Match(left, std::move(permits)));
+    least = std::min(least, Match(left, permits));
   }
   return served + least;
 }
 
 }  // namespace
+
+// A sweep over the ends.
+size_t Match(const std::vector<Interval>& requests, const std::vector<Interval>& permits) {
+  struct Edge {
+    double at;
+    bool closes;
+    bool permit;
+    size_t index;
+    bool operator<(const Edge& other) const { return at != other.at ? at < other.at : closes < other.closes; }
+  };
+  std::vector<Edge> edges;
+  const auto add = [&](const std::vector<Interval>& family, bool permit) {
+    for (size_t i = 0; i < family.size(); ++i) {
+      edges.push_back({family[i].from, false, permit, i});
+      edges.push_back({family[i].until, true, permit, i});
+    }
+  };
+  add(requests, false);
+  add(permits, true);
+  std::stable_sort(edges.begin(), edges.end());
+  std::set<std::pair<double, size_t>> open[2];
+  size_t matched = 0;
+  for (const Edge& edge : edges) {
+    const std::vector<Interval>& family = edge.permit ? permits : requests;
+    const std::pair<double, size_t> self{family[edge.index].until, edge.index};
+    if (!edge.closes) {
+      open[edge.permit].insert(self);
+      continue;
+    }
+    if (open[edge.permit].erase(self) == 0) continue;
+    auto& partners = open[!edge.permit];
+    if (partners.empty()) continue;
+    partners.erase(partners.begin());
+    ++matched;
+  }
+  return matched;
+}
 
 size_t MostServed(const Scenario& scenario, absl::Duration max_wait) {
   const std::vector<std::string>& models = scenario.fleet.traffic.models;

@@ -2,11 +2,19 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "tests/bench/rotation/scenario.h"
 
 namespace ccr::rotation {
+
+struct Interval {
+  double from, until;  // s from the start, both inclusive; empty when from > until
+};
+
+// The most pairs of intervals that meet, one of each family, none twice.
+size_t Match(const std::vector<Interval>& requests, const std::vector<Interval>& permits);
 
 // The requests that could be answered when each may begin at any time from its arrival to `max_wait` later, by somebody
 // who knows all limits and all that will happen: a greatest matching of requests to what the keys allow.

@@ -21,4 +21,9 @@ Run RunPool(const Scenario& scenario, const PoolOptions& options);
 // so is out for 10 s. Nobody waits.
 Run RunNginx(const Scenario& scenario);
 
+// Somebody who sees what the provider knows of its keys, though not which call of a flaky one will fail: requests wait in
+// one line for each model, and go as soon as any key has room. What it serves can be served, so it shows how near the
+// bound is to the truth.
+Run RunSeer(const Scenario& scenario, absl::Duration max_wait);
+
 }  // namespace ccr::rotation

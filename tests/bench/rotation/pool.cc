@@ -59,6 +59,8 @@ core::Evidence ToCore(const proxy::Evidence& evidence) {
   out.client_cancelled = evidence.client_cancelled;
   out.caller_fault = evidence.caller_fault;
   out.incomplete = evidence.incomplete;
+  out.error_in_answer = evidence.error_in_answer;
+  out.quota_window = evidence.quota_window;
   out.model_only = evidence.model_only;
   out.rate_limits = ToCore(evidence.rate_limits);
   out.input_tokens = evidence.input_tokens;
@@ -123,8 +125,8 @@ class PoolRun {
     std::optional<Recorder::Call> call;
     std::optional<Timeline::Ticket> next;  // what it waits for, besides a lease
     std::optional<Timeline::Ticket> patience;
+    int kept_status = 0;  // of the answer that the client would get
     bool waiting = false;
-    bool done = false;
   };
 
   const Request& RequestOf(const Client& client) const { return scenario_.requests[client.number]; }
@@ -169,6 +171,7 @@ class PoolRun {
   void OnLease(Client& client, const core::LeaseResult& result) {
     if (const auto* grant = std::get_if<core::Grant>(&result)) return Send(client, grant->key);
     if (client.plan.attempts() == 0) return Finish(client, Fate::kRefused, 429);
+    client.plan.OnNoLease(ReturnOf(result));
     AnswerBest(client);
   }
 
@@ -242,29 +245,39 @@ class PoolRun {
     std::optional<core::LeaseResult> next;
     if (wants && decision.advice != core::Advice::kRelay) next = LeaseNext(client, decision.advice);
     const auto* grant = next ? std::get_if<core::Grant>(&*next) : nullptr;
-    if (next && grant == nullptr) {
-      client.plan.OnNoLease(std::get<core::Refusal>(*next).retry_at - time_.now());
-    }
-    const std::string& key = scenario_.fleet.keys[client.key].name;
-    const proxy::NextStep step = client.plan.Decide(
-        {evidence, status, ToPlan(decision.advice), key, core::ToString(decision.outcome), grant != nullptr},
-        time_.now(), random_.Uniform());
-    if (step.keep) best_status_[client.number] = status;
+    if (next && grant == nullptr) client.plan.OnNoLease(ReturnOf(*next));
+    const proxy::NextStep step =
+        client.plan.Decide({evidence, status, ToPlan(decision.advice), scenario_.fleet.keys[client.key].name,
+                            core::ToString(decision.outcome), grant != nullptr},
+                           time_.now(), random_.Uniform());
+    if (step.keep) client.kept_status = status;
     switch (step.what) {
       case proxy::NextStep::Do::kTry:
         return Send(client, grant->key);
-      case proxy::NextStep::Do::kAnswer:
-        if (grant != nullptr) pool_.Release(grant->id, time_.now());
-        return AnswerBest(client);
       case proxy::NextStep::Do::kAcquire:
-        break;
+        if (step.at <= time_.now()) return Acquire(client, client.plan.key_faults());
+        client.next = time_.At(step.at, [this, &client] {
+          client.next.reset();
+          Acquire(client, client.plan.key_faults());
+          Settle();
+        });
+        return;
+      case proxy::NextStep::Do::kAnswer:
+        if (grant != nullptr) GiveBack(client);
+        return AnswerBest(client);
     }
-    if (step.at <= time_.now()) return Acquire(client, client.plan.key_faults());
-    client.next = time_.At(step.at, [this, &client] {
-      client.next.reset();
-      Acquire(client, client.plan.key_faults());
-      Settle();
-    });
+  }
+
+  void GiveBack(Client& client) {
+    proxy::Evidence evidence;
+    evidence.caller_fault = true;
+    Report(client, evidence);
+  }
+
+  std::optional<absl::Duration> ReturnOf(const core::LeaseResult& result) const {
+    const absl::Time at = std::get<core::Refusal>(result).retry_at;
+    if (at == absl::InfiniteFuture()) return std::nullopt;
+    return at - time_.now();
   }
 
   // As the broker does: with another key, and after a fault of the provider with the same one if there is no other.
@@ -278,9 +291,10 @@ class PoolRun {
   }
 
   void AnswerBest(Client& client) {
-    const proxy::Ending::Kind kind = client.plan.End().kind;
-    const bool rate_limited = kind == proxy::Ending::Kind::kRateLimited || kind == proxy::Ending::Kind::kNoKey;
-    Finish(client, rate_limited ? Fate::kRefused : Fate::kRelayed, rate_limited ? 429 : best_status_[client.number]);
+    using Kind = proxy::Ending::Kind;
+    const Kind kind = client.plan.End().kind;
+    const bool no_key = kind == Kind::kRateLimited || kind == Kind::kNoKey;
+    Finish(client, no_key ? Fate::kRefused : Fate::kRelayed, no_key ? 429 : client.kept_status);
   }
 
   void GiveUp(Client& client) {
@@ -303,7 +317,6 @@ class PoolRun {
     if (client.patience) time_.Cancel(*client.patience);
     client.next.reset();
     client.patience.reset();
-    client.done = true;
     --open_;
     recorder_.Finish(client.number, fate, status);
   }
@@ -346,7 +359,7 @@ class PoolRun {
       ++probing_;
       time_.At(time_.now() + kProbing, [this, key] {
         --probing_;
-        const int status = recorder_.Probe(key, time_.now());
+        const int status = recorder_.provider().Probe(key, time_.now());
         recorder_.Probed(key, status, time_.now());
         core::Evidence evidence;
         evidence.http_status = status;
@@ -375,7 +388,6 @@ class PoolRun {
   core::Pool pool_;
   std::vector<std::unique_ptr<Client>> clients_;
   absl::flat_hash_map<core::LeaseId, Client*> waiting_;
-  absl::flat_hash_map<size_t, int> best_status_;
   std::vector<core::Transition> transitions_;
   std::optional<Timeline::Ticket> due_;
   uint64_t leases_ = 0;

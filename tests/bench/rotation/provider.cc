@@ -89,6 +89,27 @@ bool Provider::IsDead(size_t key, absl::Time now) const {
   return Suffers(scenario_.fleet.keys[key].spells, now - scenario_.start, &fault) && fault == Fault::kAuth;
 }
 
+absl::Time Provider::GoodAt(size_t key, const Request& request, absl::Time now) {
+  LetOthersCall(key, now);
+  for (const std::vector<Spell>* spells : {&scenario_.fleet.outages, &scenario_.fleet.keys[key].spells}) {
+    for (const Spell& spell : *spells) {
+      const absl::Duration since = now - scenario_.start;
+      if (since >= spell.from && since < spell.until) return scenario_.start + spell.until;
+    }
+  }
+  return RoomAt(key, request.model, request.tokens(), now);
+}
+
+double Provider::Left(size_t key, size_t model, absl::Time now) {
+  const std::vector<LimitSpec>& specs = scenario_.fleet.keys[key].limits;
+  double left = 1;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (!Applies(specs[i], model)) continue;
+    if (const auto told = keys_[key].limits[i]->Tell(now)) left = std::min(left, told->remaining / told->limit);
+  }
+  return left;
+}
+
 int Provider::Probe(size_t key, absl::Time now) const {
   Fault fault{};
   if (Suffers(scenario_.fleet.outages, now - scenario_.start, &fault)) return Failed(key, fault).status;

@@ -37,6 +37,9 @@ class Provider {
   void OnEnded(size_t key, size_t model);
   // The status of its list of models.
   int Probe(size_t key, absl::Time now) const;
+  // For who may see: when a call would be good, but for chance, and which share of its limits the key has left.
+  absl::Time GoodAt(size_t key, const Request& request, absl::Time now);
+  double Left(size_t key, size_t model, absl::Time now);
   bool IsDead(size_t key, absl::Time now) const;  // answers 401
 
  private:

@@ -34,7 +34,7 @@ class Recorder {
   // Whether the policy would use a key that has been out: asked for each of those when something has happened.
   void LookForReturns(absl::Time now, const std::function<bool(size_t key)>& ready);
 
-  int Probe(size_t key, absl::Time now) const { return provider_.Probe(key, now); }
+  Provider& provider() { return provider_; }
   Run Take(std::string policy);
 
  private:
