@@ -23,7 +23,7 @@ struct Rows {
 
 Rows Compare(const Fleet& fleet, uint64_t seed, const Options& options) {
   const Scenario scenario = MakeScenario(fleet, seed);
-  const size_t bound = MostServed(scenario, options.pool.max_wait);
+  const size_t bound = Bound(scenario, options.pool.max_wait);
   const Run run = RunPool(scenario, options.pool);
   Rows rows{Summarize(scenario, run, bound), Summarize(scenario, RunNginx(scenario), bound), std::nullopt};
   if (options.seer) rows.seer = Summarize(scenario, RunSeer(scenario, options.pool.max_wait), bound);

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "tests/bench/rotation/policies.h"
 
 namespace ccr::rotation {
 namespace {
@@ -215,6 +217,13 @@ size_t MostServed(const Scenario& scenario, absl::Duration max_wait) {
   size_t apart = 0;
   for (size_t i = 0; i < models.size(); ++i) apart += MostOf(scenario, by_model[i], models[i]);
   return std::min(apart, MostOf(scenario, all, ""));
+}
+
+size_t Bound(const Scenario& scenario, absl::Duration max_wait) {
+  if (max_wait > absl::ZeroDuration()) return MostServed(scenario, max_wait);
+  const Run run = RunSeer(scenario, max_wait);
+  return static_cast<size_t>(std::count_if(run.requests.begin(), run.requests.end(),
+                                           [](const RequestRecord& record) { return record.fate == Fate::kServed; }));
 }
 
 }  // namespace ccr::rotation

@@ -40,7 +40,7 @@ int Main(int argc, char** argv) {
   session.Start();
   SendAll(io, &session, port);
   while (session.unfinished() > 0) io.run_one();
-  std::cout << ToJson(Summarize(scenario, session.recorder().Take("real"), MostServed(scenario, options.pool.max_wait)))
+  std::cout << ToJson(Summarize(scenario, session.recorder().Take("real"), Bound(scenario, options.pool.max_wait)))
             << std::endl;
   return 0;
 }

@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--within", type=float, default=0.02, help="of the virtual goodput")
     options = parser.parse_args()
     options.daemons = options.daemons or options.bin
-    options.ready = r"127\.0\.0\.1:(\d+)"
+    options.ready = r" ready: .*?127\.0\.0\.1:(\d+)"
     flags = ["--fleet", options.fleet, "--seed", str(options.seed), "--minutes", str(options.minutes), "--max-wait",
              str(options.max_wait), "--strategy", options.strategy, "--json"]
     virtual = json.loads(subprocess.run([options.bin / "rotation_bench", *flags], check=True, capture_output=True,
