@@ -1,7 +1,9 @@
 #include "tests/bench/rotation/plot.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -94,9 +96,11 @@ class Picture {
         Rect(from, y, until - from, kLane, kIll);
       }
     }
+    std::set<std::pair<int, int>> drawn;
     for (const RestRecord& rest : run_.rests) {
       if (rest.key != key) continue;
       const double from = X(rest.from), until = X(rest.until);
+      if (!drawn.emplace(static_cast<int>(from), static_cast<int>(until)).second) continue;
       Rect(from, y + kLane * 0.35, until - from, kLane * 0.3, rest.disabled ? kDisabled : kResting);
     }
     Text(kLeft - 8, y + kLane / 2 + 4, scenario_.fleet.keys[key].name, "end");
@@ -105,17 +109,14 @@ class Picture {
   // Good calls in the upper third, the others in the lower: what is wasted stands out.
   void Calls() {
     std::vector<std::pair<size_t, size_t>> counts(scenario_.fleet.keys.size());
+    std::set<std::tuple<size_t, const char*, int>> drawn;  // one mark for each half pixel is enough
     for (const CallRecord& call : run_.calls) {
       const double x = X(call.start), y = Y(call.key);
       ++(call.good() ? counts[call.key].first : counts[call.key].second);
-      if (call.good()) {
-        Rect(x, y + 1, 1, kLane * 0.32, kServed, 0.7);
-      } else if (call.status == 200) {
-        Rect(x, y + kLane * 0.67, 2, kLane * 0.32, kCut);
-      } else {
-        const bool refused = call.status == 429 || call.status == 401;
-        Rect(x, y + kLane * 0.67, 1, kLane * 0.32, refused ? kRefused : kFailed, 0.7);
-      }
+      const bool refused = call.status == 429 || call.status == 401;
+      const char* const color = call.good() ? kServed : call.status == 200 ? kCut : refused ? kRefused : kFailed;
+      if (!drawn.emplace(call.key, color, static_cast<int>(x * 2)).second) continue;
+      Rect(x, call.good() ? y + 1 : y + kLane * 0.67, color == kCut ? 2 : 1, kLane * 0.32, color, 0.7);
     }
     for (size_t key = 0; key < counts.size(); ++key) {
       Text(kLeft + kWidth + 8, Y(key) + kLane / 2 + 4,

@@ -43,7 +43,7 @@ class Client : public std::enable_shared_from_this<Client> {
     const Request& request = session_->scenario().requests[number_];
     asked_.method(http::verb::post);
     asked_.target("/v1/chat/completions");
-    asked_.set(http::field::host, "bench");
+    asked_.set(http::field::host, "127.0.0.1:" + std::to_string(port_));
     asked_.set(http::field::content_type, "application/json");
     asked_.set("x-bench-request", std::to_string(number_));
     if (request.session != 0) asked_.set("x-claude-code-session-id", "session-" + std::to_string(request.session));
