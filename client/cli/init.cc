@@ -20,6 +20,9 @@
 namespace ccr::cli {
 namespace {
 
+// The models are those that the provider's own pages named as present in November 2026, the first for everything, the
+// last and cheaper one for background work. Providers retire names after about a year; where an alias of the newest is
+// documented it is taken.
 struct KnownProvider {
   const char* name;
   const char* url;
@@ -31,20 +34,20 @@ const std::vector<KnownProvider>& Known() {
   static const auto* const known = new std::vector<KnownProvider>{
       {"anthropic",
        "https://api.anthropic.com/v1/messages",
-       {"claude-sonnet-4-5", "claude-haiku-4-5"},
+       {"claude-sonnet-5-5", "claude-haiku-5-5"},
        "ANTHROPIC_API_KEY"},
       {"deepseek",
        "https://api.deepseek.com/v1/chat/completions",
-       {"deepseek-chat", "deepseek-reasoner"},
+       {"deepseek-v4-pro", "deepseek-v4-flash"},
        "DEEPSEEK_API_KEY"},
       {"gemini",
        "https://generativelanguage.googleapis.com/v1beta/models/",
-       {"gemini-2.5-pro", "gemini-2.5-flash"},
+       {"gemini-3.8-flash", "gemini-3.5-flash-lite"},
        "GEMINI_API_KEY"},
-      {"openai", "https://api.openai.com/v1/chat/completions", {"gpt-4.1", "gpt-4.1-mini"}, "OPENAI_API_KEY"},
+      {"openai", "https://api.openai.com/v1/chat/completions", {"gpt-6.1-terra", "gpt-6-luna"}, "OPENAI_API_KEY"},
       {"openrouter",
        "https://openrouter.ai/api/v1/chat/completions",
-       {"anthropic/claude-sonnet-4.5"},
+       {"~anthropic/claude-sonnet-latest"},
        "OPENROUTER_API_KEY"}};
   return *known;
 }

@@ -33,7 +33,7 @@ TEST_F(InitTest, KeysOfStdinBecomeAPool) {
   EXPECT_TRUE(loaded.problems.empty());
   ASSERT_EQ(loaded.config->providers[0].keys.size(), 2U);
   EXPECT_EQ(loaded.config->providers[0].keys[1].secret.Reveal(), "canary-key-2");
-  EXPECT_EQ(loaded.config->router.default_route, "deepseek,deepseek-chat");
+  EXPECT_EQ(loaded.config->router.default_route, "deepseek,deepseek-v4-pro");
   struct stat info {};
   ASSERT_EQ(stat(path().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0600U);
