@@ -197,8 +197,12 @@ void Log(LogLevel level, std::string_view event, std::span<const LogField> field
 
 void LogNotice(LogLevel level, std::string_view program, std::string_view message) {
   if (line_format == LogFormat::kText) return Write(fmt::format("{}: {}", program, Redact(message)));
+  Write(JsonNotice(level, program, message));
+}
+
+std::string JsonNotice(LogLevel level, std::string_view program, std::string_view message) {
   const LogField fields[] = {{"program", program}, {"message", message}};
-  Write(Line(level, "notice", fields, /*json=*/true));
+  return Line(level, "notice", fields, /*json=*/true);
 }
 
 void LogReady(std::string_view program, std::initializer_list<LogField> fields) {

@@ -49,6 +49,8 @@ inline void Log(LogLevel level, std::string_view event, std::initializer_list<Lo
 
 // What must be read whatever the level is: "PROGRAM: MESSAGE" in text, else a line of JSON of that level. In one write.
 void LogNotice(LogLevel level, std::string_view program, std::string_view message);
+// As LogNotice writes it in JSON, without the newline, for whoever writes elsewhere.
+std::string JsonNotice(LogLevel level, std::string_view program, std::string_view message);
 // A daemon serves: "PROGRAM ready: NAME=VALUE ..." in text, else a line of JSON with the event "ready" and the program.
 // Whatever the level, in one write: others wait for the whole line.
 void LogReady(std::string_view program, std::initializer_list<LogField> fields);

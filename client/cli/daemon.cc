@@ -96,8 +96,8 @@ std::vector<std::string> PlainEnvironment(const std::vector<std::string>& enviro
   return plain;
 }
 
-Daemon::Daemon(std::string name, std::string binary, bool echo, Environment environment)
-    : name_(std::move(name)), binary_(std::move(binary)), echo_(echo), environment_(environment) {}
+Daemon::Daemon(std::string name, std::string binary, bool echo, Environment environment, LogFormat format)
+    : name_(std::move(name)), binary_(std::move(binary)), echo_(echo), environment_(environment), format_(format) {}
 
 Daemon::~Daemon() {
   ClosePipe();
@@ -192,7 +192,9 @@ void Daemon::Signal(int number) const {
 }
 
 void Daemon::Note(const std::string& line) {
-  const std::string text = absl::StrCat(absl::FormatTime(absl::Now(), absl::UTCTimeZone()), " ccr: ", line);
+  const std::string text = format_ == LogFormat::kJson
+                               ? JsonNotice(LogLevel::kWarn, "ccr", line)
+                               : absl::StrCat(absl::FormatTime(absl::Now(), absl::UTCTimeZone()), " ccr: ", line);
   if (log_ >= 0) WriteLine(log_, text);
   if (echo_) WriteLine(STDERR_FILENO, text);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "broker/base/log.h"
 
 namespace ccr::cli {
 
@@ -35,7 +36,7 @@ class Daemon {
  public:
   enum class Environment { kAll, kPlain };
   // With `echo`, lines go to this process's stderr too.
-  Daemon(std::string name, std::string binary, bool echo, Environment environment);
+  Daemon(std::string name, std::string binary, bool echo, Environment environment, LogFormat format);
   ~Daemon();  // does not end the child
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -54,7 +55,7 @@ class Daemon {
 
   void Signal(int number) const;
 
-  // A line of the supervisor's own for the log.
+  // A line of the supervisor's own for the log, a warning, in the format of the daemon's.
   void Note(const std::string& line);
 
   const std::string& name() const { return name_; }
@@ -75,6 +76,7 @@ class Daemon {
   const std::string binary_;
   const bool echo_;
   const Environment environment_;
+  const LogFormat format_;
   int log_ = -1;
   int fd_ = -1;
   pid_t pid_ = 0;

@@ -88,8 +88,10 @@ class Supervisor {
 Supervisor::Supervisor(const SupervisorOptions& options, const std::function<bool(const StartReport&)>& report)
     : options_(options),
       report_(report),
-      broker_{{"ccr-broker", options.bin_folder + "/ccr-broker", options.echo, Daemon::Environment::kAll}},
-      proxy_{{"ccr-proxy", options.bin_folder + "/ccr-proxy", options.echo, Daemon::Environment::kPlain}} {}
+      broker_{{"ccr-broker", options.bin_folder + "/ccr-broker", options.echo, Daemon::Environment::kAll,
+               ParseLogFormat(options.log_format).value_or(LogFormat::kText)}},
+      proxy_{{"ccr-proxy", options.bin_folder + "/ccr-proxy", options.echo, Daemon::Environment::kPlain,
+              ParseLogFormat(options.log_format).value_or(LogFormat::kText)}} {}
 
 Supervisor::~Supervisor() {
   if (signals_ < 0) return;

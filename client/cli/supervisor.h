@@ -20,7 +20,7 @@ struct SupervisorOptions {
   BrokerConfig broker;
   ProxyConfig proxy;
   std::string state_dir = {};                        // of the broker; empty = as configured
-  std::string log_level = {}, log_format = {};       // of the proxy; empty = its own
+  std::string log_level = {}, log_format = {};       // of the proxy; empty = its own. The format is that of notes too
   bool echo = false;                                 // the daemons' lines on stderr too
   absl::Duration ready_timeout = absl::Seconds(30);  // of each daemon
 };

@@ -137,10 +137,16 @@ TEST_F(SupervisorTest, DrainIsBounded) {
   WriteProxy("trap '' TERM\n" + std::string("echo '") + kProxyReady + "' >&2\nwhile :; do sleep 0.02; done\n");
   SupervisorOptions options = Options();
   options.proxy.drain_timeout = absl::Milliseconds(-4900);  // with the margin of 5 s: 100 ms
-  ASSERT_TRUE(SuperviseInBackground(options).ok());
-  kill(FindRunning(files())->pid, SIGTERM);
-  EXPECT_TRUE(Eventually([&] { return !FindRunning(files()); }));
-  EXPECT_THAT(ReadFile(files().log_path("ccr-proxy")), HasSubstr("did not end in time; killed"));
+  for (const char* format : {"text", "json"}) {
+    options.log_format = format;
+    ASSERT_TRUE(SuperviseInBackground(options).ok());
+    kill(FindRunning(files())->pid, SIGTERM);
+    EXPECT_TRUE(Eventually([&] { return !FindRunning(files()); }));
+  }
+  const std::string log = ReadFile(files().log_path("ccr-proxy"));
+  EXPECT_THAT(log, HasSubstr(" ccr: ccr-proxy did not end in time; killed\n"));
+  EXPECT_THAT(log, HasSubstr(R"("level":"warn","event":"notice","program":"ccr",)"
+                             R"("message":"ccr-proxy did not end in time; killed"})"));
 }
 
 }  // namespace
