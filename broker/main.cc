@@ -144,6 +144,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
                               state->salt().Clone(),
                               [&sweeper](absl::Time when) { sweeper.WakeBy(when); },
                               &prober});
+  service.NameKeys(&config);
   ccr::ConfigOutline started(config);
   if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);
   ccr::Sweeper checkpoints(&clock);

@@ -14,6 +14,7 @@ class ConfigOutline {
  public:
   // Of nothing: everything differs from it, and nothing is told of that.
   ConfigOutline() = default;
+  // Keys are told apart by name: NameKeys comes first.
   explicit ConfigOutline(const Config& config);
 
   // What is different in `after`, a line each: "provider 'openai': key 'b' added", "Router.think: a,m -> b,m". In the

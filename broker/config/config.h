@@ -39,7 +39,7 @@ struct LimitsConfig {  // "rpm", "tpm", "rpd", "tpd": requests and tokens in any
 };
 
 struct KeyConfig {
-  std::string name;  // "name" of the entry, default "key-N" by position, from 1
+  std::string name;  // "name" of the entry; without one empty until NameKeys (key_names.h)
   Secret secret;
   double weight = 1;                       // >= 0; 0 = only when nothing else is left
   uint32_t max_failures = 3;               // "maxFailures", consecutive; >= 1

@@ -126,7 +126,7 @@ void ReadKey(const Node& node, const Place& place, const KeyFiles& files, Proble
   fields->Done();
 }
 
-// Each key and each name once. `places` runs in parallel to `keys`; messages name positions only.
+// Each key and each given name once. `places` runs in parallel to `keys`; messages name positions only.
 void CheckUnique(const std::vector<KeyConfig>& keys, const std::vector<Place>& places, ProblemList* problems) {
   std::unordered_map<std::string_view, size_t> secrets, names;
   secrets.reserve(keys.size());
@@ -136,6 +136,7 @@ void CheckUnique(const std::vector<KeyConfig>& keys, const std::vector<Place>& p
       const auto [same, is_new] = secrets.try_emplace(keys[i].secret.Reveal(), i);
       if (!is_new) problems->Error(places[i], absl::StrCat("the same key as api_keys[", same->second, "]: remove one"));
     }
+    if (keys[i].name.empty()) continue;
     const auto [same, is_new] = names.try_emplace(keys[i].name, i);
     if (!is_new) problems->Error(places[i], absl::StrCat("the same name as api_keys[", same->second, "]: rename one"));
   }
@@ -153,7 +154,6 @@ std::vector<KeyConfig> ReadKeyList(const Node& list, const Place& place, const K
   for (size_t i = 0; i < list.items.size(); ++i) {
     places.push_back(place.Item(i, list.items[i].line));
     KeyConfig& key = keys.emplace_back();
-    key.name = absl::StrCat("key-", i + 1);
     key.max_failures = defaults.max_failures;
     key.cooldown = defaults.cooldown;
     ReadKey(list.items[i], places[i], files, problems, &key);
@@ -225,7 +225,6 @@ std::vector<KeyConfig> ReadKeys(MapReader* provider, const KeyFiles& files) {
   } else if (one->kind == Node::Kind::kList) {
     problems->Error(provider->At("api_key"), "must be one key: for a list write api_keys");
   } else {
-    defaults.name = "key-1";
     ReadKey(*one, provider->At("api_key"), files, problems, &defaults);
     keys.push_back(std::move(defaults));
   }

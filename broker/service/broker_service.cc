@@ -6,6 +6,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "broker/config/key_names.h"
 #include "broker/service/lease_ids.h"
 
 namespace ccr {
@@ -54,7 +55,12 @@ BrokerService::~BrokerService() {
   journal_.Stop();
 }
 
+void BrokerService::NameKeys(Config* config) const {
+  ccr::NameKeys(fingerprinter_, config);
+}
+
 absl::Status BrokerService::Apply(Config config) {
+  NameKeys(&config);
   MutexLock apply_lock(apply_mutex_);
   absl::StatusOr<std::vector<KeyRecord>> records = journal_.Load();
   if (!records.ok()) return records.status();

@@ -52,6 +52,8 @@ class BrokerService {
   // with what the store remembers, missing ones removed. On an error nothing has changed. One call at a time takes
   // effect.
   absl::Status Apply(Config config);
+  // As Apply does: the names under which its keys will be known.
+  void NameKeys(Config* config) const;
 
   // Grants a key, or says why not. With `max_wait`, and when the pool lets requests wait, the answer may come later:
   // then nothing is returned and the callback that `start` makes is called exactly once, unless the wait is cancelled

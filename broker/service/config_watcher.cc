@@ -69,6 +69,7 @@ ReloadReport ConfigWatcher::Read() {
   ReloadReport report{false, service_->Now(), std::move(loaded.problems), {}, {}};
   if (!loaded.config) return report;
   if (prepare_ != nullptr) prepare_(&*loaded.config);
+  service_->NameKeys(&*loaded.config);
   ConfigOutline after(*loaded.config);
   const absl::Status applied = service_->Apply(*std::move(loaded.config));
   if (!applied.ok()) {

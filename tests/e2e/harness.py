@@ -203,6 +203,8 @@ class StackTest(unittest.TestCase):
         return fake
 
     def provider(self, fake, keys, name="fake", path="/v1/chat/completions", **more):
+        """Keys that are text are called key-1, key-2, ... by position."""
+        keys = [{"key": key, "name": f"key-{place}"} if isinstance(key, str) else key for place, key in enumerate(keys, 1)]
         return {"name": name, "api_base_url": f"http://{fake.address}{path}", "api_keys": keys, "models": ["fake-model"], **more}
 
     def configure(self, providers, **more):

@@ -248,6 +248,22 @@ class LifecycleTest(StackTest):
         self.assertEqual(self.chat(model="second,fake-model").status, 200)
         wait_for(lambda: "config.json:1" in self.broker.text(), "the reason in the log")
 
+    def test_keys_without_a_name_keep_theirs(self):
+        fake = self.fake({key: OK for key in KEYS})
+        provider = {**self.provider(fake, []), "api_keys": KEYS}
+        self.start([provider])
+        names = [key["name"] for key in self.pool()["keys"]]
+        fingerprints = [key["fingerprint"] for key in self.pool()["keys"]]
+        self.assertEqual(names, [f"key-{fingerprint[:8]}" for fingerprint in fingerprints])
+        self.configure([{**provider, "api_keys": KEYS[1:]}])
+        self.assertIn(f"key '{names[0]}' removed", self.ccr("reload").stdout)
+        self.assertEqual([key["name"] for key in self.pool()["keys"]], names[1:])
+        self.assertEqual(self.chat().status, 200)
+        address = self.broker.fields["grpc"]
+        self.assertEqual(self.broker.terminate(), 0)
+        self.start_broker(listen=address)
+        self.assertEqual([key["name"] for key in self.pool()["keys"]], names[1:])
+
     def test_bad_flags_and_configuration_end_with_2(self):
         self.config_path.write_text('{\n "Providers": [\n  {"name": "x", "models": ["m"], "api_key": "canary-key-x"}\n ]\n}')
         os.chmod(self.config_path, 0o600)

@@ -154,8 +154,8 @@ Providers:
       header: authorization
       prefix: "Bearer "
     api_keys:
-      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, max_concurrent: 0, rpm: 0}
-      - {name: key-2, key: "(hidden)", weight: 2, maxFailures: 5, cooldownTime: 30000, max_concurrent: 0, rpm: 0}
+      - {key: "(hidden)", weight: 1, maxFailures: 3, max_concurrent: 0, rpm: 0}
+      - {key: "(hidden)", weight: 2, maxFailures: 5, cooldownTime: 30000, max_concurrent: 0, rpm: 0}
       - {name: spare, key: "(hidden)", weight: 0, maxFailures: 3, max_concurrent: 16, rpm: 60}
   - name: claude
     api_base_url: https://api.anthropic.test/v1/messages
@@ -182,7 +182,7 @@ Providers:
       header: x-api-key
       prefix: ""
     api_keys:
-      - {name: key-1, key: "(hidden)", weight: 1, maxFailures: 3, max_concurrent: 0, rpm: 0}
+      - {key: "(hidden)", weight: 1, maxFailures: 3, max_concurrent: 0, rpm: 0}
 Router:
   default: "deepseek,deepseek-chat"
   background: ""
@@ -261,7 +261,7 @@ TEST(Config, ASmallFileGetsEveryDefault) {
   ASSERT_EQ(config.providers.size(), 1u);
   EXPECT_FALSE(config.providers[0].enable_rotation);
   ASSERT_EQ(config.providers[0].keys.size(), 1u);
-  EXPECT_EQ(config.providers[0].keys[0].name, "key-1");
+  EXPECT_EQ(config.providers[0].keys[0].name, "");
 }
 
 TEST(Config, KeysInheritFromTheirProvider) {

@@ -81,13 +81,17 @@ TEST_F(ConfigWatcherTest, NoticesThatTheFileChanged) {
 
 TEST_F(ConfigWatcherTest, TellsWhatChangedAndWhatWaitsForAStart) {
   const EnvLookup env = [](const std::string&) { return std::nullopt; };
-  ConfigWatcher watcher(path(), env, nullptr, &service_, ConfigOutline(*LoadConfig(path(), env).config));
+  ConfigResult started = LoadConfig(path(), env);
+  service_.NameKeys(&*started.config);
+  ConfigWatcher watcher(path(), env, nullptr, &service_, ConfigOutline(*started.config));
   WriteText(
       "{PORT: 4000, Providers: [{name: 'first', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'],"
-      " api_keys: ['canary-key-a', 'canary-key-b']}]}");
+      " api_keys: ['canary-key-b', 'canary-key-a']}]}");
   const ReloadReport report = watcher.Reload();
   EXPECT_TRUE(report.accepted);
-  EXPECT_EQ(std::count(report.changes.begin(), report.changes.end(), "provider 'first': key 'key-2' added"), 1);
+  const std::string added =
+      "provider 'first': key 'key-" + Fingerprinter(TestSalt()).Of(Secret("canary-key-b")).substr(0, 8) + "' added";
+  EXPECT_EQ(std::count(report.changes.begin(), report.changes.end(), added), 1);
   EXPECT_EQ(std::count(report.needs_restart.begin(), report.needs_restart.end(), "PORT"), 1);
   const ReloadReport again = watcher.Reload();
   EXPECT_TRUE(again.changes.empty());
