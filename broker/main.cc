@@ -170,6 +170,9 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
 
   bound.listen = (*server)->addresses();
   const std::string warning = ccr::OpenListenersWarning(ccr::OpenListeners(bound));
+  watcher.FollowIdentities([&server](const auto& identities) { (*server)->SetTokens(identities); });
+  const absl::Cleanup unfollow = [&watcher] { watcher.FollowIdentities(nullptr); };
+
   std::promise<void> drain;
   signals->Run([&drain] { drain.set_value(); }, [&watcher] { watcher.Reload(); });
   if (!warning.empty()) ccr::LogNotice(ccr::LogLevel::kWarn, "ccr-broker", warning);

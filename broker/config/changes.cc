@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -34,6 +35,10 @@ constexpr std::string_view kAtStart[] = {"HOST",
                                          "Proxy.broker_token",
                                          "Proxy.drain_timeout",
                                          "Proxy.metrics_listen"};
+
+// Of the identities those that are known by a token, which a running broker takes up.
+constexpr char kTokens[] = "Broker.identities (token)";
+constexpr char kTokenEntry[] = ", token: ";
 
 bool IsReadAtStart(std::string_view path) {
   return std::any_of(std::begin(kAtStart), std::end(kAtStart), [path](std::string_view field) {
@@ -74,7 +79,7 @@ ConfigOutline::ConfigOutline(const Config& config) {
   fields_["APIKEY"].exact = Sha256(config.client_token.Reveal());
   fields_["PROXY_URL"].exact = Sha256(config.proxy_url);
   for (const IdentityConfig& identity : config.broker.identities) {
-    fields_["Broker.identities"].exact += identity.token_sha256;
+    if (!identity.token_sha256.empty()) fields_[kTokens].exact += identity.token_sha256;
   }
   for (const ProviderConfig& provider : config.providers) {
     Pool& pool = pools_[provider.name];
@@ -103,7 +108,8 @@ void ConfigOutline::TakeLines(const Config& config) {
       pool = &pools_[config.providers[next++].name];
       path.Leave();
     } else if (body.starts_with("- ")) {
-      if (pool == nullptr) fields_["Broker.identities"].exact += std::string(body);
+      const bool token = absl::StrContains(ToAbsl(body), kTokenEntry);
+      if (pool == nullptr) fields_[token ? kTokens : "Broker.identities"].exact += std::string(body);
     } else {
       const size_t colon = std::min(body.find(':'), body.size() - 1);
       const std::string_view value = body.substr(std::min(colon + 2, body.size()));

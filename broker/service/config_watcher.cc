@@ -63,6 +63,12 @@ ReloadReport ConfigWatcher::Reload() {
   return report;
 }
 
+void ConfigWatcher::FollowIdentities(std::function<void(const std::vector<IdentityConfig>&)> take) {
+  MutexLock lock(reload_mutex_);
+  take_identities_ = std::move(take);
+  if (take_identities_ && identities_) take_identities_(*identities_);
+}
+
 ReloadReport ConfigWatcher::Read() {
   ConfigResult loaded = LoadConfig(path_, env_);
   LogProblems(loaded.problems);
@@ -71,12 +77,15 @@ ReloadReport ConfigWatcher::Read() {
   if (prepare_ != nullptr) prepare_(&*loaded.config);
   service_->NameKeys(&*loaded.config);
   ConfigOutline after(*loaded.config);
+  std::vector<IdentityConfig> identities = loaded.config->broker.identities;
   const absl::Status applied = service_->Apply(*std::move(loaded.config));
   if (!applied.ok()) {
     Log(LogLevel::kError, "config_not_applied", {{"error", applied.ToString()}});
     report.problems.push_back({ConfigProblem::Severity::kError, path_, 0, "", "", applied.ToString()});
     return report;
   }
+  identities_ = std::move(identities);
+  if (take_identities_) take_identities_(*identities_);
   report.accepted = true;
   report.changes = current_.ChangesTo(after);
   report.needs_restart = started_.NeedRestart(after);

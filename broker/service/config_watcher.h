@@ -29,7 +29,11 @@ class ConfigWatcher {
   // Waits until the file is in effect or refused.
   ReloadReport Reload();
 
-  // The same on the watcher's thread: `done` is called there, once, at the latest by the destructor. One reading
+  // From now on `take` is given the identities of each configuration that takes effect, and those of the latest that has
+  // at once. An empty one ends that: it is not called any more when this returns.
+  void FollowIdentities(std::function<void(const std::vector<IdentityConfig>&)> take);
+
+  // Reload on the watcher's thread: `done` is called there, once, at the latest by the destructor. One reading
   // answers all who asked before it began.
   void ReloadSoon(ReloadDone done);
 
@@ -46,6 +50,8 @@ class ConfigWatcher {
   const ConfigOutline started_;
   Mutex reload_mutex_;  // taken before mutex_
   ConfigOutline current_ CCR_GUARDED_BY(reload_mutex_);
+  std::function<void(const std::vector<IdentityConfig>&)> take_identities_ CCR_GUARDED_BY(reload_mutex_);
+  std::optional<std::vector<IdentityConfig>> identities_ CCR_GUARDED_BY(reload_mutex_);  // set by the first reload
   Mutex mutex_;
   std::string loaded_stamp_ CCR_GUARDED_BY(mutex_);  // of the file that was read last
   std::vector<ReloadDone> asked_ CCR_GUARDED_BY(mutex_);

@@ -183,6 +183,24 @@ class IdentityTest(StackTest):
         self.assertIn("PERMISSION_DENIED", looking.stderr)
         self.assertEqual(self.example("--broker", self.broker.fields["grpc"], "--token-file", self.folder / "proxy.secret").returncode, 0)
 
+    def test_a_token_file_is_read_again_at_a_reload(self):
+        token = self.folder / "look.secret"
+        for name, text in (("look", "canary-token-the-first-one"), ("old", "canary-token-the-first-one"), ("boss", "canary-token-of-the-boss")):
+            (self.folder / f"{name}.secret").write_text(text)
+            os.chmod(self.folder / f"{name}.secret", 0o600)
+        fake = self.fake({"canary-key-1": OK})
+        self.configure([self.provider(fake, ["canary-key-1"])], Broker={"identities": [
+            {"name": "dashboard", "role": "observe", "token": {"file": "look.secret"}},
+            {"name": "boss", "role": "admin", "token": {"file": "boss.secret"}}]})
+        self.start_broker()
+        self.assertEqual(self.ccr("--broker-token-file", token, "rotation").returncode, 0)
+        token.write_text("canary-token-the-second-one")
+        self.assertNotEqual(self.ccr("--broker-token-file", token, "rotation", check=False).returncode, 0)
+        reloaded = self.ccr("--broker-token-file", self.folder / "boss.secret", "reload")
+        self.assertIn("Broker.identities (token) changed", reloaded.stdout + reloaded.stderr)
+        self.assertEqual(self.ccr("--broker-token-file", token, "rotation").returncode, 0)
+        self.assertNotEqual(self.ccr("--broker-token-file", self.folder / "old.secret", "rotation", check=False).returncode, 0)
+
     def test_certificates_have_the_role_that_names_them(self):
         certs = self.certificates()
         fake = self.fake({"canary-key-1": OK})

@@ -77,6 +77,17 @@ TEST(AccessTest, WithoutIdentitiesTheOwnUserAndCertificatesMayAll) {
   EXPECT_EQ(Who(access, {.token = "anything"}), "anybody:admin");
 }
 
+TEST(AccessTest, TokensAreReplacedWhileItRuns) {
+  Access access({WithToken("proxies", Role::kLease, kLeaseToken), WithCertificate("ci", Role::kObserve)});
+  access.SetTokens({WithToken("proxies", Role::kObserve, kObserveToken), WithCertificate("other", Role::kAdmin)});
+  EXPECT_EQ(Who(access, {.token = kLeaseToken}), "UNAUTHENTICATED");
+  EXPECT_EQ(Who(access, {.token = kObserveToken}), "proxies:observe");
+  EXPECT_EQ(Who(access, {.verified = true, .certificate_names = {"ci"}}), "by-certificate:observe");
+  EXPECT_EQ(Who(access, {.verified = true, .certificate_names = {"other"}}), "UNAUTHENTICATED");
+  access.SetTokens({});
+  EXPECT_EQ(Who(access, {.token = kObserveToken}), "UNAUTHENTICATED") << "nobody is let in since nobody is named";
+}
+
 TEST(AccessTest, IdentitiesDecide) {
   std::vector<IdentityConfig> identities = Tokens();
   identities.push_back(WithUid(kNobody, Role::kObserve));

@@ -55,6 +55,10 @@ const char* RolesFor(Right right) {
   return right == Right::kObserve ? "observe or admin" : "admin";
 }
 
+std::shared_ptr<const Caller> MakeCaller(const IdentityConfig& identity) {
+  return std::make_shared<const Caller>(identity.name, identity.role, identity.pools);
+}
+
 std::shared_ptr<const Caller> Everything(std::string name) {
   return std::make_shared<Caller>(std::move(name), Role::kAdmin, std::vector<std::string>());
 }
@@ -72,29 +76,39 @@ bool Caller::MayUse(std::string_view pool) const {
 
 Access::Access(const std::vector<IdentityConfig>& identities) : any_identity_(!identities.empty()) {
   for (const IdentityConfig& identity : identities) {
-    auto caller = std::make_shared<const Caller>(identity.name, identity.role, identity.pools);
-    if (!identity.token_sha256.empty()) tokens_.emplace_back(identity.token_sha256, caller);
+    auto caller = MakeCaller(identity);
     if (!identity.certificate.empty()) certificates_[identity.certificate] = caller;
     if (identity.uid && *identity.uid != 0 && *identity.uid != geteuid()) uids_[*identity.uid] = caller;
   }
+  SetTokens(identities);
+}
+
+void Access::SetTokens(const std::vector<IdentityConfig>& identities) {
+  if (!identities.empty()) any_identity_ = true;
+  auto tokens = std::make_shared<Tokens>();
+  for (const IdentityConfig& identity : identities) {
+    if (!identity.token_sha256.empty()) tokens->emplace_back(identity.token_sha256, MakeCaller(identity));
+  }
+  MutexLock lock(mutex_);
+  tokens_ = std::move(tokens);
+}
+
+std::shared_ptr<const Access::Tokens> Access::tokens() const {
+  MutexLock lock(mutex_);
+  return tokens_;
 }
 
 bool Access::Admits(uid_t uid) const {
   return uid == 0 || uid == geteuid() || uids_.contains(uid);
 }
 
-std::shared_ptr<const Caller> Access::FindToken(const std::string& token) const {
-  const std::string hash = Sha256(token);
-  std::shared_ptr<const Caller> found;
-  for (const auto& [known, caller] : tokens_) {
-    if (CRYPTO_memcmp(hash.data(), known.data(), hash.size()) == 0) found = caller;
-  }
-  return found;
-}
-
 absl::StatusOr<std::shared_ptr<const Caller>> Access::Identify(const Proof& proof) const {
-  if (proof.token && !tokens_.empty()) {
-    std::shared_ptr<const Caller> caller = FindToken(*proof.token);
+  if (const auto tokens = this->tokens(); proof.token && !tokens->empty()) {
+    const std::string hash = Sha256(*proof.token);
+    std::shared_ptr<const Caller> caller;
+    for (const auto& [known, whose] : *tokens) {
+      if (CRYPTO_memcmp(hash.data(), known.data(), hash.size()) == 0) caller = whose;
+    }
     if (caller != nullptr) return caller;
     return absl::UnauthenticatedError("the token is not one of Broker.identities");
   }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/base/mutex.h"
 #include "broker/config/identity.h"
 
 namespace ccr {
@@ -44,11 +46,15 @@ struct Proof {
 // The rules. A token that is shown decides, then the certificate, then the uid. Without any identity to the contrary
 //   - over a unix socket, this user and root may do everything and nobody else may connect,
 //   - a certificate of our authority may do everything unless identities name certificates,
-//   - over TCP that asks for neither, everybody may do everything; with any identity, nobody.
-// Immutable, hence thread-safe.
+//   - over TCP that asks for neither, everybody may do everything; with any identity, or once there was one, nobody.
+// Thread-safe.
 class Access {
  public:
   explicit Access(const std::vector<IdentityConfig>& identities);
+
+  // From now on those of `identities` that are known by a token are the ones that are. Who was recognised stays so until
+  // the call or stream ends; uids and certificates stay as they are.
+  void SetTokens(const std::vector<IdentityConfig>& identities) CCR_EXCLUDES(mutex_);
 
   // Whether a process of that user may connect to a unix socket at all.
   bool Admits(uid_t uid) const;
@@ -68,12 +74,15 @@ class Access {
  private:
   using Callers = absl::flat_hash_map<std::string, std::shared_ptr<const Caller>>;
 
-  std::shared_ptr<const Caller> FindToken(const std::string& token) const;
+  using Tokens = std::vector<std::pair<std::string, std::shared_ptr<const Caller>>>;  // by SHA-256
+
+  std::shared_ptr<const Tokens> tokens() const CCR_EXCLUDES(mutex_);
 
   Callers certificates_;
   absl::flat_hash_map<uid_t, std::shared_ptr<const Caller>> uids_;
-  std::vector<std::pair<std::string, std::shared_ptr<const Caller>>> tokens_;  // by SHA-256
-  const bool any_identity_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const Tokens> tokens_ CCR_GUARDED_BY(mutex_);  // never null
+  std::atomic<bool> any_identity_;
 };
 
 }  // namespace ccr

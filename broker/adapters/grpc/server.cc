@@ -88,6 +88,7 @@ class GrpcServer::Impl {
 
   absl::Status Start(const Options& options);
   void Drain(absl::Duration deadline);
+  void SetTokens(const std::vector<IdentityConfig>& identities) { access_.SetTokens(identities); }
   const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
@@ -100,7 +101,7 @@ class GrpcServer::Impl {
   void SetShortage(bool shortage);
   void TellHealth() CCR_REQUIRES(mutex_);
 
-  const Access access_;
+  Access access_;
   Connections connections_;
   const Gate gate_;
   KeyBrokerService key_broker_;
@@ -226,6 +227,10 @@ GrpcServer::~GrpcServer() = default;
 
 const std::vector<std::string>& GrpcServer::addresses() const {
   return impl_->addresses();
+}
+
+void GrpcServer::SetTokens(const std::vector<IdentityConfig>& identities) {
+  impl_->SetTokens(identities);
 }
 
 void GrpcServer::Drain(absl::Duration deadline) {

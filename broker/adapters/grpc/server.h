@@ -41,6 +41,9 @@ class GrpcServer {
   const std::vector<std::string>& addresses() const;
   const std::string& address() const { return addresses().front(); }
 
+  // Those of `identities` that are known by a token take the place of the ones that were (Access::SetTokens).
+  void SetTokens(const std::vector<IdentityConfig>& identities);
+
   // Health turns to NOT_SERVING, streams are told to come back later, calls under way have until `deadline` from now.
   void Drain(absl::Duration deadline);
 

@@ -52,10 +52,14 @@ TEST(ConfigChanges, HiddenValuesAreToldWithoutThem) {
   const auto changes =
       Outline("api_key: 'a'", "APIKEY: 'canary-1'").ChangesTo(Outline("api_key: 'a'", "APIKEY: 'canary-2'"));
   EXPECT_THAT(changes, ElementsAre("APIKEY changed"));
-  EXPECT_THAT(
-      Outline("api_key: 'a'", "Broker: {identities: [{role: 'lease', token: '0123456789abcdef'}]}")
-          .NeedRestart(Outline("api_key: 'a'", "Broker: {identities: [{role: 'lease', token: '0123456789abcdeg'}]}")),
-      ElementsAre("Broker.identities"));
+  const auto identities = [](const std::string& fields) {
+    return Outline("api_key: 'a'", "Broker: {identities: [{role: 'lease', " + fields + "}]}");
+  };
+  const ConfigOutline before = identities("token: '0123456789abcdef'");
+  EXPECT_THAT(before.ChangesTo(identities("token: '0123456789abcdeg'")),
+              ElementsAre("Broker.identities (token) changed"));
+  EXPECT_THAT(before.NeedRestart(identities("token: '0123456789abcdeg'")), IsEmpty());
+  EXPECT_THAT(before.NeedRestart(identities("uid: 7")), ElementsAre("Broker.identities"));
 }
 
 TEST(ConfigChanges, WhatOnlyAStartTakesUp) {
