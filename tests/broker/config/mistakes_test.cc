@@ -197,8 +197,6 @@ INSTANTIATE_TEST_SUITE_P(
                    "Providers[0].api_keys[0].name", "holds the key itself"},
         MistakeRow{Keys("api_keys: [{key: 'canary', name: 'n'}, {key: 'b2', name: 'n'}]"), kError, 2, "p",
                    "Providers[0].api_keys[1]", "the same name as api_keys[0]"},
-        MistakeRow{Keys("api_keys: [{key: 'canary', name: 'key-2'}, 'b2']"), kError, 2, "p", "Providers[0].api_keys[1]",
-                   "the same name as api_keys[0]"},
         MistakeRow{Keys("api_keys: [{key: 'canary', 'canary-key-b2': 1}]"), kWarning, 2, "p",
                    "Providers[0].api_keys[0]", "holds an unknown field"},
         MistakeRow{Keys("api_keys: [{key: 'canary', wieght: 1}]"), kWarning, 2, "p", "Providers[0].api_keys[0].wieght",
