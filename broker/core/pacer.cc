@@ -13,13 +13,22 @@ constexpr absl::Duration kFirstRest = absl::Seconds(1);
 constexpr absl::Duration kLongestRest = absl::Minutes(1);
 // A rest that is told to be longer is a quota's: it says nothing of the rate.
 constexpr absl::Duration kLongestRateRest = absl::Minutes(10);
+constexpr absl::Duration kShortestRest = absl::Milliseconds(50);
 constexpr absl::Duration kWindowMargin = absl::Milliseconds(10);
 constexpr double kCaution = 0.99;  // of a rate that is known: a call that comes too early is refused
 constexpr float kMostVotes = 8;
-constexpr double kGrowth = 3;
-constexpr double kSure = 2;  // the next cycle is that much longer than the rate is known to
-constexpr double kShortestReach = 4, kLongestReach = 100;
-constexpr double kSlowest = 0.1;  // requests a second that are tried first, at least
+// So many refusals, each with more leases in flight than were ever served, are of a limit of concurrency, which is tried
+// anew after so many successes.
+constexpr uint32_t kAgreeing = 3, kStepAfter = 200;
+constexpr double kGrowth = 3, kLong = 1.5;  // see RateLearner
+constexpr double kShortestReach = 4, kLongestReach = 130;
+constexpr double kSure = 2;          // the next cycle is that much longer than the rate is known to
+constexpr double kTrial = 1.02;      // a pace so far above the rate is worth a trial
+constexpr double kMostMissed = 0.1;  // of the calls of a cycle that tells the rate
+constexpr double kThickestCushion = 3;
+constexpr double kReserveKept = 0.995;  // by each answer
+constexpr double kSpareTokens = 1.2;    // an estimate may be so far off
+constexpr double kSlowest = 0.1;        // requests a second that are tried first, at least
 
 double Seconds(absl::Duration duration) {
   return absl::ToDoubleSeconds(duration);
@@ -28,6 +37,10 @@ double Seconds(absl::Duration duration) {
 // Rounding must not bring a caller back a nanosecond too early.
 absl::Duration After(double seconds) {
   return absl::Seconds(std::min(seconds, 1e9)) + absl::Microseconds(1);
+}
+
+bool IsWhole(double seconds) {
+  return std::abs(seconds - std::round(seconds)) < 0.002;
 }
 
 void Add(float* votes, float by) {
@@ -51,15 +64,17 @@ double LimitMirror::Level(absl::Time now) const {
 }
 
 absl::Time LimitMirror::RoomAt(double units, absl::Time now) const {
+  if (kind() == Kind::kSliding && minute_ != nullptr) {
+    RateWindow window = *minute_;
+    const double foreign = now >= reset_at_ + kWindowMargin ? 0 : std::min(foreign_, limit_ - 1);
+    const absl::Time room = window.BelowAt(static_cast<uint32_t>(std::max(1.0, limit_ - foreign)), now);
+    return foreign > 0 ? std::min(room, std::max(now, reset_at_ + kWindowMargin)) : room;
+  }
+  if (kind() == Kind::kBucket) units += reserve_;
   units = std::min(units, limit_);
   const double missing = units - Level(now);
   if (missing <= 1e-9) return now;
   if (kind() == Kind::kBucket) return now + After(missing / rate());
-  if (kind() == Kind::kSliding && minute_ != nullptr) {
-    RateWindow window = *minute_;
-    const absl::Time room = window.BelowAt(std::max<uint32_t>(1, static_cast<uint32_t>(limit_ - units + 1)), now);
-    return std::max(now, std::min(room, reset_at_));
-  }
   return std::max(now, reset_at_ + kWindowMargin);
 }
 
@@ -84,10 +99,11 @@ void LimitMirror::OnRefused(absl::Time back, absl::Time now) {
   }
 }
 
-void LimitMirror::OnAnswer(const RateLimit& said, uint64_t sequence, double used, double later, absl::Time granted,
-                           absl::Time now) {
+void LimitMirror::OnAnswer(const RateLimit& said, uint64_t sequence, double used, double later, bool known,
+                           absl::Time granted, absl::Time now) {
   if (sequence < heard_ || !said.remaining) return;
   heard_ = sequence;
+  reserve_ *= kReserveKept;
   const auto remaining = static_cast<double>(*said.remaining);
   if (said.limit && static_cast<double>(*said.limit) != limit_) {
     limit_ = static_cast<double>(*said.limit);
@@ -98,42 +114,62 @@ void LimitMirror::OnAnswer(const RateLimit& said, uint64_t sequence, double used
   if (said.reset) {
     sample.reset = *said.reset;
     sample.reset_at = now + *said.reset;
-    LearnRate(sample);
-    if (anchor_) Vote(*anchor_, sample);
+    LearnRate(sample, Seconds(now - granted));
+    if (anchor_ && known) Vote(*anchor_, sample);
     reset_at_ = sample.reset_at;
   }
-  if (!anchor_ || sample.at - anchor_->at > absl::Seconds(30) || sample.at > anchor_->reset_at) anchor_ = sample;
   level_ = remaining - later;
   // A bucket has filled since the lease reached the provider, which was when it was granted, about.
   at_ = kind() == Kind::kBucket ? granted : now;
+  if (minute_ != nullptr) foreign_ = std::max(0.0, limit_ - level_ - minute_->Used(now));
+  if (!known) return;
+  if (!anchor_ || sample.at - anchor_->at > absl::Seconds(30) || sample.at > anchor_->reset_at) anchor_ = sample;
 }
 
-// `remaining` is rounded down, `reset` perhaps up to a whole second: each sample gives a rate that is not too low, and
-// the lowest of them is the best. It grows a little with each, so that a limit that was raised is found.
-void LimitMirror::LearnRate(const Sample& sample) {
+// `remaining` is rounded down, `reset` perhaps up to a whole second of its own or of the clock, and it counts from some
+// moment between grant and answer. That bounds the rate; the bounds of all answers together narrow it down.
+void LimitMirror::LearnRate(const Sample& sample, double latency) {
   const double missing = limit_ - sample.remaining;
-  double reset = Seconds(sample.reset);
-  if (std::abs(reset - std::round(reset)) < 0.002 && reset > 1.5) reset -= 1;
+  const double reset = Seconds(sample.reset);
   if (missing < 1 || reset <= 0.01) return;
-  const double measured = missing / reset;
-  rate_ = rate_ > 0 ? std::min(rate_ * 1.0005, measured) : measured;
+  const double least = (missing - 1) / (reset + latency);
+  const double shortest = reset - (IsWhole(reset) || IsWhole(Seconds(sample.reset_at - absl::UnixEpoch())) ? 1 : 0);
+  const double most = shortest > 0.01 ? missing / shortest : std::numeric_limits<double>::infinity();
+  const double likely = missing / (shortest < reset ? reset + latency : reset);
+  if (rate_ <= 0) {
+    rate_ = likely;
+  } else if (likely > rate_) {
+    rate_ = std::min(likely, 1.0002 * rate_);
+  }
+  rate_ = std::clamp(rate_, least, std::max(least, most));
+}
+
+void LimitMirror::OnSurprise(double units) {
+  reserve_ += units;
+  if (reserve_ <= limit_ / 2) return;
+  reserve_ = limit_ / 2;
+  rate_ *= 0.97;
 }
 
 void LimitMirror::Vote(const Sample& before, const Sample& after) {
   const double seconds = Seconds(after.at - before.at);
   if (seconds <= 0.2 || after.at >= before.reset_at) return;
-  const double expected = std::min(std::max(rate_, limit_ / kMinute) * seconds, limit_ - before.remaining);
-  if (expected < 1.5) return;
-  const double came_back = after.remaining - before.remaining + (after.used - before.used);
-  if (came_back > 0.5 * expected) {
+  const double used = after.used - before.used;
+  const double expected = std::min(std::max(rate_, limit_ / kMinute) * seconds, limit_ - before.remaining + used);
+  const double came_back = after.remaining - before.remaining + used;
+  if (expected < 1.5 || came_back > 2 * expected + 2) return;
+  if (came_back >= std::max(1.0, 0.3 * expected)) {
     Add(&bucket_, 1);
     Add(&window_, -1);
-  } else if (came_back < 0.25 * expected) {
+    Add(&sliding_, -0.25);
+  } else if (came_back < 0.5) {
     Add(&bucket_, -1);
-    const double instant_moved = std::abs(Seconds(after.reset_at - before.reset_at));
-    const double span_moved = std::abs(Seconds(after.reset - before.reset));
-    Add(instant_moved <= span_moved ? &window_ : &sliding_, 1);
-    Add(instant_moved <= span_moved ? &sliding_ : &window_, -1);
+    // `reset` counts from a moment between grant and answer.
+    const double moved = std::min(std::abs(Seconds(after.reset_at - before.reset_at)),
+                                  std::abs(Seconds((after.at + after.reset) - (before.at + before.reset))));
+    const bool stays = moved <= std::max(1.1, 0.3 * seconds);
+    Add(stays ? &window_ : &sliding_, 1);
+    if (seconds >= 2) Add(stays ? &sliding_ : &window_, -1);
   }
 }
 
@@ -145,12 +181,11 @@ void RateLearner::Restore(double rate, double depth, absl::Time now) {
   level_ = 1;
   at_ = cycle_began_ = now;
   cycle_ = 0;
-  idle_ = true;
 }
 
 double RateLearner::Pace() const {
   const double part = grown_ / reach_;
-  return rate_ * (1 + kGrowth * part * part / reach_);
+  return rate_ * (1 + kGrowth * part * part / reach_) * std::exp2(std::max(0.0, part - kLong));
 }
 
 double RateLearner::Filled(absl::Time now) const {
@@ -159,7 +194,7 @@ double RateLearner::Filled(absl::Time now) const {
 
 absl::Time RateLearner::RoomAt(absl::Time now) const {
   if (rate_ <= 0) return now;
-  if (at_ > now) return at_;
+  now = std::max(now, at_);
   const double missing = 1 - Level(now);
   return missing <= 1e-9 ? now : now + After(missing / Pace());
 }
@@ -169,7 +204,7 @@ bool RateLearner::OnGranted(absl::Time now) {
   if (rate_ <= 0) return false;
   const double filled = Filled(now);
   const bool missed = filled >= depth_ + 0.5;
-  idle_ |= missed;
+  if (missed) missed_ += filled - depth_;
   level_ = std::min(depth_, filled) - 1;
   at_ = std::max(at_, now);
   return !missed && level_ < 0.5;
@@ -187,55 +222,65 @@ void RateLearner::OnSuccess(bool fresh, bool waited, absl::Time granted, absl::T
   if (waited) grown_ += 1;
 }
 
-void RateLearner::OnUnknown(absl::Time granted) {
-  Uncount(granted);
-}
-
-absl::Duration RateLearner::OnRefused(bool fresh, std::optional<absl::Duration> told, absl::Time granted,
-                                      absl::Time now) {
-  // A rest that long is a quota's.
-  if (told && *told > kLongestRateRest) return *told;
-  Uncount(granted);
-  if (!fresh) return told ? *told : std::max(at_ - now, absl::ZeroDuration());
-  if (cycle_ > 0 || rate_ <= 0) {
-    Measure(granted);
-    refusals_ = 0;
+absl::Duration RateLearner::OnRefused(bool fresh, uint32_t before, std::optional<absl::Duration> told,
+                                      absl::Time granted, absl::Time now) {
+  if (!fresh) {
+    Uncount(granted);
+    return told ? *told : std::max(back_ - now, absl::ZeroDuration());
+  }
+  before = std::min(before, cycle_);
+  const uint32_t after = cycle_ > before ? cycle_ - before - 1 : 0;
+  if (before > 0 || rate_ <= 0) {
+    EndCycle(before, granted);
   } else if (!told) {
     doubt_ += Seconds(rest_) / 2;
   }
+  cycle_ = after;
   const uint32_t n = std::min<uint32_t>(refusals_++, 16);
-  absl::Duration rest = first_ ? kFirstRest : absl::Seconds(1 / rate_);
-  rest = std::clamp(rest * std::exp2(n), absl::Milliseconds(50), kLongestRest);
-  rest_ = told.value_or(rest);
+  const absl::Duration rest = (first_ ? kFirstRest : absl::Seconds(1 / rate_)) * std::exp2(n);
+  rest_ = told.value_or(std::clamp(rest, kShortestRest, kLongestRest));
+  back_ = std::max(back_, now + rest_);
   level_ = 1;
-  at_ = std::max(at_, now + rest_);
+  // Where the moment is exact, a bucket has just one then: half a call's time more, or the next comes too early.
+  at_ = std::max(at_, now + rest_ + After(((told ? 0.5 : 0) + cushion_) / rate_));
   return rest_;
 }
 
-void RateLearner::Measure(absl::Time granted) {
+void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
   const double seconds = std::max(0.05, Seconds(granted - cycle_began_));
   first_ = rate_ <= 0;
   if (first_) {
-    // Most providers count by the minute.
-    rate_ = std::max(kSlowest, cycle_ / std::max(seconds, kMinute));
+    rate_ = std::max(kSlowest, calls / std::max(seconds, kMinute));
     reach_ = kShortestReach;
-  } else if (idle_) {
-    if (depth_ > 1) {
-      depth_ = std::max(1.0, depth_ / 2);
-    } else {
-      rate_ = 0.95 * Pace();
-    }
+  } else if (missed_ <= kMostMissed * calls) {
+    Measure(calls, seconds);
+  } else if (depth_ > 1) {
+    depth_ = std::max(1.0, depth_ / 2);
   } else {
-    calls_ = calls_ / 2 + cycle_;
-    seconds_ = seconds_ / 2 + seconds;
-    rate_ = calls_ / seconds_;
-    reach_ = std::clamp(kSure / (1 / calls_ + doubt_ / seconds_), kShortestReach, kLongestReach);
-    doubt_ /= 2;
+    rate_ = std::min(0.95 * Pace(), std::max(0.9 * rate_, calls / seconds));
   }
   grown_ = 0;
-  cycle_ = 0;
+  missed_ = 0;
+  refusals_ = 0;
   cycle_began_ = granted;
-  idle_ = false;
+}
+
+void RateLearner::Measure(uint32_t calls, double seconds) {
+  cushion_ = std::clamp(calls < reach_ / 4 ? cushion_ + 0.5 : cushion_ * 0.8, 0.0, kThickestCushion);
+  if (grown_ > kLong * reach_) deep_ = false;
+  const double pace = Pace();
+  if (trial_ > 0 && calls * trial_ > 2) {
+    calls_ = seconds_ = doubt_ = 0;
+  } else if (trial_ > 0) {
+    deep_ = true;
+  }
+  calls_ = calls_ / 2 + calls;
+  seconds_ = seconds_ / 2 + seconds;
+  rate_ = calls_ / seconds_;
+  reach_ = std::clamp(kSure / (1 / calls_ + doubt_ / seconds_), kShortestReach, kLongestReach);
+  doubt_ /= 2;
+  trial_ = deep_ || pace <= kTrial * rate_ ? 0 : std::min(0.5, (pace / rate_ - 1) / 2);
+  rate_ *= 1 + trial_;
 }
 
 Pacer::Flight* Pacer::Find(uint64_t sequence) {
@@ -281,10 +326,11 @@ void Pacer::OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now) {
   last_ = sequence;
   const auto in_flight = static_cast<uint32_t>(flights_.size()) + untold_ + 1;
   flights_.push_back(
-      {sequence, now, requests_, tokens_, static_cast<uint32_t>(std::min(units, 4e9)), in_flight, false, false});
+      {sequence, now, requests_, tokens_, static_cast<uint32_t>(std::min(units, 4e9)), in_flight, false, false, 0});
   for (LimitMirror& mirror : mirrors_) {
     mirror.OnGranted(mirror.unit() == RateLimit::Unit::kRequests ? 1 : units, now);
   }
+  flights_.back().before = learner_.cycle();
   flights_.back().waited = learner_.OnGranted(now);
 }
 
@@ -298,7 +344,7 @@ void Pacer::Read(const Flight& flight, const RateLimits& limits, absl::Time now)
     LimitMirror& mirror = MirrorOf(said.unit);
     const bool requests = said.unit == RateLimit::Unit::kRequests;
     const double later = (requests ? requests_ : tokens_) - UsedOf(mirror, flight);
-    mirror.OnAnswer(said, flight.sequence, UsedOf(mirror, flight), later, flight.granted, now);
+    mirror.OnAnswer(said, flight.sequence, UsedOf(mirror, flight), later, flight.in_flight > 0, flight.granted, now);
   }
 }
 
@@ -306,7 +352,7 @@ void Pacer::OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now)
   Flight* const flight = Find(sequence);
   if (flight == nullptr) {
     // Granted before there was a pacer: as if everything in flight came after it.
-    Read({sequence, now, requests_ - static_cast<double>(flights_.size() + untold_) + 1, tokens_, 0, 0, true, false},
+    Read({sequence, now, requests_ - static_cast<double>(flights_.size() + untold_) + 1, tokens_, 0, 0, true, false, 0},
          limits, now);
     return;
   }
@@ -314,7 +360,7 @@ void Pacer::OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now)
   flight->begun = true;
   Read(*flight, limits, now);
   learner_.OnSuccess(sequence > settled_, flight->waited, flight->granted, now);
-  LearnConcurrency(*flight, /*refused=*/false);
+  OnServed(*flight);
 }
 
 void Pacer::OnEnded(uint64_t sequence, uint64_t used_tokens, absl::Time now) {
@@ -328,59 +374,104 @@ void Pacer::OnEnded(uint64_t sequence, uint64_t used_tokens, absl::Time now) {
 
 void Pacer::OnUnknown(uint64_t sequence, absl::Time /*now*/) {
   if (const Flight* const flight = Find(sequence); flight != nullptr && !flight->begun) {
-    learner_.OnUnknown(flight->granted);
+    learner_.Uncount(flight->granted);
   }
   Erase(sequence);
+}
+
+// A refused use was none: the later ones are not counted as coming after it.
+void Pacer::TakeBack(Flight* refused) {
+  requests_ -= 1;
+  tokens_ -= refused->own_tokens;
+  for (auto flight = flights_.rbegin(); flight != flights_.rend() && flight->sequence >= refused->sequence; ++flight) {
+    flight->requests -= 1;
+    flight->tokens -= refused->own_tokens;
+    if (flight->in_flight > 0 && flight->sequence > refused->sequence) --flight->in_flight;
+  }
+  for (LimitMirror& mirror : mirrors_) {
+    mirror.GiveBack(refused->sequence, mirror.unit() == RateLimit::Unit::kRequests ? 1 : refused->own_tokens);
+  }
+}
+
+std::optional<absl::Duration> Pacer::RestTold(const RateLimits& limits) const {
+  std::optional<absl::Duration> told;
+  for (const RateLimit& said : limits) {
+    if (said.remaining != uint64_t{0} || !said.reset) continue;
+    absl::Duration one = *said.reset;
+    for (const LimitMirror& mirror : mirrors_) {
+      const bool fills = mirror.unit() == said.unit && mirror.fills() && mirror.rate() > 0;
+      if (fills && said.unit == RateLimit::Unit::kRequests) one = std::min(one, absl::Seconds(1 / mirror.rate()));
+    }
+    told = std::max(told.value_or(absl::ZeroDuration()), one);
+  }
+  return told;
 }
 
 absl::Time Pacer::OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                             absl::Time now) {
+  Flight flight{sequence, now, requests_, tokens_, 0, 0, false, false, learner_.cycle()};
   const Flight* const found = Find(sequence);
-  const Flight flight = found != nullptr ? *found : Flight{sequence, now, requests_, tokens_, 0, 0, false, false};
-  const bool fresh = sequence > settled_;
-  Erase(sequence);
-  settled_ = std::max(settled_, last_);
-  if (fresh) LearnConcurrency(flight, /*refused=*/true);
-  // A refused use was none, so its answer tells of what came before it.
-  Read(flight, limits, now);
-  std::optional<absl::Duration> told = retry_after;
-  for (const RateLimit& said : limits) {
-    if (retry_after || said.remaining != uint64_t{0} || !said.reset) continue;
-    const LimitMirror& mirror = MirrorOf(said.unit);
-    const bool fills = mirror.fills() && mirror.rate() > 0 && said.unit == RateLimit::Unit::kRequests;
-    const absl::Duration one = fills ? std::min(*said.reset, absl::Seconds(1 / mirror.rate())) : *said.reset;
-    told = std::max(told.value_or(absl::ZeroDuration()), one);
+  const bool fresh = sequence > settled_ && (found != nullptr || !refused_);
+  if (found != nullptr) {
+    TakeBack(Find(sequence));
+    flight = *found;
   }
-  const bool concurrent = fresh && max_in_flight_ > 0 && flight.in_flight > max_in_flight_;
-  if (concurrent && !told) return now;  // there is room as soon as a lease ends: the limit says so
-  const absl::Duration rest = learner_.OnRefused(fresh, told, flight.granted, now);
-  const absl::Time back = now + rest;
+  Erase(sequence);
+  refused_ = true;
+  settled_ = std::max(settled_, last_);
+  if (retry_after && *retry_after > kLongestRateRest) {
+    learner_.Uncount(flight.granted);
+    return now + *retry_after;
+  }
+  const bool concurrent = fresh && IsOfConcurrency(flight);
+  Read(flight, limits, now);
+  for (const RateLimit& said : limits) {
+    const bool requests = said.unit == RateLimit::Unit::kRequests;
+    const double units = requests ? 1 : flight.own_tokens;
+    if (!fresh || !said.remaining || static_cast<double>(*said.remaining) >= kSpareTokens * units) continue;
+    MirrorOf(said.unit).OnSurprise(requests ? 1 : units / 4);
+  }
+  const std::optional<absl::Duration> told = retry_after ? retry_after : RestTold(limits);
+  if (concurrent && !told) return now;
+  const absl::Time back = now + learner_.OnRefused(fresh, flight.before, told, flight.granted, now);
   for (LimitMirror& mirror : mirrors_) {
-    if (mirror.unit() == RateLimit::Unit::kRequests) mirror.OnRefused(back, now);
+    if (limits.empty() && mirror.unit() == RateLimit::Unit::kRequests) mirror.OnRefused(back, now);
   }
   return back;
 }
 
-// Refusals that each come with more leases in flight than ever succeeded, three in a row, are of a limit on these.
-void Pacer::LearnConcurrency(const Flight& flight, bool refused) {
-  if (!refused) {
-    most_served_ = std::max(most_served_, flight.in_flight);
-    if (max_in_flight_ == 0 || flight.in_flight < max_in_flight_) return;
-    if (++at_the_limit_ < 200) return;
-    ++max_in_flight_;  // it may have been raised
-    at_the_limit_ = 0;
-    return;
+void Pacer::OnServed(const Flight& flight) {
+  most_served_ = std::max(most_served_, flight.in_flight);
+  if (flight.in_flight >= least_refused_) {
+    least_refused_ = kNobodyRefused;
+    agreeing_ = 0;
   }
-  if (flight.in_flight > most_served_ && most_served_ > 0) {
-    if (++beyond_ >= 3 && max_in_flight_ == 0) {
-      max_in_flight_ = most_served_;
-      learner_ = RateLearner();  // what it has learned was of this
-    }
-    if (max_in_flight_ > 0) max_in_flight_ = std::min(max_in_flight_, std::max(1U, flight.in_flight - 1));
-  } else {
-    beyond_ = 0;
-  }
+  if (max_in_flight_ == 0 || flight.in_flight < max_in_flight_) return;
+  contradicting_ -= contradicting_ > 0 && at_the_limit_ % 32 == 31 ? 1 : 0;
+  if (++at_the_limit_ < kStepAfter) return;
+  ++max_in_flight_;  // it may have been raised
   at_the_limit_ = 0;
+}
+
+bool Pacer::IsOfConcurrency(const Flight& flight) {
+  at_the_limit_ = 0;
+  const bool above = flight.in_flight > most_served_ && most_served_ > 0;
+  if (!above) {
+    // Lowered, or never one.
+    agreeing_ = 0;
+    least_refused_ = kNobodyRefused;
+    most_served_ = 0;
+    if (max_in_flight_ > 0 && (++contradicting_ > 2 || flight.in_flight < 2)) max_in_flight_ = contradicting_ = 0;
+    if (max_in_flight_ == 0) return false;
+    most_served_ = flight.in_flight - 1;
+  }
+  least_refused_ = std::min(least_refused_, flight.in_flight);
+  if (max_in_flight_ == 0) {
+    if (++agreeing_ < kAgreeing) return false;
+    learner_ = RateLearner();  // what it has learned was of this
+  }
+  max_in_flight_ = least_refused_ - 1;
+  return true;
 }
 
 Pacer::Learned Pacer::learned() const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -21,7 +22,9 @@ namespace ccr::core {
 //   window    nothing comes back before the instant `reset`, then everything (X-RateLimit-*)
 //   sliding   a use comes back a minute after it was made; `reset` is a minute whatever was used
 // An answer tells of the uses that reached the provider before its own, so the later ones are taken off; who answers
-// first does not matter, as answers of earlier leases than the last one heeded are ignored.
+// first does not matter, as answers of earlier leases than the last one heeded are ignored. What comes otherwise than
+// foretold (others use the key, estimates of tokens, rates that are not exact) makes a reserve, which is given up slowly:
+// where half a percent of it goes with each answer, about one call in two hundred is refused for each unit that it needs.
 class LimitMirror {
  public:
   explicit LimitMirror(RateLimit::Unit unit) : unit_(unit) {}
@@ -32,11 +35,14 @@ class LimitMirror {
   bool fills() const { return kind() == Kind::kBucket; }
 
   // An answer to the lease `sequence`, granted at `granted`, up to which, itself included, `used` units were granted in
-  // all; `later` of them after it.
-  void OnAnswer(const RateLimit& said, uint64_t sequence, double used, double later, absl::Time granted,
+  // all; `later` of them after it. Not `known`: a guess, of a lease granted before there was a pacer.
+  void OnAnswer(const RateLimit& said, uint64_t sequence, double used, double later, bool known, absl::Time granted,
                 absl::Time now);
   void OnGranted(double units, absl::Time now);
-  void Correct(double units) { level_ += units; }  // the last grants used so much less than thought
+  // The lease `sequence` used so much less than thought.
+  void GiveBack(uint64_t sequence, double units) { level_ += sequence > heard_ ? units : 0; }
+  // The provider had no room where there was to be some for `units`: others use the key, or a rate is not exact.
+  void OnSurprise(double units);
   void OnRefused(absl::Time back, absl::Time now);
 
   // When `units` fit, `limit` of them at the most.
@@ -54,30 +60,40 @@ class LimitMirror {
 
   Kind kind() const;
   void Vote(const Sample& before, const Sample& after);
-  void LearnRate(const Sample& sample);
+  void LearnRate(const Sample& sample, double latency);
 
   RateLimit::Unit unit_;
   double limit_ = 0;
   double level_ = 0;  // at at_
   absl::Time at_ = absl::InfinitePast();
   absl::Time reset_at_ = absl::InfiniteFuture();
-  double rate_ = 0;     // of a bucket, at most; 0 = not known
+  double rate_ = 0;     // of a bucket; 0 = not known
+  double reserve_ = 0;  // of a bucket: units left in it, for surprises
   uint64_t heard_ = 0;  // the lease of the last answer that was heeded
   float bucket_ = 1, window_ = 0, sliding_ = 0;
   std::optional<Sample> anchor_;
-  std::unique_ptr<RateWindow> minute_;  // of a sliding limit
+  std::unique_ptr<RateWindow> minute_;  // grants, of a sliding limit
+  double foreign_ = 0;                  // used until reset_at_, not by these
 };
 
 // Without a word of limits: learns from the refusals.
 //
-// A token bucket of its own paces the grants evenly, whatever way the provider keeps its limit. Between the first
-// refusals of two episodes the provider gave n successes in time T, and had nothing left at both ends: its rate is n / T
-// to one n-th, whether it keeps a bucket or a window. Earlier cycles count half as much each. The pace begins a cycle
-// there and grows with the successes i that had to wait for room,
-//   pace(i) = rate (1 + 3 / reach (i / reach)^2),
-// so that it asks for one call too much in `reach` calls when the rate is right, and is half as much again a few hundred
-// calls after a limit was raised (the shape is that of CUBIC, RFC 9438). `reach` is what the rate is known to: short
-// while it is searched, 100 at last, so about one call in a hundred is refused.
+// A token bucket of its own paces the grants evenly, whatever way the provider keeps its limit. A cycle lasts from the
+// first refusal of an episode to the first of the next one. The provider had nothing left at both, so it gave n calls in
+// time T at its own rate: n / T, to one n-th, for buckets and windows alike. Earlier cycles count half as much each. The
+// pace begins a cycle there and grows with the successes i that had to wait for room,
+//   pace(i) = rate (1 + 3 x^2 / reach) 2^max(0, x - 1.5),   x = i / reach,
+// so that it has asked for one call too much after `reach` calls when the rate is right, and for twice as much after some
+// three hundred when the limit was raised (the idea of CUBIC, RFC 9438: slow where the limit was, fast far from it).
+// `reach` is what the rate is known to: short while it is searched, 130 at last, so about one call in a hundred is
+// refused. What n / T does not know:
+//   - A bucket that was full in between gave less than it had. A cycle that ended at a pace far above n / T is followed
+//     by a trial halfway between them. When the trial lasts, the earlier cycles are forgotten; when not, n / T was right.
+//   - Where demand was missing, n / T is only a lower bound: the refusal takes a little off the pace.
+//   - Refusals in quick succession (others use the key, calls of unequal size) make a cushion: so many calls' time more
+//     after a refusal.
+//   - The first cycle has no beginning: the calls since the key was first used, over a minute at least, as most providers
+//     count by the minute; or one call in the time until the first success after it, if that is more.
 class RateLearner {
  public:
   double rate() const { return rate_; }    // requests a second; 0 = no limit is known
@@ -93,17 +109,21 @@ class RateLearner {
   bool OnGranted(absl::Time now);
   // `fresh`: granted after the last refusal was known. `waited`: what OnGranted said.
   void OnSuccess(bool fresh, bool waited, absl::Time granted, absl::Time now);
-  void OnUnknown(absl::Time granted);
-  // How long the key rests when nobody says better.
-  absl::Duration OnRefused(bool fresh, std::optional<absl::Duration> told, absl::Time granted, absl::Time now);
+  // A call that was none: granted, and not served.
+  void Uncount(absl::Time granted) { cycle_ -= granted >= cycle_began_ && cycle_ > 0 ? 1 : 0; }
+  // How long the key rests: what was `told`, else a call's time, doubling until it is back, to a minute.
+  // `before`: what cycle() was at the grant.
+  absl::Duration OnRefused(bool fresh, uint32_t before, std::optional<absl::Duration> told, absl::Time granted,
+                           absl::Time now);
+  uint32_t cycle() const { return cycle_; }
   absl::Time RoomAt(absl::Time now) const;
   double Level(absl::Time now) const { return std::min(depth_, Filled(now)); }
 
  private:
   double Pace() const;
   double Filled(absl::Time now) const;  // without an end at depth_
-  void Measure(absl::Time granted);
-  void Uncount(absl::Time granted) { cycle_ -= granted >= cycle_began_ && cycle_ > 0 ? 1 : 0; }
+  void EndCycle(uint32_t calls, absl::Time granted);
+  void Measure(uint32_t calls, double seconds);
 
   double rate_ = 0;
   double reach_ = 0;
@@ -113,17 +133,24 @@ class RateLearner {
   absl::Time at_ = absl::InfinitePast();
 
   absl::Time cycle_began_ = absl::InfinitePast();
-  uint32_t cycle_ = 0;                          // grants since then that were not refused
-  bool idle_ = false;                           // demand was missing in this cycle: it does not tell the rate
-  bool first_ = false;                          // the first cycle
-  uint32_t refusals_ = 0;                       // of the last episode: in a row
-  absl::Duration rest_;                         // the last one
-  double calls_ = 0, seconds_ = 0, doubt_ = 0;  // of the cycles; seconds in doubt, as nobody asked whether it was back
+  uint32_t cycle_ = 0;                      // grants since then that were not refused
+  double missed_ = 0;                       // calls that had room in this cycle and did not come
+  bool first_ = false;                      // the first cycle
+  uint32_t refusals_ = 0;                   // of the last episode: in a row
+  absl::Duration rest_;                     // the last one
+  absl::Time back_ = absl::InfinitePast();  // its end
+
+  double calls_ = 0, seconds_ = 0;  // of the cycles
+  double doubt_ = 0;                // seconds of these in which the key may have been back, and nobody asked
+  double trial_ = 0;                // so much of the rate was added to it
+  bool deep_ = false;               // a trial has failed: the bucket is not full in between
+  double cushion_ = 0;
 };
 
 // One key's pacer (or that of one model of a key, where a provider limits so). Its owner makes it when the first answer
-// tells a limit or the first 429 comes; before that a key is not paced. Not thread-safe; no clock. Every method is
-// O(leases in flight) at worst, RoomAt O(1).
+// tells a limit or the first 429 comes; before that a key is not paced. A limit that answers tell is mirrored, one that
+// they do not tell is learned; refusals that come only with more leases in flight than were ever served are of a limit
+// of concurrency. Not thread-safe; no clock. RoomAt is O(1), the others O(leases in flight) at worst.
 class Pacer {
  public:
   // The key had `grants` since `since`; `in_flight` of these are under way.
@@ -140,7 +167,8 @@ class Pacer {
   void OnEnded(uint64_t sequence, uint64_t used_tokens, absl::Time now);  // well; 0 tokens = not known
   void OnUnknown(uint64_t sequence, absl::Time now);                      // without a word of limits
   // A 429. Returns when the key is back: the provider's own moment, else `reset` of what is used up, else what was
-  // learned, else 1 s doubling to 60 s. A refusal of a lease granted before the last refusal was known teaches nothing.
+  // learned, else 1 s doubling to 60 s; `now` when there is room as soon as another lease ends. A refusal of a lease
+  // granted before the last refusal was known teaches nothing; neither does a rest of more than 10 min, which is a quota's.
   absl::Time OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                        absl::Time now);
 
@@ -163,7 +191,10 @@ class Pacer {
     uint32_t in_flight = 0;  // with it
     bool begun = false;
     bool waited = false;  // for room
+    uint32_t before = 0;  // see RateLearner
   };
+
+  static constexpr uint32_t kNobodyRefused = std::numeric_limits<uint32_t>::max();
 
   Flight* Find(uint64_t sequence);
   void Read(const Flight& flight, const RateLimits& limits, absl::Time now);
@@ -171,21 +202,29 @@ class Pacer {
   bool mirrors_requests() const;
   double UsedOf(const LimitMirror& mirror, const Flight& flight) const;
   void Erase(uint64_t sequence);
-  void LearnConcurrency(const Flight& flight, bool refused);
+  void TakeBack(Flight* refused);
+  std::optional<absl::Duration> RestTold(const RateLimits& limits) const;
+  void OnServed(const Flight& flight);
+  bool IsOfConcurrency(const Flight& flight);  // a refusal
 
   std::vector<Flight> flights_;  // by sequence
   uint32_t untold_;
   double requests_ = 0, tokens_ = 0;  // granted in all
   double mean_tokens_ = 0;
   uint64_t last_ = 0;     // granted
+  bool refused_ = false;  // before
   uint64_t settled_ = 0;  // leases up to this one were granted before the last refusal was known
   absl::InlinedVector<LimitMirror, 1> mirrors_;
   RateLearner learner_;
 
+  // Leases in flight at a grant, itself included. Law while a limit of concurrency is possible: every lease that was
+  // served had at most most_served_, every one that was refused at least least_refused_ > most_served_.
   uint32_t max_in_flight_ = 0;
-  uint32_t most_served_ = 0;   // leases in flight at the grant of one that succeeded, at most
-  uint32_t beyond_ = 0;        // refusals in a row, each with more in flight than that
-  uint32_t at_the_limit_ = 0;  // successes with max_in_flight_ in flight
+  uint32_t most_served_ = 0;
+  uint32_t least_refused_ = kNobodyRefused;
+  uint32_t agreeing_ = 0;       // refusals since that law was broken
+  uint32_t contradicting_ = 0;  // refusals below max_in_flight_, lately
+  uint32_t at_the_limit_ = 0;   // successes with max_in_flight_ in flight
 };
 
 }  // namespace ccr::core
