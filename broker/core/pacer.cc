@@ -252,12 +252,8 @@ void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
   if (first_) {
     rate_ = std::max(kSlowest, calls / std::max(seconds, kMinute));
     reach_ = kShortestReach;
-  } else if (missed_ <= kMostMissed * calls) {
-    Measure(calls, seconds);
-  } else if (depth_ > 1) {
-    depth_ = std::max(1.0, depth_ / 2);
   } else {
-    rate_ = std::min(0.95 * Pace(), std::max(0.9 * rate_, calls / seconds));
+    Measure(calls, seconds);
   }
   grown_ = 0;
   missed_ = 0;
@@ -266,21 +262,29 @@ void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
 }
 
 void RateLearner::Measure(uint32_t calls, double seconds) {
-  cushion_ = std::clamp(calls < reach_ / 4 ? cushion_ + 0.5 : cushion_ * 0.8, 0.0, kThickestCushion);
-  if (grown_ > kLong * reach_) deep_ = false;
   const double pace = Pace();
-  if (trial_ > 0 && calls * trial_ > 2) {
-    calls_ = seconds_ = doubt_ = 0;
-  } else if (trial_ > 0) {
-    deep_ = true;
+  const double before = rate_;
+  const bool busy = missed_ <= kMostMissed * calls;
+  if (trial_ > 0 && busy) {
+    const bool lasted = calls * trial_ > 2;
+    if (lasted) calls_ = seconds_ = doubt_ = 0;
+    deep_ |= !lasted;
   }
+  deep_ &= grown_ <= kLong * reach_;
+  cushion_ = std::clamp(calls < reach_ / 4 ? cushion_ + 0.5 : cushion_ * 0.8, 0.0, kThickestCushion);
   calls_ = calls_ / 2 + calls;
   seconds_ = seconds_ / 2 + seconds;
   rate_ = calls_ / seconds_;
   reach_ = std::clamp(kSure / (1 / calls_ + doubt_ / seconds_), kShortestReach, kLongestReach);
   doubt_ /= 2;
-  trial_ = deep_ || pace <= kTrial * rate_ ? 0 : std::min(0.5, (pace / rate_ - 1) / 2);
-  rate_ *= 1 + trial_;
+  trial_ = 0;
+  if (!busy) {
+    depth_ = std::max(1.0, depth_ / 2);
+    rate_ = std::min(0.95 * pace, std::max(0.9 * before, rate_));
+  } else if (!deep_ && pace > kTrial * rate_) {
+    trial_ = std::min(0.5, (pace / rate_ - 1) / 2);
+    rate_ *= 1 + trial_;
+  }
 }
 
 Pacer::Flight* Pacer::Find(uint64_t sequence) {
