@@ -17,7 +17,7 @@ constexpr absl::Duration kShortestRest = absl::Milliseconds(50);
 constexpr absl::Duration kWindowMargin = absl::Milliseconds(10);
 constexpr double kCaution = 0.99;  // of a rate that is known: a call that comes too early is refused
 constexpr float kMostVotes = 8;
-// So many refusals, each with more leases in flight than were ever served, are of a limit of concurrency, which is tried
+// So many refusals, each with more leases in flight than were ever served, are of a limit of concurrency. It is tried
 // anew after so many successes.
 constexpr uint32_t kAgreeing = 3, kStepAfter = 200;
 constexpr double kGrowth = 3, kLong = 1.5;  // see RateLearner
@@ -26,7 +26,7 @@ constexpr double kSure = 2;          // the next cycle is that much longer than 
 constexpr double kTrial = 1.02;      // a pace so far above the rate is worth a trial
 constexpr double kMostMissed = 0.1;  // of the calls of a cycle that tells the rate
 constexpr double kThickestCushion = 3;
-constexpr double kReserveKept = 0.995;  // by each answer
+constexpr double kReserveKept = 0.997;  // by each answer
 constexpr double kSpareTokens = 1.2;    // an estimate may be so far off
 constexpr double kSlowest = 0.1;        // requests a second that are tried first, at least
 
@@ -140,6 +140,8 @@ void LimitMirror::LearnRate(const Sample& sample, double latency) {
     rate_ = likely;
   } else if (likely > rate_) {
     rate_ = std::min(likely, 1.0002 * rate_);
+  } else {
+    rate_ *= 1.00005;
   }
   rate_ = std::clamp(rate_, least, std::max(least, most));
 }
@@ -157,7 +159,14 @@ void LimitMirror::Vote(const Sample& before, const Sample& after) {
   const double used = after.used - before.used;
   const double expected = std::min(std::max(rate_, limit_ / kMinute) * seconds, limit_ - before.remaining + used);
   const double came_back = after.remaining - before.remaining + used;
-  if (expected < 1.5 || came_back > 2 * expected + 2) return;
+  if (expected < 1.5) return;
+  if (came_back > 2 * expected + 2) {
+    // No bucket fills that fast. A window may have ended, as `reset` is rounded.
+    if (after.at > before.reset_at - absl::Seconds(2)) return;
+    Add(&bucket_, -1);
+    Add(&sliding_, 1);
+    return;
+  }
   if (came_back >= std::max(1.0, 0.3 * expected)) {
     Add(&bucket_, 1);
     Add(&window_, -1);

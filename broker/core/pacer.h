@@ -22,9 +22,9 @@ namespace ccr::core {
 //   window    nothing comes back before the instant `reset`, then everything (X-RateLimit-*)
 //   sliding   a use comes back a minute after it was made; `reset` is a minute whatever was used
 // An answer tells of the uses that reached the provider before its own, so the later ones are taken off; who answers
-// first does not matter, as answers of earlier leases than the last one heeded are ignored. What comes otherwise than
-// foretold (others use the key, estimates of tokens, rates that are not exact) makes a reserve, which is given up slowly:
-// where half a percent of it goes with each answer, about one call in two hundred is refused for each unit that it needs.
+// first does not matter, as answers of earlier leases than the last one heeded are ignored. A refusal where
+// there was to be room (others use the key, estimates of tokens, rates that are not exact) makes a reserve, which is
+// given up slowly.
 class LimitMirror {
  public:
   explicit LimitMirror(RateLimit::Unit unit) : unit_(unit) {}
@@ -79,21 +79,21 @@ class LimitMirror {
 // Without a word of limits: learns from the refusals.
 //
 // A token bucket of its own paces the grants evenly, whatever way the provider keeps its limit. A cycle lasts from the
-// first refusal of an episode to the first of the next one. The provider had nothing left at both, so it gave n calls in
-// time T at its own rate: n / T, to one n-th, for buckets and windows alike. Earlier cycles count half as much each. The
-// pace begins a cycle there and grows with the successes i that had to wait for room,
+// first refusal of an episode to that of the next one. The provider had nothing left at both, so it gave n calls in
+// time T at its own rate: n / T, to one n-th, for buckets and windows alike. Earlier cycles count half as much each.
+// The pace begins a cycle there and grows with the successes i that had to wait for room,
 //   pace(i) = rate (1 + 3 x^2 / reach) 2^max(0, x - 1.5),   x = i / reach,
-// so that it has asked for one call too much after `reach` calls when the rate is right, and for twice as much after some
-// three hundred when the limit was raised (the idea of CUBIC, RFC 9438: slow where the limit was, fast far from it).
+// so that it has asked for one call too much after `reach` calls when the rate is right, and is twice as fast some three
+// hundred calls after the limit was raised (the idea of CUBIC, RFC 9438: slow where the limit was, fast far from it).
 // `reach` is what the rate is known to: short while it is searched, 130 at last, so about one call in a hundred is
 // refused. What n / T does not know:
 //   - A bucket that was full in between gave less than it had. A cycle that ended at a pace far above n / T is followed
-//     by a trial halfway between them. When the trial lasts, the earlier cycles are forgotten; when not, n / T was right.
+//     by a trial halfway between them. When it lasts, the earlier cycles are forgotten; when not, n / T was right.
 //   - Where demand was missing, n / T is only a lower bound: the refusal takes a little off the pace.
 //   - Refusals in quick succession (others use the key, calls of unequal size) make a cushion: so many calls' time more
 //     after a refusal.
-//   - The first cycle has no beginning: the calls since the key was first used, over a minute at least, as most providers
-//     count by the minute; or one call in the time until the first success after it, if that is more.
+//   - The first cycle has no beginning. Its calls count as a minute's at least, as most providers count by the minute;
+//     or the rate is one call in the time until the first success after it, if that is more.
 class RateLearner {
  public:
   double rate() const { return rate_; }    // requests a second; 0 = no limit is known
@@ -168,7 +168,7 @@ class Pacer {
   void OnUnknown(uint64_t sequence, absl::Time now);                      // without a word of limits
   // A 429. Returns when the key is back: the provider's own moment, else `reset` of what is used up, else what was
   // learned, else 1 s doubling to 60 s; `now` when there is room as soon as another lease ends. A refusal of a lease
-  // granted before the last refusal was known teaches nothing; neither does a rest of more than 10 min, which is a quota's.
+  // granted before the last refusal was known teaches nothing; neither does a quota's, of more than 10 min.
   absl::Time OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                        absl::Time now);
 
