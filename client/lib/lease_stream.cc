@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "client/lib/broker_status.h"
+#include "client/lib/held_leases.h"
 #include "client/lib/lease_connection.h"
 
 namespace ccr::client {
@@ -22,16 +23,6 @@ constexpr absl::Duration kGoingAwayBound = absl::Seconds(1);
 
 // How often within `hold` a broker that says nothing is looked at.
 constexpr int kLooks = 5;
-
-// The shortest time between two renewals of a lease.
-constexpr std::chrono::milliseconds kMinRenewal{10};
-
-// Half a lease's ttl; none for one without.
-std::chrono::nanoseconds RenewalOf(const v1::LeaseResponse& lease) {
-  if (lease.ttl_ms() == 0) return std::chrono::nanoseconds::max();
-  constexpr uint64_t kLongestMs = 1'000'000'000;  // half of it fits into nanoseconds
-  return std::max(std::chrono::milliseconds(std::min(lease.ttl_ms(), kLongestMs)) / 2, kMinRenewal);
-}
 
 // Whether the broker answers it without waiting for a key.
 bool IsAnsweredAtOnce(const v1::Operation& operation) {
@@ -76,23 +67,14 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
     bool refused = false;                                 // there, by a broker that is about to go away
     bool wanted() const { return lease_done || report_done; }
   };
-  struct HeldLease {
-    std::string pool;
-    std::string key_fingerprint;
-    std::chrono::nanoseconds renewal;             // between two of them; max() = none
-    SteadyTime renew_at;                          // max() = never
-    std::optional<v1::ProgressRequest> progress;  // until the lease is reported
-  };
 
   Operation& Add(OperationId id);
   void QueueReport(OperationId id);
   void DropReport(OperationId id);
-  void Hold(const v1::LeaseResponse& lease);
   v1::LeaseStreamRequest MakeHello() const;
   std::vector<OperationId> SortedOperations() const;
 
   void SendQueued();
-  void AddProgress();
   void RenewBy(SteadyTime time);
   void OnRenewTimer();
   void OnMessages(std::vector<v1::LeaseStreamResponse> messages);
@@ -121,7 +103,7 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   LoopTimer retry_timer_;
   LoopTimer watch_timer_;
   LoopTimer renew_timer_;
-  SteadyTime renew_timer_at_ = SteadyTime::max();  // law: no held lease has an earlier renew_at
+  SteadyTime renew_timer_at_ = SteadyTime::max();  // law: no held lease is to be renewed earlier
   std::optional<SteadyTime> watch_at_;             // set while an operation has a callback; no more than a look ahead
   SteadyTime heard_;                               // the last sign of life of a broker
   std::minstd_rand random_;
@@ -135,10 +117,9 @@ class LeaseStream::Impl : public std::enable_shared_from_this<Impl> {
   // Every operation that is not answered is in operations_. Without a connection each report of them that has no
   // callback is in queued_reports_, by age, which may name finished ones.
   absl::flat_hash_map<OperationId, Operation> operations_;
-  absl::flat_hash_map<std::string, HeldLease> held_;  // by lease id; until the report is answered
-  std::vector<OperationId> unsent_;                   // what the next Flush sends; may name finished ones
-  std::vector<std::string> unsent_progress_;          // the leases of which it tells; may name others
-  v1::LeaseStreamRequest outgoing_;                   // its message; between flushes it holds only what is not answered
+  HeldLeases held_;
+  std::vector<OperationId> unsent_;  // what the next Flush sends; may name finished ones
+  v1::LeaseStreamRequest outgoing_;  // its message; between flushes it holds only what is not answered
   std::deque<OperationId> queued_reports_;
   uint64_t dropped_reports_ = 0;
 };
@@ -172,12 +153,7 @@ v1::LeaseStreamRequest LeaseStream::Impl::MakeHello() const {
   v1::Hello& hello = *request.mutable_hello();
   hello.set_client(options_.client);
   hello.set_session_token(options_.session_token);
-  for (const auto& [id, lease] : held_) {
-    v1::HeldLease& held = *hello.add_held();
-    held.set_lease_id(id);
-    held.set_pool(lease.pool);
-    held.set_key_fingerprint(lease.key_fingerprint);
-  }
+  held_.Reassert(&hello);
   return request;
 }
 
@@ -195,8 +171,7 @@ LeaseStream::OperationId LeaseStream::Impl::Report(v1::ReportRequest request, Re
   Operation& operation = Add(id);
   *operation.message.mutable_report() = std::move(request);
   operation.report_done = std::move(done);
-  const auto held = held_.find(operation.message.report().lease_id());
-  if (held != held_.end()) held->second.progress.reset();
+  held_.EndProgress(operation.message.report().lease_id());
   if (operation.report_done) {
     Watch();
   } else if (!connected_) {
@@ -206,10 +181,7 @@ LeaseStream::OperationId LeaseStream::Impl::Report(v1::ReportRequest request, Re
 }
 
 void LeaseStream::Impl::Progress(v1::ProgressRequest request) {
-  const auto held = held_.find(request.lease_id());
-  if (held == held_.end()) return;
-  unsent_progress_.push_back(request.lease_id());
-  held->second.progress = std::move(request);
+  held_.SetProgress(std::move(request));
 }
 
 LeaseStream::Impl::Operation& LeaseStream::Impl::Add(OperationId id) {
@@ -230,7 +202,7 @@ void LeaseStream::Impl::QueueReport(OperationId id) {
 void LeaseStream::Impl::DropReport(OperationId id) {
   const auto it = operations_.find(id);
   if (it == operations_.end()) return;
-  held_.erase(it->second.message.report().lease_id());
+  held_.Remove(it->second.message.report().lease_id());
   operations_.erase(it);
   ++dropped_reports_;
 }
@@ -258,7 +230,7 @@ void LeaseStream::Impl::Abandon(OperationId id) {
 void LeaseStream::Impl::Flush() {
   if (!connected_) {
     unsent_.clear();
-    unsent_progress_.clear();
+    held_.ForgetUntold();
     outgoing_.clear_operations();
   } else if (!answer_due_) {
     SendQueued();
@@ -266,7 +238,7 @@ void LeaseStream::Impl::Flush() {
 }
 
 void LeaseStream::Impl::SendQueued() {
-  AddProgress();
+  held_.TellProgress(&outgoing_);
   for (const OperationId id : unsent_) {
     const auto it = operations_.find(id);
     if (it == operations_.end() || std::exchange(it->second.sent, true)) continue;
@@ -275,15 +247,6 @@ void LeaseStream::Impl::SendQueued() {
   }
   unsent_.clear();
   if (!outgoing_.operations().empty()) connection_->Send(outgoing_);
-}
-
-void LeaseStream::Impl::AddProgress() {
-  for (const std::string& id : unsent_progress_) {
-    const auto held = held_.find(id);
-    if (held == held_.end() || !held->second.progress) continue;
-    *outgoing_.add_operations()->mutable_progress() = *held->second.progress;
-  }
-  unsent_progress_.clear();
 }
 
 // Sees to it that OnRenewTimer runs at `time` or before. One timer serves all leases: most are over by then.
@@ -295,17 +258,8 @@ void LeaseStream::Impl::RenewBy(SteadyTime time) {
 }
 
 void LeaseStream::Impl::OnRenewTimer() {
-  const SteadyTime now = std::chrono::steady_clock::now();
   renew_timer_at_ = SteadyTime::max();
-  SteadyTime next = SteadyTime::max();
-  for (auto& [id, lease] : held_) {
-    if (lease.renew_at <= now) {
-      outgoing_.add_operations()->mutable_renew()->set_lease_id(id);
-      lease.renew_at = now + lease.renewal;
-    }
-    next = std::min(next, lease.renew_at);
-  }
-  RenewBy(next);
+  RenewBy(held_.Renew(std::chrono::steady_clock::now(), &outgoing_));
   Flush();
 }
 
@@ -337,14 +291,11 @@ void LeaseStream::Impl::OnMessages(std::vector<v1::LeaseStreamResponse> messages
 }
 
 void LeaseStream::Impl::OnHelloAck(const v1::HelloAck& ack) {
-  for (const auto& id : ack.lost()) held_.erase(id);
+  for (const auto& id : ack.lost()) held_.Remove(id);
   backoff_ = options_.min_backoff;
   queued_reports_.clear();
   unsent_ = SortedOperations();
-  unsent_progress_.clear();
-  for (const auto& [id, lease] : held_) {
-    if (lease.progress) unsent_progress_.push_back(id);
-  }
+  held_.Retell();
   acknowledged_ = true;
   SetConnected(true);
 }
@@ -416,27 +367,19 @@ void LeaseStream::Impl::FinishLease(const Operation& operation, v1::Result& resu
     operation.lease_done(result.has_error() ? ToStatus(result.error()) : absl::InternalError("answer without a lease"));
     return;
   }
-  Hold(result.lease());
+  RenewBy(held_.Add(result.lease(), std::chrono::steady_clock::now()));
   operation.lease_done(std::move(*result.mutable_lease()));
 }
 
 void LeaseStream::Impl::FinishReport(const Operation& operation, v1::Result& result) {
-  held_.erase(operation.message.report().lease_id());
+  held_.Remove(operation.message.report().lease_id());
   v1::ReportResponse& response = *result.mutable_report();
   if (!operation.report_done) {
     if (response.has_next()) Report(GivenBack(response.next().lease_id()), nullptr);
     return;
   }
-  if (response.has_next()) Hold(response.next());
+  if (response.has_next()) RenewBy(held_.Add(response.next(), std::chrono::steady_clock::now()));
   operation.report_done(std::move(response));
-}
-
-void LeaseStream::Impl::Hold(const v1::LeaseResponse& lease) {
-  const std::chrono::nanoseconds renewal = RenewalOf(lease);
-  const bool never = renewal == std::chrono::nanoseconds::max();
-  const SteadyTime renew_at = never ? SteadyTime::max() : std::chrono::steady_clock::now() + renewal;
-  held_[lease.lease_id()] = {lease.pool(), lease.key_fingerprint(), renewal, renew_at, std::nullopt};
-  RenewBy(renew_at);
 }
 
 // A broker that lives may let a lease wait for a key; nothing else makes the time longer.
