@@ -214,7 +214,7 @@ bool RateLearner::OnGranted(absl::Time now) {
   const double filled = Filled(now);
   const bool missed = filled >= depth_ + 0.5;
   if (missed) missed_ += filled - depth_;
-  level_ = std::min(depth_, filled) - 1;
+  level_ = std::min(depth_, filled) - 1 - std::exchange(owed_, 0);
   at_ = std::max(at_, now);
   return !missed && level_ < 0.5;
 }
@@ -250,8 +250,10 @@ absl::Duration RateLearner::OnRefused(bool fresh, uint32_t before, std::optional
   rest_ = told.value_or(std::clamp(rest, kShortestRest, kLongestRest));
   back_ = std::max(back_, now + rest_);
   level_ = 1;
-  // Where the moment is exact, a bucket has just one then: half a call's time more, or the next comes too early.
-  at_ = std::max(at_, now + rest_ + After(((told ? 0.5 : 0) + cushion_) / rate_));
+  // A moment that is told is the truth. A bucket has just one then: the next waits half a call's time more, or it would
+  // come too early.
+  owed_ = told ? 0.5 + cushion_ : 0;
+  at_ = std::max(at_, now + rest_ + (told ? absl::ZeroDuration() : After(cushion_ / rate_)));
   return rest_;
 }
 
