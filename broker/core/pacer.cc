@@ -16,6 +16,7 @@ constexpr absl::Duration kLongestRateRest = absl::Minutes(10);
 constexpr absl::Duration kShortestRest = absl::Milliseconds(50);
 constexpr absl::Duration kWindowMargin = absl::Milliseconds(10);
 constexpr double kCaution = 0.99;  // of a rate that is known: a call that comes too early is refused
+constexpr absl::Duration kLongestSliding = absl::Seconds(65);  // a minute and what `reset` may be rounded
 constexpr float kMostVotes = 8;
 // So many refusals, each with more leases in flight than were ever served, are of a limit of concurrency. It is tried
 // anew after so many successes.
@@ -157,12 +158,12 @@ void LimitMirror::Vote(const Sample& before, const Sample& after) {
   const double seconds = Seconds(after.at - before.at);
   if (seconds <= 0.2 || after.at >= before.reset_at) return;
   const double used = after.used - before.used;
-  const double expected = std::min(std::max(rate_, limit_ / kMinute) * seconds, limit_ - before.remaining + used);
+  const double expected = std::min((rate_ > 0 ? rate_ : limit_ / kMinute) * seconds, limit_ - before.remaining + used);
   const double came_back = after.remaining - before.remaining + used;
   if (expected < 1.5) return;
   if (came_back > 2 * expected + 2) {
     // No bucket fills that fast. A window may have ended, as `reset` is rounded.
-    if (after.at > before.reset_at - absl::Seconds(2)) return;
+    if (after.at > before.reset_at - absl::Seconds(2) || after.reset > kLongestSliding) return;
     Add(&bucket_, -1);
     Add(&sliding_, 1);
     return;
@@ -172,11 +173,12 @@ void LimitMirror::Vote(const Sample& before, const Sample& after) {
     Add(&window_, -1);
     Add(&sliding_, -0.25);
   } else if (came_back < 0.5) {
-    Add(&bucket_, -1);
     // `reset` counts from a moment between grant and answer.
     const double moved = std::min(std::abs(Seconds(after.reset_at - before.reset_at)),
                                   std::abs(Seconds((after.at + after.reset) - (before.at + before.reset))));
     const bool stays = moved <= std::max(1.1, 0.3 * seconds);
+    if (!stays && after.reset > kLongestSliding) return;
+    Add(&bucket_, -1);
     Add(stays ? &window_ : &sliding_, 1);
     if (seconds >= 2) Add(stays ? &sliding_ : &window_, -1);
   }
