@@ -27,6 +27,7 @@ constexpr double kSure = 2;          // the next cycle is that much longer than 
 constexpr double kTrial = 1.02;      // a pace so far above the rate is worth a trial
 constexpr double kMostMissed = 0.1;  // of the calls of a cycle that tells the rate
 constexpr double kThickestCushion = 3;
+constexpr double kLeastOfTold = 0.2;    // calls in the longest rest that was told
 constexpr double kReserveKept = 0.997;  // by each answer
 constexpr double kSpareTokens = 1.2;    // an estimate may be so far off
 constexpr double kSlowest = 0.1;        // requests a second that are tried first, at least
@@ -133,9 +134,9 @@ void LimitMirror::LearnRate(const Sample& sample, double latency) {
   const double missing = limit_ - sample.remaining;
   const double reset = Seconds(sample.reset);
   if (missing < 1 || reset <= 0.01) return;
-  const double least = (missing - 1) / (reset + latency);
   const double shortest = reset - (IsWhole(reset) || IsWhole(Seconds(sample.reset_at - absl::UnixEpoch())) ? 1 : 0);
   const double most = shortest > 0.01 ? missing / shortest : std::numeric_limits<double>::infinity();
+  const double least = (missing - 1) / (reset + latency);
   const double likely = missing / (shortest < reset ? reset + latency : reset);
   if (rate_ <= 0) {
     rate_ = likely;
@@ -247,6 +248,11 @@ absl::Duration RateLearner::OnRefused(bool fresh, uint32_t before, std::optional
     doubt_ += Seconds(rest_) / 2;
   }
   cycle_ = after;
+  if (told) {
+    // A call is served after each such rest. Else the calls of others, which meet ours at any pace, slow it for ever.
+    longest_told_ = std::max(longest_told_, Seconds(*told));
+    rate_ = std::max(rate_, kLeastOfTold / longest_told_);
+  }
   const uint32_t n = std::min<uint32_t>(refusals_++, 16);
   const absl::Duration rest = (first_ ? kFirstRest : absl::Seconds(1 / rate_)) * std::exp2(n);
   rest_ = told.value_or(std::clamp(rest, kShortestRest, kLongestRest));

@@ -145,7 +145,8 @@ class RateLearner {
   double trial_ = 0;                // so much of the rate was added to it
   bool deep_ = false;               // a trial has failed: the bucket is not full in between
   double cushion_ = 0;
-  double owed_ = 0;  // by the next grant, besides its own
+  double owed_ = 0;             // by the next grant, besides its own
+  double longest_told_ = 0.05;  // rest, s
 };
 
 // One key's pacer (or that of one model of a key, where a provider limits so). Its owner makes it when the first answer
