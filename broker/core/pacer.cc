@@ -69,7 +69,7 @@ absl::Time LimitMirror::RoomAt(double units, absl::Time now) const {
   if (kind() == Kind::kSliding && minute_ != nullptr) {
     RateWindow window = *minute_;
     const double foreign = now >= reset_at_ + kWindowMargin ? 0 : std::min(foreign_, limit_ - 1);
-    const absl::Time room = window.BelowAt(static_cast<uint32_t>(std::max(1.0, limit_ - foreign)), now);
+    const absl::Time room = window.BelowAt(static_cast<uint64_t>(std::clamp(limit_ - foreign, 1.0, 1e15)), now);
     return foreign > 0 ? std::min(room, std::max(now, reset_at_ + kWindowMargin)) : room;
   }
   if (kind() == Kind::kBucket) units += reserve_;
