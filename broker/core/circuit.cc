@@ -61,9 +61,11 @@ bool Circuit::OnOverload(ModelId model, uint32_t flowing) {
   return ++overloads_ >= kInARow && overloads_ > flowing;
 }
 
-void Circuit::OnTrialFailed(KeyIndex key, SessionHash session) {
+void Circuit::OnTrialFailed(KeyIndex key, ModelId model, SessionHash session) {
   if (key != kNoKey) Blame(key);
   trial_failed_ = true;
+  // It tells of its own model; whether others are well again shows by themselves.
+  if (!refuses_everybody() && model != kAnyModel) model_ = model;
   repeated_ = session != kNoSession && session == opened_by_;
 }
 
@@ -98,19 +100,20 @@ void Circuit::Blame(KeyIndex key) {
 
 void Circuit::Open(std::string_view reason, std::optional<absl::Duration> retry_after, const Moment& now,
                    absl::BitGenRef random) {
-  const uint32_t earlier = std::exchange(repeated_, false) && openings_ > 0 ? openings_ - 1 : openings_++;
-  const absl::Duration backoff = Exponential(kCircuitBackoff, earlier, kMaxCircuitBackoff);
-  const absl::Duration wait =
-      retry_after ? Clamped(*retry_after, kMaxBackoff) : Jittered(backoff, kMaxCircuitBackoff, random);
   const auto window = Window(now.time);
   if (!std::exchange(trial_failed_, false)) {
     const bool of_all = host_failures_ >= kInARow || reason == kAuthEverywhere;
     const ModelId because = of_all ? kAnyModel : overloads_ >= kInARow ? overloaded_ : failing_;
     model_ = state_ == CircuitState::kClosed ? because : Join(model_, because);
+    openings_ = 0;
     const auto is_first = [&window](const Failure& other) { return other.session == window.front().session; };
     const bool alone = !window.empty() && std::all_of(window.begin(), window.end(), is_first);
     opened_by_ = alone ? window.front().session : kNoSession;
   }
+  const uint32_t earlier = std::exchange(repeated_, false) && openings_ > 0 ? openings_ - 1 : openings_++;
+  const absl::Duration backoff = Exponential(kCircuitBackoff, earlier, kMaxCircuitBackoff);
+  const absl::Duration wait =
+      retry_after ? Clamped(*retry_after, kMaxBackoff) : Jittered(backoff, kMaxCircuitBackoff, random);
   for (const Failure& failure : window.last(std::min(window.size(), kMaxToBlame))) Blame(failure.key);
   for (const Failure& failure : refused_) Blame(failure.key);
   state_ = CircuitState::kOpen;

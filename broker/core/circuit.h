@@ -33,7 +33,7 @@ namespace ccr::core {
 // failed by itself, and then fails the trial too, does not prolong it: others may fare better.
 //
 // What leads to it was of one model, or of several: it holds back that model, or all. A circuit that holds back one
-// widens to all when it would open for another one.
+// widens to all when it would open for another one, and holds back but one again when that one fails its trial.
 //
 // Laws:
 // - OPEN admits nobody that it holds back. HALF-OPEN admits one such lease at a time; one whose time for a verdict is over
@@ -111,8 +111,8 @@ class Circuit {
   // The trial is due, and what came before `now` is stale: the reason for the opening is gone.
   void RetryNow(const Moment& now);
   void Blame(KeyIndex key);
-  // Open follows. kNoKey: the key is not to blame.
-  void OnTrialFailed(KeyIndex key, SessionHash session);
+  // Open follows. kNoKey: the key is not to blame. kAnyModel: it tells of all models.
+  void OnTrialFailed(KeyIndex key, ModelId model, SessionHash session);
 
   // The failures that an opening gives back.
   absl::Span<const Failure> Window(absl::Time now);

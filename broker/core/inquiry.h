@@ -43,11 +43,13 @@ struct Suspicion {
 
 // One request of a client, from its first refusal on. Its leases follow each other; `last` is the one that ended last.
 struct Inquiry {
+  static constexpr uint32_t kEnough = 2;  // so many witnesses prove that it is the request
+
   uint64_t number = 0;  // 0 = closed
   uint32_t refusals = 0;
   uint64_t said = 0;               // what the last answer said: a hash of status, type and code
   uint32_t said_by = 0;            // so many keys in a row said just that
-  bool witnessed = false;          // one of them works otherwise
+  uint32_t witnesses = 0;          // of them, keys that work otherwise
   bool witnessed_failure = false;  // a key that works otherwise failed upstream
   LeaseId last;
   absl::InlinedVector<Suspicion, 2> suspects;  // kMaxRefusals at most

@@ -103,6 +103,8 @@ class Key {
   bool WorksOtherwise(uint64_t request, absl::Duration lately, absl::Time now) const {
     return last_success_ + lately >= now && (doubted_by_ == 0 || doubted_by_ == request);
   }
+  // It failed another request than this one since its last success.
+  bool IsDoubted(uint64_t request) const { return doubted_by_ != 0 && doubted_by_ != request; }
   // It failed that request in a way that may be the request's fault.
   void OnDoubt(uint64_t request) { doubted_by_ = request; }
 

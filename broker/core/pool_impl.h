@@ -133,6 +133,7 @@ class Pool::Impl {
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
                                   absl::BitGenRef random);
   uint32_t CountClosed(ModelId model) const;  // active keys that may not serve the model now, others than resting ones
+  bool FailsAlone(const LeaseRecord& lease);  // no other key has failed its model since that succeeded
   bool IsOfKnownOutage(const LeaseRecord& lease) const;
   static Ticket TicketOf(const LeaseRecord& lease) { return {lease.sequence}; }
   void TellReport(KeyIndex key, const Verdict& verdict, const Evidence& evidence);
@@ -185,6 +186,11 @@ class Pool::Impl {
   // a probe is refused and it is not known yet, the key that served last is probed too, as a control.
   std::optional<bool> probes_tell_;
   KeyIndex last_served_ = kNoKey;
+  struct FailingModel {
+    KeyIndex first = kNoKey;  // that failed upstream since the model's last success
+    bool several = false;     // others did as well
+  };
+  std::vector<FailingModel> failing_;  // by model
   KeyIndex control_ = kNoKey;
   bool control_due_ = false;
   SessionTable sessions_;  // law: empty without session_affinity; every key in it is present

@@ -36,7 +36,7 @@ Advice Pool::Impl::JudgeRefusal(const LeaseRecord& lease, const Verdict& verdict
   if (verdict.outcome == Outcome::kAuth) roster_.key(lease.key).CountFailure(now_);
   const bool auth = verdict.outcome == Outcome::kAuth && !report.evidence.foreign_path;
   if (auth && circuit_.IsTrial(lease.sequence, lease.model) && circuit_.refuses_everybody()) {
-    circuit_.OnTrialFailed(lease.key, lease.session);
+    circuit_.OnTrialFailed(lease.key, lease.model, lease.session);
     OpenCircuit(kAuthEverywhere, std::nullopt, random);
   } else if (!IsOldRefusal(lease)) {
     Suspect(lease, verdict, report.evidence, &inquiry, random);
@@ -60,10 +60,11 @@ Advice Pool::Impl::JudgeDoubt(const LeaseRecord& lease, const Verdict& verdict, 
     Suspicion& suspicion = inquiry.suspects.emplace_back(SuspicionOf(lease, verdict, evidence));
     if (for_model) suspicion.model = lease.model;
   }
+  const bool known_to_fail = roster_.key(lease.key).IsDoubted(inquiry.number);
   const bool of_request = IsOfRequest(lease, verdict, evidence, &inquiry);
   const bool go_on = !of_request && inquiry.refusals < kMaxRefusals && !IsShut(lease.model);
-  if (go_on && (verdict.if_key != Outcome::kPermission || AnotherIsNear(inquiry, lease.key, lease.model)))
-    return Advice::kRotate;
+  const bool wait = known_to_fail || verdict.if_key != Outcome::kPermission;
+  if (go_on && (wait || AnotherIsNear(inquiry, lease.key, lease.model))) return Advice::kRotate;
   Acquit(inquiry, random);
   return Advice::kRelay;
 }
@@ -77,12 +78,12 @@ bool Pool::Impl::IsOfRequest(const LeaseRecord& lease, const Verdict& verdict, c
   if (inquiry->said_by == 0 || inquiry->said != said) {
     inquiry->said = said;
     inquiry->said_by = 0;
-    inquiry->witnessed = false;
+    inquiry->witnesses = 0;
   }
   ++inquiry->said_by;
-  inquiry->witnessed |= key.WorksOtherwise(inquiry->number, kWorksOtherwise, now_);
+  if (key.WorksOtherwise(inquiry->number, kWorksOtherwise, now_)) ++inquiry->witnesses;
   key.OnDoubt(inquiry->number);
-  return inquiry->said_by >= 2 && (inquiry->witnessed || now_ < ask_all_from_);
+  return inquiry->said_by >= 2 && (inquiry->witnesses >= Inquiry::kEnough || now_ < ask_all_from_);
 }
 
 bool Pool::Impl::IsShared(const LeaseRecord& lease, Inquiry* inquiry) {
@@ -202,13 +203,13 @@ void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
 
 void Pool::Impl::Acquit(Inquiry& inquiry, absl::BitGenRef random) {
   const Inquiry over = inquiries_.Close(inquiry);
-  if (over.said_by > 2 && !over.witnessed) {
+  if (over.said_by > 2 && over.witnesses < Inquiry::kEnough) {
     ask_all_from_ = now_ + Exponential(kAskAllGap, asked_all_in_vain_++, kMaxAskAllGap);
   }
   for (const Suspicion& suspicion : over.suspects) {
     if (!roster_.present(suspicion.key) || suspicion.outcome == Outcome::kUpstreamFailure) continue;
     // Too many requests are too many for all keys at once, too.
-    const bool limited = suspicion.outcome == Outcome::kRateLimited && !over.witnessed;
+    const bool limited = suspicion.outcome == Outcome::kRateLimited && over.witnesses < Inquiry::kEnough;
     limited ? Punish(suspicion, random) : AcquitKey(suspicion);
   }
 }

@@ -202,6 +202,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
   last_success_ = now_;
   last_served_ = lease.key;
+  if (lease.model < failing_.size()) failing_[lease.model] = {};
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   if (circuit_.OnSuccess(lease.sequence, lease.model)) {
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
@@ -214,7 +215,7 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
                                             absl::BitGenRef random) {
   Key& key = roster_.key(lease.key);
   if (circuit_.IsTrial(lease.sequence, lease.model)) {
-    circuit_.OnTrialFailed(lease.key, lease.session);
+    circuit_.OnTrialFailed(lease.key, of_host ? kAnyModel : lease.model, lease.session);
     OpenCircuit(reason, std::nullopt, random);
     return Key::Event::kNone;
   }
@@ -228,7 +229,7 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   const bool counts_for_circuit = roster_.present(lease.key) && key.state() == KeyState::kActive;
   const bool shared = counts_for_circuit && IsShared(lease, &inquiry);
   const bool last = counts_for_circuit && roster_.active() == 1;
-  const bool alone = !circuit_.OthersFail(lease.key, now_);
+  const bool alone = FailsAlone(lease) && !circuit_.OthersFail(lease.key, now_);
   Key::Event event = Key::Event::kNone;
   if (!last && !shared) event = key.OnFailure(ticket, reason, Now(), random, /*may_disable=*/alone);
   const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
@@ -253,6 +254,14 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   return Key::Event::kNone;
 }
 
+bool Pool::Impl::FailsAlone(const LeaseRecord& lease) {
+  if (failing_.size() <= lease.model) failing_.resize(lease.model + 1);
+  FailingModel& model = failing_[lease.model];
+  if (model.first == kNoKey) model.first = lease.key;
+  model.several |= model.first != lease.key;
+  return !model.several;
+}
+
 uint32_t Pool::Impl::CountClosed(ModelId model) const {
   return roster_.lanes().CountClosed(model, Standing::kReady) + roster_.lanes().CountClosed(model, Standing::kBusy);
 }
@@ -265,7 +274,7 @@ bool Pool::Impl::IsOfKnownOutage(const LeaseRecord& lease) const {
 void Pool::Impl::JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random) {
   const bool trial = circuit_.IsTrial(lease.sequence, lease.model);
   if (!trial && IsOfKnownOutage(lease)) return;
-  if (trial) circuit_.OnTrialFailed(kNoKey, lease.session);
+  if (trial) circuit_.OnTrialFailed(kNoKey, lease.model, lease.session);
   if (trial || circuit_.OnOverload(lease.model, leases_.flowing())) {
     OpenCircuit("overloaded", evidence.retry_after, random);
   }
