@@ -266,8 +266,8 @@ std::optional<absl::Duration> ParseReset(std::string_view text, absl::Time now, 
 
 std::optional<absl::Duration> FindReset(std::string_view sentence, absl::Time now) {
   static constexpr std::array<std::string_view, 11> kWords = {
-      "again",     "retry", "reset",   "regain",  "wait ",         "until",
-      "available", "renew", "refresh", "restore", "limit reached",
+      "again",     "retry", "reset",   "regain",  "wait ",          "until",
+      "available", "renew", "refresh", "restore", "limit reached|",
   };
   const std::string lower = absl::AsciiStrToLower(ToAbsl(sentence));
   std::optional<absl::Duration> latest;

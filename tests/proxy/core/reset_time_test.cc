@@ -90,6 +90,7 @@ TEST(FindReset, Sentences) {
       {"Please wait 20 seconds before trying again.", absl::Seconds(20)},
       {"Try again in 1 day, 3 hours and 8 minutes.", absl::Hours(27) + absl::Minutes(8)},
       {"Try again in 5s. All limits reset at 2026-12-01 00:00.", absl::Hours(2)},
+      {"Usage limit reached for 5 hour. Your limit will reset at 2026-12-01 01:00:00", absl::Hours(3)},
       {"Please try again later. The limit is 5 per 1m.", std::nullopt},
       {"Your limit resets every 5 hours", std::nullopt},
       {"gave up waiting after 30 seconds", std::nullopt},
