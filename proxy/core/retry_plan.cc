@@ -77,6 +77,7 @@ bool RetryPlan::Keeps(const Failure& failure) const {
 
 void RetryPlan::Record(const Failure& failure) {
   AddOnce(failure.fingerprint, &exclude_);
+  queue_until_ = std::min(queue_until_ + failure.evidence.total, deadline_);
   ++attempts_;
   if (failure.outcome == "auth" || failure.outcome == "permission") ++refusals_;
   if (failure.outcome == "overloaded") ++overloads_;

@@ -85,8 +85,8 @@ class RetryPlan {
   static constexpr absl::Duration kBackoffBase = absl::Milliseconds(200);
   static constexpr absl::Duration kBackoffCap = absl::Seconds(5);
 
-  // No attempt is made at `deadline` or later. With provider.retry_on_failure off there is one attempt. All waits for a
-  // key end provider.queue_wait after `now`.
+  // No attempt is made at `deadline` or later. With provider.retry_on_failure off there is one attempt. The
+  // request waits for a key for provider.queue_wait in all, from `now` and without the time that attempts take.
   RetryPlan(const Provider& provider, absl::Time now, absl::Time deadline);
 
   // How long a lease that is asked for now may wait for a key.
@@ -143,7 +143,7 @@ class RetryPlan {
   const bool enabled_;
   const uint32_t max_retries_;
   const absl::Time deadline_;
-  const absl::Time queue_until_;
+  absl::Time queue_until_;
 
   size_t attempts_ = 0;
   uint32_t retries_ = 0;  // advised, including one beyond max_retries that is not made

@@ -17,6 +17,8 @@ namespace {
 // Ours is the deadline that counts; the transfer's own only keeps a stray one from living on.
 constexpr absl::Duration kTransferSlack = absl::Seconds(5);
 
+constexpr absl::Duration kToldWait = absl::Milliseconds(10);  // for keys; what is shorter is the way to the broker
+
 // Of an error inside a 2xx, as long as the broker does not say what it stands for.
 constexpr int kUnknownErrorStatus = 502;
 
@@ -140,6 +142,8 @@ void Exchange::TellSource(std::string_view key) {
   std::string lines = "x-ccr-provider: " + HeaderText(routed_.provider()->name) + "\r\n";
   if (!key.empty()) lines += "x-ccr-key: " + HeaderText(key) + "\r\n";
   lines += "x-ccr-attempts: " + std::to_string(attempts_) + "\r\n";
+  const absl::Duration waited = lease_wait_.value_or(absl::ZeroDuration());
+  if (waited >= kToldWait) lines += "x-ccr-wait-ms: " + std::to_string(absl::ToInt64Milliseconds(waited)) + "\r\n";
   writer_.SetOwnFields(std::move(lines));
 }
 
@@ -185,10 +189,12 @@ void Exchange::Acquire(const std::vector<std::string>& exclude) {
 }
 
 void Exchange::OnLease(LeaseAnswer answer) {
-  if (!lease_wait_) lease_wait_ = server_.clock.Now() - std::get<Leasing>(state_).asked;
+  const absl::Duration waited = server_.clock.Now() - std::get<Leasing>(state_).asked;
+  lease_wait_ = lease_wait_.value_or(absl::ZeroDuration()) + waited;
   if (answer.lease) return StartAttempt(std::move(*answer.lease));
   if (plan_->attempts() == 0) {
     if (IsPoolsFault(answer.failure) && BeginNextRoute()) return;
+    TellSource({});
     return Answer(NoLease(answer.failure, routed_.provider()->name));
   }
   plan_->OnNoLease(answer.failure.retry_after);

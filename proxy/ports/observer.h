@@ -16,7 +16,7 @@ struct RequestSummary {
   std::string_view provider;  // of the routing table; empty = none was chosen
   absl::Duration total;
   std::optional<absl::Duration> first_byte;  // request read -> first byte of the answer; only of answers of a provider
-  std::optional<absl::Duration> lease_wait;  // for the first lease, granted or refused
+  std::optional<absl::Duration> lease_wait;  // for leases, granted or refused, all together; without those of reports
 };
 
 struct AttemptSummary {

@@ -56,7 +56,7 @@ ProxyMetrics::ProxyMetrics(prometheus::Registry& registry)
                     .Register(registry)),
       first_byte(MakeHistogram(registry, "ccr_time_to_first_byte_seconds",
                                "From a request's last byte to the first of a provider's answer.", LongBuckets())),
-      lease_wait(MakeHistogram(registry, "ccr_lease_wait_seconds", "How long requests waited for their first key.",
+      lease_wait(MakeHistogram(registry, "ccr_lease_wait_seconds", "How long requests waited for their keys.",
                                {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30})),
       in_flight(MakeGauge(registry, "ccr_requests_in_flight", "Requests being answered.")),
       connections(MakeGauge(registry, "ccr_connections", "Open connections of clients.")),

@@ -2,6 +2,7 @@
 import datetime
 import http.client
 import json
+import re
 import time
 import unittest
 
@@ -120,6 +121,30 @@ class FaultsTest(StackTest):
         answer = self.chat()
         self.assertEqual(answer.status, 200, answer)
         self.assertGreaterEqual(time.monotonic() - started, 0.99)
+        self.assertGreaterEqual(int(answer.headers["x-ccr-wait-ms"]), 500)
+        line = wait_for(lambda: [line for line in self.proxy.text().splitlines() if " request id=" in line and "completions" in line],
+                        "the access log line")[-1]
+        self.assertGreaterEqual(float(re.search(r"lease_wait_ms=([\d.]+)", line)[1]), 500)
+
+    def test_who_waits_for_a_key_leaves_the_queue_with_its_client(self):
+        fake = self.fake({"canary-key-0": {"kind": "ok", "hold": True}})
+        limited = [{**key, "max_concurrent": 1} for key in self.names("canary-key-0")]
+        self.start([self.provider(fake, limited, queue={"max_wait": 1000 * PATIENCE})])
+        host, port = self.address.rsplit(":", 1)
+        body = json.dumps({"model": "fake,fake-model", "messages": []})
+        connections = [http.client.HTTPConnection(host, int(port), timeout=PATIENCE) for _ in range(3)]
+        for number, connection in enumerate(connections):
+            connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+            wait_for(lambda: self.in_flight() == 1 and self.pool()["waiting"] == number, "it in the queue")
+        connections[1].close()
+        wait_for(lambda: self.pool()["waiting"] == 1, "its place to be free")
+        fake.release()
+        for connection in (connections[0], connections[2]):
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, 200)
+            connection.close()
+        self.assertEqual(len(fake.requests()), 2)
 
     def test_nothing_is_replayed_after_the_first_byte(self):
         fake = self.fake({"canary-key-0": {"kind": "cut", "after_chunks": 2}, "canary-key-1": OK})

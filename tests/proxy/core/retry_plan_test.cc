@@ -217,6 +217,18 @@ TEST(RetryPlan, WaitsForAKeyEndTogether) {
   EXPECT_EQ(RetryPlan(Queues(absl::Hours(1)), kTried, kDeadline).MaxWait(kTried), kDeadline - kTried);
 }
 
+TEST(RetryPlan, TimeOfAttemptsIsNoWaiting) {
+  RetryPlan plan(Queues(absl::Seconds(10)), kTried, kDeadline);
+  Evidence slow = Status(429, absl::Seconds(1));
+  slow.total = absl::Seconds(12);
+  const absl::Time now = kTried + absl::Seconds(13);
+  EXPECT_EQ(plan.Decide({slow, 429, Advice::kRotate, "a", "rate_limited", false}, now, 0).why, Why::kQueue);
+  EXPECT_EQ(plan.MaxWait(now), absl::Seconds(9));
+  slow.total = absl::Hours(1);
+  plan.Decide({slow, 429, Advice::kRotate, "a", "rate_limited", false}, now, 0);
+  EXPECT_EQ(plan.MaxWait(now), kDeadline - now);
+}
+
 TEST(Backoff, GrowsToItsCap) {
   for (const double random : {0.0, 0.5}) {
     RetryPlan plan(Retries(20), kTried, kDeadline);
