@@ -20,7 +20,7 @@ OPENAI_FAULTS = {
     "quota": (first_event(COMMENT, type="insufficient_quota", code="insufficient_quota"), "cooling", "insufficient_quota"),
     "rate": (first_event(COMMENT * 3, code=429), "cooling", "rate_limited"),
     "broken": (first_event(code="server_error"), "cooling", "http_500"),
-    "unknown": (first_event(code=1302), "cooling", "http_502"),
+    "unknown": (first_event(code=7777), "cooling", "http_502"),
 }
 ANTHROPIC_FAULTS = {
     "auth": (first_event(PING, type="authentication_error"), "disabled", "auth"),
@@ -75,10 +75,12 @@ class StreamOpeningTest(StackTest):
                 if hasattr(self, "broker"):
                     self.proxy.terminate()
                     self.broker.terminate()
-                fake = self.start_keys(provider, {"a": first_event(COMMENT, type="invalid_request_error"), "b": OK})
+                fake = self.start_keys(provider, {"a": first_event(COMMENT, type="invalid_request_error", code="context_length_exceeded"),
+                                                   "b": OK})
                 answer = self.ask(provider)
                 self.assertEqual((answer.status, answer.headers["content-type"]), (400, "application/json"))
-                self.assertEqual(answer.json()["error"], {"message": "in the stream", "type": "invalid_request_error"})
+                self.assertEqual(answer.json()["error"]["message"], "in the stream")
+                self.assertEqual(answer.json()["error"]["type"], "invalid_request_error")
                 self.assertEqual(len(fake.requests()), 1)
                 for key in self.keys().values():
                     self.assertEqual((key["state"], key["failures"]), ("active", 0))

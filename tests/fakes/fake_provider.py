@@ -6,6 +6,7 @@ key as told:
 
   {"kind": "ok", "chunks": 3, "delay": 0.0, "bytes": 0}       a good answer; delay in seconds before the head and each chunk
   {"kind": "status", "status": 429, "headers": {...}, "error": {...}}  that status with this error object
+  {"kind": "raw", "status": 200, "headers": {...}, "text": "..."}  just that, of type application/json where the headers say nothing
   {"kind": "cut", "after_chunks": 1}      streams (or half a body), then drops the connection
   {"kind": "drop"}                        drops the connection before the response head
   {"kind": "hang"}                        never answers
@@ -133,6 +134,9 @@ class Provider:
             raise Drop
         if kind == "hang":
             await asyncio.sleep(3600)
+        if kind == "raw":
+            await send_raw(entry, told, writer)
+            return
         if kind == "status":
             await send_error(entry, told, anthropic, gemini, writer)
             return
@@ -214,6 +218,15 @@ async def send_error(entry, told, anthropic, gemini, writer):
     extra = "".join(f"{name}: {value}\r\n" for name, value in told.get("headers", {}).items())
     writer.write((f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\ncontent-type: application/json\r\n{extra}"
                   f"content-length: {len(payload)}\r\n\r\n").encode() + payload)
+    await writer.drain()
+
+
+async def send_raw(entry, told, writer):
+    status = entry["status"] = told.get("status", 200)
+    payload = told["text"].encode()
+    headers = {"content-type": "application/json", **{name.lower(): value for name, value in told.get("headers", {}).items()}}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\n{head}content-length: {len(payload)}\r\n\r\n".encode() + payload)
     await writer.drain()
 
 
