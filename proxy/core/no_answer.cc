@@ -104,8 +104,9 @@ std::optional<std::string> ErrorOf(const json::object& object, std::string_view 
   return document.starts_with('{') ? std::string(document) : std::string(json::serialize(object));
 }
 
+// Two passes over an answer: an envelope has a "code", a "status_code" or an "error_code".
 bool MayBeError(std::string_view text) {
-  return HasAny(text, {R"("error")", R"("base_resp")", R"("code")", R"("error_code")"});
+  return HasAny(text, {R"("error")", R"(code")"});
 }
 
 // Somewhere, not only at the top.
