@@ -76,7 +76,7 @@ FAULTS_OF_THE_KEY = [
     Row("Gemini: invalid", 400, error("API key not valid. Please pass a valid API key.", code=400, status="INVALID_ARGUMENT", details=[
         {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]), "disabled", form="gemini"),
     Row("Zhipu: balance", 429, error("Insufficient balance or no resource package. Please recharge.", code="1113"), "cooling", HOUR),
-    Row("Zhipu: rate", 429, error("Rate limit reached for requests", code="1302"), "cooling"),
+    Row("Zhipu: rate", 429, error("Rate limit reached for requests", code="1302"), None),
     Row("Zhipu: window", 429, error(f"Usage limit reached for 5 hour. Your limit will reset at {later(3 * HOUR)}", code="1308"),
         "cooling", 3 * HOUR),
     Row("MiniMax: balance", 429, {"type": "error", "error": {"type": "insufficient_balance_error", "message": "insufficient balance (1008)"}},
@@ -92,9 +92,9 @@ FAULTS_OF_THE_KEY = [
 ]
 OF_ONE_MODEL = [
     Row("a model that the key may not use", 404, error("The model `fake-model` does not exist or you do not have access to it.",
-                                                       type="invalid_request_error", code="model_not_found"), "active"),
+                                                       type="invalid_request_error", code="model_not_found"), "active", of_model=True),
     Row("the same as a 403", 403, error("Project `p` does not have access to model `fake-model`", type="invalid_request_error",
-                                        code="model_not_found"), "active"),
+                                        code="model_not_found"), "active", of_model=True),
     Row("OpenAI: a limit of the model", 429, error("Rate limit reached for fake-model in organization org-1 on tokens per min (TPM): Limit "
                                                    "30000, Used 30000, Requested 10. Please try again in 90s.", type="tokens",
                                                    code="rate_limit_exceeded"), "active", of_model=True),
@@ -110,7 +110,7 @@ OF_ONE_MODEL = [
 NO_FAULT_OF_THE_KEY = [
     Row("OpenRouter: moderation", 403, error("Your chosen model requires moderation and your input was flagged", code=403,
                                              metadata={"reasons": ["violence"]}), "active", everyone=403),
-    Row("Anthropic: long context", 429, anthropic("rate_limit_error", "Extra usage is required for long context requests."), "active",
+    Row("Anthropic: long context", 429, anthropic("rate_limit_error", "Extra usage is required for long context requests."), None,
         form="anthropic", everyone=429),
     Row("Anthropic: overloaded", 529, anthropic("overloaded_error", "Overloaded"), "active", form="anthropic"),
     Row("Anthropic: overloaded in a 429", 429, anthropic("overloaded_error", "Overloaded"), "active", form="anthropic"),
@@ -160,7 +160,7 @@ RESETS = [
 NO_ANSWERS = [
     Row("MiniMax: balance", 200, {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, "cooling", HOUR),
     Row("Zhipu: authentication", 200, {"code": 1000, "msg": "Authentication Failed", "success": False}, "disabled"),
-    Row("OpenRouter: 429", 200, {"id": "gen-1", "error": {"code": 429, "message": "slow down"}, "choices": []}, "cooling"),
+    Row("OpenRouter: 429", 200, {"id": "gen-1", "error": {"code": 429, "message": "slow down"}, "choices": []}, None),
     Row("OpenRouter: 429 in a stream", 200, 'data: {"id":"gen-1","error":{"code":429,"message":"Please try again in 90s"},"choices":[]}\n\n',
         "cooling", 90, headers={"content-type": "text/event-stream"}, stream=True, everyone=429),
     Row("no choices", 200, {"choices": []}, None, everyone=502),

@@ -86,7 +86,8 @@ class StreamOpeningTest(StackTest):
                     self.assertEqual((key["state"], key["failures"]), ("active", 0))
 
     def test_the_last_error_has_its_status_and_the_clients_format(self):
-        fake = self.start_keys(OPENAI, {name: first_event(COMMENT, code=429) for name in "ab"}, cooldownTime=20000)
+        fake = self.start_keys(OPENAI, {name: first_event(COMMENT, code=429) for name in "ab"}, cooldownTime=20000,
+                               queue={"max_wait": 0})
         first, second = self.ask(OPENAI), self.ask(ANTHROPIC)
         self.assertEqual((first.status, second.status), (429, 429))
         self.assertEqual(first.json()["error"]["message"], "in the stream")

@@ -161,7 +161,7 @@ TEST(RetryPlan, WantsNextWhereAnAttemptMayFollow) {
       {Retries(2), {}, Status(500), true},
       {Retries(2), {Broken(), Unreached()}, Status(500), false},
       {Retries(2), {Broken(), Unreached()}, Status(429), true},  // rotations are no retries
-      {Retries(2), {}, Status(422), true},  // the broker says whose fault it was
+      {Retries(2), {}, Status(422), true},                       // the broker says whose fault it was
       {Retries(2), {}, Status(200), false},
       {Retries(2, false), {}, Status(429), false},
       {Retries(2), {}, Status(500), true, kDeadline - absl::Milliseconds(1)},
