@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -18,10 +19,12 @@
 namespace ccr {
 namespace {
 
-constexpr int64_t kVersion = 3;
+constexpr int64_t kVersion = 4;
 constexpr int kBusyMillis = 2000;
 
-// Moments are nanoseconds since 1970, NULL = never.
+constexpr double kMillionth = 1e-6;
+
+// Moments are nanoseconds since 1970, NULL = never. learned_rate and learned_depth are in millionths.
 constexpr char kSchema[] = R"(
   CREATE TABLE key_state (
     pool TEXT NOT NULL, fingerprint TEXT NOT NULL,
@@ -31,6 +34,8 @@ constexpr char kSchema[] = R"(
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
     last_used INTEGER, last_failure INTEGER, last_success INTEGER, latency_ns INTEGER NOT NULL,
     last_error TEXT NOT NULL, last_error_id TEXT NOT NULL, last_error_at INTEGER,
+    tpm_used INTEGER NOT NULL, rpd_used INTEGER NOT NULL, tpd_used INTEGER NOT NULL,
+    learned_rate INTEGER NOT NULL, learned_depth INTEGER NOT NULL, learned_in_flight INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (pool, fingerprint)
   ) STRICT, WITHOUT ROWID;)";
@@ -44,14 +49,27 @@ constexpr char kErrorColumns[] = R"(
   ALTER TABLE key_state ADD COLUMN last_error_id TEXT NOT NULL DEFAULT '';
   ALTER TABLE key_state ADD COLUMN last_error_at INTEGER;)";
 
+constexpr char kLimitColumns[] = R"(
+  ALTER TABLE key_state ADD COLUMN tpm_used INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key_state ADD COLUMN rpd_used INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key_state ADD COLUMN tpd_used INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key_state ADD COLUMN learned_rate INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key_state ADD COLUMN learned_depth INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key_state ADD COLUMN learned_in_flight INTEGER NOT NULL DEFAULT 0;)";
+
 #define CCR_STATE_COLUMNS                                                                             \
   "pool, fingerprint, state, reason, available_at, consecutive_failures, rpm_used, uses, successes, " \
   "failures, input_tokens, output_tokens, last_used, last_failure, last_success, latency_ns"
 #define CCR_ERROR_COLUMNS "last_error, last_error_id, last_error_at"
-constexpr char kSelectWithoutErrors[] = "SELECT " CCR_STATE_COLUMNS ", checksum FROM key_state";
-constexpr char kSelect[] = "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", checksum FROM key_state";
-constexpr char kPut[] = "INSERT OR REPLACE INTO key_state (" CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS
-                        ", checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+#define CCR_LIMIT_COLUMNS "tpm_used, rpd_used, tpd_used, learned_rate, learned_depth, learned_in_flight"
+constexpr char kSelectOfVersion2[] = "SELECT " CCR_STATE_COLUMNS ", checksum FROM key_state";
+constexpr char kSelectOfVersion3[] = "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", checksum FROM key_state";
+constexpr char kSelect[] =
+    "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", " CCR_LIMIT_COLUMNS ", checksum FROM key_state";
+constexpr char kPut[] =
+    "INSERT OR REPLACE INTO key_state (" CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", " CCR_LIMIT_COLUMNS
+    ", checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+#undef CCR_LIMIT_COLUMNS
 #undef CCR_STATE_COLUMNS
 #undef CCR_ERROR_COLUMNS
 
@@ -176,8 +194,8 @@ bool MeansDamage(int code) {
 
 enum class Reading : uint8_t { kOk, kDamaged, kUnknown };
 
-// A row of kSelect, or of kSelectWithoutErrors.
-Reading Read(sqlite3_stmt* statement, bool with_errors, KeyRecord* record) {
+// A row as that version of the format has it.
+Reading Read(sqlite3_stmt* statement, int64_t version, KeyRecord* record) {
   RowReader row(statement);
   record->pool = row.Text();
   record->fingerprint = row.Text();
@@ -193,13 +211,22 @@ Reading Read(sqlite3_stmt* statement, bool with_errors, KeyRecord* record) {
   }
   for (absl::Time* time : {&key.last_used, &key.last_failure, &key.last_success}) *time = row.Moment();
   key.latency = absl::Nanoseconds(row.Number());
-  if (with_errors) {
+  if (version >= 3) {
     record->error.text = row.Text();
     record->error.request_id = row.Text();
     record->error.at = row.Moment();
   }
+  if (version >= 4) {
+    for (uint64_t* used : {&key.used.tpm, &key.used.rpd, &key.used.tpd}) *used = row.Number();
+    for (double* learned : {&key.learned.rate, &key.learned.depth}) *learned = kMillionth * row.Number();
+    key.learned.max_in_flight = static_cast<uint32_t>(row.Number());
+  }
   if (!row.IsSound()) return Reading::kDamaged;
   return state.has_value() ? Reading::kOk : Reading::kUnknown;
+}
+
+uint64_t InMillionths(double value) {
+  return static_cast<uint64_t>(std::llround(std::clamp(value, 0.0, 1e12) / kMillionth));
 }
 
 // SQLite gives its log files the mode of the database.
@@ -271,20 +298,21 @@ absl::Status SqliteStore::CheckWhole() {
 absl::Status SqliteStore::Migrate(int64_t version) {
   absl::Status made = version == 0 ? Execute(kSchema) : AddColumns(version);
   if (made.ok() && version < 2) made = Execute(kOwner);
-  return made.ok() ? Execute("PRAGMA user_version = 3") : made;
+  return made.ok() ? Execute("PRAGMA user_version = 4") : made;
 }
 
 // Rows get a checksum over what they hold now; those that were damaged stay so.
 absl::Status SqliteStore::AddColumns(int64_t version) {
   absl::Status added = version < 2 ? Execute(kChecksumColumn) : absl::OkStatus();
-  if (added.ok()) added = Execute(kErrorColumns);
+  if (added.ok() && version < 3) added = Execute(kErrorColumns);
+  if (added.ok()) added = Execute(kLimitColumns);
   if (!added.ok()) return added;
-  absl::StatusOr<Statement> query = Compile(kSelectWithoutErrors);
+  absl::StatusOr<Statement> query = Compile(version < 3 ? kSelectOfVersion2 : kSelectOfVersion3);
   if (!query.ok()) return query.status();
   std::vector<KeyRecord> records;
   int code = SQLITE_OK;
   while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
-    const Reading read = Read(query->get(), /*with_errors=*/false, &records.emplace_back());
+    const Reading read = Read(query->get(), version, &records.emplace_back());
     if (read == Reading::kUnknown || (read == Reading::kDamaged && version >= 2)) records.pop_back();
   }
   if (code != SQLITE_DONE) return Failure(code);
@@ -327,7 +355,7 @@ absl::StatusOr<KeyStore::Loaded> SqliteStore::Load() {
   int code = SQLITE_OK;
   while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
     KeyRecord record;
-    const Reading read = Read(query->get(), /*with_errors=*/true, &record);
+    const Reading read = Read(query->get(), kVersion, &record);
     if (read == Reading::kOk) {
       loaded.keys.push_back(std::move(record));
     } else {
@@ -375,7 +403,8 @@ absl::Status SqliteStore::Put(const KeyRecord& record) {
   row << record.pool << record.fingerprint << core::ToString(key.state) << key.reason << key.available_at
       << uint64_t{key.consecutive_failures} << key.used.rpm << key.uses << key.successes << key.failures
       << key.input_tokens << key.output_tokens << key.last_used << key.last_failure << key.last_success << key.latency
-      << record.error.text << record.error.request_id << record.error.at;
+      << record.error.text << record.error.request_id << record.error.at << key.used.tpm << key.used.rpd << key.used.tpd
+      << InMillionths(key.learned.rate) << InMillionths(key.learned.depth) << uint64_t{key.learned.max_in_flight};
   row.End();
   const int code = sqlite3_step(put_.get());
   const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failure(code);

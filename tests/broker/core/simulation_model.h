@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -32,6 +33,9 @@ class SimulationModel {
     bool progressed = false;
     uint64_t request = 0;
     bool undecided = true;
+    std::string model = {};
+    uint64_t tokens = 0;  // estimated
+    absl::Time granted = absl::InfinitePast();
   };
   // After a rest: so many undecided leases of those granted since.
   struct Climb {
@@ -56,6 +60,12 @@ class SimulationModel {
     std::vector<std::string> excluded;
     uint64_t request = 0;
     Affinity affinity = Affinity::kNotAsked;
+    std::string model = {};
+    uint64_t tokens = 0;
+  };
+  struct Use {
+    absl::Time time;
+    uint64_t tokens;
   };
   struct Key {
     KeyState state = KeyState::kActive;
@@ -68,6 +78,9 @@ class SimulationModel {
     absl::Time until = absl::InfinitePast();
     uint64_t begun = 0;  // order at the begin of the last cooldown or disable
     std::deque<absl::Time> grants;
+    std::map<uint64_t, Use> uses;  // by order of the lease; what is counted when it is settled, from 1 << 32 on
+    std::map<std::string, absl::Time> holds;  // as it was told
+    std::set<std::string> laned;              // models that were refused alone
     Climb climb;
     bool paced = false;  // a 429 told when it is back, so it may be held back at any time
   };
@@ -108,6 +121,11 @@ class SimulationModel {
       EndCooldown(key, now);
       key.probing = key.suspect = false;
       key.climb = {};
+      key.holds.clear();
+      key.laned.clear();
+      std::map<uint64_t, Use> uses;  // of leases that have no numbers any more
+      for (const auto& [order, use] : key.uses) uses[++settlements_] = use;
+      key.uses = uses;
       key.begun = key.state == KeyState::kActive ? 0 : 1;
     }
     Forget();
@@ -146,6 +164,10 @@ class SimulationModel {
     Expect(spec->limits.rpm == 0 || Recent(&key.grants, now, absl::Seconds(60)) < spec->limits.rpm, "2: above rpm");
     Expect(spec_.limits.rpm == 0 || Recent(&grants_, now, absl::Seconds(60)) < spec_.limits.rpm,
            "2: above the pool's rpm");
+    const auto hold = key.holds.find(asked.model);
+    Expect(hold == key.holds.end() || hold->second <= now, "2: lease of a model inside its hold");
+    const uint64_t used = UsedTokens(key, now);
+    Expect(spec->limits.tpm == 0 || used == 0 || used + asked.tokens <= spec->limits.tpm, "2: above tpm");
     Expect(!IsClimbFull(key.climb, fingerprint), "2: more leases than a key that comes back may have");
     CheckAffinity(fingerprint, asked, key_trial || circuit_trial, now);
     for (const auto& [id, lease] : leases_) {
@@ -155,9 +177,11 @@ class SimulationModel {
     Expect(grant.trial == (key_trial || circuit_trial), "6: a trial must say that it is one");
     Expect(leases_.count(Number(grant.id)) == 0, "1: lease id granted twice");
     const SessionHash session = spec_.session_affinity ? asked.session : kNoSession;
-    leases_[Number(grant.id)] = {grant.id,     fingerprint,   asked.owner, now + spec_.lease_ttl,  ++order_,
-                                 key_trial,    circuit_trial, session,     now + spec_.trial_time, /*progressed=*/false,
-                                 asked.request};
+    leases_[Number(grant.id)] = {
+        grant.id,      fingerprint,        asked.owner, now + spec_.lease_ttl,  ++order_,
+        key_trial,     circuit_trial,      session,     now + spec_.trial_time, /*progressed=*/false,
+        asked.request, /*undecided=*/true, asked.model, asked.tokens,           now};
+    key.uses[order_] = {now, asked.tokens};
     if (session != kNoSession && !IsKnown(session, now)) sessions_[session] = {fingerprint, now, true};
     key.grants.push_back(now);
     grants_.push_back(now);
@@ -222,6 +246,23 @@ class SimulationModel {
     for (auto& [name, key] : keys_) key.may_try = true;
   }
 
+  // Before its end: so many tokens were used.
+  void OnUsed(const Lease& lease, uint64_t used, absl::Time now) {
+    Key& key = keys_[lease.fingerprint];
+    const auto use = key.uses.find(lease.order);
+    if (lease.order == 0 || use == key.uses.end()) return;
+    if (used < lease.tokens) use->second.tokens = used;
+    if (used > lease.tokens) key.uses[++settlements_] = {now, used - lease.tokens};
+  }
+  void OnModelRefused(const Lease& lease) { keys_[lease.fingerprint].laned.insert(lease.model); }
+  bool IsLaned(const std::string& fingerprint, const std::string& model) {
+    return keys_[fingerprint].laned.contains(model) || keys_[fingerprint].paced;
+  }
+  bool CountsTokens(const std::string& fingerprint) const {
+    const KeySpec* const spec = SpecOf(fingerprint);
+    return spec == nullptr || spec->limits.tpm > 0;
+  }
+
   // A 429 with Retry-After was reported.
   void OnPaced(const Lease& lease) { keys_[lease.fingerprint].paced = true; }
 
@@ -261,6 +302,9 @@ class SimulationModel {
     ++(by_report ? reported : expired);
   }
 
+  // The model of the lease whose success this step tells, if any.
+  void Succeeds(const std::string& model) { succeeded_ = model; }
+
   // After every step.
   void Check(const PoolSnapshot& snapshot, absl::Time now) {
     Expect(!awaits_circuit_, "3: failures given back, but the circuit did not open");
@@ -272,7 +316,13 @@ class SimulationModel {
     Expect(snapshot.sessions == sessions_.size(), "affinity: the sessions differ from the record");
     for (size_t i = 0; i < spec_.keys.size(); ++i) {
       const std::string& fingerprint = spec_.keys[i].fingerprint;
-      const Key& key = keys_[fingerprint];
+      Key& key = keys_[fingerprint];
+      const auto before = std::exchange(key.holds, {});
+      for (const ModelHold& told : snapshot.keys[i].holds) key.holds[told.model] = told.until;
+      for (const auto& [model, until] : before) {
+        Expect(until <= now || key.holds.contains(model) || succeeded_ == model, "3: a hold ended early");
+        Expect(!key.holds.contains(model) || key.holds[model] >= until, "3: a hold shrank");
+      }
       Expect(snapshot.keys[i].in_flight == InFlight(fingerprint), "1: a key's in flight differs from the record");
       Expect(snapshot.keys[i].state == key.state, "3: a key's state changed without a transition");
       Expect(key.state == KeyState::kActive || snapshot.keys[i].available_at == key.until,
@@ -282,18 +332,21 @@ class SimulationModel {
   }
 
   // A refusal is honest only when no key could surely be leased. The minute after a restart may count grants longer.
-  void OnRefusal(const Refusal& refusal, const std::vector<std::string>& excluded, bool queue_empty, absl::Time now) {
+  void OnRefusal(const Refusal& refusal, const std::vector<std::string>& excluded, const std::string& model,
+                 bool queue_empty, absl::Time now) {
     Expect(refusal.retry_at > now, "a refusal must name a later time");
-    if (!queue_empty || (circuit_ != CircuitState::kClosed && !AwaitsTrial(now))) return;
-    if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return;
-    const bool settled = now - restarted_ > absl::Seconds(61);
-    if (spec_.limits.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.limits.rpm)) return;
-    Expect(!AnyFree(excluded, now), "refused though a key was free");
+    if (queue_empty) Expect(!IsSurelyServed(excluded, model, now), "refused though a key was free");
   }
 
-  bool AnyFree(const std::vector<std::string>& excluded, absl::Time now) {
+  bool IsSurelyServed(const std::vector<std::string>& excluded, const std::string& model, absl::Time now) {
+    if ((circuit_ != CircuitState::kClosed && !AwaitsTrial(now))) return false;
+    if (spec_.max_concurrent > 0 && leases_.size() >= spec_.max_concurrent) return false;
+    const bool settled = now - restarted_ > absl::Seconds(61);
+    if (spec_.limits.rpm > 0 && (!settled || Recent(&grants_, now, absl::Seconds(61)) >= spec_.limits.rpm)) {
+      return false;
+    }
     return std::any_of(spec_.keys.begin(), spec_.keys.end(),
-                       [&](const KeySpec& spec) { return IsSurelyFree(spec, excluded, now); });
+                       [&](const KeySpec& spec) { return IsSurelyFree(spec, excluded, model, now); });
   }
 
   // Whatever its limits; a trial may be due.
@@ -357,15 +410,16 @@ class SimulationModel {
   }
 
   // The minute after a restart may count grants longer.
-  bool IsSurelyFree(const KeySpec& spec, const std::vector<std::string>& excluded, absl::Time now) {
+  bool IsSurelyFree(const KeySpec& spec, const std::vector<std::string>& excluded, const std::string& model,
+                    absl::Time now) {
     Key& key = keys_[spec.fingerprint];
     const bool settled = now - restarted_ > absl::Seconds(61);
     const bool out = std::find(excluded.begin(), excluded.end(), spec.fingerprint) != excluded.end();
     const bool busy = spec.max_concurrent > 0 && InFlight(spec.fingerprint) >= spec.max_concurrent;
     const bool rated =
         spec.limits.rpm > 0 && (!settled || Recent(&key.grants, now, absl::Seconds(61)) >= spec.limits.rpm);
-    return !out && !busy && !rated && !key.paced && key.state == KeyState::kActive &&
-           !IsClimbFull(key.climb, spec.fingerprint);
+    return !out && !busy && !rated && !key.paced && !key.laned.contains(model) && spec.limits.tpm == 0 &&
+           key.state == KeyState::kActive && !IsClimbFull(key.climb, spec.fingerprint);
   }
 
   // Before the lease of `fingerprint` is counted.
@@ -385,9 +439,10 @@ class SimulationModel {
         Expect(fingerprint == last, "affinity: a hit is the key of the last success");
         Expect(within, "affinity: above a quarter more than the fair share");
         Expect(trial || SpecOf(last)->weight > 0 ||
-                   std::none_of(
-                       spec_.keys.begin(), spec_.keys.end(),
-                       [&](const KeySpec& spec) { return spec.weight > 0 && IsSurelyFree(spec, asked.excluded, now); }),
+                   std::none_of(spec_.keys.begin(), spec_.keys.end(),
+                                [&](const KeySpec& spec) {
+                                  return spec.weight > 0 && IsSurelyFree(spec, asked.excluded, asked.model, now);
+                                }),
                "affinity: a key of weight 0 though another was free");
         Expect(!is_excluded && keys_[last].state != KeyState::kDisabled, "affinity: an excluded key, or one on trial");
         return;
@@ -396,7 +451,8 @@ class SimulationModel {
         return;
       default:
         if (SpecOf(last)->weight > 0 && !trial) {
-          Expect(!IsSurelyFree(*SpecOf(last), asked.excluded, now), "affinity: moved though the key was free");
+          Expect(!IsSurelyFree(*SpecOf(last), asked.excluded, asked.model, now),
+                 "affinity: moved though the key was free");
         }
     }
   }
@@ -423,6 +479,14 @@ class SimulationModel {
   uint32_t InFlight(const std::string& fingerprint) const {
     return static_cast<uint32_t>(std::count_if(
         leases_.begin(), leases_.end(), [&](const auto& entry) { return entry.second.fingerprint == fingerprint; }));
+  }
+
+  // In the last minute; a bucket longer is what the pool counts.
+  static uint64_t UsedTokens(Key& key, absl::Time now) {
+    std::erase_if(key.uses, [now](const auto& entry) { return entry.second.time < now - absl::Minutes(1); });
+    uint64_t sum = 0;
+    for (const auto& [order, use] : key.uses) sum += use.tokens;
+    return sum;
   }
 
   static size_t Recent(std::deque<absl::Time>* grants, absl::Time now, absl::Duration window) {
@@ -534,6 +598,8 @@ class SimulationModel {
   std::map<uint64_t, std::set<std::string>> refused_;  // by request
   uint64_t served_ = 0;
   std::string probe_refuses_;
+  std::string succeeded_;
+  uint64_t settlements_ = uint64_t{1} << 32;
   uint64_t circuit_opened_ = 0;  // order at the last opening
   bool awaits_circuit_ = false;
   uint64_t order_ = 1;

@@ -41,6 +41,7 @@ class Simulation {
       const PoolSnapshot snapshot = pool_->Snapshot(now_);
       Drain();
       model_.Check(snapshot, now_);
+      model_.Succeeds("-");
     }
     if (!model_.broken()) Recover();
     return model_.violation();
@@ -55,12 +56,14 @@ class Simulation {
     SessionHash session;
     std::vector<KeyIndex> excluded;
     absl::Time deadline;
+    std::string model;
   };
   // One client's: each lease names the one that was reported before, and excludes the keys that failed.
   struct Request {
     uint64_t number;
     LeaseId last;
     std::vector<KeyIndex> tried;
+    std::string model = {};
   };
   struct Ended {
     LeaseId id;
@@ -78,6 +81,7 @@ class Simulation {
     spec.strategy = kStrategies[Below(std::size(kStrategies))];
     if (rpms_.empty()) {
       for (int i = 0; i < 10; ++i) rpms_.push_back(Chance(30) ? 1 + Below(5) : 0);
+      for (int i = 0; i < 10; ++i) tpms_.push_back(Chance(20) ? 500 + Below(3'000) : 0);
       pool_rpm_ = Chance(20) ? 2 + Below(8) : 0;
     }
     spec.limits.rpm = pool_rpm_;
@@ -99,6 +103,7 @@ class Simulation {
       key.cooldown = absl::Milliseconds(1'000 + Below(60'000));
       key.max_concurrent = Chance(40) ? 1 + static_cast<uint32_t>(Below(3)) : 0;
       key.limits.rpm = static_cast<uint32_t>(rpms_[number]);
+      key.limits.tpm = tpms_[number];
       spec.keys.push_back(key);
     }
     std::shuffle(spec.keys.begin(), spec.keys.end(), random_);
@@ -156,8 +161,10 @@ class Simulation {
     const OwnerId owner = Below(4);
     const SessionHash session = AnySession();
     const LeaseId id = NewId();
-    Note(pool_->Lease({id, owner, excluded, session, request.last}, now_, random_), owner, session, excluded,
-         request.number);
+    Pool::LeaseArgs args{id, owner, excluded, session, request.last};
+    args.model = asked_model_;
+    args.estimated_tokens = 1 + Below(1'000);
+    Note(pool_->Lease(args, now_, random_), args, request.number);
   }
 
   // A new one, or one that was not served yet.
@@ -181,13 +188,13 @@ class Simulation {
   // Few, so that they come again; a third of the requests has none.
   SessionHash AnySession() { return Chance(33) ? kNoSession : 1 + Below(4); }
 
-  void Note(const LeaseResult& result, OwnerId owner, SessionHash session, const std::vector<KeyIndex>& excluded,
-            uint64_t request = 0) {
-    const std::vector<std::string> names = Names(excluded);
+  void Note(const LeaseResult& result, const Pool::LeaseArgs& args, uint64_t request = 0) {
+    const std::vector<std::string> names = Names({args.excluded.begin(), args.excluded.end()});
+    const std::string model(args.model);
     if (const auto* grant = std::get_if<Grant>(&result)) {
       Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), grant->trial ? " (trial)" : ""));
-      ExpectFirst(queue_.end(), grant->key, "a newcomer passed the queue");
-      granted_.push_back({*grant, {owner, session, names, request}});
+      ExpectFirst(queue_.end(), grant->key, model, "a newcomer passed the queue");
+      granted_.push_back({*grant, AskedOf(args, names, request)});
       Drain();
       return;
     }
@@ -196,7 +203,7 @@ class Simulation {
     const bool others_first = std::any_of(queue_.begin(), queue_.end(), [&](const Waiting& waiting) {
       return waiting.excluded.empty() || model_.AnyPerhapsFree(Names(waiting.excluded), now_);
     });
-    model_.OnRefusal(std::get<Refusal>(result), names, !others_first, now_);
+    model_.OnRefusal(std::get<Refusal>(result), names, model, !others_first, now_);
   }
 
   std::vector<KeyIndex> AnyExclusions() {
@@ -208,10 +215,19 @@ class Simulation {
   }
 
   // Those who came before made nothing of that key.
-  void ExpectFirst(std::deque<Waiting>::iterator who, KeyIndex key, const char* what) {
+  void ExpectFirst(std::deque<Waiting>::iterator who, KeyIndex key, const std::string& model, const char* what) {
     for (auto it = queue_.begin(); it != who; ++it) {
-      model_.Expect(std::find(it->excluded.begin(), it->excluded.end(), key) != it->excluded.end(), what);
+      const bool excluded = std::find(it->excluded.begin(), it->excluded.end(), key) != it->excluded.end();
+      const bool same_line = it->model == model && it->excluded.empty();
+      const bool no_room = model_.IsLaned(Name(key), it->model) || model_.CountsTokens(Name(key));
+      model_.Expect(excluded || (!same_line && no_room), what);
     }
+  }
+
+  static SimulationModel::Asked AskedOf(const Pool::LeaseArgs& args, const std::vector<std::string>& excluded,
+                                        uint64_t request) {
+    return {args.owner,           args.session, excluded, request, Affinity::kNotAsked, std::string(args.model),
+            args.estimated_tokens};
   }
 
   void DoWait() {
@@ -222,10 +238,13 @@ class Simulation {
     const size_t waiting = pool_->Snapshot(now_).waiting;
     model_.Expect(waiting == queue_.size(), "the queue differs from the record");
     const std::vector<KeyIndex> excluded = Chance(60) ? std::vector<KeyIndex>() : AnyExclusions();
-    const auto result = pool_->Wait({id, owner, excluded, session}, wait, now_, random_);
-    if (result.has_value()) return Note(*result, owner, session, excluded);
+    Pool::LeaseArgs args{id, owner, excluded, session};
+    args.model = asked_model_;
+    args.estimated_tokens = 100;
+    const auto result = pool_->Wait(args, wait, now_, random_);
+    if (result.has_value()) return Note(*result, args);
     Trace("waits");
-    queue_.push_back({id, owner, session, excluded, now_ + std::min(wait, spec_.queue_wait)});
+    queue_.push_back({id, owner, session, excluded, now_ + std::min(wait, spec_.queue_wait), std::string(args.model)});
     if (Chance(10)) {
       model_.Expect(pool_->CancelWait(queue_.front().id, now_), "a waiter could not leave");
       queue_.pop_front();
@@ -240,15 +259,23 @@ class Simulation {
       if (it == queue_.end()) return model_.Fail("an answer for one who does not wait");
       if (const auto* grant = std::get_if<Grant>(&answer.result)) {
         Trace(absl::StrCat("lease ", grant->id.random_low, " of ", Name(grant->key), " after a wait"));
-        ExpectFirst(it, grant->key, "a waiter was overtaken");
-        granted_.push_back({*grant, {it->owner, it->session, Names(it->excluded)}});
+        ExpectFirst(it, grant->key, it->model, "a waiter was overtaken");
+        Pool::LeaseArgs args{it->id, it->owner, it->excluded, it->session};
+        args.model = it->model;
+        args.estimated_tokens = 100;
+        granted_.push_back({*grant, AskedOf(args, Names(it->excluded), 0)});
       } else {
         const bool in_vain = std::get<Refusal>(answer.result).retry_at > it->deadline;
         model_.Expect(it->deadline <= now_ || in_vain, "a wait ended early");
       }
       queue_.erase(it);
     }
-    for (const Waiting& waiting : queue_) model_.Expect(waiting.deadline > now_, "a wait outlasts its deadline");
+    Drain();
+    for (const Waiting& waiting : queue_) {
+      model_.Expect(waiting.deadline > now_, "a wait outlasts its deadline");
+      model_.Expect(!model_.IsSurelyServed(Names(waiting.excluded), waiting.model, now_),
+                    "a waiter waits beside a free key");
+    }
   }
 
   void DoReport() {
@@ -278,6 +305,7 @@ class Simulation {
     model_.Serves(0);
     model_.Expect(applied == news, "4: a progress was applied or not");
     if (applied) model_.OnProgress(lease.id, now_);
+    if (applied) model_.Succeeds(lease.model);
     model_.Expect(!closes || model_.circuit() == CircuitState::kClosed, "6: a good answer did not close the circuit");
     model_.Expect(!ends_disable || model_.key(lease.fingerprint).state == KeyState::kActive,
                   "6: a good answer did not end the disable");
@@ -297,7 +325,15 @@ class Simulation {
     const bool stale = model_.IsStale(lease);
     const bool refusal = fault.expected == Outcome::kAuth || fault.expected == Outcome::kPermission;
     const uint32_t active = model_.active();
-    if (fault.expected == Outcome::kRateLimited && fault.evidence.retry_after) model_.OnPaced(lease);
+    if (fault.evidence.model_only && !lease.model.empty()) {
+      model_.OnModelRefused(lease);
+    } else if (fault.expected == Outcome::kRateLimited && fault.evidence.retry_after) {
+      model_.OnPaced(lease);
+    }
+    const uint64_t told = fault.evidence.input_tokens + fault.evidence.output_tokens;
+    const bool keeps = lease.progressed || fault.expected == Outcome::kSuccess || fault.expected == Outcome::kNeutral;
+    model_.OnUsed(lease, told > 0 ? told : keeps ? lease.tokens : 0, now_);
+    if (fault.expected == Outcome::kSuccess && !lease.progressed) model_.Succeeds(lease.model);
     if (refusal) model_.OnRefusal(lease, fault.expected == Outcome::kAuth);
     if (fault.expected == Outcome::kSuccess) model_.Serves(lease.request);
     const Decision decision = pool_->Apply({lease.id, fault.evidence, 0, 0}, now_, random_);
@@ -465,7 +501,7 @@ class Simulation {
     for (size_t i = 0; i < 2 * spec_.keys.size() + 2; ++i, now_ += absl::Hours(1)) {
       const LeaseId id = NewId();
       const LeaseResult result = pool_->Lease({id, kNobody, {}}, now_, random_);
-      Note(result, kNobody, kNoSession, {});
+      Note(result, {id, kNobody, {}});
       if (const SimulationModel::Lease* lease = AnyLease()) ReportOn(*lease, {Success(), Outcome::kSuccess});
       model_.Expect(std::holds_alternative<Grant>(result) || !model_.AnyWithoutAuth(), "8: the pool did not come back");
     }
@@ -481,13 +517,22 @@ class Simulation {
     if (outage_)
       return Chance(80) ? Fault{Status(500), Outcome::kUpstreamFailure} : Fault{connect, Outcome::kUpstreamFailure};
     const uint64_t dice = Below(100);
-    if (dice < 38) return {Success(), Outcome::kSuccess};
+    if (dice < 38) {
+      Evidence good = Success();
+      if (Chance(50)) good.output_tokens = 1 + Below(2'000);
+      return {good, Outcome::kSuccess};
+    }
     if (dice < 48) return {Status(dice % 2 == 0 ? 400 : 422), Outcome::kCallerFault};
     if (dice < 49) return {Foreign(401), Outcome::kAuth};
     if (dice < 52) return {Status(401), Outcome::kAuth};
     if (dice < 55) return {Status(403), Outcome::kPermission};
     if (dice < 58) return {Status(402), Outcome::kQuota};
-    if (dice < 63) return {Status(429), Outcome::kRateLimited};
+    if (dice < 63) {
+      Evidence limited = Status(429);
+      limited.model_only = Chance(60);
+      if (limited.model_only && Chance(50)) limited.retry_after = absl::Seconds(Below(100));
+      return {limited, Outcome::kRateLimited};
+    }
     if (dice < 72) return {Status(429, absl::Milliseconds(Below(120'000))), Outcome::kRateLimited};
     if (dice < 77) return {Status(dice % 2 == 0 ? 503 : 529), Outcome::kOverloaded};
     if (dice < 90) return {Status(dice % 2 == 0 ? 500 : 502), Outcome::kUpstreamFailure};
@@ -550,7 +595,8 @@ class Simulation {
 
   std::mt19937_64 random_;
   const bool tracing_;
-  std::vector<uint64_t> rpms_;
+  const std::string asked_model_ = Chance(50) ? "" : "big";  // of all requests, so that a circuit is the whole pool's
+  std::vector<uint64_t> rpms_, tpms_;
   uint64_t pool_rpm_ = 0;
   absl::Time now_ = absl::FromUnixMillis(1'700'000'000'000);
   PoolSpec spec_;

@@ -35,7 +35,8 @@ KeyRecord FullRecord() {
   key.reason = "auth";
   key.available_at = absl::FromUnixNanos(1'800'000'000'123'456'789);
   key.consecutive_failures = 2;
-  key.used.rpm = 7;
+  key.used = {.rpm = 7, .tpm = 80'000, .rpd = 900, .tpd = 1'000'000'000'000};
+  key.learned = {.rate = 0.966667, .depth = 60.5, .max_in_flight = 4};
   key.successes = 30;
   key.failures = 11;
   key.input_tokens = 123'456'789'012;
@@ -56,6 +57,12 @@ void ExpectSame(const KeyRecord& got, const Record& record) {
   EXPECT_EQ(got.state.available_at, wanted.state.available_at);
   EXPECT_EQ(got.state.consecutive_failures, wanted.state.consecutive_failures);
   EXPECT_EQ(got.state.used.rpm, wanted.state.used.rpm);
+  EXPECT_EQ(got.state.used.tpm, wanted.state.used.tpm);
+  EXPECT_EQ(got.state.used.rpd, wanted.state.used.rpd);
+  EXPECT_EQ(got.state.used.tpd, wanted.state.used.tpd);
+  EXPECT_DOUBLE_EQ(got.state.learned.rate, wanted.state.learned.rate);
+  EXPECT_DOUBLE_EQ(got.state.learned.depth, wanted.state.learned.depth);
+  EXPECT_EQ(got.state.learned.max_in_flight, wanted.state.learned.max_in_flight);
   EXPECT_EQ(got.state.uses, wanted.state.uses);
   EXPECT_EQ(got.state.successes, wanted.state.successes);
   EXPECT_EQ(got.state.failures, wanted.state.failures);
@@ -191,7 +198,7 @@ TEST(SqliteStoreTest, LeavesTheFileOfALaterVersionAlone) {
   ASSERT_TRUE(SqliteStore::Open(folder.File()).ok());
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 4", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 5", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_EQ(SqliteStore::Open(folder.File()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -295,6 +302,11 @@ TEST(SqliteStoreTest, ADamagedSchemaIsNamedAndWhatToDo) {
   EXPECT_GT(refused, 100);
 }
 
+constexpr char kWithoutLimits[] =
+    "ALTER TABLE key_state DROP COLUMN tpm_used; ALTER TABLE key_state DROP COLUMN rpd_used; "
+    "ALTER TABLE key_state DROP COLUMN tpd_used; ALTER TABLE key_state DROP COLUMN learned_rate; "
+    "ALTER TABLE key_state DROP COLUMN learned_depth; ALTER TABLE key_state DROP COLUMN learned_in_flight; "
+    "PRAGMA user_version = 3";
 constexpr char kWithoutErrors[] =
     "ALTER TABLE key_state DROP COLUMN last_error; ALTER TABLE key_state DROP COLUMN last_error_id; "
     "ALTER TABLE key_state DROP COLUMN last_error_at; PRAGMA user_version = 2";
@@ -313,6 +325,8 @@ void Alter(const Folder& folder, std::initializer_list<const char*> changes) {
 KeyRecord RecordWithoutError() {
   KeyRecord record = FullRecord();
   record.error = {};
+  record.state.used = {.rpm = record.state.used.rpm};
+  record.state.learned = {};
   return record;
 }
 
@@ -320,7 +334,7 @@ TEST(SqliteStoreTest, TakesOverAFileWithoutChecksums) {
   Folder folder;
   const Record records[] = {RecordWithoutError()};
   ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(records, kFence).ok());
-  Alter(folder, {kWithoutErrors, kWithoutChecksums});
+  Alter(folder, {kWithoutLimits, kWithoutErrors, kWithoutChecksums});
   const auto store = SqliteStore::Open(folder.File());
   ASSERT_TRUE(store.ok()) << store.status();
   ASSERT_EQ((*store)->Load()->keys.size(), 1u);
@@ -338,7 +352,7 @@ TEST(SqliteStoreTest, TakesOverAFileWithoutErrorsButNoDamagedRowOfIt) {
       "i1700000000001000000;i1700000000002000000;ni1234000;");
   int64_t sum = 0;
   std::memcpy(&sum, Sha256(values).data(), sizeof sum);
-  Alter(folder, {kWithoutErrors, absl::StrCat("UPDATE key_state SET checksum = ", sum).c_str(),
+  Alter(folder, {kWithoutLimits, kWithoutErrors, absl::StrCat("UPDATE key_state SET checksum = ", sum).c_str(),
                  "INSERT INTO key_state SELECT pool, 'other', state, reason, available_at, consecutive_failures, "
                  "rpm_used, uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, "
                  "last_success, latency_ns, checksum FROM key_state"});

@@ -1,0 +1,155 @@
+// What is of one model of a key alone.
+#include "broker/core/strategies/strategy.h"
+#include "tests/broker/core/pool_fixture.h"
+
+namespace ccr::core {
+namespace {
+
+class PoolLanesTest : public PoolTest {
+ protected:
+  LeaseResult AskFor(const std::string& model, std::vector<KeyIndex> excluded = {}) {
+    Pool::LeaseArgs args{NewId(), kNobody, excluded};
+    args.model = model;
+    return pool_->Lease(args, now_, random_);
+  }
+  Grant GetFor(const std::string& model, std::vector<KeyIndex> excluded = {}) {
+    const LeaseResult result = AskFor(model, std::move(excluded));
+    EXPECT_TRUE(std::holds_alternative<Grant>(result)) << model;
+    return std::holds_alternative<Grant>(result) ? std::get<Grant>(result) : Grant{};
+  }
+  Refusal RefusedFor(const std::string& model, std::vector<KeyIndex> excluded = {}) {
+    const LeaseResult result = AskFor(model, std::move(excluded));
+    EXPECT_TRUE(std::holds_alternative<Refusal>(result)) << model;
+    return std::holds_alternative<Refusal>(result) ? std::get<Refusal>(result) : Refusal{};
+  }
+  std::optional<LeaseResult> WaitFor(const std::string& model, absl::Duration max_wait = absl::Seconds(30)) {
+    Pool::LeaseArgs args{last_ = NewId(), kNobody, {}};
+    args.model = model;
+    return pool_->Wait(args, max_wait, now_, random_);
+  }
+  static Evidence OfModel(int status, std::optional<absl::Duration> retry_after = std::nullopt) {
+    Evidence evidence = Status(status);
+    evidence.retry_after = retry_after;
+    evidence.model_only = true;
+    return evidence;
+  }
+
+  LeaseId last_;
+};
+
+TEST_F(PoolLanesTest, ARefusalOfOneModelLeavesTheOthers) {
+  Start(SpecOf(1));
+  Tell(GetFor("big"), OfModel(429, absl::Seconds(10)));
+  EXPECT_EQ(State(0), KeyState::kActive);
+  EXPECT_TRUE(Key(0).available);
+  ASSERT_EQ(Key(0).holds.size(), 1u);
+  EXPECT_EQ(Key(0).holds[0].model, "big");
+  EXPECT_EQ(Key(0).holds[0].until, now_ + absl::Seconds(10));
+  EXPECT_EQ(Key(0).holds[0].reason, "rate_limited");
+  EXPECT_EQ(RefusedFor("big").retry_at, now_ + absl::Seconds(10));
+  Tell(GetFor("small"), Success());
+  EXPECT_EQ(pool_->NextDue(), now_ + absl::Seconds(10));
+  Pass(9'999 * kMs);
+  RefusedFor("big");
+  Pass(1 * kMs);
+  GetFor("big");
+  EXPECT_TRUE(Key(0).holds.empty());
+}
+
+TEST_F(PoolLanesTest, PicksOfEveryStrategyPassOverHeldLanes) {
+  for (const std::string_view strategy : StrategyNames()) {
+    Start(SpecOf(5, std::string(strategy)));
+    for (int i = 0; i < 4; ++i) Tell(GetFor("big"), OfModel(429, absl::Minutes(1)));
+    const Grant last = GetFor("big");
+    EXPECT_EQ(last.candidates_left, 0u) << strategy;
+    for (int i = 0; i < 20; ++i) {
+      const Grant grant = GetFor("big");
+      EXPECT_EQ(grant.key, last.key) << strategy;
+      EXPECT_EQ(GetFor("small", {grant.key}).candidates_left, 3u) << strategy;
+    }
+    EXPECT_EQ(RefusedFor("big", {last.key}).retry_at, now_ + absl::Minutes(1)) << strategy;
+  }
+}
+
+TEST_F(PoolLanesTest, AHoldOnlyGrowsAndASuccessGrantedLaterEndsIt) {
+  Start(SpecOf(1));
+  const Grant first = GetFor("big");
+  const Grant second = GetFor("big");
+  const Grant third = GetFor("big");
+  Tell(first, OfModel(429, absl::Seconds(60)));
+  Tell(second, OfModel(429, absl::Seconds(5)));
+  EXPECT_EQ(RefusedFor("big").retry_at, now_ + absl::Seconds(60));
+  Tell(third, Success());  // granted before
+  EXPECT_EQ(RefusedFor("big").retry_at, now_ + absl::Seconds(60));
+}
+
+TEST_F(PoolLanesTest, ALaneComesBackStepByStep) {
+  Start(SpecOf(1));
+  Tell(GetFor("big"), OfModel(429));  // by the cooldown that is set
+  Pass(absl::Minutes(1));
+  const Grant first = GetFor("big");
+  RefusedFor("big");
+  GetFor("small");
+  Tell(first, Success());
+  GetFor("big");
+  GetFor("big");
+  RefusedFor("big");
+}
+
+TEST_F(PoolLanesTest, AKeyServesTheModelsItMay) {
+  PoolSpec spec = SpecOf(2);
+  spec.keys[0].models = {"small"};
+  Start(spec);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(GetFor("big").key, 1u);
+  EXPECT_EQ(RefusedFor("big", {1}).retry_at, absl::InfiniteFuture());
+  EXPECT_EQ(GetFor("small", {1}).key, 0u);
+  spec.keys[0].models = {};
+  pool_->Reconfigure(spec, now_);
+  EXPECT_EQ(GetFor("big", {1}).key, 0u);
+  spec.keys[0].models = {"other"};
+  pool_->Reconfigure(spec, now_);
+  RefusedFor("big", {1});
+  EXPECT_EQ(GetFor("other", {1}).key, 0u);
+}
+
+TEST_F(PoolLanesTest, WaitersForAHeldModelHoldUpNobody) {
+  PoolSpec spec = SpecOf(1);
+  spec.queue_wait = absl::Seconds(30);
+  Start(spec);
+  Tell(GetFor("big"), OfModel(429, absl::Seconds(10)));
+  EXPECT_FALSE(WaitFor("big").has_value());
+  const LeaseId first = last_;
+  EXPECT_FALSE(WaitFor("big").has_value());
+  EXPECT_TRUE(std::holds_alternative<Grant>(*WaitFor("small")));
+  GoTo(pool_->NextDue());
+  const auto answers = Poll();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].id, first);
+}
+
+TEST_F(PoolLanesTest, WhoWouldWaitInVainIsToldAtOnce) {
+  PoolSpec spec = SpecOf(1);
+  spec.queue_wait = absl::Seconds(30);
+  Start(spec);
+  Tell(GetFor("big"), OfModel(429, absl::Seconds(31)));
+  const auto result = WaitFor("big");
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(std::get<Refusal>(*result).why, Refusal::Why::kNoneAvailable);
+  EXPECT_EQ(std::get<Refusal>(*result).retry_at, now_ + absl::Seconds(31));
+}
+
+TEST_F(PoolLanesTest, AWaitThatBecomesVainEnds) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].max_concurrent = 1;
+  spec.queue_wait = absl::Seconds(30);
+  Start(spec);
+  const Grant grant = GetFor("big");
+  EXPECT_FALSE(WaitFor("big").has_value());
+  Tell(grant, Status(429, absl::Minutes(5)));
+  const auto answers = Poll();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(std::get<Refusal>(answers[0].result).retry_at, now_ + absl::Minutes(5));
+}
+
+}  // namespace
+}  // namespace ccr::core

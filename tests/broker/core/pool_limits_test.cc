@@ -1,0 +1,183 @@
+// Declared limits of tokens and of days, defaults of rests, and pacing.
+#include "tests/broker/core/pool_fixture.h"
+
+namespace ccr::core {
+namespace {
+
+class PoolLimitsTest : public PoolTest {
+ protected:
+  LeaseResult AskFor(uint64_t tokens) {
+    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    args.estimated_tokens = tokens;
+    return pool_->Lease(args, now_, random_);
+  }
+  Grant GetFor(uint64_t tokens) {
+    const LeaseResult result = AskFor(tokens);
+    EXPECT_TRUE(std::holds_alternative<Grant>(result)) << tokens;
+    return std::holds_alternative<Grant>(result) ? std::get<Grant>(result) : Grant{};
+  }
+  absl::Time RetryAt(uint64_t tokens) {
+    const LeaseResult result = AskFor(tokens);
+    EXPECT_TRUE(std::holds_alternative<Refusal>(result)) << tokens;
+    return std::holds_alternative<Refusal>(result) ? std::get<Refusal>(result).retry_at : absl::Time();
+  }
+  static Evidence Used(uint64_t input, uint64_t output) {
+    Evidence evidence = Success();
+    evidence.input_tokens = input;
+    evidence.output_tokens = output;
+    return evidence;
+  }
+  static Evidence With(Evidence evidence, uint64_t limit, uint64_t remaining, absl::Duration reset) {
+    evidence.rate_limits.push_back({RateLimit::Unit::kRequests, limit, remaining, reset});
+    return evidence;
+  }
+};
+
+TEST_F(PoolLimitsTest, TokensAreCountedAsEstimatedAndSettledAsUsed) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].limits.tpm = 1'000;
+  Start(spec);
+  const Grant first = GetFor(600);
+  EXPECT_EQ(Key(0).used.tpm, 600u);
+  EXPECT_EQ(RetryAt(500), now_ + absl::Seconds(61));
+  Tell(first, Used(200, 100));
+  EXPECT_EQ(Key(0).used.tpm, 300u);
+  const Grant second = GetFor(700);
+  Tell(second, Used(700, 300));
+  EXPECT_EQ(Key(0).used.tpm, 1'300u);  // the excess counts from now on
+  EXPECT_EQ(RetryAt(1), now_ + absl::Seconds(61));
+}
+
+TEST_F(PoolLimitsTest, WhatIsRefusedCostsNoTokens) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].limits.tpm = 1'000;
+  Start(spec);
+  Tell(GetFor(900), Status(400));
+  EXPECT_EQ(Key(0).used.tpm, 0u);
+  const Grant cancelled = GetFor(900);
+  Tell(cancelled, Cancelled());
+  EXPECT_EQ(Key(0).used.tpm, 900u);
+}
+
+TEST_F(PoolLimitsTest, ARequestBeyondTheLimitGoesWhileNothingIsUsed) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].limits.tpm = 1'000;
+  Start(spec);
+  GetFor(1);
+  EXPECT_EQ(RetryAt(5'000), now_ + absl::Seconds(61));
+  Pass(absl::Seconds(61));
+  GetFor(5'000);
+}
+
+TEST_F(PoolLimitsTest, KeysWithoutRoomForTheRequestArePassedOver) {
+  PoolSpec spec = SpecOf(3);
+  for (KeySpec& key : spec.keys) key.limits.tpm = 1'000;
+  Start(spec);
+  GetFor(900);
+  GetFor(900);
+  EXPECT_EQ(GetFor(500).key, 2u);
+  EXPECT_EQ(GetFor(500).key, 2u);
+  GetFor(50);
+  EXPECT_EQ(RetryAt(200), now_ + absl::Seconds(61));
+}
+
+TEST_F(PoolLimitsTest, ADayIsBoundedForKeysAndPools) {
+  PoolSpec spec = SpecOf(2);
+  spec.keys[0].limits.rpd = 2;
+  spec.keys[1].limits.tpd = 100;
+  spec.limits.rpd = 4;
+  Start(spec);
+  GetFor(60);
+  GetFor(60);
+  GetFor(60);
+  GetFor(40);
+  EXPECT_GT(RetryAt(1), now_ + absl::Hours(23) + absl::Minutes(59));
+  EXPECT_LE(RetryAt(1), now_ + absl::Hours(24) + absl::Minutes(15));
+}
+
+TEST_F(PoolLimitsTest, WaitersGoWhenThereIsRoomForTheirTokens) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].limits.tpm = 1'000;
+  spec.queue_wait = absl::Minutes(5);
+  Start(spec);
+  GetFor(900);
+  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  args.estimated_tokens = 500;
+  EXPECT_FALSE(pool_->Wait(args, absl::Minutes(5), now_, random_).has_value());
+  EXPECT_EQ(pool_->NextDue(), now_ + absl::Seconds(61));
+  GoTo(pool_->NextDue());
+  EXPECT_EQ(Poll().size(), 1u);
+}
+
+TEST_F(PoolLimitsTest, WithoutACooldownAFailureRestsASecondDoublingToAMinute) {
+  PoolSpec spec = SpecOf(2);
+  for (KeySpec& key : spec.keys) {
+    key.cooldown = std::nullopt;
+    key.max_failures = 100;
+  }
+  Start(spec);
+  absl::Duration expected = absl::Seconds(1);
+  for (int i = 0; i < 9; ++i) {
+    Tell(GetKey(1, 2), Success());
+    Tell(GetKey(0, 2), Status(500));
+    EXPECT_GE(Key(0).available_at, now_ + expected * 0.9);
+    EXPECT_LE(Key(0).available_at, now_ + std::min(expected * 1.1, absl::Minutes(1)));
+    expected = std::min(2 * expected, absl::Minutes(1));
+    GoTo(Key(0).available_at);
+  }
+}
+
+TEST_F(PoolLimitsTest, WithoutACooldownADisabledKeyIsTriedAfterTenSeconds) {
+  PoolSpec spec = SpecOf(2);
+  spec.keys[0].cooldown = std::nullopt;
+  spec.keys[0].max_failures = 1;
+  Start(spec);
+  for (const int seconds : {10, 20, 40}) {
+    Tell(GetKey(1, 2), Success());
+    Tell(GetKey(0, 2), Status(500));
+    EXPECT_EQ(State(0), KeyState::kDisabled);
+    EXPECT_EQ(Key(0).available_at, now_ + absl::Seconds(seconds));
+    GoTo(Key(0).available_at);
+  }
+}
+
+TEST_F(PoolLimitsTest, AKeyWaitsWhereItsAnswersSayThatNothingIsLeft) {
+  Start(SpecOf(1));
+  Tell(Get(), With(Success(), 60, 59, absl::Seconds(1)));
+  Tell(Get(), With(Success(), 60, 0, absl::Seconds(60)));
+  const absl::Time back = Refused().retry_at;
+  EXPECT_GT(back, now_ + absl::Milliseconds(500));
+  EXPECT_LE(back, now_ + absl::Seconds(60));
+  EXPECT_EQ(State(0), KeyState::kActive);
+  EXPECT_GT(Key(0).learned.rate, 0);
+  GoTo(back);
+  Get();
+}
+
+TEST_F(PoolLimitsTest, LimitsOfTwoModelsAreTwo) {
+  Start(SpecOf(1));
+  auto lease = [this](const std::string& model) {
+    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    args.model = model;
+    return pool_->Lease(args, now_, random_);
+  };
+  Tell(std::get<Grant>(lease("big")), With(Success(), 60, 59, absl::Seconds(1)));
+  Tell(std::get<Grant>(lease("small")), With(Success(), 600, 599, absl::Milliseconds(100)));
+  Tell(std::get<Grant>(lease("big")), With(Success(), 60, 0, absl::Seconds(60)));
+  EXPECT_TRUE(std::holds_alternative<Refusal>(lease("big")));
+  EXPECT_TRUE(std::holds_alternative<Grant>(lease("small")));
+}
+
+TEST_F(PoolLimitsTest, WhatWasLearnedSurvivesARestart) {
+  Start(SpecOf(1));
+  Tell(Get(), With(Success(), 60, 59, absl::Seconds(1)));
+  Tell(Get(), With(Success(), 60, 58, absl::Seconds(2)));
+  const KeySnapshot saved = Key(0);
+  ASSERT_GT(saved.learned.rate, 0);
+  Start(SpecOf(1));
+  pool_->Restore("fp0", saved, now_);
+  EXPECT_NEAR(Key(0).learned.rate, saved.learned.rate, 0.1 * saved.learned.rate);
+}
+
+}  // namespace
+}  // namespace ccr::core
