@@ -154,7 +154,8 @@ bool Key::OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time n
 }
 
 void Key::OnUsed(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
-  usage_.Settle(granted, estimated, used, now);
+  // What is restored counts from last_used_ on: nothing may count from a later time.
+  if (usage_.Settle(granted, estimated, used, now)) last_used_ = std::max(last_used_, now);
   if (used > 0) mean_tokens_ = mean_tokens_ == 0 ? used : mean_tokens_ - mean_tokens_ / 8 + used / 8;
 }
 

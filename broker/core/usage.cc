@@ -60,9 +60,10 @@ void Usage::Add(absl::Time when, uint64_t requests, uint64_t tokens) {
   AddTo(tpd_, when, tokens);
 }
 
-void Usage::Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
+bool Usage::Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
   SettleIn(tpm_, granted, estimated, used, now);
   SettleIn(tpd_, granted, estimated, used, now);
+  return used > estimated && (tpm_ != nullptr || tpd_ != nullptr);
 }
 
 absl::Time Usage::RoomAt(const Limits& limits, uint64_t tokens, absl::Time now) {

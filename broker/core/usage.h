@@ -22,7 +22,8 @@ class Usage {
   // What was used until then, taken as used at that moment.
   void Restore(const Limits& used, absl::Time last_used);
   void Add(absl::Time when, uint64_t requests, uint64_t tokens);
-  void Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now);
+  // True when it counts something from `now` on.
+  bool Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now);
   // When one more request of so many tokens is within `limits`: `now` when it is.
   absl::Time RoomAt(const Limits& limits, uint64_t tokens, absl::Time now);
   Limits Used(absl::Time now);  // 0 where no window is kept
