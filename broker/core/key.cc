@@ -113,12 +113,12 @@ absl::Time Key::ProbeDue() const {
 
 absl::Time Key::RoomAt(uint64_t tokens, absl::Time now) {
   const absl::Time room = usage_.RoomAt(spec_.limits, EstimateOf(tokens), now);
-  return pacer_ == nullptr ? room : std::max(room, pacer_->RoomAt(EstimateOf(tokens), now));
+  return needs_no_room() ? room : std::max(room, pacer_->RoomAt(EstimateOf(tokens), now));
 }
 
 absl::Time Key::OpenAt(absl::Time now) {
   const absl::Time room = usage_.RoomAt(spec_.limits, 1, now);
-  return pacer_ == nullptr ? room : std::max(room, pacer_->RoomAt(1, now));
+  return needs_no_room() ? room : std::max(room, pacer_->RoomAt(1, now));
 }
 
 Pacer& Key::Pace(ModelId model) {
@@ -211,6 +211,7 @@ Key::Event Key::OnRateLimited(const Ticket& ticket, absl::Time back, bool told, 
   const uint32_t earlier = consecutive_rate_limits_;
   if (!stale) ++consecutive_rate_limits_;
   if (!told && spec_.cooldown) back = now.time + LimitRest(spec_, Outcome::kRateLimited, earlier, std::nullopt);
+  if (told && back <= now.time && !stale) ramp_.Start(latest_);
   return CoolUntil(std::min(back, now.time + kMaxRetryAfter), reason, now);
 }
 

@@ -177,6 +177,8 @@ class Key {
 
  private:
   bool probed() const { return spec_.probe_interval > absl::ZeroDuration(); }
+  // Nothing paces it, or its next lease is the first after a rest.
+  bool needs_no_room() const { return pacer_ == nullptr || state_ != KeyState::kActive || ramp_.first(); }
   bool rests() const;  // COOLING as a suspect, for nothing else
   absl::Time ProbeTime(absl::Time now, absl::BitGenRef random) const;
   void ProbeBy(absl::Time time);

@@ -48,7 +48,7 @@ struct Lane {
   bool IsHeld(absl::Time now) const { return until > now; }
   // When a request of so many tokens has room; the past when it has.
   absl::Time RoomAt(uint64_t tokens, absl::Time now) const {
-    return pacer == nullptr ? until : std::max(until, pacer->RoomAt(tokens, now));
+    return pacer == nullptr || IsHeld(now) || ramp.first() ? until : std::max(until, pacer->RoomAt(tokens, now));
   }
 };
 

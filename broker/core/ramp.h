@@ -17,6 +17,8 @@ class Ramp {
     undecided_ = 0;
   }
   bool climbs() const { return limit_ > 0; }
+  // The next lease is the first after the return. It needs no other leave: who sent the key to rest said when it is back.
+  bool first() const { return limit_ == 1 && undecided_ == 0; }
   bool full() const { return climbs() && undecided_ >= limit_; }
 
   // A grant; true when it is counted, and OnDecided must follow once.
