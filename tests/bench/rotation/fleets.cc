@@ -99,6 +99,8 @@ std::vector<Fleet> Windows() {
     fixed.keys.push_back(Key(absl::StrCat("minute", i), {FixedMinute(40 + 10 * i, absl::Seconds(10 + 9 * i))},
                              Headers::kEpoch, RetryAfter::kAbsent));
   }
+  fixed.traffic.load = 1.0;
+  fixed.traffic.burst = 3;
   Fleet sliding{.name = "sliding", .about = "6 sliding minutes without headers, Retry-After in seconds; bursts"};
   sliding.keys = Equal(6, Key("slide", {SlidingMinute(60)}, Headers::kNone, RetryAfter::kRoundedUp));
   sliding.traffic.burst = 5;

@@ -91,51 +91,63 @@ std::vector<Interval> Reduce(std::vector<Interval> permits, const KeyModel& key,
 
 struct Family {
   std::vector<Interval> permits;
-  bool unlimited = false;
+  bool unlimited = true;
 };
 
-// What one key permits for `model` alone (empty: by the limits that hold for all models together).
-Family OfKey(const Scenario& scenario, size_t index, const std::string& model, bool sliding_as_bucket, double horizon) {
-  const KeyModel& key = scenario.fleet.keys[index];
+// With what a key is asked: one model, or all together.
+constexpr size_t kAllModels = std::numeric_limits<size_t>::max();
+
+bool IsOf(const TrafficSpec& traffic, const LimitSpec& limit, size_t model) {
+  return limit.model.empty() || (model != kAllModels && limit.model == traffic.models[model]);
+}
+
+std::vector<Interval> OfLimit(const Scenario& scenario, const KeyModel& key, const LimitSpec& limit,
+                              bool sliding_as_bucket, double horizon) {
   const TrafficSpec& traffic = scenario.fleet.traffic;
-  const double seconds = absl::ToDoubleSeconds(traffic.seconds) * key.slowness;
-  Family tightest{.unlimited = true};
-  for (const LimitSpec& limit : key.limits) {
-    if (limit.model != model) continue;
-    const double cost = limit.unit == LimitSpec::Unit::kTokens ? traffic.mean_tokens : 1;
-    const double window = absl::ToDoubleSeconds(limit.window);
-    std::vector<Interval> family;
-    switch (limit.kind) {
-      case LimitSpec::Kind::kBucket:
-        family = OfBucket(limit.rate / cost, limit.amount / cost, horizon);
-        break;
-      case LimitSpec::Kind::kFixedWindow:
-        family = OfWindows(limit.amount / cost, window, absl::ToDoubleSeconds(limit.phase), horizon);
-        break;
-      case LimitSpec::Kind::kSliding:
-        family = sliding_as_bucket ? OfBucket(limit.amount / window / cost, limit.amount / cost, horizon)
-                                   : OfWindows(limit.amount / cost, window, window, horizon);
-        break;
-      case LimitSpec::Kind::kConcurrency:
-        family = OfBucket(limit.amount / seconds, limit.amount, horizon);
-        break;
-    }
-    if (tightest.unlimited || family.size() < tightest.permits.size()) tightest = {std::move(family), false};
+  const double cost = limit.unit == LimitSpec::Unit::kTokens ? traffic.mean_tokens : 1;
+  const double amount = limit.amount / cost, window = absl::ToDoubleSeconds(limit.window);
+  switch (limit.kind) {
+    case LimitSpec::Kind::kBucket:
+      return OfBucket(limit.rate / cost, amount, horizon);
+    case LimitSpec::Kind::kFixedWindow:
+      return OfWindows(amount, window, absl::ToDoubleSeconds(limit.phase), horizon);
+    case LimitSpec::Kind::kSliding:
+      return sliding_as_bucket ? OfBucket(amount / window, amount, horizon)
+                               : OfWindows(amount, window, window, horizon);
+    case LimitSpec::Kind::kConcurrency:
+      return OfBucket(limit.amount / (absl::ToDoubleSeconds(traffic.seconds) * key.slowness), limit.amount, horizon);
   }
-  std::vector<double> others;
-  for (absl::Time at : scenario.other_users[index]) others.push_back(SinceStart(scenario, at));
-  tightest.permits = Reduce(std::move(tightest.permits), key, others, scenario.fleet.outages);
+  return {};
+}
+
+void Tighten(std::vector<Interval> permits, Family* family) {
+  if (family->unlimited || permits.size() < family->permits.size()) *family = {std::move(permits), false};
+}
+
+// What the tightest limit of a key permits. For all models together that may be what it permits for each of them.
+Family OfKey(const Scenario& scenario, const KeyModel& key, size_t model, bool sliding_as_bucket, double horizon) {
+  const TrafficSpec& traffic = scenario.fleet.traffic;
+  Family tightest;
+  for (const LimitSpec& limit : key.limits) {
+    if (IsOf(traffic, limit, model)) Tighten(OfLimit(scenario, key, limit, sliding_as_bucket, horizon), &tightest);
+  }
+  if (model != kAllModels) return tightest;
+  Family together{.unlimited = false};
+  for (size_t each = 0; each < traffic.models.size() && !together.unlimited; ++each) {
+    Family one = OfKey(scenario, key, each, sliding_as_bucket, horizon);
+    together.unlimited = one.unlimited;
+    together.permits.insert(together.permits.end(), one.permits.begin(), one.permits.end());
+  }
+  if (!together.unlimited) Tighten(std::move(together.permits), &tightest);
   return tightest;
 }
 
 // Requests that a key without limits cannot serve.
-std::vector<Interval> Left(const Scenario& scenario, const std::vector<Interval>& requests, const std::string& model,
+std::vector<Interval> Left(const Scenario& scenario, const std::vector<Interval>& requests, size_t model,
                            size_t* served) {
   std::vector<const KeyModel*> unlimited;
   for (const KeyModel& key : scenario.fleet.keys) {
-    const bool limited =
-        std::any_of(key.limits.begin(), key.limits.end(), [&](const LimitSpec& limit) { return limit.model == model; });
-    if (!limited) unlimited.push_back(&key);
+    if (OfKey(scenario, key, model, false, 0).unlimited) unlimited.push_back(&key);
   }
   std::vector<Interval> left;
   for (const Interval& request : requests) {
@@ -149,7 +161,7 @@ std::vector<Interval> Left(const Scenario& scenario, const std::vector<Interval>
   return left;
 }
 
-size_t MostOf(const Scenario& scenario, const std::vector<Interval>& requests, const std::string& model) {
+size_t MostOf(const Scenario& scenario, const std::vector<Interval>& requests, size_t model) {
   size_t served = 0;
   const std::vector<Interval> left = Left(scenario, requests, model, &served);
   double horizon = 0;
@@ -158,8 +170,12 @@ size_t MostOf(const Scenario& scenario, const std::vector<Interval>& requests, c
   for (const bool as_bucket : {false, true}) {
     std::vector<Interval> permits;
     for (size_t i = 0; i < scenario.fleet.keys.size(); ++i) {
-      const Family family = OfKey(scenario, i, model, as_bucket, horizon);
-      permits.insert(permits.end(), family.permits.begin(), family.permits.end());
+      const KeyModel& key = scenario.fleet.keys[i];
+      std::vector<double> others;
+      for (absl::Time at : scenario.other_users[i]) others.push_back(SinceStart(scenario, at));
+      const Family family = OfKey(scenario, key, model, as_bucket, horizon);
+      const std::vector<Interval> good = Reduce(family.permits, key, others, scenario.fleet.outages);
+      permits.insert(permits.end(), good.begin(), good.end());
     }
     least = std::min(least, Match(left, permits));
   }
@@ -215,15 +231,16 @@ size_t MostServed(const Scenario& scenario, absl::Duration max_wait) {
     all.push_back(by_model[request.model].back());
   }
   size_t apart = 0;
-  for (size_t i = 0; i < models.size(); ++i) apart += MostOf(scenario, by_model[i], models[i]);
-  return std::min(apart, MostOf(scenario, all, ""));
+  for (size_t i = 0; i < models.size(); ++i) apart += MostOf(scenario, by_model[i], i);
+  return std::min(apart, MostOf(scenario, all, kAllModels));
 }
 
 size_t Bound(const Scenario& scenario, absl::Duration max_wait) {
-  if (max_wait > absl::ZeroDuration()) return MostServed(scenario, max_wait);
   const Run run = RunSeer(scenario, max_wait);
-  return static_cast<size_t>(std::count_if(run.requests.begin(), run.requests.end(),
-                                           [](const RequestRecord& record) { return record.fate == Fate::kServed; }));
+  const auto seen =
+      static_cast<size_t>(std::count_if(run.requests.begin(), run.requests.end(),
+                                        [](const RequestRecord& record) { return record.fate == Fate::kServed; }));
+  return max_wait > absl::ZeroDuration() ? std::max(seen, MostServed(scenario, max_wait)) : seen;
 }
 
 }  // namespace ccr::rotation

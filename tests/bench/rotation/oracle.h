@@ -23,7 +23,8 @@ size_t Match(const std::vector<Interval>& requests, const std::vector<Interval>&
 // is lost when burst/rate s later it is not used; of a window, `amount` are good from its begin to its end. The matching
 // of two families of intervals, an edge where they meet, is found exactly by taking the interval that ends first and
 // giving it the partner that ends first. It is an upper bound, and tight but for this:
-// - of a key with several limits only the tightest counts;
+// - of a key with several limits only the tightest counts; limits of single models are matched for each model alone, and
+//   for all together as if each permit were for any; the less of both;
 // - a sliding window is taken as a fixed one and as a bucket, whichever allows less in all;
 // - concurrency n allows n/d a second, d the mean duration; tokens allow as many requests as there are of mean size;
 // - of a flaky key, and of one that cuts streams, the expected share of calls counts;
@@ -31,8 +32,8 @@ size_t Match(const std::vector<Interval>& requests, const std::vector<Interval>&
 // Times in which a key, or all, cannot serve are cut out of the intervals.
 size_t MostServed(const Scenario& scenario, absl::Duration max_wait);
 
-// What goodput is measured by: MostServed. Where nobody waits, what RunSeer serves at once: then concurrency is no rate,
-// and who comes before another user of a key does.
+// What goodput is measured by: MostServed, or what RunSeer serves if that is more. Where nobody waits, what RunSeer
+// serves at once: then concurrency is no rate, and who comes before another user of a key does.
 size_t Bound(const Scenario& scenario, absl::Duration max_wait);
 
 }  // namespace ccr::rotation

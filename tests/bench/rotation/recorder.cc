@@ -21,7 +21,7 @@ Recorder::Call Recorder::Begin(size_t request, size_t key, absl::Time now) {
   record.known_dead = now >= view.known_dead && provider_.IsDead(key, now);
   record.in_announced_rest = now < view.model_rest_until[asked.model];
   if (view.out && now >= view.well) {
-    run_.returns.push_back({key, view.well, now, view.out_for_limit});
+    run_.returns.push_back({key, view.well, now, view.out_dead});
     view.out = false;
   }
   Reply reply = provider_.Call(key, asked, now);
@@ -59,7 +59,6 @@ void Recorder::End(const Call& call, absl::Time now) {
 void Recorder::NoteFault(size_t key, const Reply& reply, absl::Time now) {
   KeyView& view = keys_[key];
   absl::Time well = absl::InfinitePast();
-  bool limit = false;
   for (const std::vector<Spell>* spells : {&scenario_.fleet.outages, &scenario_.fleet.keys[key].spells}) {
     for (const Spell& spell : *spells) {
       if (now - reply.total >= scenario_.start + spell.from && now - reply.total < scenario_.start + spell.until) {
@@ -67,14 +66,11 @@ void Recorder::NoteFault(size_t key, const Reply& reply, absl::Time now) {
       }
     }
   }
-  if (well == absl::InfinitePast() && reply.status == 429) {
-    well = reply.room_at;
-    limit = true;
-  }
+  if (well == absl::InfinitePast() && reply.status == 429) well = reply.room_at;
   if (well == absl::InfinitePast() || well >= scenario_.end()) return;
   view.well = view.out ? std::max(view.well, well) : well;
   view.out = true;
-  view.out_for_limit = limit;
+  view.out_dead = reply.status == 401;
 }
 
 void Recorder::Cancel(const Call& call, absl::Time now) {
@@ -103,7 +99,7 @@ void Recorder::LookForReturns(absl::Time now, const std::function<bool(size_t ke
   for (size_t key = 0; key < keys_.size(); ++key) {
     KeyView& view = keys_[key];
     if (!view.out || now < view.well || !ready(key)) continue;
-    run_.returns.push_back({key, view.well, now, view.out_for_limit});
+    run_.returns.push_back({key, view.well, now, view.out_dead});
     view.out = false;
   }
 }
@@ -111,7 +107,7 @@ void Recorder::LookForReturns(absl::Time now, const std::function<bool(size_t ke
 Run Recorder::Take(std::string policy) {
   for (size_t key = 0; key < keys_.size(); ++key) {
     if (keys_[key].out && keys_[key].well < scenario_.end())
-      run_.returns.push_back({key, keys_[key].well, scenario_.end(), keys_[key].out_for_limit});
+      run_.returns.push_back({key, keys_[key].well, scenario_.end(), keys_[key].out_dead});
   }
   run_.policy = std::move(policy);
   return std::move(run_);

@@ -44,7 +44,7 @@ class Recorder {
     absl::Time rest_until = absl::InfinitePast();
     std::vector<absl::Time> model_rest_until;
     bool out = false;
-    bool out_for_limit = false;
+    bool out_dead = false;
     absl::Time well;
   };
   void NoteFault(size_t key, const Reply& reply, absl::Time now);

@@ -42,7 +42,7 @@ struct RequestRecord {
 struct ReturnRecord {
   size_t key = 0;
   absl::Time well, ready;
-  bool limit = false;  // it was out for its limits, not for a fault
+  bool dead = false;  // it had answered 401: only another try shows that it lives
 };
 
 struct RestRecord {  // for the plot: the policy keeps the key out

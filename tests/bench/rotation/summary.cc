@@ -98,7 +98,11 @@ Summary Summarize(const Scenario& scenario, const Run& run, size_t bound) {
     out.known_dead += call.known_dead ? 1 : 0;
     out.in_rest += call.in_announced_rest ? 1 : 0;
   }
-  for (const ReturnRecord& back : run.returns) returns.push_back(absl::ToDoubleSeconds(back.ready - back.well));
+  for (const ReturnRecord& back : run.returns) {
+    const double seconds = absl::ToDoubleSeconds(back.ready - back.well);
+    if (back.dead) out.back_dead_max = std::max(out.back_dead_max, seconds);
+    if (!back.dead) returns.push_back(seconds);
+  }
   out.goodput = Ratio(out.served, bound, 1);
   out.errors = Ratio(out.requests - out.served, out.requests);
   out.avoidable = out.served < bound ? Ratio(bound - out.served, out.requests) : 0;
@@ -130,11 +134,11 @@ std::string ToJson(const Summary& s) {
   return absl::StrFormat(
       R"({"fleet":"%s","policy":"%s","requests":%d,"bound":%d,"served":%d,"goodput":%.4f,"errors":%.5f,"avoidable":%.5f,)"
       R"("calls":%d,"wasted":%.5f,"refused":%.5f,"known_dead":%d,"in_rest":%d,"wait_p50":%.4f,"wait_p99":%.4f,)"
-      R"("cache":%.4f,"fairness":%.3f,"back_p99":%.3f,"back_max":%.3f,"cut":%d,"relayed":%d,"refusals":%d,)"
+      R"("cache":%.4f,"fairness":%.3f,"back_p99":%.3f,"back_max":%.3f,"back_dead_max":%.3f,"cut":%d,"relayed":%d,"refusals":%d,)"
       R"("gave_up":%d,"probes":%d})",
       s.fleet, s.policy, s.requests, s.bound, s.served, s.goodput, s.errors, s.avoidable, s.calls, s.wasted, s.refused,
-      s.known_dead, s.in_rest, s.wait_p50, s.wait_p99, s.cache, s.fairness, s.back_p99, s.back_max, s.cut, s.relayed,
-      s.refusals, s.gave_up, s.probes);
+      s.known_dead, s.in_rest, s.wait_p50, s.wait_p99, s.cache, s.fairness, s.back_p99, s.back_max, s.back_dead_max,
+      s.cut, s.relayed, s.refusals, s.gave_up, s.probes);
 }
 
 }  // namespace ccr::rotation

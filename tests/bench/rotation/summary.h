@@ -24,6 +24,7 @@ struct Summary {
   double cache = 1;                   // prompt-cache hits / best possible
   double fairness = 1;                // most / least served of equal keys, the worst group
   double back_p99 = 0, back_max = 0;  // s, from when a key is well again to when it is ready to be used
+  double back_dead_max = 0;           // the same of those that had answered 401
   size_t cut = 0, relayed = 0, refusals = 0, gave_up = 0;  // clients, by what they saw
   size_t probes = 0;
 };
