@@ -5,13 +5,14 @@
 
 namespace ccr::rotation {
 
-Recorder::Recorder(const Scenario& scenario)
+Recorder::Recorder(const Scenario& scenario, absl::Duration news_travel)
     : scenario_(scenario),
+      news_travel_(news_travel),
       provider_(scenario),
       keys_(scenario.fleet.keys.size()),
       refused_by_(scenario.requests.size()) {
   run_.requests.resize(scenario.requests.size());
-  for (KeyView& key : keys_) key.model_rest_until.resize(scenario.fleet.traffic.models.size(), absl::InfinitePast());
+  for (KeyView& key : keys_) key.rests.resize(scenario.fleet.traffic.models.size());
 }
 
 Recorder::Call Recorder::Begin(size_t request, size_t key, absl::Time now) {
@@ -19,7 +20,7 @@ Recorder::Call Recorder::Begin(size_t request, size_t key, absl::Time now) {
   KeyView& view = keys_[key];
   CallRecord record{.key = key, .request = request, .start = now};
   record.known_dead = now >= view.known_dead && provider_.IsDead(key, now);
-  record.in_announced_rest = now < view.model_rest_until[asked.model];
+  record.in_announced_rest = now >= view.rests[asked.model].known && now < view.rests[asked.model].until;
   if (view.out && now >= view.well) {
     run_.returns.push_back({key, view.well, now, view.out_dead});
     view.out = false;
@@ -46,12 +47,12 @@ void Recorder::End(const Call& call, absl::Time now) {
     if (!record.good()) return;
     view.known_dead = absl::InfiniteFuture();
     for (size_t refused : refused_by_[record.request]) {
-      if (refused != record.key) keys_[refused].known_dead = std::min(keys_[refused].known_dead, now);
+      if (refused != record.key) keys_[refused].known_dead = std::min(keys_[refused].known_dead, now + news_travel_);
     }
     return;
   }
   if (record.status == 401) refused_by_[record.request].push_back(record.key);
-  view.model_rest_until[model] = std::max(view.model_rest_until[model], call.reply.rest_until);
+  if (call.reply.rest_until > view.rests[model].until) view.rests[model] = {now + news_travel_, call.reply.rest_until};
   NoteFault(record.key, call.reply, now);
 }
 
@@ -82,7 +83,7 @@ void Recorder::Cancel(const Call& call, absl::Time now) {
 
 void Recorder::Probed(size_t key, int status, absl::Time now) {
   ++run_.probes;
-  if (status == 401) keys_[key].known_dead = std::min(keys_[key].known_dead, now);
+  if (status == 401) keys_[key].known_dead = std::min(keys_[key].known_dead, now + news_travel_);
   if (status == 200) keys_[key].known_dead = absl::InfiniteFuture();
 }
 

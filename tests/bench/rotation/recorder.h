@@ -15,7 +15,8 @@ namespace ccr::rotation {
 // Calls the provider and writes down what comes of it. Not thread-safe.
 class Recorder {
  public:
-  explicit Recorder(const Scenario& scenario);
+  // What an answer tells is taken for known `news_travel` after its end.
+  explicit Recorder(const Scenario& scenario, absl::Duration news_travel = absl::ZeroDuration());
 
   struct Call {
     size_t number;
@@ -38,11 +39,12 @@ class Recorder {
   Run Take(std::string policy);
 
  private:
+  struct Announced {
+    absl::Time known = absl::InfiniteFuture(), until = absl::InfinitePast();
+  };
   struct KeyView {
-    bool refused_401 = false;  // its last answer
     absl::Time known_dead = absl::InfiniteFuture();
-    absl::Time rest_until = absl::InfinitePast();
-    std::vector<absl::Time> model_rest_until;
+    std::vector<Announced> rests;  // for each model, the one that was announced last
     bool out = false;
     bool out_dead = false;
     absl::Time well;
@@ -50,6 +52,7 @@ class Recorder {
   void NoteFault(size_t key, const Reply& reply, absl::Time now);
 
   const Scenario& scenario_;
+  const absl::Duration news_travel_;
   Provider provider_;
   Run run_;
   std::vector<KeyView> keys_;

@@ -1,6 +1,6 @@
 // The bench in a short form: its oracle is right, its runs are replayable, and the policy is not worse than it was.
-#include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 

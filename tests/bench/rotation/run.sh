@@ -13,8 +13,10 @@ for flag in "$@"; do
   if [ "$flag" = --real ]; then real=1; else flags+=("$flag"); fi
 done
 cd "$repo"
-targets=(rotation_bench)
-[ -z "$real" ] || targets+=(rotation_real ccr-broker ccr-proxy)
-cmake --preset release -DCCR_BUILD_TESTS=ON >/dev/null && cmake --build --preset release --target "${targets[@]}" -- --quiet
-[ -n "$real" ] || exec build/release/bin/rotation_bench "${flags[@]}"
-exec /usr/bin/python3 tests/bench/rotation/real/real.py --bin build/release/bin "${flags[@]}"
+# build PRESET TARGET...
+build() { cmake --preset "$1" >/dev/null && cmake --build --preset "$1" --target "${@:2}" -- --quiet; }
+build debug rotation_bench
+[ -n "$real" ] || exec build/debug/bin/rotation_bench "${flags[@]}"
+build debug rotation_real
+build release ccr-broker ccr-proxy
+exec /usr/bin/python3 tests/bench/rotation/real/real.py --bin build/debug/bin --daemons build/release/bin "${flags[@]}"

@@ -1,6 +1,7 @@
 // Virtual time: what is to happen, in order.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>

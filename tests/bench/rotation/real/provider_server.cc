@@ -1,7 +1,11 @@
 #include "tests/bench/rotation/real/provider_server.h"
 
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "boost/asio/buffer.hpp"

@@ -5,6 +5,8 @@
 namespace ccr::rotation {
 namespace {
 
+constexpr absl::Duration kNewsTravel = absl::Milliseconds(100);  // from the provider to the broker, on a busy machine
+
 absl::Time SteadyNow() {
   return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
@@ -12,7 +14,7 @@ absl::Time SteadyNow() {
 }  // namespace
 
 Session::Session(const Scenario& scenario)
-    : scenario_(scenario), recorder_(scenario), unfinished_(scenario.requests.size()) {}
+    : scenario_(scenario), recorder_(scenario, kNewsTravel), unfinished_(scenario.requests.size()) {}
 
 void Session::Finish(size_t request, Fate fate, int status) {
   --unfinished_;
