@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "tests/bench/rotation/fleets.h"
 #include "tests/bench/rotation/options.h"
 #include "tests/bench/rotation/oracle.h"
 #include "tests/bench/rotation/plot.h"
@@ -54,6 +55,10 @@ void PrintMean(const std::vector<Rows>& all) {
 int Main(int argc, char** argv) {
   const Options options = ReadOptions(argc, argv);
   const bool drawn = options.random > 0;
+  if (options.describe) {
+    for (const Fleet& fleet : FleetsOf(options)) std::cout << Describe(fleet);
+    return 0;
+  }
   std::vector<Rows> all;
   if (!options.json) std::cout << TableHead();
   for (const Fleet& fleet : FleetsOf(options)) {

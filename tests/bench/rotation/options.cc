@@ -21,6 +21,7 @@ constexpr std::string_view kUsage = R"(rotation_bench: the rotation policy on fl
   --minutes M       of traffic, instead of the fleet's own
   --seer            also what one serves who knows all limits: how tight the bound is
   --json            a JSON object a line instead of the table
+  --describe        what the fleets are, instead of running them
   --plot FILE.svg   of the last run of ours
 )";
 
@@ -56,6 +57,8 @@ Options ReadOptions(int argc, char** argv) {
       std::exit(0);
     } else if (flag == "--json") {
       options.json = true;
+    } else if (flag == "--describe") {
+      options.describe = true;
     } else if (flag == "--seer") {
       options.seer = true;
     } else if (i + 1 == argc || !Take(flag, argv[i + 1], &options, &max_wait)) {

@@ -15,7 +15,7 @@ struct Options {
   uint64_t random = 0, worst = 10, seed = 1;
   double load = 0;     // 0 = the fleet's own
   double minutes = 0;  // 0 = the fleet's own
-  bool json = false, seer = false;
+  bool json = false, seer = false, describe = false;
   PoolOptions pool;
 };
 

@@ -62,7 +62,7 @@ std::vector<Interval> OfWindows(double amount, double window, double first_end, 
 
 // Takes the share of other users, who come first, and of calls that fail, out of a key's permits.
 std::vector<Interval> Reduce(std::vector<Interval> permits, const KeyModel& key, const std::vector<double>& others,
-                             const std::vector<Spell>& outages) {
+                             const Fleet& fleet) {
   std::sort(permits.begin(), permits.end(), [](const auto& a, const auto& b) { return a.until < b.until; });
   std::vector<bool> gone(permits.size());
   size_t first = 0;
@@ -76,10 +76,10 @@ std::vector<Interval> Reduce(std::vector<Interval> permits, const KeyModel& key,
   }
   std::vector<Interval> left;
   double owed = 0;
-  const double good = (1 - key.flaky) * (1 - key.cut);
+  const double good = GoodShare(key, fleet.traffic);
   for (size_t i = 0; i < permits.size(); ++i) {
     if (gone[i]) continue;
-    const Interval permit = Clip(Clip(permits[i], key.spells), outages);
+    const Interval permit = Clip(Clip(permits[i], key.spells), fleet.outages);
     if (IsEmpty(permit)) continue;
     owed += good;
     if (owed < 1 - 1e-9) continue;
@@ -174,7 +174,7 @@ size_t MostOf(const Scenario& scenario, const std::vector<Interval>& requests, s
       std::vector<double> others;
       for (absl::Time at : scenario.other_users[i]) others.push_back(SinceStart(scenario, at));
       const Family family = OfKey(scenario, key, model, as_bucket, horizon);
-      const std::vector<Interval> good = Reduce(family.permits, key, others, scenario.fleet.outages);
+      const std::vector<Interval> good = Reduce(family.permits, key, others, scenario.fleet);
       permits.insert(permits.end(), good.begin(), good.end());
     }
     least = std::min(least, Match(left, permits));
@@ -232,7 +232,11 @@ size_t MostServed(const Scenario& scenario, absl::Duration max_wait) {
   }
   size_t apart = 0;
   for (size_t i = 0; i < models.size(); ++i) apart += MostOf(scenario, by_model[i], i);
-  return std::min(apart, MostOf(scenario, all, kAllModels));
+  // A stream that is cut is served by nobody.
+  double cut = 1;
+  for (const KeyModel& key : scenario.fleet.keys) cut = std::min(cut, key.cut * scenario.fleet.traffic.stream_share);
+  const auto uncut = static_cast<size_t>((1 - cut) * static_cast<double>(all.size()));
+  return std::min({apart, MostOf(scenario, all, kAllModels), uncut});
 }
 
 size_t Bound(const Scenario& scenario, absl::Duration max_wait) {

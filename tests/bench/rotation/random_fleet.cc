@@ -32,9 +32,9 @@ std::vector<Spell> RandomSpells(Random* random, const TrafficSpec& traffic) {
   if (!random->Chance(0.2)) return {};
   static constexpr Fault kFaults[] = {Fault::kAuth, Fault::kQuota, Fault::kServer};
   const absl::Duration from = random->Chance(0.3) ? absl::ZeroDuration() : traffic.length * random->Between(0.1, 0.8);
-  const bool ends = random->Chance(0.4);
-  return {{from, ends ? from + traffic.length * random->Between(0.02, 0.3) : absl::Hours(24),
-           kFaults[random->Below(std::size(kFaults))]}};
+  const Fault fault = kFaults[random->Below(std::size(kFaults))];
+  const bool ends = random->Chance(0.4) && fault != Fault::kQuota;  // a quota is not back within minutes
+  return {{from, ends ? from + traffic.length * random->Between(0.02, 0.3) : absl::Hours(24), fault}};
 }
 
 KeyModel RandomKey(Random* random, const TrafficSpec& traffic) {

@@ -97,6 +97,9 @@ struct Scenario {
 
 Scenario MakeScenario(const Fleet& fleet, uint64_t seed);
 
+// The share of a key's calls that may be expected to end well, but for limits and spells.
+double GoodShare(const KeyModel& key, const TrafficSpec& traffic);
+
 // Requests a second that the keys allow for ever, dead ones not counted; infinite when one has no limit.
 double Capacity(const Fleet& fleet);
 

@@ -25,7 +25,7 @@ double KeyCapacity(const KeyModel& key, const TrafficSpec& traffic) {
     }
   }
   if (limited > 0 && limited >= traffic.models.size()) all = std::min(all, of_models);
-  return std::max(0.0, all - key.other_user) * (1 - key.flaky) * (1 - key.cut);
+  return std::max(0.0, all - key.other_user) * GoodShare(key, traffic);
 }
 
 Request MakeRequest(const TrafficSpec& traffic, absl::Time arrival, Random* random) {
@@ -43,6 +43,10 @@ Request MakeRequest(const TrafficSpec& traffic, absl::Time arrival, Random* rand
 }
 
 }  // namespace
+
+double GoodShare(const KeyModel& key, const TrafficSpec& traffic) {
+  return (1 - key.flaky) * (1 - key.cut * traffic.stream_share);
+}
 
 double Capacity(const Fleet& fleet) {
   double sum = 0;
