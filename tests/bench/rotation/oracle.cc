@@ -244,7 +244,13 @@ size_t Bound(const Scenario& scenario, absl::Duration max_wait) {
   const auto seen =
       static_cast<size_t>(std::count_if(run.requests.begin(), run.requests.end(),
                                         [](const RequestRecord& record) { return record.fate == Fate::kServed; }));
-  return max_wait > absl::ZeroDuration() ? std::max(seen, MostServed(scenario, max_wait)) : seen;
+  const bool no_rate = std::any_of(scenario.fleet.keys.begin(), scenario.fleet.keys.end(), [](const KeyModel& key) {
+    return key.other_user > 0 || std::any_of(key.limits.begin(), key.limits.end(), [](const LimitSpec& limit) {
+             return limit.kind == LimitSpec::Kind::kConcurrency;
+           });
+  });
+  if (no_rate && max_wait == absl::ZeroDuration()) return seen;
+  return std::max(seen, MostServed(scenario, max_wait));
 }
 
 }  // namespace ccr::rotation

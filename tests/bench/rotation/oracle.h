@@ -32,8 +32,9 @@ size_t Match(const std::vector<Interval>& requests, const std::vector<Interval>&
 // Times in which a key, or all, cannot serve are cut out of the intervals.
 size_t MostServed(const Scenario& scenario, absl::Duration max_wait);
 
-// What goodput is measured by: MostServed, or what RunSeer serves if that is more. Where nobody waits, what RunSeer
-// serves at once: then concurrency is no rate, and who comes before another user of a key does.
+// What goodput is measured by: MostServed, or what RunSeer serves if that is more. Where nobody waits, and a key limits
+// concurrency or has another user, it is what RunSeer serves at once: then concurrency is no rate, and who comes before
+// the other user does.
 size_t Bound(const Scenario& scenario, absl::Duration max_wait);
 
 }  // namespace ccr::rotation
