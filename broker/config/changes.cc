@@ -86,10 +86,11 @@ ConfigOutline::ConfigOutline(const Config& config) {
     pool.fields["api_base_url"].exact = Sha256(provider.base_url);
     pool.fields["probe.url"].exact = Sha256(provider.probe.url);
     for (const KeyConfig& key : provider.keys) {
-      pool.keys[key.name] = {absl::StrCat(key.weight, " ", key.max_failures, " ", key.cooldown ? absl::FormatDuration(*key.cooldown) : "",
-                                          " ", key.max_concurrent, " ", key.limits.rpm, " ", key.limits.tpm, " ",
-                                          key.limits.rpd, " ", key.limits.tpd, " ", absl::StrJoin(key.models, " ")),
-                             Sha256(key.secret.Reveal())};
+      pool.keys[key.name] = {
+          absl::StrCat(key.weight, " ", key.max_failures, " ", key.cooldown ? absl::FormatDuration(*key.cooldown) : "",
+                       " ", key.max_concurrent, " ", key.limits.rpm, " ", key.limits.tpm, " ", key.limits.rpd, " ",
+                       key.limits.tpd, " ", absl::StrJoin(key.models, " ")),
+          Sha256(key.secret.Reveal())};
     }
   }
 }

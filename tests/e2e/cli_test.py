@@ -119,8 +119,13 @@ class CliTest(StackTest):
             self.assertEqual((code, verdict["accepted"]), (2, False))
             self.assertIn("CCR_E2E_NEW is not set", verdict["problems"][0]["message"])
 
+        def add(key):
+            config = json.loads(good)
+            config["Providers"][0]["api_keys"].append(key)
+            self.config_path.write_text(json.dumps(config))
+
         # A variable of this shell alone: the broker does not have it.
-        self.config_path.write_text(good.replace('"canary-key-2"', '"canary-key-2", "$CCR_E2E_NEW"'))
+        add("$CCR_E2E_NEW")
         refused()
         self.assertFalse(self.json_of("status")[1]["reload"]["accepted"])
         self.assertIn("CCR_E2E_NEW", self.run_ccr("status").stdout)
@@ -128,7 +133,7 @@ class CliTest(StackTest):
         self.assertEqual(healthy.returncode, 0)
         self.assertIn("CCR_E2E_NEW", healthy.stderr)
 
-        self.config_path.write_text(good.replace('"canary-key-2"', '"canary-key-2", "canary-key-4"'))
+        add("canary-key-4")
         told = self.run_ccr("reload")
         self.assertEqual(told.returncode, 0, told.stderr)
         self.assertEqual(self.json_of("status")[1]["pools"][0]["total_keys"], 3)

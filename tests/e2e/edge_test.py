@@ -177,7 +177,7 @@ class EdgeTest(StackTest):
         self.assertEqual(self.status_of(f"GET / HTTP/1.1\r\nHost: {self.address}\r\n".encode()), 408)
 
     def test_over_the_cap_idle_connections_make_room_and_busy_ones_do_not(self):
-        fake = self.start_two(Proxy={"max_connections": 4})
+        fake = self.start_two(Proxy={"max_connections": 4, "workers": 1})  # a worker makes room among its own
         fake.tell({"canary-key-o": {"kind": "ok", "hold": True}})
         name, port = self.address.rsplit(":", 1)
         held = []

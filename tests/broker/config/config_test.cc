@@ -278,7 +278,8 @@ TEST(Config, KeysInheritFromTheirProvider) {
 
 TEST(Config, LimitsAreOfKeysAndOfTheProvider) {
   const ProviderConfig p = GoodProvider(
-      "api_keys: [{key: 'a', rpm: 1, tpm: 2, rpd: 3, tpd: 1000000000000, models: ['m', 'n']}, 'b'], tpm: 5, rpd: 6, tpd: 7");
+      "api_keys: [{key: 'a', rpm: 1, tpm: 2, rpd: 3, tpd: 1000000000000, models: ['m', 'n']}, 'b'], tpm: 5, rpd: 6, "
+      "tpd: 7");
   EXPECT_EQ(p.keys[0].limits.rpm, 1u);
   EXPECT_EQ(p.keys[0].limits.tpm, 2u);
   EXPECT_EQ(p.keys[0].limits.rpd, 3u);
