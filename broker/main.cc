@@ -111,8 +111,19 @@ absl::Status CannotListen(const absl::Status& status, const char* field, const c
                                       field, " in the configuration or ", flag)};
 }
 
-int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
+void InitLog(const ccr::Config& config) {
   ccr::InitLog(config.log_format == "json" ? ccr::LogFormat::kJson : ccr::LogFormat::kText, LevelOf(config));
+}
+
+// For people, or where the log is JSON and works already, as a line of it.
+void Tell(const ccr::ConfigProblem& problem, const ccr::ConfigResult& loaded, const Flags& flags) {
+  if (loaded.config.has_value() && !flags.check && loaded.config->log_format == "json") {
+    return ccr::Log(ccr::LogLevel::kWarn, "config_problem", {{"problem", problem.ToString()}});
+  }
+  std::cerr << problem.ToString() << "\n";
+}
+
+int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   if (!ccr::SecretsAreLocked()) {
     ccr::Log(ccr::LogLevel::kInfo, "keys_not_locked",
              {{"why", "the limit of locked memory (ulimit -l) is too low for all keys: they may be swapped out"}});
@@ -204,9 +215,10 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
   ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv());
-  for (const ccr::ConfigProblem& problem : loaded.problems) std::cerr << problem.ToString() << "\n";
+  if (loaded.config.has_value()) flags.Override(&*loaded.config);
+  if (loaded.config.has_value() && !flags.check) InitLog(*loaded.config);
+  for (const ccr::ConfigProblem& problem : loaded.problems) Tell(problem, loaded, flags);
   if (!loaded.config.has_value()) return kBadUsage;
-  flags.Override(&*loaded.config);
   if (flags.check) {
     std::cout << ccr::DescribeConfig(*loaded.config);
     return 0;

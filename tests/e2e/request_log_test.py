@@ -23,7 +23,9 @@ class RequestLogTest(StackTest):
         return [line for line in found if line["event"] == event]
 
     def test_one_id_leads_from_the_client_to_the_brokers_log_and_the_keys_last_error(self):
-        self.start(self.providers, proxy_flags=["--log-format", "json"], LOG_FORMAT="json")
+        self.start([{**self.providers[0], "transformer": {"use": ["nosuch"]}}], proxy_flags=["--log-format", "json"], LOG_FORMAT="json")
+        self.assertEqual([line for line in self.broker.text().splitlines() if "unknown transformer" in line and not line.startswith("{")], [])
+        self.assertTrue(any("unknown transformer" in line["problem"] for line in self.lines(self.broker, "config_problem")))
         answer = self.chat(headers={"x-request-id": "mine-1", "x-claude-code-session-id": "canary-key-session"})
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual((answer.headers["x-ccr-request-id"], answer.headers["x-ccr-provider"], answer.headers["x-ccr-key"],
