@@ -1,5 +1,7 @@
 #include "proxy/http/listener.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/socket_base.hpp>
@@ -38,6 +40,12 @@ error_code Bind(Acceptor& acceptor, const tcp::endpoint& endpoint, bool shared) 
   if (!error && shared) acceptor.set_option(ReusePort(true), error);
   if (!error) acceptor.bind(endpoint, error);
   return error;
+}
+
+// Whether somebody waits to be accepted.
+bool IsReadable(int listening) {
+  pollfd state{listening, POLLIN, 0};
+  return poll(&state, 1, 0) > 0;
 }
 
 }  // namespace
@@ -86,10 +94,19 @@ void Listener::Accept() {
 void Listener::OnAccepted(const error_code& error, Socket socket) {
   if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
   if (!error) Adopt(std::move(socket));
-  const bool made_room = error && IsLocalShortage(error.value()) && CloseOldestIdle();
+  const bool shortage = error && IsLocalShortage(error.value());
+  // accept(2) wants its descriptor before it looks whether anybody waits: nobody is closed for nobody.
+  if (shortage && !IsReadable(acceptor_.native_handle())) return AcceptWhenSomebodyComes();
+  const bool made_room = shortage && CloseOldestIdle();
   accept_paused_ = error && error != asio::error::connection_aborted && !made_room;
   if (accept_paused_) return ScheduleTick();
   Accept();
+}
+
+void Listener::AcceptWhenSomebodyComes() {
+  acceptor_.async_wait(Acceptor::wait_read, [this](const error_code& error) {
+    if (!error && acceptor_.is_open()) Accept();
+  });
 }
 
 bool Listener::CloseOldestIdle() {

@@ -46,6 +46,7 @@ class Listener {
   void Accept();
   void OnAccepted(const boost::system::error_code& error, Socket socket);
   void Adopt(Socket socket);
+  void AcceptWhenSomebodyComes();
   bool CloseOldestIdle();
   void AcceptPending();
   void ScheduleTick();
