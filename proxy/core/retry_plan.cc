@@ -1,6 +1,7 @@
 #include "proxy/core/retry_plan.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace ccr::proxy {
