@@ -13,9 +13,11 @@ namespace ccr::core {
 inline constexpr absl::Duration kMaxBackoff = absl::Minutes(30);          // of a key after failures
 inline constexpr absl::Duration kMaxRetryAfter = absl::Hours(24);         // of a provider's word for a key
 inline constexpr absl::Duration kMaxQuotaWindow = absl::Hours(24 * 400);  // the same of a window of quota
-inline constexpr absl::Duration kQuotaBackoff = absl::Hours(1);           // doubles up to kMaxRetryAfter
-inline constexpr absl::Duration kMaxProbeBackoff = absl::Hours(24);       // of a key's probe_interval, doubled
-inline constexpr absl::Duration kSuspectRest = absl::Seconds(2);          // doubles up to kMaxSuspectRest
+// After a limit's rest of no more than that its pacer alone holds a key back; after others it comes back step by step.
+inline constexpr absl::Duration kPacedRest = absl::Seconds(5);
+inline constexpr absl::Duration kQuotaBackoff = absl::Hours(1);      // doubles up to kMaxRetryAfter
+inline constexpr absl::Duration kMaxProbeBackoff = absl::Hours(24);  // of a key's probe_interval, doubled
+inline constexpr absl::Duration kSuspectRest = absl::Seconds(2);     // doubles up to kMaxSuspectRest
 inline constexpr absl::Duration kMaxSuspectRest = absl::Minutes(5);
 inline constexpr absl::Duration kProbeGap = absl::Seconds(1);  // between probes of one suspect; doubles
 inline constexpr absl::Duration kMaxProbeGap = absl::Minutes(10);

@@ -61,7 +61,7 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
   latency_ = saved.latency;
   usage_.Restore(saved.used, last_used_);
   if (saved.learned.rate > 0 || saved.learned.max_in_flight > 0) {
-    Pace(kAnyModel).Restore({saved.learned.rate, saved.learned.depth, saved.learned.max_in_flight}, now);
+    Pace(kAnyModel).Restore(saved.learned, now);
   }
   const bool over = saved.state == KeyState::kCooling && saved.available_at <= now;
   if (saved.state == KeyState::kActive || over) return;
@@ -79,8 +79,7 @@ void Key::Describe(KeySnapshot* out, absl::Time now) {
   out->in_flight = in_flight_;
   out->used = Used(now);
   if (pacer_ != nullptr) {
-    const Pacer::Learned learned = pacer_->learned();
-    out->learned = {learned.rate, learned.depth, learned.max_in_flight};
+    out->learned = pacer_->learned();
     out->room = pacer_->RoomNow(now);
   }
   out->uses = uses_;
@@ -332,10 +331,11 @@ Key::Event Key::OnSuspectsProbe(Outcome outcome, const Moment& now, absl::BitGen
 
 Key::Event Key::OnTime(absl::Time now) {
   if (state_ != KeyState::kCooling || until_ > now) return Event::kNone;
+  const bool paced = pacer_ != nullptr && MeansLimit(reason_) && until_ - began_ <= kPacedRest;
   state_ = KeyState::kActive;
   reason_ = {};
   until_ = absl::InfinitePast();
-  ramp_.Start(latest_);
+  if (!paced) ramp_.Start(latest_);
   return Event::kRecovered;
 }
 
@@ -388,6 +388,7 @@ void Key::Begin(KeyState state, std::string_view reason, absl::Time until, const
   reason_ = reason;
   until_ = until;
   episode_ = now.sequence + 1;
+  began_ = now.time;
   ++begins_;
   prolonged_ = false;
 }

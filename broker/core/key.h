@@ -202,6 +202,7 @@ class Key {
   KeyState state_ = KeyState::kActive;
   std::string_view reason_;                  // static storage; empty when ACTIVE
   absl::Time until_ = absl::InfinitePast();  // law: InfinitePast when ACTIVE
+  absl::Time began_ = absl::InfinitePast();  // of the present or last cooldown or disable
   uint64_t episode_ = 0;                     // leases with lower numbers are stale
   uint64_t begins_ = 0;                      // cooldowns and disables so far
   bool prolonged_ = false;                   // something else than its first failure has moved until_

@@ -30,6 +30,8 @@ constexpr double kThickestCushion = 3;
 constexpr double kLeastOfTold = 0.2;    // calls in the longest rest that was told
 constexpr double kReserveKept = 0.997;  // by each answer
 constexpr double kSpareTokens = 1.2;    // an estimate may be so far off
+constexpr double kSureOfRate = 6;       // calls of a cycle that tell the rate well enough for the depth
+constexpr double kPartOfBurst = 0.7;    // of the first burst, taken for the depth
 constexpr double kSlowest = 0.1;        // requests a second that are tried first, at least
 
 double Seconds(absl::Duration duration) {
@@ -271,6 +273,8 @@ void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
   if (first_) {
     rate_ = std::max(kSlowest, calls / std::max(seconds, kMinute));
     reach_ = kShortestReach;
+    burst_ = calls;
+    burst_seconds_ = seconds;
   } else {
     Measure(calls, seconds);
   }
@@ -297,6 +301,11 @@ void RateLearner::Measure(uint32_t calls, double seconds) {
   reach_ = std::clamp(kSure / (1 / calls_ + doubt_ / seconds_), kShortestReach, kLongestReach);
   doubt_ /= 2;
   trial_ = 0;
+  // The key had its depth, and what came in meanwhile, before it was refused first.
+  if (burst_ > 0 && calls_ >= kSureOfRate) {
+    depth_ = std::max(1.0, kPartOfBurst * (burst_ - rate_ * burst_seconds_));
+    burst_ = 0;
+  }
   if (!busy) {
     depth_ = std::max(1.0, depth_ / 2);
     rate_ = std::min(0.95 * pace, std::max(0.9 * before, rate_));
@@ -497,7 +506,7 @@ bool Pacer::IsOfConcurrency(const Flight& flight) {
   return true;
 }
 
-Pacer::Learned Pacer::learned() const {
+Learned Pacer::learned() const {
   Learned learned{learner_.rate(), learner_.depth(), max_in_flight_};
   for (const LimitMirror& mirror : mirrors_) {
     if (mirror.unit() == RateLimit::Unit::kRequests) {

@@ -15,6 +15,13 @@
 
 namespace ccr::core {
 
+// What a pacer has learned: it survives a restart, and people see it.
+struct Learned {
+  double rate = 0;             // requests a second, sustained; 0 = not known
+  double depth = 0;            // requests at once
+  uint32_t max_in_flight = 0;  // 0 = no such limit
+};
+
 // One limit as answers tell it: `limit`, `remaining`, `reset`.
 //
 // Three ways of keeping a limit are told apart by which of them foretells the next answers:
@@ -135,6 +142,7 @@ class RateLearner {
   absl::Time cycle_began_ = absl::InfinitePast();
   uint32_t cycle_ = 0;                      // grants since then that were not refused
   double missed_ = 0;                       // calls that had room in this cycle and did not come
+  double burst_ = 0, burst_seconds_ = 0;    // of the first cycle, until depth_ is known by it
   bool first_ = false;                      // the first cycle
   uint32_t refusals_ = 0;                   // of the last episode: in a row
   absl::Duration rest_;                     // the last one
@@ -174,12 +182,6 @@ class Pacer {
   absl::Time OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                        absl::Time now);
 
-  // What survives a restart and what people see.
-  struct Learned {
-    double rate = 0;   // requests a second, sustained; 0 = not known
-    double depth = 0;  // requests at once
-    uint32_t max_in_flight = 0;
-  };
   Learned learned() const;
   void Restore(const Learned& learned, absl::Time now);
   double RoomNow(absl::Time now) const;  // requests; infinite when nothing is known

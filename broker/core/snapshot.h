@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/core/pacer.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/types.h"
 
@@ -18,13 +19,6 @@ struct ModelHold {
   std::string model;
   absl::Time until;
   std::string_view reason;  // static storage
-};
-
-// What a key's pacer has learned of its limits.
-struct Learned {
-  double rate = 0;             // requests a second, sustained; 0 = not known
-  double depth = 0;            // requests at once
-  uint32_t max_in_flight = 0;  // 0 = no such limit
 };
 
 // What one sees of a key from outside.

@@ -332,7 +332,7 @@ class Simulation {
       ramp_since_ = sequence_;
     }
     if (trace_) {
-      const Pacer::Learned learned = pacer_->learned();
+      const Learned learned = pacer_->learned();
       std::printf("%8.2f refused %4d, granted at %.2f, served %5.0f, rests %.3f, rate %.3f depth %.1f at once %u\n",
                   now_, static_cast<int>(number), lease.granted, result_.served, rest, learned.rate, learned.depth,
                   learned.max_in_flight);

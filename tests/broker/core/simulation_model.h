@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/core/backoff.h"
+#include "broker/core/outcome.h"
 #include "broker/core/pool.h"
 
 namespace ccr::core {
@@ -82,7 +84,9 @@ class SimulationModel {
     std::map<std::string, absl::Time> holds;  // as it was told
     std::set<std::string> laned;              // models that were refused alone
     Climb climb;
-    bool paced = false;  // a 429 told when it is back, so it may be held back at any time
+    absl::Time began;      // of the last cooldown
+    bool limited = false;  // it is for a limit
+    bool paced = false;    // a 429 told when it is back, so it may be held back at any time
   };
 
   SimulationModel(const PoolSpec& spec, absl::Time now) { Configure(spec, now); }
@@ -127,6 +131,7 @@ class SimulationModel {
       for (const auto& [order, use] : key.uses) uses[++settlements_] = use;
       key.uses = uses;
       key.begun = key.state == KeyState::kActive ? 0 : 1;
+      key.began = now;
     }
     Forget();
     grants_.clear();  // the store remembers those of the keys that are left
@@ -495,10 +500,13 @@ class SimulationModel {
         std::count_if(grants->begin(), grants->end(), [&](absl::Time grant) { return grant >= now - window; }));
   }
 
+  // Whether it comes back step by step.
+  static bool Climbs(const Key& key) { return !key.paced || !key.limited || key.until - key.began > kPacedRest; }
+
   void EndCooldown(Key& key, absl::Time now) {
     if (key.state == KeyState::kCooling && key.until <= now) {
       key.state = KeyState::kActive;
-      key.climb.Start(1, order_);
+      if (Climbs(key)) key.climb.Start(1, order_);
     }
     if (key.state == KeyState::kActive) key.until = absl::InfinitePast();
   }
@@ -543,6 +551,8 @@ class SimulationModel {
     Expect(key.state != KeyState::kDisabled, "3: a disabled key cools");
     Expect(t.available_at > now && t.available_at >= key.until, "3: a cooldown shrank");
     Expect(t.outcome != Outcome::kUpstreamFailure || !IsLastAvailable(fingerprint), "8: an outage cools the last key");
+    if (key.state == KeyState::kActive) key.began = now;
+    key.limited = MeansLimit(t.reason);
     Begin(key, KeyState::kCooling, t.available_at);
   }
 
@@ -580,7 +590,7 @@ class SimulationModel {
              "3: a key recovered without trial or probe");
     }
     const bool by_probe = t.reason == "probe_succeeded" && key.state == KeyState::kDisabled;
-    if (t.reason == "cooldown_over" || by_probe) key.climb.Start(1, order_);
+    if ((t.reason == "cooldown_over" && Climbs(key)) || by_probe) key.climb.Start(1, order_);
     if (t.reason == "trial_succeeded") key.climb.Start(2, order_);
     key.state = KeyState::kActive;
     key.auth = key.rests = false;
