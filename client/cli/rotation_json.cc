@@ -31,6 +31,13 @@ json::object LimitsObject(const v1::Limits& limits) {
   return {{"rpm", limits.rpm()}, {"tpm", limits.tpm()}, {"rpd", limits.rpd()}, {"tpd", limits.tpd()}};
 }
 
+json::value PaceOrNull(const v1::KeyStatus& key) {
+  if (!key.has_pace()) return nullptr;
+  const v1::Pace& pace = key.pace();
+  return json::object{
+      {"rpm", pace.rpm()}, {"burst", pace.burst()}, {"max_in_flight", pace.max_in_flight()}, {"room", pace.room()}};
+}
+
 json::object KeyObject(const v1::KeyStatus& key) {
   return {{"name", key.name()},
           {"fingerprint", key.fingerprint()},
@@ -48,6 +55,7 @@ json::object KeyObject(const v1::KeyStatus& key) {
           {"limits", LimitsObject(key.limits())},
           {"used", LimitsObject(key.used())},
           {"resting_for", Holds(key)},
+          {"pace", PaceOrNull(key)},
           {"weight", key.weight()},
           {"uses", key.uses()},
           {"successes", key.successes()},

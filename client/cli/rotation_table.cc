@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 #include <string_view>
@@ -58,7 +59,16 @@ std::string Hindrance(const v1::KeyStatus& key, const v1::PoolStatus& pool) {
   if (limits.rpd() > 0 && used.rpd() >= limits.rpd()) return "rpd";
   if (limits.tpd() > 0 && used.tpd() >= limits.tpd()) return "tpd";
   if (pool.circuit().state() > v1::CircuitStatus::CLOSED) return "circuit";
-  return "";
+  return key.has_pace() ? "pace" : "";
+}
+
+// "57/min, room 3", what was learned of the key's limits.
+std::string Pace(const v1::KeyStatus& key) {
+  if (!key.has_pace()) return "-";
+  const v1::Pace& pace = key.pace();
+  if (pace.rpm() <= 0) return absl::StrCat("at most ", pace.max_in_flight());
+  const int decimals = pace.rpm() < 10 ? 1 : 0;
+  return absl::StrFormat("%.*f/min, room %.0f", decimals, pace.rpm(), std::floor(pace.room()));
 }
 
 std::string OrDash(const std::string& text) {
@@ -134,6 +144,7 @@ const Column kColumns[] = {
      }},
     {"RPM", true, 9, true,
      [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return OfLimit(key.rpm_used(), key.rpm()); }},
+    {"PACE", true, 12, true, [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return Pace(key); }},
     {"WEIGHT", true, 10, true,
      [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return Weight(key.weight()); }},
     {"FINGERPRINT", false, 11, true,

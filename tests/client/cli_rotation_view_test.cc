@@ -137,7 +137,7 @@ TEST(RotationTableTest, WideIsNeverCut) {
   ViewOptions wide = At(40);
   wide.wide = true;
   const std::string table = RotationTable(Parse(kPools), wide);
-  EXPECT_THAT(table, HasSubstr("RPM  WEIGHT  FINGERPRINT"));
+  EXPECT_THAT(table, HasSubstr("RPM  PACE  WEIGHT  FINGERPRINT"));
   EXPECT_THAT(table, HasSubstr("00112233aabbccdd"));
 }
 
@@ -222,6 +222,25 @@ TEST(RotationTableTest, SaysWhatHindersAnActiveKey) {
   key.set_rpm(60);
   key.set_rpm_used(60);
   EXPECT_THAT(Lines(RotationTable(response, At()))[2], HasSubstr("active    rpm"));
+}
+
+TEST(RotationTableTest, SaysWhatWasLearnedOfAKeysLimits) {
+  v1::ListPoolsResponse response = Parse(kPools);
+  v1::KeyStatus& key = *response.mutable_pools(0)->mutable_keys(0);
+  ViewOptions wide = At();
+  wide.wide = true;
+  EXPECT_THAT(Lines(RotationTable(response, wide))[1], HasSubstr("PACE"));
+  key.mutable_pace()->set_rpm(57.4);
+  key.mutable_pace()->set_room(3.9);
+  EXPECT_THAT(Lines(RotationTable(response, wide))[2], HasSubstr("57/min, room 3 "));
+  key.mutable_pace()->set_rpm(4.25);
+  EXPECT_THAT(Lines(RotationTable(response, wide))[2], HasSubstr("4.2/min, room 3 "));
+  key.mutable_pace()->set_rpm(0);
+  key.mutable_pace()->set_max_in_flight(4);
+  EXPECT_THAT(Lines(RotationTable(response, wide))[2], HasSubstr("at most 4 "));
+  key.set_available(false);
+  key.set_in_flight(0);
+  EXPECT_THAT(Lines(RotationTable(response, At()))[2], HasSubstr("active    pace"));
 }
 
 TEST(RotationTableTest, PoolsShareTheirColumns) {

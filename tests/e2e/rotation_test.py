@@ -1,5 +1,6 @@
 """Every key gets its share, one client or many."""
 import collections
+import json
 import time
 import unittest
 
@@ -34,6 +35,29 @@ class RotationTest(StackTest):
         self.settle()
         self.assertEqual([k["uses"] for k in self.pool()["keys"]], [100, 100, 100])
         self.assertEqual([k["in_flight"] for k in self.pool()["keys"]], [0, 0, 0])
+
+    def test_what_answers_tell_of_limits_paces_and_is_shown(self):
+        told = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "20", "x-ratelimit-reset-requests": "40s"}
+        answer = json.dumps({"choices": [{"message": {"role": "assistant", "content": "hi"}}], "usage": {"prompt_tokens": 5, "completion_tokens": 2}})
+        fake = self.fake({KEYS[0]: {"kind": "raw", "status": 200, "headers": told, "text": answer}})
+        self.start([self.provider(fake, [{"name": "a", "key": KEYS[0]}])])
+        self.assertIsNone(self.keys()["a"]["pace"])
+        self.assertEqual(self.chat().status, 200)
+        self.settle()
+        pace = self.keys()["a"]["pace"]
+        self.assertAlmostEqual(pace["rpm"], 60, delta=5)
+        self.assertEqual(pace["burst"], 60)
+        self.assertGreater(pace["room"], 15)
+        self.assertIn("/min, room", self.ccr("rotation", "--wide").stdout)
+        self.assertAlmostEqual(self.metric(self.broker, "ccr_key_learned_requests_per_second", pool="fake", key="a"), 1, delta=0.1)
+        # Nothing left, and full again in a minute: the next ones wait for about a second each.
+        fake.tell({KEYS[0]: {"kind": "raw", "status": 200, "headers": {**told, "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}, "text": answer}})
+        self.assertEqual(self.chat().status, 200)
+        self.settle()
+        self.assertLess(self.keys()["a"]["pace"]["room"], 1)
+        self.assertEqual(self.chat().status, 200)
+        times = [request["time"] for request in fake.requests()]
+        self.assertGreater(times[-1] - times[-2], 0.5)
 
     def test_weighted_is_exact_over_a_cycle(self):
         for clients in (1, 64):

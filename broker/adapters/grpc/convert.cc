@@ -100,6 +100,15 @@ void FillLimits(const core::Limits& limits, v1::Limits* out) {
   out->set_tpd(limits.tpd);
 }
 
+void FillPace(const core::KeySnapshot& key, v1::KeyStatus* out) {
+  if (key.learned.rate <= 0 && key.learned.max_in_flight == 0) return;
+  v1::Pace& pace = *out->mutable_pace();
+  pace.set_rpm(60 * key.learned.rate);
+  pace.set_burst(key.learned.depth);
+  pace.set_max_in_flight(key.learned.max_in_flight);
+  if (key.learned.rate > 0) pace.set_room(key.room);
+}
+
 void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeyStatus* out) {
   out->set_name(spec.name);
   out->set_fingerprint(spec.fingerprint);
@@ -116,6 +125,7 @@ void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeySta
   out->set_rpm_used(static_cast<uint32_t>(key.used.rpm));
   FillLimits(spec.limits, out->mutable_limits());
   FillLimits(key.used, out->mutable_used());
+  FillPace(key, out);
   for (const core::ModelHold& hold : key.holds) {
     v1::ModelHold* const shown = out->add_holds();
     shown->set_model(hold.model);

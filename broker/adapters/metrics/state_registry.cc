@@ -65,7 +65,7 @@ class StateGauges {
 
   void AppendTo(std::vector<prometheus::MetricFamily>* families) {
     for (auto* family : {&pool_keys_, &available_, &in_flight_, &waiting_, &sessions_, &circuit_, &key_state_,
-                         &key_in_flight_, &key_failures_, &key_available_at_}) {
+                         &key_in_flight_, &key_failures_, &key_available_at_, &key_pace_, &key_room_}) {
       families->push_back(std::move(*family));
     }
   }
@@ -80,6 +80,9 @@ class StateGauges {
     const bool known = key.available_at != absl::InfinitePast() && key.available_at != absl::InfiniteFuture();
     Add(&key_available_at_, {{"pool", pool}, {"key", name}},
         known ? static_cast<double>(absl::ToUnixMillis(key.available_at)) / 1000 : 0);
+    if (key.learned.rate <= 0) return;
+    Add(&key_pace_, {{"pool", pool}, {"key", name}}, key.learned.rate);
+    Add(&key_room_, {{"pool", pool}, {"key", name}}, key.room);
   }
 
   prometheus::MetricFamily pool_keys_ = Gauge("ccr_pool_keys", "Keys of the pool, by state.");
@@ -91,6 +94,10 @@ class StateGauges {
   prometheus::MetricFamily key_state_ = Gauge("ccr_key_state", "1 for the state that the key is in.");
   prometheus::MetricFamily key_in_flight_ = Gauge("ccr_key_in_flight", "Leases of the key that are out.");
   prometheus::MetricFamily key_failures_ = Gauge("ccr_key_consecutive_failures", "Failures of the key in a row.");
+  prometheus::MetricFamily key_pace_ =
+      Gauge("ccr_key_learned_requests_per_second", "What the key serves, as learned; absent while not known.");
+  prometheus::MetricFamily key_room_ =
+      Gauge("ccr_key_room_requests", "Requests that the learned limit has room for; absent while not known.");
   prometheus::MetricFamily key_available_at_ =
       Gauge("ccr_key_available_timestamp_seconds", "When a cooling or disabled key may be tried again; 0 when unset.");
 };
