@@ -53,7 +53,7 @@ void LaneTable::Settle(KeyIndex key, ModelId model, Standing standing, absl::Tim
   } else {
     wakes_.Remove(it->second);
   }
-  slot.closed = held || slot.lane.ramp.full();
+  slot.closed = held || slot.lane.IsFull();
   Model& of = models_[model];
   Close(key, &of, slot.closed || of.barred.Contains(key), standing);
   if (!held && !slot.lane.ramp.climbs() && slot.lane.refusals == 0 && slot.lane.pacer == nullptr) {

@@ -41,11 +41,14 @@ struct Lane {
   absl::Time until = absl::InfinitePast();
   std::string_view reason;  // static storage; empty when it is not held
   uint64_t episode = 0;     // leases with lower numbers were granted before the last hold began
+  absl::Time since;         // of the last hold
   uint32_t refusals = 0;    // in a row
   Ramp ramp;
   std::unique_ptr<Pacer> pacer;  // of this model's limits; nullptr while nothing is known of them
 
   bool IsHeld(absl::Time now) const { return until > now; }
+  // It waits for a lease to begin or end.
+  bool IsFull() const { return ramp.full() || (pacer != nullptr && pacer->full()); }
   // When a request of so many tokens has room; the past when it has.
   absl::Time RoomAt(uint64_t tokens, absl::Time now) const {
     return pacer == nullptr || IsHeld(now) || ramp.first() ? until : std::max(until, pacer->RoomAt(tokens, now));
@@ -63,6 +66,7 @@ class LaneTable {
  public:
   void Reserve(KeyIndex capacity);
 
+  bool HasSome(KeyIndex key) const { return key < lanes_of_.size() && lanes_of_[key] > 0; }
   bool Has(ModelId model) const { return model < models_.size() && !models_[model].lanes.empty(); }
   Lane* Find(KeyIndex key, ModelId model);  // nullptr when nothing is known
   Lane& Open(KeyIndex key, ModelId model);  // finds or makes it

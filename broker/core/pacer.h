@@ -170,6 +170,8 @@ class Pacer {
   absl::Time RoomAt(uint64_t tokens, absl::Time now) const;
   // So many leases may be in flight, as far as is known; 0 = no such limit.
   uint32_t max_in_flight() const { return max_in_flight_; }
+  // Whether as many are, of those that it was told of.
+  bool full() const { return max_in_flight_ > 0 && flights_.size() + untold_ >= max_in_flight_; }
 
   void OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now);  // numbers rise
   // A good answer has begun, with what its head told. Once for a lease, OnEnded at the latest.

@@ -13,6 +13,7 @@
 #include "broker/core/inquiry.h"
 #include "broker/core/key.h"
 #include "broker/core/lease_table.h"
+#include "broker/core/limit_scope.h"
 #include "broker/core/model_table.h"
 #include "broker/core/outcome.h"
 #include "broker/core/pool.h"
@@ -125,6 +126,10 @@ class Pool::Impl {
   void Judge(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence, absl::BitGenRef random);
   Key::Event JudgeKey(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence,
                       absl::BitGenRef random);
+  // Whether a refusal for a limit is of the lease's model alone.
+  bool IsOfModel(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) const;
+  // Whether the lease was granted while another model of its key rested for a limit, and still does.
+  bool AnotherModelRests(const LeaseRecord& lease);
   Key::Event JudgeLimit(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
   // The key serves all but the lease's model until the refusal is over.
   void HoldLane(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence);
@@ -176,6 +181,7 @@ class Pool::Impl {
   Roster roster_;
   LeaseTable leases_;
   WaitQueue queue_;
+  LimitScope limit_scope_;
   Circuit circuit_;
   InquiryTable inquiries_;
   absl::Time ask_all_from_ = absl::InfinitePast();  // see kAskAllGap

@@ -7,10 +7,6 @@
 namespace ccr::core {
 namespace {
 
-bool IsOfModel(const LeaseRecord& lease, const Evidence& evidence) {
-  return evidence.model_only && lease.model != kAnyModel;
-}
-
 // Whether the provider itself says when the key is back.
 bool TellsReturn(const Evidence& evidence) {
   return evidence.retry_after.has_value() ||
@@ -20,8 +16,29 @@ bool TellsReturn(const Evidence& evidence) {
 
 }  // namespace
 
+bool Pool::Impl::IsOfModel(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) const {
+  if (lease.model == kAnyModel || evidence.model_only) return lease.model != kAnyModel;
+  const bool others = roster_.models() > 1;
+  return others && verdict.outcome == Outcome::kRateLimited && limit_scope_.is_model(TellsReturn(evidence));
+}
+
+bool Pool::Impl::AnotherModelRests(const LeaseRecord& lease) {
+  if (!roster_.lanes().HasSome(lease.key)) return false;
+  for (ModelId model = kAnyModel + 1; model <= roster_.models(); ++model) {
+    if (model == lease.model) continue;
+    const Lane* const lane = roster_.FindLane(lease.key, model);
+    if (lane != nullptr && lane->IsHeld(now_) && MeansLimit(lane->reason) && lease.sequence >= lane->episode)
+      return true;
+  }
+  return false;
+}
+
 Key::Event Pool::Impl::JudgeLimit(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {
-  if (IsOfModel(lease, evidence)) {
+  const bool of_model = IsOfModel(lease, verdict, evidence);
+  if (verdict.outcome == Outcome::kRateLimited && lease.model != kAnyModel && AnotherModelRests(lease)) {
+    limit_scope_.OnOtherRefused();
+  }
+  if (of_model) {
     HoldLane(lease, verdict, evidence);
     return Key::Event::kNone;
   }
@@ -45,6 +62,7 @@ void Pool::Impl::HoldLane(const LeaseRecord& lease, const Verdict& verdict, cons
   absl::Time until = now_ + LimitRest(spec, verdict.outcome, earlier, evidence.retry_after);
   if (paced) until = std::min(back_at_, now_ + kMaxRetryAfter);
   if (window) until = now_ + Clamped(*evidence.retry_after, kMaxQuotaWindow);
+  if (until <= now_ && !stale) lane.ramp.Start(sequence_);
   roster_.Hold(lease.key, lease.model, until, window ? kQuotaWindow : verdict.reason, now_);
   roster_.SettleLane(lease.key, lease.model, now_);
 }
@@ -67,8 +85,8 @@ void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, con
   Key& key = roster_.key(lease.key);
   const bool by_cooldown = key.spec().cooldown.has_value() && !TellsReturn(evidence);
   if (verdict.outcome != Outcome::kRateLimited || by_cooldown) return PaceUnknown(lease);
-  const bool of_model = IsOfModel(lease, evidence);
-  Pacer* const learns = of_model ? &roster_.LanePacer(lease.key, lease.model) : &key.Pace(lease.model);
+  const bool of_model = IsOfModel(lease, verdict, evidence);
+  Pacer* const learns = of_model ? &roster_.ModelPacer(lease.key, lease.model, now_) : &key.Pace(lease.model);
   std::optional<absl::Duration> told = evidence.retry_after;
   if (told) told = Clamped(*told, kMaxRetryAfter);
   back_at_ = learns->OnRefused(lease.sequence, told, evidence.rate_limits, now_);

@@ -203,6 +203,7 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
   last_success_ = now_;
   last_served_ = lease.key;
   if (lease.model < failing_.size()) failing_[lease.model] = {};
+  if (lease.model != kAnyModel && AnotherModelRests(lease)) limit_scope_.OnOtherServed();
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   if (circuit_.OnSuccess(lease.sequence, lease.model)) {
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");

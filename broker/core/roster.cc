@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/backoff.h"
+#include "broker/core/outcome.h"
+
 namespace ccr::core {
 namespace {
 
@@ -178,7 +181,7 @@ bool Roster::MayReturnAnyTime(absl::Time now) const {
   lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
     const Standing key = standing(lane.key);
     const bool may = key == Standing::kReady || key == Standing::kTrial || key == Standing::kBusy;
-    busy |= may && lane.ramp.full() && lane.RoomAt(1, now) <= now && !lanes_.IsBarred(lane.key, model_) &&
+    busy |= may && lane.IsFull() && lane.RoomAt(1, now) <= now && !lanes_.IsBarred(lane.key, model_) &&
             !Excluded(excluded_).Has(lane.key);
   });
   return busy;
@@ -225,7 +228,10 @@ void Roster::Hold(KeyIndex index, ModelId model, absl::Time until, std::string_v
   if (until <= now) return;
   Lane& lane = lanes_.Open(index, model);
   if (until <= lane.until) return;
-  if (!lane.IsHeld(now)) lane.episode = sequence_ + 1;
+  if (!lane.IsHeld(now)) {
+    lane.episode = sequence_ + 1;
+    lane.since = now;
+  }
   lane.until = until;
   lane.reason = reason;
   SettleLane(index, model, now);
@@ -236,14 +242,16 @@ Pacer& Roster::PacerOf(KeyIndex index, ModelId model, absl::Time now) {
   const Lane* const known = lanes_.Find(index, model);
   if (known != nullptr && known->pacer != nullptr) return *known->pacer;
   const bool shared = of.pacer() == nullptr || of.paced_model() == kAnyModel || of.paced_model() == model;
-  if (shared || model == kAnyModel) return of.Pace(model);
-  const ModelId first = of.paced_model();
-  lanes_.Open(index, first).pacer = of.TakePacer();
-  SettleLane(index, first, now);
-  return LanePacer(index, model);
+  return shared || model == kAnyModel ? of.Pace(model) : ModelPacer(index, model, now);
 }
 
-Pacer& Roster::LanePacer(KeyIndex index, ModelId model) {
+Pacer& Roster::ModelPacer(KeyIndex index, ModelId model, absl::Time now) {
+  Key& of = key(index);
+  if (of.pacer() != nullptr && of.paced_model() != kAnyModel) {
+    const ModelId first = of.paced_model();
+    lanes_.Open(index, first).pacer = of.TakePacer();
+    SettleLane(index, first, now);
+  }
   Lane& lane = lanes_.Open(index, model);
   if (lane.pacer == nullptr) lane.pacer = std::make_unique<Pacer>(key(index).NewPacer());
   return *lane.pacer;
@@ -252,9 +260,10 @@ Pacer& Roster::LanePacer(KeyIndex index, ModelId model) {
 void Roster::WakeLanes(absl::Time now) {
   for (Lane* lane; (lane = lanes_.Due(now)) != nullptr;) {
     if (lane->until != absl::InfinitePast() && !lane->IsHeld(now)) {
+      const bool paced = lane->pacer != nullptr && MeansLimit(lane->reason) && lane->until - lane->since <= kPacedRest;
       lane->until = absl::InfinitePast();
       lane->reason = {};
-      lane->ramp.Start(sequence_);
+      if (!paced) lane->ramp.Start(sequence_);
     }
     SettleLane(lane->key, lane->model, now);
   }

@@ -121,11 +121,12 @@ class Roster {
   // What learns from an answer of the key for the model. While it has answered for one model alone, the limits are the
   // key's; from the second on each model has its own.
   Pacer& PacerOf(KeyIndex index, ModelId model, absl::Time now);
-  Pacer& LanePacer(KeyIndex index, ModelId model);  // of that lane alone; settle it afterwards
+  Pacer& ModelPacer(KeyIndex index, ModelId model, absl::Time now);  // of that model alone; settle its lane afterwards
   Lane& OpenLane(KeyIndex index, ModelId model) { return lanes_.Open(index, model); }
   void SettleLane(KeyIndex index, ModelId model, absl::Time now) { lanes_.Settle(index, model, standing(index), now); }
   const LaneTable& lanes() const { return lanes_; }
   ModelId ModelOf(std::string_view name);
+  uint32_t models() const { return models_.size() - 1; }  // that were asked for; their numbers are from 1 on
   const std::string& NameOf(ModelId model) const { return models_.NameOf(model); }
   void WakeLanes(absl::Time now);  // ends holds whose time is over
 

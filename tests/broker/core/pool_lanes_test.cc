@@ -151,5 +151,48 @@ TEST_F(PoolLanesTest, AWaitThatBecomesVainEnds) {
   EXPECT_EQ(std::get<Refusal>(answers[0].result).retry_at, now_ + absl::Minutes(5));
 }
 
+// A 429 that says neither when the key is back nor for what: the key's other models are tried.
+TEST_F(PoolLanesTest, WhetherModelsHaveLimitsOfTheirOwnIsLearned) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].cooldown = std::nullopt;
+  for (const bool of_model : {true, false}) {
+    Start(spec);
+    Tell(GetFor("big"), Success());
+    Tell(GetFor("small"), Success());
+    int tried = 0;
+    for (int i = 0; i < 8; ++i) {
+      Tell(GetFor("big"), Status(429));
+      RefusedFor("big");
+      const LeaseResult other = AskFor("small");
+      if (const auto* grant = std::get_if<Grant>(&other)) {
+        ++tried;
+        Tell(*grant, of_model ? Success() : Status(429));
+      }
+      EXPECT_EQ(State(0), of_model || i < 2 ? KeyState::kActive : State(0));
+      Pass(absl::Minutes(2));
+    }
+    if (of_model) {
+      EXPECT_EQ(tried, 8);
+      // Sure of it: so it is where the provider says when the model is back, too.
+      Tell(GetFor("big"), Status(429, absl::Seconds(20)));
+      GetFor("small");
+    } else {
+      EXPECT_EQ(tried, 3) << "then the key rests";
+      EXPECT_EQ(State(0), KeyState::kActive);
+      Tell(GetFor("big"), Status(429));
+      EXPECT_EQ(State(0), KeyState::kCooling);
+    }
+  }
+}
+
+// Nobody breaks what a provider announces to find out.
+TEST_F(PoolLanesTest, AToldRestIsTheWholeKeysUntilItIsSure) {
+  Start(SpecOf(1));
+  Tell(GetFor("small"), Success());
+  Tell(GetFor("big"), Status(429, absl::Seconds(20)));
+  EXPECT_EQ(State(0), KeyState::kCooling);
+  RefusedFor("small");
+}
+
 }  // namespace
 }  // namespace ccr::core
