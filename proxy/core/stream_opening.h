@@ -24,7 +24,7 @@ class StreamOpening {
 
   Kind kind() const { return kind_; }
   size_t held() const { return line_.size() + data_.size(); }  // bytes in memory
-  // Of kError: the body that the same error has with a status of its own, a JSON object with an "error".
+  // Of kError: the body that the same error has with a status of its own, a JSON object.
   const std::string& error() const { return error_; }
 
  private:
