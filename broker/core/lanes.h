@@ -16,8 +16,8 @@
 #include "absl/types/span.h"
 #include "broker/core/deadline_heap.h"
 #include "broker/core/model_table.h"
-#include "broker/core/pacer.h"
-#include "broker/core/ramp.h"
+#include "broker/core/pacing/pacer.h"
+#include "broker/core/pacing/ramp.h"
 #include "broker/core/strategies/excluded.h"
 #include "broker/core/types.h"
 

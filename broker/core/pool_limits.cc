@@ -1,7 +1,7 @@
 // What answers tell of limits, and what refusals for one and tokens that were used do.
 #include <algorithm>
 
-#include "broker/core/backoff.h"
+#include "broker/core/pacing/backoff.h"
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "absl/hash/hash.h"
-#include "broker/core/backoff.h"
+#include "broker/core/pacing/backoff.h"
 #include "broker/core/pool_impl.h"
 
 namespace ccr::core {

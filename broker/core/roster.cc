@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/core/backoff.h"
-#include "broker/core/outcome.h"
+#include "broker/core/pacing/backoff.h"
+#include "broker/core/verdict/outcome.h"
 
 namespace ccr::core {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "broker/core/pacer.h"
+#include "broker/core/pacing/pacer.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/types.h"
 

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "broker/core/pacing/rate_window.h"
 #include "broker/core/pool_spec.h"
-#include "broker/core/rate_window.h"
 
 namespace ccr::core {
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
-#include "broker/core/outcome.h"
+#include "broker/core/verdict/outcome.h"
 
 namespace ccr {
 namespace {

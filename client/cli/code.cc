@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/claude_env.h"
-#include "client/cli/foreground_child.h"
 #include "client/cli/health.h"
-#include "client/cli/session_lock.h"
+#include "client/cli/service/foreground_child.h"
+#include "client/cli/service/session_lock.h"
 
 namespace ccr::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/cli/service.h"
+#include "client/cli/service/service.h"
 #include "client/cli/terminal.h"
 
 namespace ccr::cli {

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_join.h"
 #include "client/cli/code.h"
-#include "client/cli/completion.h"
-#include "client/cli/config_check.h"
+#include "client/cli/completion/completion.h"
+#include "client/cli/config/config_check.h"
 #include "client/cli/health.h"
 
 namespace ccr::cli {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "client/cli/init.h"
+#include "client/cli/config/init.h"
 #include "client/cli/model.h"
-#include "client/cli/rotation.h"
-#include "client/cli/service.h"
+#include "client/cli/rotation/rotation.h"
+#include "client/cli/service/service.h"
 #include "client/cli/terminal.h"
 
 namespace ccr::cli {

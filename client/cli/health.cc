@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "broker/config/config.h"
-#include "client/cli/service_view.h"
+#include "client/cli/service/service_view.h"
 #include "client/lib/admin_client.h"
 #include "client/lib/broker_channel.h"
 #include "client/lib/health_client.h"

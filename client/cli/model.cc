@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "client/cli/config_writer.h"
-#include "client/cli/route_edit.h"
+#include "client/cli/config/config_writer.h"
+#include "client/cli/config/route_edit.h"
 #include "client/cli/text.h"
 
 namespace ccr::cli {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "broker/config/config.h"
-#include "client/cli/service.h"
+#include "client/cli/service/service.h"
 #include "client/cli/terminal.h"
 
 namespace ccr::cli {

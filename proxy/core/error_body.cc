@@ -1,6 +1,6 @@
 #include "proxy/core/error_body.h"
 
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
 namespace {

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/core/ascii.h"
-#include "proxy/core/json_cursor.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/cursor.h"
+#include "proxy/core/json/text.h"
 #include "proxy/core/token_estimate.h"
 
 namespace ccr::proxy {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/core/json_scan.h"
+#include "proxy/core/json/scan.h"
 
 namespace ccr::proxy {
 

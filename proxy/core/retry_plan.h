@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "proxy/core/evidence.h"
+#include "proxy/core/evidence/evidence.h"
 #include "proxy/core/routing_table.h"
 
 namespace ccr::proxy {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "broker/base/absl_text.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
 namespace {

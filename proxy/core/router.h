@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "proxy/core/json_scan.h"
+#include "proxy/core/json/scan.h"
 #include "proxy/core/request_facts.h"
 #include "proxy/core/routing_table.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/transformers/transformer.h"
 #include "proxy/formats/translation.h"
 

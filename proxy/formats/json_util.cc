@@ -10,8 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
-#include "proxy/core/json_plain.h"
-#include "proxy/core/json_scan.h"
+#include "proxy/core/json/plain.h"
+#include "proxy/core/json/scan.h"
 #include "proxy/core/utf8.h"
 
 namespace ccr::proxy {

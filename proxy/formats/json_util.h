@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
 

@@ -1,7 +1,7 @@
 #include "proxy/formats/openai_chunk_writer.h"
 
 #include "absl/strings/str_cat.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 #include "proxy/formats/json_util.h"
 #include "proxy/formats/sse.h"
 

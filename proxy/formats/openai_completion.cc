@@ -1,7 +1,7 @@
 #include "proxy/formats/openai_completion.h"
 
 #include "absl/strings/str_cat.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
 namespace {

@@ -7,7 +7,7 @@
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
 #include "proxy/core/error_body.h"
-#include "proxy/core/evidence_builder.h"
+#include "proxy/core/evidence/evidence_builder.h"
 #include "proxy/core/header_rules.h"
 #include "proxy/core/mask.h"
 #include "proxy/http/write_answer.h"

@@ -7,10 +7,10 @@
 #include <string_view>
 
 #include "absl/time/time.h"
-#include "proxy/core/evidence.h"
-#include "proxy/core/no_answer.h"
-#include "proxy/core/stream_opening.h"
-#include "proxy/core/usage_scanner.h"
+#include "proxy/core/evidence/evidence.h"
+#include "proxy/core/evidence/no_answer.h"
+#include "proxy/core/evidence/stream_opening.h"
+#include "proxy/core/evidence/usage_scanner.h"
 #include "proxy/formats/translation.h"
 #include "proxy/http/response_writer.h"
 #include "proxy/http/server.h"

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "broker/base/secret.h"
-#include "proxy/core/evidence.h"
+#include "proxy/core/evidence/evidence.h"
 #include "proxy/core/retry_plan.h"
 #include "proxy/core/routing_table.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "broker/base/absl_text.h"
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
 namespace {

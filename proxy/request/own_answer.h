@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "proxy/core/evidence.h"
+#include "proxy/core/evidence/evidence.h"
 #include "proxy/core/routing_table.h"
 #include "proxy/ports/lease_source.h"
 

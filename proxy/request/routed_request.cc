@@ -9,9 +9,9 @@
 #include "broker/base/log.h"
 #include "proxy/core/ascii.h"
 #include "proxy/core/format.h"
-#include "proxy/formats/anthropic_openai.h"
-#include "proxy/formats/openai_anthropic.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/anthropic_openai/translation.h"
+#include "proxy/formats/openai_anthropic/translation.h"
+#include "proxy/formats/openai_gemini/translation.h"
 
 namespace ccr::proxy {
 namespace {

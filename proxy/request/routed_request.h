@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "proxy/core/credential_rules.h"
 #include "proxy/core/header_rules.h"
-#include "proxy/core/json_scan.h"
+#include "proxy/core/json/scan.h"
 #include "proxy/core/request_facts.h"
 #include "proxy/core/router.h"
 #include "proxy/core/session_usage.h"

@@ -12,7 +12,7 @@
 
 #include "absl/time/time.h"
 #include "broker/base/secret.h"
-#include "proxy/core/evidence.h"
+#include "proxy/core/evidence/evidence.h"
 #include "proxy/upstream/origin_set.h"
 
 namespace ccr::proxy {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "proxy/core/evidence.h"
+#include "proxy/core/evidence/evidence.h"
 
 namespace ccr::proxy {
 

@@ -6,11 +6,11 @@
 
 #include <string>
 
+#include "proxy/core/evidence/usage_scanner.h"
 #include "proxy/core/header_rules.h"
-#include "proxy/core/json_scan.h"
+#include "proxy/core/json/scan.h"
 #include "proxy/core/request_facts.h"
 #include "proxy/core/router.h"
-#include "proxy/core/usage_scanner.h"
 
 namespace ccr::proxy {
 namespace {

@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "client/cli/claude_env.h"
-#include "client/cli/session_lock.h"
+#include "client/cli/service/session_lock.h"
 #include "tests/client/cli_fakes.h"
 
 namespace ccr::cli {

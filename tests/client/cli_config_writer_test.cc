@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "client/cli/config_writer.h"
+#include "client/cli/config/config_writer.h"
 #include "tests/client/cli_fakes.h"
 
 namespace ccr::cli {

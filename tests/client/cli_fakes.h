@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "client/cli/app.h"
-#include "client/cli/service.h"
-#include "client/cli/service_files.h"
+#include "client/cli/service/service.h"
+#include "client/cli/service/service_files.h"
 
 namespace ccr::cli {
 

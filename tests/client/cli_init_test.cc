@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "client/cli/init.h"
+#include "client/cli/config/init.h"
 #include "tests/client/cli_fakes.h"
 
 namespace ccr::cli {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "client/cli/rotation_view.h"
+#include "client/cli/rotation/rotation_view.h"
 #include "client/cli/text.h"
 #include "google/protobuf/text_format.h"
 

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client/cli/route_edit.h"
+#include "client/cli/config/route_edit.h"
 
 namespace ccr::cli {
 namespace {

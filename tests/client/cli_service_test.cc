@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
-#include "client/cli/service.h"
+#include "client/cli/service/service.h"
 #include "tests/client/cli_fakes.h"
 
 namespace ccr::cli {

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client/cli/daemon.h"
-#include "client/cli/supervisor.h"
+#include "client/cli/service/daemon.h"
+#include "client/cli/service/supervisor.h"
 #include "tests/client/cli_fakes.h"
 
 namespace ccr::cli {

@@ -2,7 +2,7 @@
 #include <memory>
 #include <string>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/fuzz/stream_fuzz.h"
 #include "tests/proxy/formats/validators.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/core/json_scan.h"
+#include "proxy/core/json/scan.h"
 #include "proxy/core/router.h"
 #include "tests/fuzz/fuzz.h"
 

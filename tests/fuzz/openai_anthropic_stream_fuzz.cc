@@ -1,7 +1,7 @@
 // Anthropic's events to OpenAI's chunks: whatever comes in, in whatever pieces, a valid sequence goes out.
 #include <string>
 
-#include "proxy/formats/openai_anthropic.h"
+#include "proxy/formats/openai_anthropic/translation.h"
 #include "tests/fuzz/stream_fuzz.h"
 #include "tests/proxy/formats/openai_validators.h"
 

@@ -2,8 +2,8 @@
 #include <boost/json.hpp>
 #include <string>
 
-#include "proxy/core/no_answer.h"
-#include "proxy/core/stream_opening.h"
+#include "proxy/core/evidence/no_answer.h"
+#include "proxy/core/evidence/stream_opening.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace ccr::fuzz {

@@ -1,5 +1,5 @@
 // UsageScanner: the cuts of a body make no difference.
-#include "proxy/core/usage_scanner.h"
+#include "proxy/core/evidence/usage_scanner.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

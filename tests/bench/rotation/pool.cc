@@ -10,7 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "proxy/core/evidence_builder.h"
+#include "proxy/core/evidence/evidence_builder.h"
 #include "proxy/core/retry_plan.h"
 #include "tests/bench/rotation/policies.h"
 #include "tests/bench/rotation/recorder.h"

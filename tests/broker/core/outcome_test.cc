@@ -1,4 +1,4 @@
-#include "broker/core/outcome.h"
+#include "broker/core/verdict/outcome.h"
 
 #include <string>
 #include <vector>

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "broker/core/pacer.h"
+#include "broker/core/pacing/pacer.h"
 #include "gtest/gtest.h"
 
 namespace ccr::core {

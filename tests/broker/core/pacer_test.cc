@@ -1,4 +1,4 @@
-#include "broker/core/pacer.h"
+#include "broker/core/pacing/pacer.h"
 
 #include <cmath>
 #include <cstdint>

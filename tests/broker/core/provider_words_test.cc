@@ -1,11 +1,11 @@
 // What providers really answer, one row each.
-#include "broker/core/provider_words.h"
+#include "broker/core/verdict/provider_words.h"
 
 #include <set>
 #include <string>
 #include <vector>
 
-#include "broker/core/outcome.h"
+#include "broker/core/verdict/outcome.h"
 #include "gtest/gtest.h"
 
 namespace ccr::core {

@@ -1,4 +1,4 @@
-#include "broker/core/rate_window.h"
+#include "broker/core/pacing/rate_window.h"
 
 #include <deque>
 #include <random>

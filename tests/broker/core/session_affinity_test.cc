@@ -1,5 +1,5 @@
 // A session stays with the key of its last success, as long as this is good for all.
-#include "broker/core/fair_share.h"
+#include "broker/core/pacing/fair_share.h"
 #include "broker/core/session_table.h"
 #include "tests/broker/core/pool_fixture.h"
 

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "broker/core/backoff.h"
-#include "broker/core/outcome.h"
+#include "broker/core/pacing/backoff.h"
 #include "broker/core/pool.h"
+#include "broker/core/verdict/outcome.h"
 
 namespace ccr::core {
 

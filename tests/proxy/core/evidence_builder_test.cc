@@ -1,4 +1,4 @@
-#include "proxy/core/evidence_builder.h"
+#include "proxy/core/evidence/evidence_builder.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "proxy/core/json_cursor.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
+
+#include "proxy/core/json/cursor.h"
 
 namespace ccr::proxy {
 namespace {

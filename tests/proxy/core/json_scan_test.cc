@@ -1,5 +1,3 @@
-#include "proxy/core/json_scan.h"
-
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -7,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/scan.h"
+#include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
 namespace {

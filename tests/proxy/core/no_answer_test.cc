@@ -1,4 +1,4 @@
-#include "proxy/core/no_answer.h"
+#include "proxy/core/evidence/no_answer.h"
 
 #include <gtest/gtest.h>
 

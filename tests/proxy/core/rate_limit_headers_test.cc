@@ -1,4 +1,4 @@
-#include "proxy/core/rate_limit_headers.h"
+#include "proxy/core/evidence/rate_limit_headers.h"
 
 #include <gtest/gtest.h>
 

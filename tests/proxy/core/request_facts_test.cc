@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 #include "proxy/core/router.h"
 #include "proxy/core/token_estimate.h"
 

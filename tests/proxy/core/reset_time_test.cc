@@ -1,4 +1,4 @@
-#include "proxy/core/reset_time.h"
+#include "proxy/core/evidence/reset_time.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "proxy/core/stream_opening.h"
+#include "proxy/core/evidence/stream_opening.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "proxy/core/json_text.h"
+#include "proxy/core/json/text.h"
 #include "proxy/core/token_cjk.h"
 #include "tests/proxy/core/token_samples.h"
 

@@ -1,4 +1,4 @@
-#include "proxy/core/usage_scanner.h"
+#include "proxy/core/evidence/usage_scanner.h"
 
 #include <gtest/gtest.h>
 

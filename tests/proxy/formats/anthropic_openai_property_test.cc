@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "proxy/formats/answer_id.h"
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/edited_translation.h"
 #include "proxy/formats/json_util.h"
 #include "tests/proxy/formats/anthropic_requests.h"

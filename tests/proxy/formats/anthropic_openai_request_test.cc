@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {

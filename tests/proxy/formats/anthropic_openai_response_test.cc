@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {

@@ -1,5 +1,3 @@
-#include "proxy/formats/anthropic_openai_stream.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/stream.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/openai_validators.h"
 #include "tests/proxy/formats/validators.h"

@@ -1,4 +1,4 @@
-#include "proxy/formats/gemini_schema.h"
+#include "proxy/formats/openai_gemini/gemini_schema.h"
 
 #include <gtest/gtest.h>
 

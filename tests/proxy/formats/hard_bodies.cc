@@ -4,16 +4,16 @@
 #include <memory>
 #include <utility>
 
-#include "proxy/core/evidence_builder.h"
-#include "proxy/core/json_scan.h"
-#include "proxy/core/no_answer.h"
+#include "proxy/core/evidence/evidence_builder.h"
+#include "proxy/core/evidence/no_answer.h"
+#include "proxy/core/evidence/stream_opening.h"
+#include "proxy/core/evidence/usage_scanner.h"
+#include "proxy/core/json/scan.h"
 #include "proxy/core/request_facts.h"
-#include "proxy/core/stream_opening.h"
-#include "proxy/core/usage_scanner.h"
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_anthropic.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_anthropic/translation.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "proxy/formats/transformers/json_repair.h"
 
 namespace ccr::proxy {

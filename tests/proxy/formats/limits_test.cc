@@ -6,10 +6,10 @@
 #include <memory>
 #include <string>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_anthropic.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_anthropic/translation.h"
+#include "proxy/formats/openai_gemini/translation.h"
 
 namespace ccr::proxy {
 namespace {

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 #include <string>
 
-#include "proxy/formats/openai_anthropic.h"
+#include "proxy/formats/openai_anthropic/translation.h"
 #include "tests/proxy/formats/openai_validators.h"
 
 namespace ccr::proxy {

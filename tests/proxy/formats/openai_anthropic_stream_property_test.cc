@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/formats/openai_anthropic.h"
+#include "proxy/formats/openai_anthropic/translation.h"
 #include "tests/proxy/formats/dice.h"
 #include "tests/proxy/formats/openai_validators.h"
 

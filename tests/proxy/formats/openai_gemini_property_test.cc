@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "proxy/formats/answer_id.h"
-#include "proxy/formats/gemini_call_id.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/gemini_call_id.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/anthropic_requests.h"
 #include "tests/proxy/formats/gemini_streams.h"
 #include "tests/proxy/formats/gemini_validators.h"

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 
 namespace ccr::proxy {

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "proxy/formats/answer_id.h"
-#include "proxy/formats/gemini_call_id.h"
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/gemini_call_id.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/openai_validators.h"
 #include "tests/proxy/formats/validators.h"
 

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "proxy/formats/answer_id.h"
-#include "proxy/formats/gemini_call_id.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/gemini_call_id.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/openai_validators.h"
 #include "tests/proxy/formats/validators.h"
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <utility>
 
-#include "proxy/formats/anthropic_openai.h"
+#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/validators.h"
 

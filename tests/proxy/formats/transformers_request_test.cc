@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_gemini.h"
+#include "proxy/formats/openai_gemini/translation.h"
 
 namespace ccr::proxy {
 namespace {
