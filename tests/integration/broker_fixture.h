@@ -17,6 +17,7 @@
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/server.h"
 #include "broker/adapters/store/memory_store.h"
+#include "broker/base/mutex.h"
 #include "broker/service/broker_service.h"
 #include "broker/service/sweeper.h"
 #include "ccr/broker/v1/key_admin.grpc.pb.h"
@@ -71,7 +72,7 @@ class RunningBroker {
     EXPECT_TRUE(service_.Apply(std::move(config)).ok());
     EXPECT_TRUE(service_.Settle().ok());  // watchers hear only of what comes
     sweeper_.Start([this] { return service_.Sweep(); });
-    const auto reload = [this](const ReloadDone& done) { done(on_reload_()); };
+    const auto reload = [this](const ReloadDone& done) { done(Reload()); };
     auto server =
         GrpcServer::Start({{listen}, "/etc/config.json", {}, std::move(identities), reload}, &service_, &events_);
     EXPECT_TRUE(server.ok()) << server.status();
@@ -87,7 +88,10 @@ class RunningBroker {
 
   BrokerService& service() { return service_; }
   // What Reload is answered with.
-  void OnReload(std::function<ReloadReport()> report) { on_reload_ = std::move(report); }
+  void OnReload(std::function<ReloadReport()> report) {
+    const MutexLock lock(mutex_);
+    on_reload_ = std::move(report);
+  }
   GrpcServer& server() { return *server_; }
   v1::KeyBroker::Stub& broker() { return *broker_; }
   v1::KeyAdmin::Stub& admin() { return *admin_; }
@@ -124,7 +128,13 @@ class RunningBroker {
 
  private:
   MonotonicWallClock clock_;
-  std::function<ReloadReport()> on_reload_ = [] { return ReloadReport(); };
+  ReloadReport Reload() {
+    const MutexLock lock(mutex_);
+    return on_reload_();
+  }
+
+  Mutex mutex_;
+  std::function<ReloadReport()> on_reload_ CCR_GUARDED_BY(mutex_) = [] { return ReloadReport(); };
   EventHub events_;
   Sweeper sweeper_;
   BrokerService service_;
