@@ -14,7 +14,8 @@ constexpr std::string_view kFailuresReason = "failures";
 
 // EWMA: a + (x - a) / 8; the first sample is taken as it is (the smoothing of RFC 6298).
 absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
-  return average == absl::ZeroDuration() ? sample : average + (sample - average) / 8;
+  const int64_t old = absl::ToInt64Nanoseconds(average);
+  return old == 0 ? sample : absl::Nanoseconds(old + (absl::ToInt64Nanoseconds(sample) - old) / 8);
 }
 
 // No deadline that was set in the past lies further away, unless by a clock that was ahead. A disable for failures may

@@ -14,8 +14,7 @@ void LaneTable::Reserve(KeyIndex capacity) {
   }
 }
 
-Lane* LaneTable::Find(KeyIndex key, ModelId model) {
-  if (!Has(model)) return nullptr;
+Lane* LaneTable::FindAmong(KeyIndex key, ModelId model) {
   const auto it = slots_by_id_.find(IdOf(key, model));
   return it == slots_by_id_.end() ? nullptr : &slots_[it->second].lane;
 }

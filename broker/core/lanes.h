@@ -68,7 +68,8 @@ class LaneTable {
 
   bool HasSome(KeyIndex key) const { return key < lanes_of_.size() && lanes_of_[key] > 0; }
   bool Has(ModelId model) const { return model < models_.size() && !models_[model].lanes.empty(); }
-  Lane* Find(KeyIndex key, ModelId model);  // nullptr when nothing is known
+  // nullptr when nothing is known
+  Lane* Find(KeyIndex key, ModelId model) { return HasSome(key) ? FindAmong(key, model) : nullptr; }
   Lane& Open(KeyIndex key, ModelId model);  // finds or makes it
   // After each change of a lane, and when its time has come. One of which nothing is left to know is dropped.
   void Settle(KeyIndex key, ModelId model, Standing standing, absl::Time now);
@@ -110,6 +111,7 @@ class LaneTable {
   };
 
   static uint64_t IdOf(KeyIndex key, ModelId model) { return uint64_t{model} << 32 | key; }
+  Lane* FindAmong(KeyIndex key, ModelId model);
   Model& ModelOf(ModelId model);
   void Close(KeyIndex key, Model* model, bool closed, Standing standing);
   void Free(uint32_t slot);

@@ -10,25 +10,27 @@ const LeaseRecord* LeaseTable::Find(const LeaseId& id) const {
 }
 
 LeaseTable::Past LeaseTable::PastOf(const LeaseId& id) const {
-  const auto it = reported_.find(id);
-  if (it == reported_.end()) return Past::kUnknown;
-  return it->second ? Past::kReported : Past::kUnreported;
+  const auto it = by_id_.find(id);
+  if (it == by_id_.end() || it->second < kWasUnreported) return Past::kUnknown;
+  return it->second == kWasReported ? Past::kReported : Past::kUnreported;
 }
 
 void LeaseTable::Add(const LeaseRecord& lease, OwnerId owner, absl::Time expires) {
   const uint32_t slot = NewSlot();
   slots_[slot].lease = lease;
-  slots_by_id_[lease.id] = slot;
+  by_id_[lease.id] = slot;
   Expire(slot, expires);
   if (lease.key_trial || lease.circuit_trial || lease.undecided) trials_.Set(slot, lease.trial_until);
   Link(slot, owner);
 }
 
-bool LeaseTable::Remove(const LeaseId& id, bool reported) {
-  const uint32_t slot = SlotOf(id);
-  if (slot == kNone) return false;
-  Free(slot, reported);
-  return true;
+std::optional<LeaseRecord> LeaseTable::Remove(const LeaseId& id, bool reported) {
+  const auto it = by_id_.find(id);
+  if (it == by_id_.end() || it->second >= kWasUnreported) return std::nullopt;
+  const uint32_t slot = it->second;
+  it->second = reported ? kWasReported : kWasUnreported;
+  Free(slot);
+  return slots_[slot].lease;
 }
 
 bool LeaseTable::Extend(const LeaseId& id, absl::Time expires) {
@@ -70,9 +72,7 @@ std::optional<LeaseRecord> LeaseTable::PopExpired(absl::Time now) {
   if (expiries_.NextTime() > now) return std::nullopt;
   const uint32_t slot = expiries_.Next();
   if (slot == kNone) return std::nullopt;
-  const LeaseRecord lease = slots_[slot].lease;
-  Free(slot, /*reported=*/false);
-  return lease;
+  return Remove(slots_[slot].lease.id, /*reported=*/false);
 }
 
 std::optional<LeaseRecord> LeaseTable::PopOverdueTrial(absl::Time now) {
@@ -85,8 +85,8 @@ std::optional<LeaseRecord> LeaseTable::PopOverdueTrial(absl::Time now) {
 }
 
 uint32_t LeaseTable::SlotOf(const LeaseId& id) const {
-  const auto it = slots_by_id_.find(id);
-  return it == slots_by_id_.end() ? kNone : it->second;
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() || it->second >= kWasUnreported ? kNone : it->second;
 }
 
 uint32_t LeaseTable::NewSlot() {
@@ -139,25 +139,23 @@ void LeaseTable::Unlink(uint32_t slot) {
   }
 }
 
-void LeaseTable::Free(uint32_t slot, bool reported) {
+void LeaseTable::Free(uint32_t slot) {
   Unlink(slot);
   expiries_.Remove(slot);
   trials_.Remove(slot);
   if (slots_[slot].lease.progressed) --flowing_;
-  slots_by_id_.erase(slots_[slot].lease.id);
-  Remember(slots_[slot].lease.id, reported);
+  Remember(slots_[slot].lease.id);
   free_.push_back(slot);
 }
 
-void LeaseTable::Remember(const LeaseId& id, bool reported) {
+void LeaseTable::Remember(const LeaseId& id) {
   if (ended_.size() < kMemory) {
     ended_.push_back(id);
-  } else {
-    reported_.erase(ended_[oldest_]);
-    ended_[oldest_] = id;
-    oldest_ = (oldest_ + 1) % kMemory;
+    return;
   }
-  reported_[id] = reported;
+  by_id_.erase(ended_[oldest_]);
+  ended_[oldest_] = id;
+  oldest_ = (oldest_ + 1) % kMemory;
 }
 
 }  // namespace ccr::core

@@ -45,8 +45,9 @@ class LeaseTable {
   Past PastOf(const LeaseId& id) const;
 
   void Add(const LeaseRecord& lease, OwnerId owner, absl::Time expires);  // precondition: the id is new
+  // The lease as it was; nothing when it is not in flight.
+  std::optional<LeaseRecord> Remove(const LeaseId& id, bool reported);
   // All false when the lease is not in flight.
-  bool Remove(const LeaseId& id, bool reported);
   bool Extend(const LeaseId& id, absl::Time expires);  // never shortens
   bool Adopt(const LeaseId& id, OwnerId owner, absl::Time expires);
   bool MarkProgressed(const LeaseId& id);  // precondition: it has not yet
@@ -63,9 +64,13 @@ class LeaseTable {
 
  private:
   static constexpr uint32_t kNone = DeadlineHeap::kNone;
+  // In the place of a slot: leases that ended.
+  static constexpr uint32_t kWasReported = kNone - 1;
+  static constexpr uint32_t kWasUnreported = kNone - 2;
 
-  // Law: slots_by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots, and trials_
-  // those of trials and undecided leases. The slots of one owner form a list from first_of_[owner]; leases of kNobody are in no list.
+  // Law: by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots, and trials_ those of
+  // trials and undecided leases. The slots of one owner form a list from first_of_[owner]; leases of kNobody are in no
+  // list. What else is in by_id_ has ended, and is in ended_.
   struct Slot {
     LeaseRecord lease;
     OwnerId owner = kNobody;
@@ -80,21 +85,20 @@ class LeaseTable {
   void EndTrial(uint32_t slot);
   void Link(uint32_t slot, OwnerId owner);
   void Unlink(uint32_t slot);
-  void Free(uint32_t slot, bool reported);
-  void Remember(const LeaseId& id, bool reported);
+  void Free(uint32_t slot);
+  void Remember(const LeaseId& id);
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint32_t flowing_ = 0;
-  absl::flat_hash_map<LeaseId, uint32_t> slots_by_id_;
+  absl::flat_hash_map<LeaseId, uint32_t> by_id_;
   absl::flat_hash_map<OwnerId, uint32_t> first_of_;
   DeadlineHeap expiries_;
   DeadlineHeap trials_;
 
-  // A ring of the last ends, oldest at oldest_ once it is full; reported_ has the same ids.
+  // A ring of the last ends, oldest at oldest_ once it is full.
   std::vector<LeaseId> ended_;
   size_t oldest_ = 0;
-  absl::flat_hash_map<LeaseId, bool> reported_;
 };
 
 }  // namespace ccr::core

@@ -165,8 +165,10 @@ std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRe
   if (!epoch_) epoch_ = request.id.epoch;
   const uint64_t tokens = roster_.key(key).EstimateOf(request.tokens);
   const bool undecided = roster_.OnGranted(choice, ++sequence_, now_);
-  leases_.Add({request.id, key, sequence_, key_trial, circuit_trial, session, now_ + spec_.trial_time,
-               /*progressed=*/false, request.inquiry, request.model, now_, tokens, undecided},
+  const bool awaited = key_trial || circuit_trial || undecided;
+  leases_.Add({request.id, key, sequence_, key_trial, circuit_trial, session,
+               awaited ? now_ + spec_.trial_time : absl::InfiniteFuture(), /*progressed=*/false, request.inquiry,
+               request.model, now_, tokens, undecided},
               request.owner, now_ + spec_.lease_ttl);
   if (last.key == kNoKey) sessions_.Assume(session, key, now_);
   ++acquired_;

@@ -68,7 +68,7 @@ void Pool::Impl::HoldLane(const LeaseRecord& lease, const Verdict& verdict, cons
 }
 
 void Pool::Impl::PaceBegun(const LeaseRecord& lease, const RateLimits& limits) {
-  if (lease.sequence == 0) return;
+  if (lease.sequence == 0 || (limits.empty() && !roster_.IsPaced(lease.key))) return;
   Pacer* const learns = limits.empty() ? nullptr : &roster_.PacerOf(lease.key, lease.model, now_);
   ForEachPacer(lease,
                [&](Pacer& pacer) { pacer.OnBegun(lease.sequence, &pacer == learns ? limits : RateLimits(), now_); });
@@ -78,6 +78,7 @@ void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, con
   if (lease.sequence == 0) return;
   if (verdict.outcome == Outcome::kSuccess) {
     if (!lease.progressed) PaceBegun(lease, evidence.rate_limits);
+    if (!roster_.IsPaced(lease.key)) return;
     const uint64_t used = evidence.input_tokens + evidence.output_tokens;
     ForEachPacer(lease, [&](Pacer& pacer) { pacer.OnEnded(lease.sequence, used, now_); });
     return;

@@ -52,15 +52,14 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   decision.advice = AdviceFor(verdict.outcome, report);
   decision.http_status = verdict.http_status;
   decision.lease = report.id;
-  const LeaseRecord* found = leases_.Find(report.id);
-  if (found == nullptr) {
+  const std::optional<LeaseRecord> ended = leases_.Remove(report.id, /*reported=*/true);
+  if (!ended) {
     const bool reported = leases_.PastOf(report.id) == LeaseTable::Past::kReported;
     decision.disposition = reported ? Disposition::kDuplicate : Disposition::kLate;
     return decision;
   }
-  const LeaseRecord lease = *found;
+  const LeaseRecord& lease = *ended;
   decision.key = lease.key;
-  leases_.Remove(lease.id, /*reported=*/true);
   ++reported_;
   if (verdict.http_status != 0) circuit_.OnHostReached();
   const bool success = verdict.outcome == Outcome::kSuccess;
@@ -108,11 +107,9 @@ bool Pool::Impl::Renew(const LeaseId& id, absl::Time now) {
 
 bool Pool::Impl::Release(const LeaseId& id, absl::Time now) {
   Advance(now);
-  const LeaseRecord* found = leases_.Find(id);
-  if (found == nullptr) return false;
-  const LeaseRecord lease = *found;
-  leases_.Remove(id, /*reported=*/false);
-  EndUnreported(lease, "released");
+  const std::optional<LeaseRecord> lease = leases_.Remove(id, /*reported=*/false);
+  if (!lease) return false;
+  EndUnreported(*lease, "released");
   return true;
 }
 

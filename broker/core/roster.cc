@@ -270,6 +270,7 @@ void Roster::WakeLanes(absl::Time now) {
 }
 
 ModelId Roster::ModelOf(std::string_view name) {
+  if (name.empty()) return kAnyModel;
   const ModelId known = models_.size();
   const ModelId model = models_.Of(name);
   if (models_.size() == known || restricted_ == 0) return model;

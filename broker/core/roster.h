@@ -21,6 +21,7 @@
 #include "broker/core/model_table.h"
 #include "broker/core/pacing/fair_share.h"
 #include "broker/core/pool_spec.h"
+#include "broker/core/slots.h"
 #include "broker/core/strategies/strategy.h"
 #include "broker/core/types.h"
 
@@ -121,6 +122,8 @@ class Roster {
   // What learns from an answer of the key for the model. While it has answered for one model alone, the limits are the
   // key's; from the second on each model has its own.
   Pacer& PacerOf(KeyIndex index, ModelId model, absl::Time now);
+  // Whether something may: its lanes may have pacers.
+  bool IsPaced(KeyIndex index) const { return slots_[index].key.pacer() != nullptr || lanes_.HasSome(index); }
   Pacer& ModelPacer(KeyIndex index, ModelId model, absl::Time now);  // of that model alone; settle its lane afterwards
   Lane& OpenLane(KeyIndex index, ModelId model) { return lanes_.Open(index, model); }
   void SettleLane(KeyIndex index, ModelId model, absl::Time now) { lanes_.Settle(index, model, standing(index), now); }
@@ -186,7 +189,7 @@ class Roster {
 
   using Strategies = std::array<std::unique_ptr<Strategy>, kTiers>;
 
-  std::deque<Slot> slots_;  // growing moves none
+  Slots<Slot> slots_;
   std::vector<KeyIndex> free_;
   std::vector<KeyIndex> order_;
   FingerprintTable by_fingerprint_;                       // removed keys too, while they are known

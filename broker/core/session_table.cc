@@ -17,8 +17,7 @@ void SessionTable::ForgetAssumed(SessionHash session, KeyIndex key) {
   if (slot.assumed && slot.key == key) Free(it->second);
 }
 
-void SessionTable::Put(SessionHash session, KeyIndex key, bool assumed, absl::Time now) {
-  if (session == kNoSession || max_sessions_ == 0) return;
+void SessionTable::PutOne(SessionHash session, KeyIndex key, bool assumed, absl::Time now) {
   Expire(now);
   const auto it = slot_of_.find(session);
   uint32_t slot = kNone;

@@ -62,7 +62,10 @@ class SessionTable {
   };
 
   static bool IsOver(const Slot& slot, absl::Time now) { return now - slot.succeeded >= kIdle; }
-  void Put(SessionHash session, KeyIndex key, bool assumed, absl::Time now);
+  void Put(SessionHash session, KeyIndex key, bool assumed, absl::Time now) {
+    if (session != kNoSession && max_sessions_ > 0) PutOne(session, key, assumed, now);
+  }
+  void PutOne(SessionHash session, KeyIndex key, bool assumed, absl::Time now);
   void Expire(absl::Time now);
   uint32_t NewSlot();
   void LinkNewest(uint32_t slot);

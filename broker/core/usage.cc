@@ -44,6 +44,7 @@ void Usage::Keep(const Limits& limits, const Limits& others) {
   KeepOne(limits.tpm > 0 || others.tpm > 0, &tpm_);
   KeepOne(limits.rpd > 0 || others.rpd > 0, &rpd_);
   KeepOne(limits.tpd > 0 || others.tpd > 0, &tpd_);
+  counts_ = rpm_ != nullptr || tpm_ != nullptr || rpd_ != nullptr || tpd_ != nullptr;
 }
 
 void Usage::Restore(const Limits& used, absl::Time last_used) {
@@ -53,20 +54,20 @@ void Usage::Restore(const Limits& used, absl::Time last_used) {
   AddTo(tpd_, last_used, used.tpd);
 }
 
-void Usage::Add(absl::Time when, uint64_t requests, uint64_t tokens) {
+void Usage::AddToAll(absl::Time when, uint64_t requests, uint64_t tokens) {
   AddTo(rpm_, when, requests);
   AddTo(rpd_, when, requests);
   AddTo(tpm_, when, tokens);
   AddTo(tpd_, when, tokens);
 }
 
-bool Usage::Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
+bool Usage::SettleAll(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
   SettleIn(tpm_, granted, estimated, used, now);
   SettleIn(tpd_, granted, estimated, used, now);
   return used > estimated && (tpm_ != nullptr || tpd_ != nullptr);
 }
 
-absl::Time Usage::RoomAt(const Limits& limits, uint64_t tokens, absl::Time now) {
+absl::Time Usage::RoomInAll(const Limits& limits, uint64_t tokens, absl::Time now) {
   const uint64_t at_least_one = std::max<uint64_t>(1, tokens);
   return std::max({RoomIn(rpm_, limits.rpm, 1, now), RoomIn(rpd_, limits.rpd, 1, now),
                    RoomIn(tpm_, limits.tpm, at_least_one, now), RoomIn(tpd_, limits.tpd, at_least_one, now)});

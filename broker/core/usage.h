@@ -21,14 +21,25 @@ class Usage {
 
   // What was used until then, taken as used at that moment.
   void Restore(const Limits& used, absl::Time last_used);
-  void Add(absl::Time when, uint64_t requests, uint64_t tokens);
+  void Add(absl::Time when, uint64_t requests, uint64_t tokens) {
+    if (counts_) AddToAll(when, requests, tokens);
+  }
   // True when it counts something from `now` on.
-  bool Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now);
+  bool Settle(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now) {
+    return counts_ && used != estimated && SettleAll(granted, estimated, used, now);
+  }
   // When one more request of so many tokens is within `limits`: `now` when it is.
-  absl::Time RoomAt(const Limits& limits, uint64_t tokens, absl::Time now);
+  absl::Time RoomAt(const Limits& limits, uint64_t tokens, absl::Time now) {
+    return counts_ ? RoomInAll(limits, tokens, now) : now;
+  }
   Limits Used(absl::Time now);  // 0 where no window is kept
 
  private:
+  void AddToAll(absl::Time when, uint64_t requests, uint64_t tokens);
+  bool SettleAll(absl::Time granted, uint64_t estimated, uint64_t used, absl::Time now);
+  absl::Time RoomInAll(const Limits& limits, uint64_t tokens, absl::Time now);
+
+  bool counts_ = false;  // some window is kept
   std::unique_ptr<RateWindow> rpm_, tpm_;
   std::unique_ptr<DayWindow> rpd_, tpd_;
 };

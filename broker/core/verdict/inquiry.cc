@@ -10,6 +10,7 @@ Inquiry* InquiryTable::Find(uint64_t number) {
 }
 
 uint64_t InquiryTable::Of(const LeaseId& last) const {
+  if (by_last_.empty()) return 0;
   const auto it = by_last_.find(last);
   return it == by_last_.end() ? 0 : it->second;
 }

@@ -1,13 +1,17 @@
-// No strategy allocates after Reserve, and what grows while a pool serves grows by pieces.
+// No strategy allocates after Reserve, no lease nor report in a pool that has been as busy before, and what grows while a
+// pool serves grows by pieces.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "broker/core/fingerprint_table.h"
+#include "broker/core/pool.h"
 #include "tests/broker/core/strategy_testing.h"
 
 namespace {
@@ -57,6 +61,59 @@ TEST_P(StrategyAllocationTest, NoneInTenThousandRoundsAtAHundredThousandKeys) {
     bench->OnPreferred(key, bench.Now());
     bench.End(key);
   }
+  EXPECT_EQ(allocations - before, 0);
+}
+
+struct BusyPool {
+  std::string name;
+  int keys = 0;
+  bool tells_limits = false;
+};
+
+class PoolAllocationTest : public ::testing::TestWithParam<BusyPool> {};
+
+INSTANTIATE_TEST_SUITE_P(, PoolAllocationTest,
+                         ::testing::Values(BusyPool{"DeclaredLimits", 100'000, false},
+                                           BusyPool{"ToldLimits", 100, true}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(PoolAllocationTest, NoneForALeaseItsProgressAndItsReport) {
+  PoolSpec spec;
+  spec.name = "p";
+  for (int i = 0; i < GetParam().keys; ++i) {
+    KeySpec& key = spec.keys.emplace_back();
+    key.name = key.fingerprint = absl::StrCat("k", i);
+    if (!GetParam().tells_limits) key.limits = {1'000, 1'000'000, 100'000, 100'000'000};
+  }
+  absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  std::mt19937_64 random(1);
+  Pool pool(spec, now);
+  Report report;
+  report.evidence.http_status = 200;
+  report.evidence.input_tokens = 120;
+  if (GetParam().tells_limits) {
+    report.evidence.rate_limits.push_back({RateLimit::Unit::kRequests, 60'000, 59'000, absl::Seconds(1)});
+  }
+  const Beginning beginning{200, absl::Milliseconds(200), report.evidence.rate_limits};
+  std::vector<Transition> transitions;
+  uint64_t served = 0;
+  const auto serve = [&](int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+      now += absl::Milliseconds(1);
+      report.id = {1, 1, 7, ++served};
+      Pool::LeaseArgs args{report.id, kNobody, {}};
+      args.session = served % 1'000 + 1;
+      args.model = served % 2 == 0 ? "large" : "small";
+      args.estimated_tokens = 100;
+      ASSERT_TRUE(std::holds_alternative<Grant>(pool.Lease(args, now, random)));
+      pool.Progress(report.id, beginning, now, random);
+      pool.Apply(report, now, random);
+      pool.TakeTransitions(&transitions);
+    }
+  };
+  serve(40'000);
+  const int64_t before = allocations;
+  serve(10'000);
   EXPECT_EQ(allocations - before, 0);
 }
 
