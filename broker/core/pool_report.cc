@@ -64,9 +64,9 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
   if (verdict.http_status != 0) circuit_.OnHostReached();
   const bool success = verdict.outcome == Outcome::kSuccess;
   const bool first_news = success && !lease.progressed;
+  PaceEnded(lease, verdict, report.evidence);  // a new pacer counts what is in flight, the lease among it
   End(lease, first_news ? report.evidence.first_byte : absl::ZeroDuration());
   SettleTokens(lease, verdict, report.evidence);
-  PaceEnded(lease, verdict, report.evidence);
   queue_.OnRoom();
   if (!success) sessions_.ForgetAssumed(lease.session, lease.key);
   if (IsRefusal(verdict.outcome)) {

@@ -56,6 +56,16 @@ TEST_F(PoolLanesTest, ARefusalOfOneModelLeavesTheOthers) {
   EXPECT_TRUE(Key(0).holds.empty());
 }
 
+TEST_F(PoolLanesTest, AWindowOfQuotaOfAModelHoldsUntilItsEnd) {
+  Start(SpecOf(1));
+  Evidence evidence = OfModel(429, absl::Hours(24 * 7));
+  evidence.quota_window = true;
+  Tell(GetFor("big"), evidence);
+  EXPECT_EQ(RefusedFor("big").retry_at, now_ + absl::Hours(24 * 7));
+  EXPECT_EQ(Key(0).holds.at(0).reason, "quota_window");
+  GetFor("small");
+}
+
 TEST_F(PoolLanesTest, PicksOfEveryStrategyPassOverHeldLanes) {
   for (const std::string_view strategy : StrategyNames()) {
     Start(SpecOf(5, std::string(strategy)));

@@ -81,6 +81,30 @@ TEST_F(PoolLimitsTest, KeysWithoutRoomForTheRequestArePassedOver) {
   EXPECT_EQ(RetryAt(200), now_ + absl::Seconds(61));
 }
 
+TEST_F(PoolLimitsTest, AKeyThatRestsIsBackWhenItHasRoomAsWell) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].limits.tpm = 1'000;
+  Start(spec);
+  GetFor(900);
+  Tell(GetFor(50), Status(429, absl::Seconds(10)));
+  EXPECT_EQ(RetryAt(50), now_ + absl::Seconds(10));
+  EXPECT_EQ(RetryAt(500), now_ + absl::Seconds(61));
+}
+
+TEST_F(PoolLimitsTest, ASmallRequestDoesNotOvertakeALargeOneThatWaits) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].limits.tpm = 1'000;
+  spec.queue_wait = absl::Minutes(5);
+  Start(spec);
+  GetFor(900);
+  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  args.estimated_tokens = 500;
+  EXPECT_FALSE(pool_->Wait(args, absl::Minutes(5), now_, random_).has_value());
+  RetryAt(50);
+  pool_->CancelWait(args.id, now_);
+  GetFor(50);
+}
+
 TEST_F(PoolLimitsTest, ADayIsBoundedForKeysAndPools) {
   PoolSpec spec = SpecOf(2);
   spec.keys[0].limits.rpd = 2;
@@ -150,6 +174,8 @@ TEST_F(PoolLimitsTest, AKeyWaitsWhereItsAnswersSayThatNothingIsLeft) {
   EXPECT_LE(back, now_ + absl::Seconds(60));
   EXPECT_EQ(State(0), KeyState::kActive);
   EXPECT_GT(Key(0).learned.rate, 0);
+  EXPECT_FALSE(Key(0).available);
+  EXPECT_EQ(Key(0).rate_allows_at, back);
   GoTo(back);
   Get();
 }
@@ -166,6 +192,87 @@ TEST_F(PoolLimitsTest, LimitsOfTwoModelsAreTwo) {
   Tell(std::get<Grant>(lease("big")), With(Success(), 60, 0, absl::Seconds(60)));
   EXPECT_TRUE(std::holds_alternative<Refusal>(lease("big")));
   EXPECT_TRUE(std::holds_alternative<Grant>(lease("small")));
+}
+
+TEST_F(PoolLimitsTest, TheFirstAnswerThatTellsALimitLeavesWhatItSays) {
+  for (const bool streamed : {false, true}) {
+    Start(SpecOf(1));
+    const Grant grant = Get();
+    const Evidence evidence = With(Success(), 60, 1, absl::Seconds(59));
+    if (streamed) pool_->Progress(grant.id, {200, absl::Milliseconds(1), evidence.rate_limits}, now_, random_);
+    Tell(grant, evidence);
+    Get();
+    Refused();
+  }
+}
+
+TEST_F(PoolLimitsTest, GrantsOfAModelCountBeforeTheirAnswers) {
+  Start(SpecOf(1));
+  auto lease = [this](const std::string& model) {
+    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    args.model = model;
+    return pool_->Lease(args, now_, random_);
+  };
+  Tell(std::get<Grant>(lease("small")), With(Success(), 600, 599, absl::Milliseconds(100)));
+  Tell(std::get<Grant>(lease("big")), With(Success(), 60, 2, absl::Seconds(58)));
+  EXPECT_TRUE(std::holds_alternative<Grant>(lease("big")));
+  EXPECT_TRUE(std::holds_alternative<Grant>(lease("big")));
+  EXPECT_TRUE(std::holds_alternative<Refusal>(lease("big")));
+  EXPECT_TRUE(std::holds_alternative<Grant>(lease("small")));
+}
+
+TEST_F(PoolLimitsTest, AKeyServesRequestsForWhoseTokensItsAnswersLeaveRoom) {
+  Start(SpecOf(1));
+  Evidence evidence = Success();
+  evidence.rate_limits.push_back({RateLimit::Unit::kTokens, 60'000, 1'000, absl::Seconds(59)});
+  Tell(Get(), evidence);
+  EXPECT_GT(RetryAt(5'000), now_ + absl::Seconds(2));
+  GetFor(500);
+}
+
+TEST_F(PoolLimitsTest, AKeyOfWhichItIsToldThatItIsBackAtOnceIsTriedByOneRequest) {
+  Start(SpecOf(1));
+  const Grant refused = Get();
+  Tell(refused, Status(429, absl::ZeroDuration()));
+  const Grant first = Get();
+  Refused();
+  Tell(first, Success());
+  Pass(absl::Seconds(1));
+  Get();
+}
+
+TEST_F(PoolLimitsTest, AKeyThatServesTwoAtOnceIsSeldomAskedForAThird) {
+  for (const bool of_model : {false, true}) {
+    PoolSpec spec = SpecOf(1);
+    spec.keys[0].cooldown = std::nullopt;
+    Start(spec);
+    Evidence refusal = Status(429);
+    refusal.model_only = of_model;
+    std::vector<Grant> held;
+    int refused = 0, served = 0;
+    for (int step = 0; step < 3'000; ++step) {
+      Pass(absl::Milliseconds(100));
+      if (step % 10 == 0 && !held.empty()) {
+        Tell(held.front(), Success());
+        held.erase(held.begin());
+      }
+      Pool::LeaseArgs args{NewId(), kNobody, {}};
+      args.model = "big";
+      const LeaseResult result = pool_->Lease(args, now_, random_);
+      if (!std::holds_alternative<Grant>(result)) continue;
+      const Grant grant = std::get<Grant>(result);
+      if (held.size() == 2) {
+        Tell(grant, refusal);
+        ++refused;
+        continue;
+      }
+      Begin(grant);
+      held.push_back(grant);
+      ++served;
+    }
+    EXPECT_GE(served, 290) << of_model;
+    EXPECT_LE(refused, 10) << of_model;
+  }
 }
 
 TEST_F(PoolLimitsTest, WhatWasLearnedSurvivesARestart) {

@@ -105,6 +105,29 @@ TEST_F(PoolOutageTest, TwoFailingModelsAreTheProvider) {
   EXPECT_EQ(Circuit(), CircuitState::kOpen);
 }
 
+TEST_F(PoolOutageTest, ASuccessOfAModelCountsWhileAnotherIsHeldBack) {
+  PoolSpec spec = SpecOf(2);
+  for (KeySpec& key : spec.keys) key.cooldown = absl::Seconds(1);
+  Start(spec);
+  for (int i = 0; i < 2; ++i) Serve(Fails, "a", 1);
+  ASSERT_NE(Circuit(), CircuitState::kClosed);
+  Serve(Fails, "b", 1);
+  Pass(absl::Seconds(3));
+  EXPECT_TRUE(Serve(Works, "b"));
+  Serve(Fails, "b", 1);
+  Pass(absl::Seconds(3));
+  EXPECT_TRUE(Serve(Works, "c"));
+}
+
+TEST_F(PoolOutageTest, AKeyThatMayNotServeTheModelKeepsNoCircuitClosed) {
+  PoolSpec spec = SpecOf(3);
+  spec.keys[0].models = {"other"};
+  Start(spec);
+  for (int i = 0; i < 2; ++i) Serve(Fails, "m", 0);
+  EXPECT_EQ(Circuit(), CircuitState::kOpen);
+  EXPECT_TRUE(Serve(Works, "other"));
+}
+
 TEST_F(PoolOutageTest, ARequestThatFailsEachTimeIsNotTheirFault) {
   Start(SpecOf(3));
   int errors = 0;
