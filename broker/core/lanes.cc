@@ -102,7 +102,7 @@ uint32_t LaneTable::CountClosed(ModelId model, Standing standing) const {
 }
 
 bool LaneTable::IsBarred(KeyIndex key, ModelId model) const {
-  return CountBarred(model) > 0 && models_[model].barred.Contains(key);
+  return model < models_.size() && models_[model].barred_count > 0 && models_[model].barred.Contains(key);
 }
 
 LaneTable::Model& LaneTable::ModelOf(ModelId model) {

@@ -81,7 +81,6 @@ class LaneTable {
   bool IsClosed(KeyIndex key, ModelId model) const;
   uint32_t CountClosed(ModelId model, Standing standing) const;
   bool IsBarred(KeyIndex key, ModelId model) const;
-  uint32_t CountBarred(ModelId model) const { return model < models_.size() ? models_[model].barred_count : 0; }
 
   // Calls `see(lane)` for each lane of the model, of the key.
   template <typename See>

@@ -79,7 +79,6 @@ class Roster {
   KeyIndex capacity() const { return static_cast<KeyIndex>(slots_.size()); }
 
   uint32_t active() const { return CountOf(KeyState::kActive); }
-  uint32_t usable() const { return active() + CountOf(KeyState::kCooling); }
   bool declares_limits() const { return declares_limits_; }  // some key is configured with one
   bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == present_; }
 

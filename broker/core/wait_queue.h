@@ -49,8 +49,7 @@ class WaitQueue {
   const Waiter* FirstThat(const CanGo& can_go);
   // Not all have been looked at since something may have opened: another step may find one who can go.
   bool looks_left() const { return choosy_.size > kLooks && looked_ < choosy_.size; }
-  void StopLooking() { looked_ = choosy_.size; }  // until something opens
-  void OnRoom() { looked_ = 0; }                  // a key may have opened for somebody
+  void OnRoom() { looked_ = 0; }  // a key may have opened for somebody
   bool Remove(const LeaseId& id);
   void RemoveOwner(OwnerId owner);  // O(size)
 
