@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
 #include "proxy/core/error_body.h"
@@ -196,11 +197,10 @@ void Attempt::FailWith(NoAnswer none) {
   state_ = State::kDone;
   Mask(lease_.credential.Reveal(), &none.error);
   Evidence evidence = FromErrorInAnswer(head_.status, head_.headers, none.error, server_.clock.Now(), options_.model);
-  if (none.error.empty()) {
-    evidence.message = "no answer: the provider sent " + std::string(none.why);
-    none.error = ErrorBody(options_.provider_format, 502, evidence.message);
-  }
+  const bool silent = none.error.empty();
+  if (silent) evidence.message = "no answer: the provider sent " + std::string(none.why);
   ShortenMessage(&evidence);
+  if (silent) none.error = ErrorBody(options_.provider_format, 502, evidence.message);
   BoundRetryAfter(&head_.headers, server_.clock.Now());
   evidence.first_byte = evidence.total = server_.clock.Now() - started_;
   head_.content_length = -1;
@@ -243,17 +243,14 @@ void Attempt::Relay(std::string_view bytes) {
 
 // A complete good answer, at once.
 void Attempt::RelayTranslated(const UpstreamResult& result) {
-  scanner_->Feed(held_body_);
-  evidence_ = ReadEvidence({});
   Notes notes;
   const absl::StatusOr<std::string> body = options_.translation->Response(held_body_, &notes);
   LogNotes(notes);
+  if (!body.ok()) return FailWith({"", absl::StrCat("what cannot be translated: ", body.status().message())});
+  scanner_->Feed(held_body_);
+  evidence_ = ReadEvidence({});
   evidence_ = RelayedEvidence();
   evidence_.first_byte = result.first_byte;
-  if (!body.ok()) {
-    evidence_.incomplete = true;
-    return RefuseAnswer(ToStd(body.status().message()));
-  }
   first_relayed_ = server_.clock.Now();
   WriteHead(writer_, head_, std::nullopt, kJson);
   writer_.EndHead(static_cast<int64_t>(body->size()));

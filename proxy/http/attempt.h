@@ -37,8 +37,8 @@ struct AttemptAnswer {
 // relayed as it comes.
 //
 // With a translation, event streams are translated as they come. Other good answers are held until they are complete,
-// as long as it takes, up to kMaxTranslatedBody and as far as Server::bodies has room. One that cannot be translated
-// becomes a 502. Evidence is always of the provider's own bytes.
+// as long as it takes, up to kMaxTranslatedBody and as far as Server::bodies has room. One for which there is no room
+// becomes a 502, one that cannot be translated has failed. Evidence is always of the provider's own bytes.
 //
 // An event stream gets a ping between two events whenever the provider was silent for Server::ping_interval: an event
 // of that name to an Anthropic client, else a comment. Not where the format is unknown: who reads such a stream may

@@ -171,5 +171,22 @@ TEST_F(PassthroughTest, MetricsCountWhatHappened) {
     EXPECT_NE(metrics.find(line), std::string::npos) << line << "\n" << metrics;
 }
 
+TEST_F(PassthroughTest, MetricsCountForAProviderThatIsCalledNone) {
+  StartUpstream([](Peer& peer, const std::string& request) {
+    if (request.find("canary-key-a1") != std::string::npos) return peer.Send(Answer(429, "", "{}"));
+    return peer.Send(Answer(200, "content-type: application/json\r\n", kChatAnswer));
+  });
+  table_.providers[0].name = "none";
+  StartProxy();
+  Chat();
+  Ask(Post("/nowhere", "{}"));
+  ASSERT_TRUE(Eventually([&] { return Metrics().find("ccr_requests_in_flight 0\n") != std::string::npos; }));
+  const std::string metrics = Metrics();
+  for (std::string_view line : {R"(ccr_requests_total{code="200",endpoint="chat_completions",provider="none"} 1)",
+                                R"(ccr_tokens_total{direction="input",provider="none"} 7)",
+                                R"(ccr_retries_total{kind="rotate",provider="none"} 1)"})
+    EXPECT_NE(metrics.find(line), std::string::npos) << line << "\n" << metrics;
+}
+
 }  // namespace
 }  // namespace ccr::proxy::testing

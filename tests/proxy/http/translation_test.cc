@@ -298,8 +298,25 @@ TEST_F(TranslationTest, AnswerThatIsNoneIs502) {
 
 TEST_F(TranslationTest, AnswerThatIsNotUnderstoodIs502) {
   Start(JsonAnswer(200, R"({"id":"c1","note":"no capacity"})"));
-  EXPECT_EQ(Messages(kAnthropicBody).status, 502);
-  EXPECT_TRUE(OnlyEvidence().incomplete);
+  const Response response = Messages(kAnthropicBody);
+  EXPECT_EQ(response.status, 502);
+  EXPECT_THAT(response.body, HasSubstr("has no message"));
+  EXPECT_EQ(upstream_->requests().size(), 4U) << "a failure like any other of the provider";
+}
+
+TEST_F(TranslationTest, AnotherKeyIsTriedForAnAnswerThatIsNotUnderstood) {
+  for (const std::string_view bad :
+       {R"({"id":"c1","note":"no capacity"})", R"({"id":"c1","choices":[{"index":0}]})", "ok"}) {
+    sent_ = 0;
+    StartUpstream([this, bad](Peer& peer, const std::string&) {
+      return peer.Send(JsonAnswer(200, sent_++ == 0 ? bad : kOpenAiAnswer));
+    });
+    StartProxy();
+    EXPECT_EQ(Messages(kAnthropicBody).status, 200) << bad;
+    EXPECT_EQ(upstream_->requests().size(), 2U) << bad;
+    pool_.reset();
+    upstream_.reset();
+  }
 }
 
 TEST_F(TranslationTest, CutPlainAnswerIsTriedAgain) {
