@@ -118,7 +118,7 @@ std::optional<absl::Duration> RetryPlan::Backoff(const Failure& failure, absl::T
 Ending RetryPlan::End() const {
   using Kind = Ending::Kind;
   if (!relayed_ && !provider_fault_ && rate_limited_) {
-    const bool says_so = kept_.status == 429 && kept_.outcome == "rate_limited";
+    const bool says_so = kept_.status == 429 && (kept_.outcome == "rate_limited" || kept_.outcome == "caller_fault");
     return {says_so ? Kind::kRateLimited : Kind::kNoKey, Earlier(earliest_retry_after_, no_lease_retry_after_), true};
   }
   // A path that the caller chose may ask for rights that a good key does not have.
