@@ -103,6 +103,7 @@ bool ManagedPool::Number(core::Reconfiguration* change, const RememberedKeys& re
     const core::KeyIndex key = change->added[restored];
     if (key >= last_errors_.size()) last_errors_.resize(key + 1);
     const auto known = remembered.find(pool_.key(key).fingerprint);
+    doubted_errors_.erase(key);
     last_errors_[key] = known == remembered.end() ? LastError() : known->second.error;
     if (known != remembered.end()) pool_.Restore(key, known->second.state, now);
   }
@@ -235,11 +236,28 @@ ReportAnswer ManagedPool::Apply(const core::Report& report) {
 }
 
 void ManagedPool::NoteError(const core::Report& report, const core::Decision& decision) {
-  if (decision.disposition != core::Disposition::kApplied || !SpeaksAgainstKey(decision.outcome)) return;
-  if (decision.key >= last_errors_.size()) return;
+  const bool in_doubt = decision.outcome == core::Outcome::kCallerFault && decision.advice == core::Advice::kRotate;
+  if (decision.disposition != core::Disposition::kApplied || decision.key >= last_errors_.size()) return;
+  if (!in_doubt && !SpeaksAgainstKey(decision.outcome)) return;
   const std::string& theirs = report.evidence.provider_request_id;
-  last_errors_[decision.key] = {DescribeFailure(report.evidence), theirs.empty() ? report.request_id : theirs,
-                                env_->clock->Now()};
+  LastError error{DescribeFailure(report.evidence), theirs.empty() ? report.request_id : theirs, env_->clock->Now()};
+  if (in_doubt) {
+    doubted_errors_[decision.key] = std::move(error);
+    return;
+  }
+  doubted_errors_.erase(decision.key);
+  last_errors_[decision.key] = std::move(error);
+}
+
+void ManagedPool::NoteConvictions() {
+  if (doubted_errors_.empty()) return;
+  for (const core::Transition& transition : transitions_) {
+    using Type = core::Transition::Type;
+    if (transition.type != Type::kCooling && transition.type != Type::kDisabled) continue;
+    if (auto doubted = doubted_errors_.extract(transition.key)) {
+      last_errors_[transition.key] = std::move(doubted.mapped());
+    }
+  }
 }
 
 bool ManagedPool::Progress(const core::LeaseId& id, const core::Beginning& beginning) {
@@ -408,6 +426,7 @@ void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence&
     MutexLock lock(mutex_);
     --probing_;
     const core::KeyIndex key = pool_.Find(fingerprint);
+    doubted_errors_.erase(key);  // what its probe does is not for that
     if (key != core::kNoKey) pool_.OnProbe(key, evidence, env_->clock->Now(), Random());
     effects = Leave();
   }
@@ -416,6 +435,7 @@ void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence&
 
 Journal::Position ManagedPool::Publish(bool removed) {
   pool_.TakeTransitions(&transitions_);
+  NoteConvictions();
   const std::string request_id = std::exchange(request_id_, {});
   for (core::Transition& transition : transitions_) {
     if (!request_id.empty() && IsOfRequest(transition.type)) transition.request_id = request_id;

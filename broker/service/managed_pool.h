@@ -117,6 +117,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void TakeProbes(absl::Time now, Effects* effects) CCR_REQUIRES(mutex_);
   void OnProbed(const std::string& fingerprint, const core::Evidence& evidence) CCR_EXCLUDES(mutex_);
   Journal::Position Publish(bool removed) CCR_REQUIRES(mutex_);
+  void NoteConvictions() CCR_REQUIRES(mutex_);
   std::vector<Record> ChangedKeys() CCR_REQUIRES(mutex_);
   bool DescribeSome(absl::Span<const core::KeyIndex> keys, size_t* next, PoolStatus* status) CCR_EXCLUDES(mutex_);
   bool SaveSome(absl::Time since, core::KeyIndex* next) CCR_EXCLUDES(mutex_);
@@ -131,7 +132,10 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   std::shared_ptr<const PoolInfo> info_ CCR_GUARDED_BY(mutex_);
   absl::flat_hash_map<core::LeaseId, Waiter> waiters_ CCR_GUARDED_BY(mutex_);
   std::deque<LastError> last_errors_ CCR_GUARDED_BY(mutex_);  // by KeyIndex; growing moves none
-  std::string request_id_ CCR_GUARDED_BY(mutex_);             // that the step under way is for; empty: none
+  // Failures that may be the request's fault or the key's, of the latter's last such report: its last error once it is
+  // out for that.
+  absl::flat_hash_map<core::KeyIndex, LastError> doubted_errors_ CCR_GUARDED_BY(mutex_);
+  std::string request_id_ CCR_GUARDED_BY(mutex_);  // that the step under way is for; empty: none
   uint32_t probing_ CCR_GUARDED_BY(mutex_) = 0;
   std::vector<core::KeyIndex> probe_keys_ CCR_GUARDED_BY(mutex_);
   std::vector<core::Pool::Answer> poll_answers_ CCR_GUARDED_BY(mutex_);

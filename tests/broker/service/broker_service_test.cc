@@ -155,6 +155,30 @@ TEST_F(BrokerServiceTest, TheLastErrorHasTheProvidersSentenceItsIdAndTimeAndSurv
   }
 }
 
+TEST_F(BrokerServiceTest, AnErrorThatTurnsOutToBeTheKeysIsItsLast) {
+  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
+  for (const bool served : {false, true}) {
+    clock_.Advance(absl::Seconds(10));
+    LeaseParams params;
+    params.pool = "p";
+    const LeaseAnswer first = LeaseNow(*service_, "p");
+    core::Report report = MakeReport(first.grant.id, 400);
+    report.request_id = "ours";
+    report.evidence.error_code = "TENANT_SUSPENDED";
+    report.evidence.message = "Ask your administrator";
+    const ReportAnswer refused = service_->Report(report);
+    EXPECT_EQ(refused.decision.advice, core::Advice::kRotate);
+    EXPECT_EQ(Pool("p").last_errors[first.grant.key].text, "") << "it may be the request's fault";
+    const std::optional<LeaseAnswer> second = service_->LeaseNext(params, refused, MustNotWait);
+    report.id = second->grant.id;
+    if (!served) service_->Report(report);
+    if (served) Report(*second, 200);
+    const std::vector<LastError> errors = Pool("p").last_errors;
+    EXPECT_EQ(errors[first.grant.key].text, served ? "HTTP 400 TENANT_SUSPENDED: Ask your administrator" : "");
+    EXPECT_EQ(errors[second->grant.key].text, "");
+  }
+}
+
 TEST_F(BrokerServiceTest, WhatAFailureBringsAboutNamesItsRequest) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   core::Report report = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
