@@ -42,7 +42,8 @@ fi
 demo=$(mktemp -d)
 fake=; service=
 cleanup() {
-  trap - EXIT INT TERM
+  trap - EXIT
+  trap '' INT TERM  # a second Ctrl-C must not leave the demo behind
   [ -z "$service" ] || kill -TERM "$service" 2>/dev/null || true
   [ -z "$service" ] || wait "$service" 2>/dev/null || true
   [ -z "$fake" ] || kill "$fake" 2>/dev/null || true

@@ -320,10 +320,11 @@ ConfigResult LoadConfig(const std::string& path, const EnvLookup& env) {
   const absl::StatusOr<FileContent> content = ReadFileContent(path, kMaxFileBytes);
   ProblemList about_file(path);
   if (!content.ok()) {
-    const char* hint = absl::IsNotFound(content.status())
-                           ? ": create it with your Providers (name, api_base_url, api_key, models), "
-                             "or name another file with --config"
-                           : "";
+    const char* hint =
+        absl::IsNotFound(content.status())
+            ? ": write it with ccr init, or by hand with your Providers (name, api_base_url, api_key, models), "
+              "or name another file with --config"
+            : "";
     about_file.Error({}, absl::StrCat("the configuration file ", content.status().message(), hint));
     return {std::nullopt, about_file.Take()};
   }

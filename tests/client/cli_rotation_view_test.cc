@@ -46,6 +46,7 @@ constexpr const char* kPools = R"pb(
       failures: 1
       weight: 1
       last_used { seconds: 1767225597 }
+      last_success { seconds: 1767225597 }
       latency_ms: 812.4
       available: true
     }
@@ -152,6 +153,17 @@ TEST(RotationTableTest, TheLastErrorStandsBelowKeysInTrouble) {
   EXPECT_EQ(Lines(RotationTable(response, At(20)))[4], "    last error: HTT…");
 }
 
+TEST(RotationTableTest, TheLastErrorStandsBelowAnActiveKeyThatHasNotServedSince) {
+  v1::ListPoolsResponse response = Parse(kPools);
+  v1::KeyStatus& key = *response.mutable_pools(0)->mutable_keys(0);
+  key.set_last_error("connection_refused: Connection refused");
+  key.mutable_last_error_at()->set_seconds(kNow - 10);
+  key.mutable_last_success()->set_seconds(kNow - 11);
+  EXPECT_EQ(Lines(RotationTable(response, At()))[3], "    last error: connection_refused: Connection refused, 10s ago");
+  key.mutable_last_success()->set_seconds(kNow - 5);
+  EXPECT_THAT(RotationTable(response, At()), Not(HasSubstr("last error")));
+}
+
 TEST(RotationTableTest, WatchedShowsCountsAndTroubleFirst) {
   v1::ListPoolsResponse response = Parse(kPools);
   *response.add_pools() = response.pools(0);
@@ -204,10 +216,13 @@ TEST(RotationTableTest, HeaderTellsCircuitAndQueue) {
   pool.mutable_circuit()->mutable_retry_at()->set_seconds(kNow + 4);
   EXPECT_EQ(Lines(RotationTable(response, At()))[0],
             "openai: round_robin, 1/3 available, circuit open (trial in 4s), 1 cooling, 1 disabled, 5 waiting");
+  pool.mutable_circuit()->set_reason("auth_everywhere");
+  EXPECT_THAT(Lines(RotationTable(response, At()))[0], HasSubstr(", circuit open (auth_everywhere, trial in 4s), "));
   pool.mutable_circuit()->set_state(v1::CircuitStatus::HALF_OPEN);
   pool.set_enabled(false);
-  EXPECT_THAT(Lines(RotationTable(response, At()))[0],
-              StartsWith("openai: rotation off, 1/3 available, circuit half-open"));
+  EXPECT_THAT(
+      Lines(RotationTable(response, At()))[0],
+      StartsWith("openai: rotation off, 1/3 available, circuit half-open (auth_everywhere, one trial at a time)"));
 }
 
 TEST(RotationTableTest, SaysWhatHindersAnActiveKey) {

@@ -212,10 +212,13 @@ std::string Line(const Row& row, const Layout& layout, std::string_view state_co
 
 std::string Circuit(const v1::PoolStatus& pool, absl::Time now) {
   const v1::CircuitStatus& circuit = pool.circuit();
-  if (circuit.state() == v1::CircuitStatus::HALF_OPEN) return ", circuit half-open (trial under way)";
+  const std::string why = circuit.reason().empty() ? "" : circuit.reason() + ", ";
+  if (circuit.state() == v1::CircuitStatus::HALF_OPEN) {
+    return absl::StrCat(", circuit half-open (", why, "one trial at a time)");
+  }
   if (circuit.state() != v1::CircuitStatus::OPEN) return "";
   if (!circuit.has_retry_at()) return ", circuit open";
-  return absl::StrCat(", circuit open (trial in ", FormatWait(ToTime(circuit.retry_at()) - now), ")");
+  return absl::StrCat(", circuit open (", why, "trial in ", FormatWait(ToTime(circuit.retry_at()) - now), ")");
 }
 
 std::string Header(const v1::PoolStatus& pool, const ViewOptions& options) {
@@ -259,9 +262,14 @@ std::vector<int> Order(const v1::PoolStatus& pool, bool trouble_first) {
   return order;
 }
 
+bool HasServedSinceItsError(const v1::KeyStatus& key) {
+  if (!key.has_last_success()) return false;
+  return !key.has_last_error_at() || ToTime(key.last_success()) >= ToTime(key.last_error_at());
+}
+
 // A line below a key in trouble.
 std::string LastError(const v1::KeyStatus& key, const ViewOptions& options) {
-  const bool in_trouble = key.state() != v1::KEY_STATE_ACTIVE;
+  const bool in_trouble = key.state() != v1::KEY_STATE_ACTIVE || !HasServedSinceItsError(key);
   if (key.last_error().empty() || (!in_trouble && !options.wide)) return "";
   std::string line = absl::StrCat("    last error: ", key.last_error());
   if (key.has_last_error_at()) absl::StrAppend(&line, ", ", Since(true, key.last_error_at(), options.now));

@@ -142,8 +142,9 @@ TEST(LoadConfig, WarnsWhenOthersCanReadTheFile) {
 
 TEST(LoadConfig, FilesThatCannotBeRead) {
   const TempDir dir;
-  EXPECT_THAT(Show(LoadConfig(dir.path() + "/none.json", Env({})).problems),
-              HasSubstr("none.json: error: the configuration file does not exist: create it with your Providers"));
+  EXPECT_THAT(
+      Show(LoadConfig(dir.path() + "/none.json", Env({})).problems),
+      HasSubstr("none.json: error: the configuration file does not exist: write it with ccr init, or by hand with"));
   EXPECT_THAT(Show(LoadConfig(dir.path(), Env({})).problems), HasSubstr("is a folder"));
   EXPECT_THAT(Show(LoadConfig(dir.Write("empty.yaml", ""), Env({})).problems), HasSubstr("is empty"));
   EXPECT_THAT(Show(LoadConfig(dir.Write("comment.yaml", "# x\n"), Env({})).problems), HasSubstr("is empty"));
