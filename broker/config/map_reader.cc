@@ -14,12 +14,6 @@
 namespace ccr {
 namespace {
 
-// Whether a name out of the file may be shown: what looks like a field, not like a key that went astray.
-bool IsShowable(std::string_view name) {
-  return name.size() <= 32 &&
-         std::all_of(name.begin(), name.end(), [](char c) { return absl::ascii_isalpha(c) || c == '_'; });
-}
-
 bool ParseNumericText(std::string_view text, double* out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
   return error == std::errc() && end == text.data() + text.size();
@@ -32,6 +26,12 @@ std::string RangeText(Range range, bool whole) {
 }
 
 }  // namespace
+
+bool IsShowable(std::string_view name) {
+  return name.size() <= 32 && std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+         });
+}
 
 Place Place::Sub(std::string_view name, int at_line) const {
   return {at_line, provider, field.empty() ? std::string(name) : absl::StrCat(field, ".", ToAbsl(name))};

@@ -54,6 +54,9 @@ struct Range {
   double max = 0;
 };
 
+// Whether a name out of the file may be shown: what looks like a field, not like a key that went astray.
+bool IsShowable(std::string_view name);
+
 // "a, b, c"
 std::string JoinNames(const std::vector<std::string_view>& names);
 

@@ -78,9 +78,10 @@ void WarnUnknown(std::string_view name, const Place& where, ProblemList* problem
   std::vector<std::string_view> names;
   for (const Known& known : Table()) names.push_back(known.name);
   const std::string_view closest = ClosestName(name, names);
-  problems->Warn(where, closest.empty()
-                            ? absl::StrCat("unknown transformer, ignored; known are ", JoinNames(names))
-                            : absl::StrCat("unknown transformer, ignored: did you mean ", ToAbsl(closest), "?"));
+  const std::string shown = IsShowable(name) ? absl::StrCat(" '", ToAbsl(name), "'") : "";
+  const std::string hint = closest.empty() ? absl::StrCat("; known are ", JoinNames(names))
+                                           : absl::StrCat(": did you mean ", ToAbsl(closest), "?");
+  problems->Warn(where, absl::StrCat("unknown transformer", shown, ", ignored", hint));
 }
 
 // What the proxy sets itself cannot be an option.
