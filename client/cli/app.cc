@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
+#include <optional>
 #include <sstream>
 #include <streambuf>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "broker/base/private_path.h"
 #include "broker/config/config.h"
 #include "client/cli/commands.h"
+#include "client/cli/service/service.h"
 #include "client/cli/text.h"
 
 namespace ccr::cli {
@@ -78,26 +80,31 @@ class NotingBuffer final : public std::streambuf {
   bool wrote_ = false;
 };
 
+// Whether the service runs, of a command that would start or stop it; else nothing.
+using Running = std::optional<bool>;
+
 // A failure as all commands tell it with --json.
-std::string FailureJson(int exit_status, std::string_view message) {
+std::string FailureJson(int exit_status, Running running, std::string_view message) {
   while (message.ends_with('\n')) message.remove_suffix(1);
   if (message.starts_with("ccr: ")) message.remove_prefix(5);
   const char* kind = exit_status == 2 ? "bad_input" : exit_status == 3 ? "not_running" : "failed";
   boost::json::object json;
-  if (exit_status == 3) json["running"] = false;
+  if (exit_status == 3) running = false;
+  if (running) json["running"] = *running;
   json["error"] = {{"kind", kind}, {"message", boost::json::string_view(message.data(), message.size())}};
   return boost::json::serialize(json);
 }
 
 // Runs `command` with a terminal on which it may say what it wants: only JSON leaves on `terminal.out`.
-int InJson(const Terminal& terminal, const std::function<int(const Terminal&)>& command) {
+int InJson(const Terminal& terminal, const std::function<int(const Terminal&, Running*)>& command) {
   NotingBuffer buffer(terminal.out.rdbuf());
   std::ostream out(&buffer);
   std::ostringstream said;
-  const int exit_status = command({out, said, terminal.width, terminal.height, terminal.color});
+  Running running;
+  const int exit_status = command({out, said, terminal.width, terminal.height, terminal.color}, &running);
   out.flush();
   if (exit_status != 0 && !buffer.wrote()) {
-    terminal.out << FailureJson(exit_status, said.str()) << "\n" << std::flush;
+    terminal.out << FailureJson(exit_status, running, said.str()) << "\n" << std::flush;
   } else {
     terminal.err << said.str();
   }
@@ -122,7 +129,8 @@ std::string SettlePath(std::string* path) {
          "does, or give --config an absolute path";
 }
 
-int RunIn(int argc, const char* const* argv, const std::string& bin_folder, const Terminal& terminal) {
+int RunIn(int argc, const char* const* argv, const std::string& bin_folder, const Terminal& terminal,
+          Running* running) {
   CLI::App app{"One endpoint for Claude Code and SDKs over all your API keys.", "ccr"};
   Arguments arguments;
   arguments.service.bin_folder = bin_folder;
@@ -143,7 +151,12 @@ int RunIn(int argc, const char* const* argv, const std::string& bin_folder, cons
     return 2;
   }
   const std::string problem = SettlePath(&arguments.service.config_path);
-  if (problem.empty() || app.got_subcommand("completion") || app.got_subcommand("__complete")) return chosen();
+  if (problem.empty() || app.got_subcommand("completion") || app.got_subcommand("__complete")) {
+    const int exit_status = chosen();
+    const bool of_service = app.got_subcommand("start") || app.got_subcommand("restart") || app.got_subcommand("stop");
+    if (of_service && exit_status != 0) *running = FindRunning(FilesOf(arguments.service)).has_value();
+    return exit_status;
+  }
   terminal.err << "ccr: " << problem << "\n";
   return 2;
 }
@@ -159,8 +172,9 @@ bool WantsJson(int argc, const char* const* argv) {
 }  // namespace
 
 int RunApp(int argc, const char* const* argv, const std::string& bin_folder, const Terminal& terminal) {
-  const auto run = [&](const Terminal& on) { return RunIn(argc, argv, bin_folder, on); };
-  return WantsJson(argc, argv) ? InJson(terminal, run) : run(terminal);
+  Running running;
+  const auto run = [&](const Terminal& on, Running* told) { return RunIn(argc, argv, bin_folder, on, told); };
+  return WantsJson(argc, argv) ? InJson(terminal, run) : run(terminal, &running);
 }
 
 }  // namespace ccr::cli

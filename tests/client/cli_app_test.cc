@@ -202,6 +202,22 @@ TEST_F(AppTest, EveryAnswerAndEveryErrorIsOneJsonObject) {
   }
 }
 
+TEST_F(AppTest, AStartThatFailsSaysWhetherTheServiceRuns) {
+  const auto running = [this](const char* command) {
+    out_.str("");
+    EXPECT_NE(Run({"--json", command}), 0) << command;
+    return boost::json::parse(out_.str()).at("running").as_bool();
+  };
+  ASSERT_EQ(Run({"start"}), 0) << err_.str();
+  EXPECT_TRUE(running("start"));
+  Configure("PORT: 'none'");
+  EXPECT_TRUE(running("start"));
+  EXPECT_TRUE(running("restart"));
+  EXPECT_EQ(Run({"stop"}), 0) << err_.str();
+  EXPECT_FALSE(running("start"));
+  EXPECT_FALSE(running("restart"));
+}
+
 TEST_F(AppTest, ABadPathIsAMessage) {
   for (const char* command : {"status", "start", "rotation", "model", "stop", "reload", "health", "activate"}) {
     err_.str("");
