@@ -76,6 +76,8 @@ void Key::Describe(KeySnapshot* out, absl::Time now) {
   out->state = state_;
   out->reason = reason_;
   out->available_at = until_;
+  out->tried_by = tried_by();
+  if (out->tried_by != TriedBy::kNobody) out->next_try = NextTry(now);
   out->consecutive_failures = consecutive_failures_;
   out->in_flight = in_flight_;
   out->used = Used(now);
@@ -100,6 +102,11 @@ bool Key::auth_disabled() const {
 
 bool Key::awaits_probe() const {
   return auth_disabled() && probed() && !lease_may_try_;
+}
+
+TriedBy Key::tried_by() const {
+  if (state_ != KeyState::kDisabled) return TriedBy::kNobody;
+  return auth_disabled() && probed() && !probe_says_nothing_ ? TriedBy::kProbe : TriedBy::kRequest;
 }
 
 bool Key::rests() const {
@@ -279,6 +286,7 @@ void Key::OnProbeStarted(absl::Time now) {
 
 Key::Event Key::OnAccessChanged(absl::Time now) {
   probe_is_old_ = probe_in_flight_;
+  probe_says_nothing_ = false;
   vain_probes_ = 0;
   ForgetSuspicion();
   last_probe_ = absl::InfinitePast();
@@ -301,7 +309,7 @@ void Key::CountFailure(absl::Time now) {
 }
 
 Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random) {
-  probe_in_flight_ = false;
+  probe_in_flight_ = probe_says_nothing_ = false;
   if (std::exchange(probe_is_old_, false) && outcome != Outcome::kSuccess) return Event::kNone;
   if (suspected_) return OnSuspectsProbe(outcome, now, random);
   if (state_ != KeyState::kDisabled) return Event::kNone;

@@ -80,6 +80,9 @@ class Key {
   bool awaits_probe() const;  // DISABLED("auth"), where keys are probed and no lease may try it
   // When a lease may try it again: the end of COOLING, the next trial of DISABLED.
   absl::Time TryAt() const { return lease_may_try_ ? absl::InfinitePast() : until_; }
+  // What the next try of a DISABLED key is, and when. Where probes say nothing, each lets a lease try.
+  TriedBy tried_by() const;
+  absl::Time NextTry(absl::Time now) const { return lease_may_try_ ? now : until_; }
   bool auth_disabled() const;                    // DISABLED("auth")
   bool suspected() const { return suspected_; }  // its probe will tell
   absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
@@ -163,7 +166,7 @@ class Key {
   void OnProbeStarted(absl::Time now);
   // Of DISABLED("auth"): its probe says nothing, so one lease may try it, whatever the time of the next probe.
   bool lease_may_try() const { return lease_may_try_; }
-  void LetLeaseTry() { lease_may_try_ = auth_disabled() && probed(); }
+  void LetLeaseTry() { lease_may_try_ = probe_says_nothing_ = auth_disabled() && probed(); }
   void ForgetProbe() { probe_in_flight_ = false; }  // its answer will not come
   // Of a DISABLED key. Auth and permission: n += 1, and the next probe as OnAuth says; others: the same wait again.
   // Of a suspect: success and auth decide, others say nothing.
@@ -207,7 +210,8 @@ class Key {
   uint64_t begins_ = 0;                      // cooldowns and disables so far
   bool prolonged_ = false;                   // something else than its first failure has moved until_
   bool trial_in_flight_ = false;
-  bool lease_may_try_ = false;  // law: only DISABLED("auth"); until that lease is granted
+  bool lease_may_try_ = false;       // law: only DISABLED("auth"); until that lease is granted
+  bool probe_says_nothing_ = false;  // as the last one did
   bool probe_in_flight_ = false;
   bool probe_is_old_ = false;  // the one in flight was sent before the access changed
 

@@ -279,7 +279,8 @@ void Pool::Impl::TellEvent(KeyIndex index, Key::Event event, Outcome outcome, st
   const auto type = event == Key::Event::kCooling ? Transition::Type::kCooling : Transition::Type::kDisabled;
   Transition& transition = Tell(type, index, key.reason());
   transition.outcome = outcome;
-  transition.available_at = key.until();
+  transition.available_at = key.NextTry(now_);
+  transition.tried_by = key.tried_by();
 }
 
 }  // namespace ccr::core

@@ -68,6 +68,7 @@ void Pool::Impl::OnControl(Outcome outcome) {
     if (!roster_.present(index) || !roster_.key(index).auth_disabled()) continue;
     roster_.key(index).LetLeaseTry();
     roster_.Settle(index, now_);
+    TellEvent(index, Key::Event::kDisabled, Outcome::kAuth, "");
   }
   queue_.OnRoom();
 }

@@ -43,6 +43,7 @@ struct Transition {
   absl::Time time;
   absl::Time
       available_at;  // kCooling: end; kDisabled: next trial, of an auth failure next probe; kCircuitOpened: next trial
+  TriedBy tried_by = TriedBy::kNobody;      // kDisabled: then
   absl::Duration latency;                   // kSuccess: time to first byte
   absl::Duration wait;                      // kLeased: time in the queue
   Affinity affinity = Affinity::kNotAsked;  // kLeased

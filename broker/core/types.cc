@@ -66,6 +66,18 @@ std::string_view ToString(TransportError error) {
   return "unknown";
 }
 
+std::string_view ToString(TriedBy by) {
+  switch (by) {
+    case TriedBy::kNobody:
+      return "nobody";
+    case TriedBy::kProbe:
+      return "probe";
+    case TriedBy::kRequest:
+      return "request";
+  }
+  return "unknown";
+}
+
 std::string_view ToString(Affinity affinity) {
   switch (affinity) {
     case Affinity::kNotAsked:

@@ -136,9 +136,13 @@ enum class Affinity : uint8_t {
   kOverShare,  // that key had more than its share of the load, so the strategy chose, the same one perhaps
 };
 
+// What finds out whether a disabled key is good again.
+enum class TriedBy : uint8_t { kNobody, kProbe, kRequest };
+
 std::string_view ToString(KeyState state);   // "active", "cooling", "disabled"
 std::string_view ToString(Outcome outcome);  // "success", "caller_fault", "auth", ...
 std::string_view ToString(TransportError error);
+std::string_view ToString(TriedBy by);         // "nobody", "probe", "request"
 std::string_view ToString(Affinity affinity);  // "not_asked", "hit", "moved", "none", "over_share"
 
 }  // namespace ccr::core

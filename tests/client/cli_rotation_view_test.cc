@@ -164,6 +164,21 @@ TEST(RotationTableTest, TheLastErrorStandsBelowAnActiveKeyThatHasNotServedSince)
   EXPECT_THAT(RotationTable(response, At()), Not(HasSubstr("last error")));
 }
 
+TEST(RotationTableTest, SaysWhenARequestTriesADisabledKey) {
+  v1::ListPoolsResponse response = Parse(kPools);
+  v1::KeyStatus& key = *response.mutable_pools(0)->mutable_keys(2);
+  key.mutable_available_at()->set_seconds(kNow + 90);
+  key.set_tried_by(v1::KeyStatus::PROBE);
+  EXPECT_EQ(Lines(RotationTable(response, At())).size(), 5U);
+  EXPECT_THAT(RotationJson(response), HasSubstr(R"("tried_by":"probe")"));
+  key.set_tried_by(v1::KeyStatus::REQUEST);
+  EXPECT_EQ(Lines(RotationTable(response, At()))[5], "    tried by a request in 1m 30s, then at growing intervals");
+  EXPECT_EQ(Lines(RotationTable(response, At(20)))[5], "    tried by a requ…");
+  EXPECT_THAT(RotationJson(response), HasSubstr(R"("tried_by":"request")"));
+  key.mutable_available_at()->set_seconds(kNow);
+  EXPECT_EQ(Lines(RotationTable(response, At()))[5], "    tried by the next request, then at growing intervals");
+}
+
 TEST(RotationTableTest, WatchedShowsCountsAndTroubleFirst) {
   v1::ListPoolsResponse response = Parse(kPools);
   *response.add_pools() = response.pools(0);

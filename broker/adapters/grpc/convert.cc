@@ -109,13 +109,21 @@ void FillPace(const core::KeySnapshot& key, v1::KeyStatus* out) {
   if (key.learned.rate > 0) pace.set_room(key.room);
 }
 
+v1::KeyStatus::TriedBy ToProto(core::TriedBy by) {
+  return static_cast<v1::KeyStatus::TriedBy>(static_cast<int>(by));
+}
+static_assert(v1::KeyStatus::PROBE == static_cast<int>(core::TriedBy::kProbe));
+static_assert(v1::KeyStatus::REQUEST == static_cast<int>(core::TriedBy::kRequest));
+
 void FillKey(const core::KeySnapshot& key, const core::KeySpec& spec, v1::KeyStatus* out) {
   out->set_name(spec.name);
   out->set_fingerprint(spec.fingerprint);
   out->set_state(ccr::ToProto(key.state));
   const bool active = key.state == core::KeyState::kActive;
   if (!active) out->set_reason(key.reason.data(), key.reason.size());
-  const absl::Time back = active ? key.rate_allows_at : key.available_at;
+  const bool disabled = key.state == core::KeyState::kDisabled;
+  const absl::Time back = active ? key.rate_allows_at : disabled ? key.next_try : key.available_at;
+  out->set_tried_by(ToProto(key.tried_by));
   if (IsFinite(back)) SetTime(back, out->mutable_available_at());
   out->set_consecutive_failures(key.consecutive_failures);
   out->set_max_failures(spec.max_failures);

@@ -78,6 +78,7 @@ void LogKey(LogLevel level, const PoolNames& pool, const core::Transition& trans
                   {"key", key.name},
                   {"fingerprint", key.fingerprint},
                   {"reason", transition.reason},
+                  {"tried_by", core::ToString(transition.tried_by)},
                   {"next_trial", Rfc3339(transition.available_at)},
                   {"id", transition.request_id}});
     case Type::kRecovered:

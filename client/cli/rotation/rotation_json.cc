@@ -38,6 +38,11 @@ json::value PaceOrNull(const v1::KeyStatus& key) {
       {"rpm", pace.rpm()}, {"burst", pace.burst()}, {"max_in_flight", pace.max_in_flight()}, {"room", pace.room()}};
 }
 
+json::value TriedByOrNull(const v1::KeyStatus& key) {
+  if (key.tried_by() == v1::KeyStatus::TRIED_BY_UNSPECIFIED) return nullptr;
+  return json::string(key.tried_by() == v1::KeyStatus::PROBE ? "probe" : "request");
+}
+
 json::object KeyObject(const v1::KeyStatus& key) {
   return {{"name", key.name()},
           {"fingerprint", key.fingerprint()},
@@ -45,6 +50,7 @@ json::object KeyObject(const v1::KeyStatus& key) {
           {"available", key.available()},
           {"reason", TextOrNull(key.reason())},
           {"available_at", TimeOrNull(key.available_at(), key.has_available_at())},
+          {"tried_by", TriedByOrNull(key)},
           {"failures", key.consecutive_failures()},
           {"max_failures", key.max_failures()},
           {"total_failures", key.failures()},

@@ -278,6 +278,17 @@ std::string LastError(const v1::KeyStatus& key, const ViewOptions& options) {
   return Fit(line, cut ? options.width : DisplayWidth(line)) + "\n";
 }
 
+// A line below a disabled key that no probe brings back.
+std::string NextTry(const v1::KeyStatus& key, const ViewOptions& options) {
+  if (key.tried_by() != v1::KeyStatus::REQUEST || !key.has_available_at()) return "";
+  const absl::Duration wait = ToTime(key.available_at()) - options.now;
+  const std::string when =
+      wait > absl::ZeroDuration() ? absl::StrCat("a request in ", FormatWait(wait)) : "the next request";
+  const std::string line = absl::StrCat("    tried by ", when, ", then at growing intervals");
+  const bool cut = options.width > 0 && !options.wide;
+  return Fit(line, cut ? options.width : DisplayWidth(line)) + "\n";
+}
+
 // A line for each model that the key does not serve now.
 std::string Holds(const v1::KeyStatus& key, const ViewOptions& options) {
   std::string lines;
@@ -336,7 +347,7 @@ std::string RotationTable(const v1::ListPoolsResponse& response, const ViewOptio
     for (const int k : Order(pool, options.watched)) {
       const std::string_view color = options.color ? StateColor(pool.keys(k).state()) : "";
       text += Line(tables[static_cast<size_t>(i)][static_cast<size_t>(k)], layout, color) +
-              Holds(pool.keys(k), options) + LastError(pool.keys(k), options);
+              NextTry(pool.keys(k), options) + Holds(pool.keys(k), options) + LastError(pool.keys(k), options);
     }
   }
   return text.empty() ? "no providers\n" : text;

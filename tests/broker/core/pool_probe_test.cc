@@ -215,6 +215,34 @@ TEST_F(PoolProbeTest, WhereTheProbeSaysNothingOneLeaseTries) {
   }
 }
 
+TEST_F(PoolProbeTest, TellsWhatTriesADisabledKeyAndWhen) {
+  Start(SpecOf(2));
+  EXPECT_EQ(Key(0).tried_by, TriedBy::kNobody);
+  Disable(0, 2);
+  EXPECT_EQ(Key(0).tried_by, TriedBy::kProbe);
+  EXPECT_EQ(Key(0).next_try, pool_->NextProbe());
+  EXPECT_EQ(Transitions().back().tried_by, TriedBy::kProbe);
+  GoTo(pool_->NextProbe());
+  Take();
+  Answer(0, Status(404));
+  EXPECT_EQ(Key(0).tried_by, TriedBy::kRequest);
+  EXPECT_EQ(Key(0).next_try, now_);
+  const Transition told = Transitions().back();
+  EXPECT_EQ(told.type, Transition::Type::kDisabled);
+  EXPECT_EQ(told.tried_by, TriedBy::kRequest);
+  EXPECT_EQ(told.available_at, now_);
+  Tell(Get(), Status(401));
+  EXPECT_EQ(Key(0).tried_by, TriedBy::kRequest);
+  EXPECT_EQ(Key(0).next_try, pool_->NextProbe());
+  PoolSpec spec = SpecOf(2);
+  spec.access = 1;
+  pool_->Reconfigure(spec, now_);
+  EXPECT_EQ(Key(0).tried_by, TriedBy::kProbe);
+  for (KeySpec& key : spec.keys) key.probe_interval = absl::ZeroDuration();
+  pool_->Reconfigure(spec, now_);
+  EXPECT_EQ(Key(0).tried_by, TriedBy::kRequest);
+}
+
 // The provider's list of models refuses keys that serve: it says nothing of the others either.
 TEST_F(PoolProbeTest, AProbeThatRefusesGoodKeysIsNotBelieved) {
   Start(SpecOf(3));
