@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "broker/adapters/probe/error_body.h"
+
 namespace ccr {
 namespace {
 
@@ -17,6 +19,7 @@ constexpr size_t kMaxDetail = 200;
 constexpr long kFirstRefusal = 300;  // of a proxy, to CONNECT
 constexpr int kProxyAuthenticationRequired = 407;
 constexpr size_t kMaxBodyBytes = 64 * 1024;
+constexpr long kFirstError = 400;
 
 long Millis(absl::Duration duration) {
   return static_cast<long>(absl::ToInt64Milliseconds(duration));
@@ -109,7 +112,7 @@ class CurlProber::Transfer {
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     core::Evidence evidence;
     evidence.http_status = static_cast<int>(status);
-    // What of the body is not read changes nothing: the status says it all.
+    // What of the body is not read changes nothing: the status tells enough.
     if (status == kProxyAuthenticationRequired && proxied_) {
       evidence.http_status = 0;
       evidence.transport_error = core::TransportError::kProxy;
@@ -118,6 +121,7 @@ class CurlProber::Transfer {
       evidence.transport_error = ToTransportError(easy_, code, proxied_);
       evidence.detail = std::string(words_[0] != '\0' ? words_.data() : curl_easy_strerror(code)).substr(0, kMaxDetail);
     }
+    if (evidence.http_status >= kFirstError) ReadErrorBody(body_, &evidence);
     done_(evidence);
   }
 
@@ -133,10 +137,11 @@ class CurlProber::Transfer {
     curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
   }
 
-  static size_t OnBody(char*, size_t size, size_t count, void* self) {
-    size_t& received = static_cast<Transfer*>(self)->received_;
-    received += size * count;
-    return received > kMaxBodyBytes ? 0 : size * count;
+  static size_t OnBody(char* bytes, size_t size, size_t count, void* self) {
+    std::string& body = static_cast<Transfer*>(self)->body_;
+    if (body.size() + size * count > kMaxBodyBytes) return 0;
+    body.append(bytes, size * count);
+    return size * count;
   }
 
   const Done done_;
@@ -144,7 +149,7 @@ class CurlProber::Transfer {
   std::array<char, CURL_ERROR_SIZE> words_{};  // curl's, of an error
   CURL* const easy_;
   curl_slist* headers_ = nullptr;
-  size_t received_ = 0;
+  std::string body_;  // at most kMaxBodyBytes
 };
 
 CurlProber::CurlProber(Options options)

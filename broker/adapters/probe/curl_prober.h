@@ -14,7 +14,7 @@
 namespace ccr {
 
 // One thread that drives libcurl: at most `max_at_once` probes run, the others wait their turn. TLS is verified, no
-// redirect is followed, bodies are dropped unread beyond a few bytes. Thread-safe.
+// redirect is followed; of an error's body the type, code and message are told, where it has at most 64 KiB. Thread-safe.
 class CurlProber final : public KeyProber {
  public:
   struct Options {

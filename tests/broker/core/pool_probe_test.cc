@@ -1,4 +1,8 @@
 // When a key that its provider refuses is asked for again.
+#include <string>
+#include <tuple>
+#include <vector>
+
 #include "tests/broker/core/pool_fixture.h"
 
 namespace ccr::core {
@@ -241,6 +245,20 @@ TEST_F(PoolProbeTest, TellsWhatTriesADisabledKeyAndWhen) {
   for (KeySpec& key : spec.keys) key.probe_interval = absl::ZeroDuration();
   pool_->Reconfigure(spec, now_);
   EXPECT_EQ(Key(0).tried_by, TriedBy::kRequest);
+}
+
+TEST_F(PoolProbeTest, WordsTellWhatTheStatusDoesNot) {
+  for (const auto& [status, code, refuses] : std::vector<std::tuple<int, std::string, bool>>{
+           {400, "API_KEY_INVALID", true}, {403, "CONSUMER_SUSPENDED", true}, {403, "PERMISSION_DENIED", false}}) {
+    Start(SpecOf(2));
+    Tell(GetKey(0, 2), Status(401));
+    GoTo(pool_->NextProbe());
+    ASSERT_EQ(Take(), std::vector<KeyIndex>{0});
+    Evidence evidence = Status(status);
+    evidence.error_code = code;
+    Answer(0, evidence);
+    EXPECT_EQ(State(0) == KeyState::kDisabled, refuses) << code;
+  }
 }
 
 // The provider's list of models refuses keys that serve: it says nothing of the others either.

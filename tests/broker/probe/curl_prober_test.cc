@@ -6,6 +6,7 @@
 #include <future>
 #include <memory>
 
+#include "broker/core/verdict/outcome.h"
 #include "tests/proxy/upstream/scripted_server.h"
 
 namespace ccr {
@@ -33,11 +34,11 @@ core::Evidence Ask(CurlProber& prober, KeyProbe probe) {
   return {};
 }
 
-ScriptedServer::Script Answering(const std::string& head, std::string* request = nullptr) {
-  return [head, request](Peer& peer) {
+ScriptedServer::Script Answering(const std::string& head, std::string* request = nullptr, std::string body = "") {
+  return [head, request, body](Peer& peer) {
     const std::string seen = peer.ReadRequest();
     if (request != nullptr) *request = seen;
-    peer.Write("HTTP/1.1 " + head + "\r\n\r\n");
+    peer.Write("HTTP/1.1 " + head + "\r\n\r\n" + body);
   };
 }
 
@@ -59,6 +60,32 @@ TEST(CurlProberTest, TellsWhatTheProviderSays) {
     EXPECT_EQ(evidence.http_status, status);
     EXPECT_EQ(evidence.transport_error, core::TransportError::kNone);
   }
+}
+
+TEST(CurlProberTest, TellsWhatTheBodyOfAnErrorSays) {
+  const std::string body =
+      R"({"error":{"code":403,"status":"PERMISSION_DENIED","message":"Consumer has been suspended.",)"
+      R"("details":[{"reason":"CONSUMER_SUSPENDED"}]}})";
+  ScriptedServer server(Answering("403 No\r\nContent-Length: " + std::to_string(body.size()), nullptr, body));
+  CurlProber prober({});
+  const core::Evidence evidence = Ask(prober, ProbeOf(server.Url()));
+  EXPECT_EQ(evidence.error_type, "PERMISSION_DENIED");
+  EXPECT_EQ(evidence.error_code, "CONSUMER_SUSPENDED");
+  EXPECT_EQ(core::Classify(evidence).outcome, core::Outcome::kAuth);
+}
+
+TEST(CurlProberTest, ABodyWithoutEndIsNotWaitedFor) {
+  ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 403 No\r\n\r\n{\"error\":{\"code\":\"");
+    const std::string chunk(1 << 16, 'x');
+    while (peer.Write(chunk)) {
+    }
+  });
+  CurlProber prober({});
+  const core::Evidence evidence = Ask(prober, ProbeOf(server.Url()));
+  EXPECT_EQ(evidence.http_status, 403);
+  EXPECT_EQ(evidence.error_code, "");
 }
 
 TEST(CurlProberTest, FollowsNoRedirect) {
