@@ -67,6 +67,7 @@ class LaneTable {
   void Reserve(KeyIndex capacity);
 
   bool HasSome(KeyIndex key) const { return key < lanes_of_.size() && lanes_of_[key] > 0; }
+  bool HasPacers(KeyIndex key) const;  // some model of the key has limits of its own
   bool Has(ModelId model) const { return model < models_.size() && !models_[model].lanes.empty(); }
   // nullptr when nothing is known
   Lane* Find(KeyIndex key, ModelId model) { return HasSome(key) ? FindAmong(key, model) : nullptr; }
@@ -138,6 +139,12 @@ void LaneTable::ForEachOfKey(KeyIndex key, const See& see) const {
     const auto it = slots_by_id_.find(IdOf(key, model));
     if (it != slots_by_id_.end()) see(slots_[it->second].lane);
   }
+}
+
+inline bool LaneTable::HasPacers(KeyIndex key) const {
+  bool some = false;
+  ForEachOfKey(key, [&](const Lane& lane) { some |= lane.pacer != nullptr; });
+  return some;
 }
 
 }  // namespace ccr::core

@@ -87,7 +87,9 @@ void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, con
   const bool by_cooldown = key.spec().cooldown.has_value() && !TellsReturn(evidence);
   if (verdict.outcome != Outcome::kRateLimited || by_cooldown) return PaceUnknown(lease);
   const bool of_model = IsOfModel(lease, verdict, evidence);
-  Pacer* const learns = of_model ? &roster_.ModelPacer(lease.key, lease.model, now_) : &key.Pace(lease.model);
+  Pacer* const learns = of_model                       ? &roster_.ModelPacer(lease.key, lease.model, now_)
+                        : evidence.rate_limits.empty() ? &key.Pace(lease.model)
+                                                       : &roster_.PacerOf(lease.key, lease.model, now_);
   std::optional<absl::Duration> told = evidence.retry_after;
   if (told) told = Clamped(*told, kMaxRetryAfter);
   back_at_ = learns->OnRefused(lease.sequence, told, evidence.rate_limits, now_);

@@ -241,7 +241,8 @@ Pacer& Roster::PacerOf(KeyIndex index, ModelId model, absl::Time now) {
   Key& of = key(index);
   const Lane* const known = lanes_.Find(index, model);
   if (known != nullptr && known->pacer != nullptr) return *known->pacer;
-  const bool shared = of.pacer() == nullptr || of.paced_model() == kAnyModel || of.paced_model() == model;
+  const bool shared =
+      of.pacer() == nullptr ? !lanes_.HasPacers(index) : of.paced_model() == kAnyModel || of.paced_model() == model;
   return shared || model == kAnyModel ? of.Pace(model) : ModelPacer(index, model, now);
 }
 
@@ -249,7 +250,7 @@ Pacer& Roster::ModelPacer(KeyIndex index, ModelId model, absl::Time now) {
   Key& of = key(index);
   if (of.pacer() != nullptr && of.paced_model() != kAnyModel) {
     const ModelId first = of.paced_model();
-    lanes_.Open(index, first).pacer = of.TakePacer();
+    if (Lane& lane = lanes_.Open(index, first); lane.pacer == nullptr) lane.pacer = of.TakePacer();
     SettleLane(index, first, now);
   }
   Lane& lane = lanes_.Open(index, model);

@@ -11,6 +11,11 @@ class PoolLimitsTest : public PoolTest {
     args.estimated_tokens = tokens;
     return pool_->Lease(args, now_, random_);
   }
+  LeaseResult AskForModel(const std::string& model) {
+    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    args.model = model;
+    return pool_->Lease(args, now_, random_);
+  }
   Grant GetFor(uint64_t tokens) {
     const LeaseResult result = AskFor(tokens);
     EXPECT_TRUE(std::holds_alternative<Grant>(result)) << tokens;
@@ -182,11 +187,7 @@ TEST_F(PoolLimitsTest, AKeyWaitsWhereItsAnswersSayThatNothingIsLeft) {
 
 TEST_F(PoolLimitsTest, LimitsOfTwoModelsAreTwo) {
   Start(SpecOf(1));
-  auto lease = [this](const std::string& model) {
-    Pool::LeaseArgs args{NewId(), kNobody, {}};
-    args.model = model;
-    return pool_->Lease(args, now_, random_);
-  };
+  auto lease = [this](const std::string& model) { return AskForModel(model); };
   Tell(std::get<Grant>(lease("big")), With(Success(), 60, 59, absl::Seconds(1)));
   Tell(std::get<Grant>(lease("small")), With(Success(), 600, 599, absl::Milliseconds(100)));
   Tell(std::get<Grant>(lease("big")), With(Success(), 60, 0, absl::Seconds(60)));
@@ -208,11 +209,7 @@ TEST_F(PoolLimitsTest, TheFirstAnswerThatTellsALimitLeavesWhatItSays) {
 
 TEST_F(PoolLimitsTest, GrantsOfAModelCountBeforeTheirAnswers) {
   Start(SpecOf(1));
-  auto lease = [this](const std::string& model) {
-    Pool::LeaseArgs args{NewId(), kNobody, {}};
-    args.model = model;
-    return pool_->Lease(args, now_, random_);
-  };
+  auto lease = [this](const std::string& model) { return AskForModel(model); };
   Tell(std::get<Grant>(lease("small")), With(Success(), 600, 599, absl::Milliseconds(100)));
   Tell(std::get<Grant>(lease("big")), With(Success(), 60, 2, absl::Seconds(58)));
   EXPECT_TRUE(std::holds_alternative<Grant>(lease("big")));
@@ -256,9 +253,7 @@ TEST_F(PoolLimitsTest, AKeyThatServesTwoAtOnceIsSeldomAskedForAThird) {
         Tell(held.front(), Success());
         held.erase(held.begin());
       }
-      Pool::LeaseArgs args{NewId(), kNobody, {}};
-      args.model = "big";
-      const LeaseResult result = pool_->Lease(args, now_, random_);
+      const LeaseResult result = AskForModel("big");
       if (!std::holds_alternative<Grant>(result)) continue;
       const Grant grant = std::get<Grant>(result);
       if (held.size() == 2) {
@@ -273,6 +268,28 @@ TEST_F(PoolLimitsTest, AKeyThatServesTwoAtOnceIsSeldomAskedForAThird) {
     EXPECT_GE(served, 290) << of_model;
     EXPECT_LE(refused, 10) << of_model;
   }
+}
+
+TEST_F(PoolLimitsTest, LimitsOfThreeModelsAreThree) {
+  Start(SpecOf(1));
+  for (const char* const model : {"big", "small", "third"}) {
+    Tell(std::get<Grant>(AskForModel(model)), With(Success(), 60, 59, absl::Seconds(1)));
+  }
+  Tell(std::get<Grant>(AskForModel("third")), With(Success(), 60, 0, absl::Seconds(60)));
+  EXPECT_TRUE(std::holds_alternative<Refusal>(AskForModel("third")));
+  EXPECT_TRUE(std::holds_alternative<Grant>(AskForModel("big")));
+  EXPECT_TRUE(std::holds_alternative<Grant>(AskForModel("small")));
+}
+
+TEST_F(PoolLimitsTest, ARefusalThatTellsLimitsTeachesOfItsModelAlone) {
+  Start(SpecOf(1));
+  for (const char* const model : {"big", "small"}) {
+    Tell(std::get<Grant>(AskForModel(model)), With(Success(), 60, 59, absl::Seconds(1)));
+  }
+  Tell(std::get<Grant>(AskForModel("big")), With(Status(429), 60, 0, absl::Seconds(60)));
+  GoTo(Key(0).available_at);
+  Tell(std::get<Grant>(AskForModel("small")), With(Success(), 60, 58, absl::Seconds(2)));
+  EXPECT_TRUE(std::holds_alternative<Grant>(AskForModel("small")));
 }
 
 TEST_F(PoolLimitsTest, WhatWasLearnedSurvivesARestart) {
