@@ -180,6 +180,9 @@ struct ConfigResult {
   std::vector<ConfigProblem> problems;  // by line, those of the file as a whole first
 };
 
+// What "strategy" may be.
+const std::vector<std::string_view>& StrategyWords();
+
 // Value of an environment variable, or nothing.
 using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
 EnvLookup ProcessEnv();

@@ -20,12 +20,6 @@ namespace {
 constexpr size_t kMaxProviders = 1000;
 constexpr size_t kMaxNameBytes = 128;
 
-const std::vector<std::string_view>& Strategies() {
-  static const auto* const names = new std::vector<std::string_view>{
-      "round_robin", "random", "weighted", "least_used", "least_in_flight", "lowest_latency", "fill_first"};
-  return *names;
-}
-
 // A key that Anthropic issues for OAuth: it goes into another header than its API keys.
 bool IsOAuthToken(const KeyConfig& key) {
   return key.secret.Reveal().starts_with("sk-ant-oat");
@@ -234,7 +228,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   out.keys = ReadKeys(&fields, files);
   out.enable_rotation = fields.Find("api_keys") != nullptr;
   fields.Flag("enable_rotation", &out.enable_rotation);
-  fields.OneOf("rotation_strategy", Strategies(), &out.strategy);
+  fields.OneOf("rotation_strategy", StrategyWords(), &out.strategy);
   fields.Flag("session_affinity", &out.session_affinity);
   fields.Flag("retry_on_failure", &out.retry_on_failure);
   fields.Whole("max_retries", kRetryRange, &out.max_retries);
@@ -306,6 +300,12 @@ bool IsLeftOut(const Node& provider, const std::unordered_set<std::string>& rout
 }
 
 }  // namespace
+
+const std::vector<std::string_view>& StrategyWords() {
+  static const auto* const names = new std::vector<std::string_view>{
+      "round_robin", "random", "weighted", "least_used", "least_in_flight", "lowest_latency", "fill_first"};
+  return *names;
+}
 
 std::vector<ProviderConfig> ReadProviders(MapReader* top, const KeyFiles& files) {
   std::vector<ProviderConfig> providers;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/config/key_names.h"
+#include "broker/core/strategies/strategy.h"
 #include "broker/service/lease_ids.h"
 
 namespace ccr {
@@ -38,13 +39,15 @@ std::shared_ptr<Routing> MakeRouting(Config config) {
 
 BrokerService::BrokerService(Options options)
     : journal_(options.store, options.observers),
+      record_(options.record_bytes),
       env_{options.clock,
            &journal_,
            std::move(options.observers),
            std::move(options.wake),
            NewEpoch(),
            {},
-           options.prober != nullptr ? options.prober : &no_prober_},
+           options.prober != nullptr ? options.prober : &no_prober_,
+           &record_},
       fingerprinter_(std::move(options.fingerprint_salt)),
       started_at_(options.clock->Now()),
       directory_(std::make_shared<PoolDirectory>(std::vector<std::shared_ptr<ManagedPool>>())) {
@@ -52,6 +55,7 @@ BrokerService::BrokerService(Options options)
 }
 
 BrokerService::~BrokerService() {
+  simulations_.End();
   journal_.Stop();
 }
 
@@ -66,6 +70,7 @@ absl::Status BrokerService::Apply(Config config) {
   if (!records.ok()) return records.status();
   const std::shared_ptr<const PoolDirectory> before = directory();
   const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *std::move(records)));
+  record_.Share(after->pools().size());
   stream_grace_ns_ = absl::ToInt64Nanoseconds(config.broker.stream_grace);
   // The directory changes first, so that nobody new finds a pool that retires; those who found it before are refused by
   // the pool itself. Proxies hear last, when every pool that they are told of is there.
@@ -228,6 +233,66 @@ std::optional<PoolStatus> BrokerService::GetPool(std::string_view name) {
   return pool->Status();
 }
 
+void BrokerService::Simulate(SimulationParams params, std::function<void(absl::StatusOr<Simulations>)> done) {
+  const auto work = [this, params = std::move(params), done](const simulation::Worker::Stop& stop) {
+    return [done, result = SimulateNow(params, stop)] { done(result); };
+  };
+  if (simulations_.Start(work)) return;
+  done(draining_ ? ShuttingDown()
+                 : absl::ResourceExhaustedError("another simulation is under way; try again when it is done"));
+}
+
+absl::StatusOr<BrokerService::Simulations> BrokerService::SimulateNow(const SimulationParams& params,
+                                                                      const std::function<bool()>& stop) {
+  if (!params.strategy.empty()) {
+    if (const auto known = core::MakeStrategy(params.strategy); !known.ok()) return known.status();
+  }
+  const auto pools = directory();
+  if (!params.pool.empty() && pools->Find(params.pool) == nullptr) {
+    return absl::NotFoundError(absl::StrCat("no pool '", params.pool, "'"));
+  }
+  absl::flat_hash_map<const ManagedPool*, const simulation::Proposal*> proposals;
+  for (const simulation::Proposal& proposal : params.proposals) {
+    const ManagedPool* const pool = pools->Find(std::string_view(proposal.spec.name));
+    if (pool != nullptr && !proposal.spec.keys.empty()) proposals[pool] = &proposal;
+  }
+  Simulations simulations;
+  size_t meant = 0;
+  for (const auto& pool : pools->pools()) {
+    const auto proposal = proposals.find(pool.get());
+    const bool named = params.pool.empty() || pool.get() == pools->Find(params.pool);
+    if (!named || (proposal == proposals.end() && !params.proposals.empty())) continue;
+    ++meant;
+    auto simulation = simulation::Simulate(PastOf(pool.get()), params.strategy,
+                                           proposal == proposals.end() ? nullptr : proposal->second, stop);
+    if (stop()) return ShuttingDown();
+    if (simulation.has_value()) simulations.push_back(*std::move(simulation));
+  }
+  if (!simulations.empty()) return simulations;
+  if (meant == 0)
+    return absl::InvalidArgumentError("the configuration to compare with has no provider of the broker's");
+  return absl::FailedPreconditionError(
+      absl::StrCat("nothing is recorded", params.pool.empty() ? "" : " of ", params.pool,
+                   " yet: the broker records requests from its start on, in memory; ask again when some have ended"));
+}
+
+simulation::PoolPast BrokerService::PastOf(ManagedPool* pool) const {
+  simulation::PoolPast past;
+  past.record = pool->Past();
+  PoolStatus status = pool->Status();
+  past.spec = status.info->rules;
+  past.keys = status.info->keys;
+  for (const core::KeySnapshot& state : status.snapshot.keys) {
+    past.spec.keys.push_back(past.keys[state.key]);
+    past.past.push_back(state.key);
+  }
+  past.states = std::move(status.snapshot.keys);
+  for (const ProviderConfig& provider : routing_.current()->config.providers) {
+    if (provider.name == past.spec.name) past.retries = {provider.retry_on_failure, provider.max_retries};
+  }
+  return past;
+}
+
 absl::Time BrokerService::Sweep() {
   absl::Time next = absl::InfiniteFuture();
   const auto pools = directory();
@@ -239,6 +304,7 @@ void BrokerService::BeginDrain() {
   draining_ = true;  // before the pools close: a reload may add one meanwhile, and it must grant nothing either
   const auto pools = directory();
   for (const auto& pool : pools->pools()) pool->Close(ShuttingDown());
+  simulations_.End();
 }
 
 absl::Time BrokerService::Checkpoint() {

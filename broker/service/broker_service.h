@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "broker/base/clock.h"
@@ -26,6 +27,9 @@
 #include "broker/service/pool_directory.h"
 #include "broker/service/reload.h"
 #include "broker/service/routing.h"
+#include "broker/service/simulation/recorder.h"
+#include "broker/service/simulation/simulator.h"
+#include "broker/service/simulation/worker.h"
 #include "broker/service/stream_registry.h"
 
 namespace ccr {
@@ -41,6 +45,7 @@ class BrokerService {
     Secret fingerprint_salt;               // 32 bytes, the same over restarts
     std::function<void(absl::Time)> wake;  // asks for a Sweep() at that time; from any thread, must not block
     KeyProber* prober = nullptr;           // null: no probes. It ends before the service does
+    size_t record_bytes = simulation::Recorder::kBytes;  // for what Simulate() replays; 0 = nothing is recorded
   };
   explicit BrokerService(Options options);
   // Writes what has happened. Answers that still wait for it are released first.
@@ -107,6 +112,20 @@ class BrokerService {
   std::optional<PoolStatus> GetPool(std::string_view name);
   RoutingHub& routing() { return routing_; }
 
+  struct SimulationParams {
+    std::string pool;                             // empty: all
+    std::string strategy;                         // empty: that of the proposal, else the one of now
+    std::vector<simulation::Proposal> proposals;  // by spec.name; not empty: other pools are left out
+  };
+  using Simulations = std::vector<simulation::PoolSimulation>;
+  // Replays what was recorded of the last hours, on a thread of its own, and calls `done` there, or at once with an error:
+  //   NotFound            no such pool
+  //   InvalidArgument     no such strategy; no proposal is for a pool
+  //   FailedPrecondition  nothing is recorded
+  //   ResourceExhausted   another one is under way
+  //   Unavailable         the broker is shutting down
+  void Simulate(SimulationParams params, std::function<void(absl::StatusOr<Simulations>)> done);
+
   // Does what is due in every pool, answers waiters, returns when there is more to do.
   absl::Time Sweep();
 
@@ -140,12 +159,15 @@ class BrokerService {
   void Save(absl::Time since);
   std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, std::vector<KeyRecord> records)
       CCR_REQUIRES(apply_mutex_);
+  absl::StatusOr<Simulations> SimulateNow(const SimulationParams& params, const std::function<bool()>& stop);
+  simulation::PoolPast PastOf(ManagedPool* pool) const;
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
 
   // Ends last. The destructor has stopped its thread by then, which answers callers and tells observers, before any
   // member is gone.
   Journal journal_;
   NoProber no_prober_;
+  simulation::RecordBudget record_;
   ManagedPool::Environment env_;
   const Fingerprinter fingerprinter_;
   const absl::Time started_at_;
@@ -163,6 +185,8 @@ class BrokerService {
   ReloadCounts reloads_ CCR_GUARDED_BY(mutex_);
   std::optional<ReloadReport> last_reload_ CCR_GUARDED_BY(mutex_);
   absl::Time last_checkpoint_ CCR_GUARDED_BY(mutex_) = absl::InfinitePast();
+
+  simulation::Worker simulations_;
 };
 
 }  // namespace ccr

@@ -69,7 +69,11 @@ bool IsDurable(core::Transition::Type type) {
 }  // namespace
 
 ManagedPool::ManagedPool(uint32_t number, PoolPlan plan, const RememberedKeys& remembered, const Environment* env)
-    : number_(number), env_(env), pool_({}, env->clock->Now()), info_(std::make_shared<PoolInfo>()) {
+    : number_(number),
+      env_(env),
+      pool_({}, env->clock->Now()),
+      recorder_(env->record),
+      info_(std::make_shared<PoolInfo>()) {
   core::Reconfiguration change(std::move(plan.spec));
   while (!Number(&change, remembered)) {
   }
@@ -148,7 +152,11 @@ void ManagedPool::End(const absl::Status& status, bool removed) {
     MutexLock lock(mutex_);
     closed_ = status;
     waiters.swap(waiters_);  // before Leave, which would grant keys to those who are refused here
-    for (const auto& [id, waiter] : waiters) pool_.CancelWait(id, env_->clock->Now());
+    const absl::Time now = env_->clock->Now();
+    for (const auto& [id, waiter] : waiters) {
+      pool_.CancelWait(id, now);
+      recorder_.OnLeft(id, now);
+    }
     effects = Leave(removed);
   }
   for (auto& [id, waiter] : waiters) effects.answers.emplace_back(std::move(waiter.done), Refused(status));
@@ -182,10 +190,14 @@ std::optional<LeaseAnswer> ManagedPool::LeaseLocked(const LeaseParams& params, c
   const core::Pool::LeaseArgs args{
       NewLeaseId(env_->epoch, number_), params.owner, excluded, session, params.retry_of, params.model,
       params.estimated_tokens};
-  if (params.max_wait <= absl::ZeroDuration() || pool_.spec().queue_wait <= absl::ZeroDuration()) {
-    return ToAnswer(pool_.Lease(args, now, Random()), now);
+  const bool waits = params.max_wait > absl::ZeroDuration() && pool_.spec().queue_wait > absl::ZeroDuration();
+  std::optional<core::LeaseResult> result;
+  if (waits) {
+    result = pool_.Wait(args, params.max_wait, now, Random());
+  } else {
+    result = pool_.Lease(args, now, Random());
   }
-  std::optional<core::LeaseResult> result = pool_.Wait(args, params.max_wait, now, Random());
+  recorder_.OnAsked(args, params.max_wait, result, now);
   if (result.has_value()) return ToAnswer(*result, now);
   // Under the same lock as Wait: nothing can have answered yet, and Leave finds the waiter.
   waiters_.emplace(args.id, Waiter{params.owner, start(args.id)});
@@ -211,7 +223,9 @@ bool ManagedPool::CancelWait(const core::LeaseId& id) {
   {
     MutexLock lock(mutex_);
     if (waiters_.erase(id) == 0) return false;
-    pool_.CancelWait(id, env_->clock->Now());
+    const absl::Time now = env_->clock->Now();
+    pool_.CancelWait(id, now);
+    recorder_.OnLeft(id, now);
     effects = Leave();
   }
   Perform(std::move(effects));
@@ -224,7 +238,9 @@ ReportAnswer ManagedPool::Apply(const core::Report& report) {
   {
     MutexLock lock(mutex_);
     request_id_ = report.request_id;
-    answer.decision = pool_.Apply(report, env_->clock->Now(), Random());
+    const absl::Time now = env_->clock->Now();
+    answer.decision = pool_.Apply(report, now, Random());
+    recorder_.OnEnded(report, answer.decision, now);
     answer.pool = info_;
     NoteError(report, answer.decision);
     effects = Leave();
@@ -287,7 +303,9 @@ bool ManagedPool::Release(const core::LeaseId& id) {
   Effects effects;
   {
     MutexLock lock(mutex_);
-    released = pool_.Release(id, env_->clock->Now());
+    const absl::Time now = env_->clock->Now();
+    released = pool_.Release(id, now);
+    if (released) recorder_.OnLeft(id, now);
     effects = Leave();
   }
   Perform(std::move(effects));
@@ -299,8 +317,13 @@ void ManagedPool::Orphan(core::OwnerId owner, absl::Time deadline) {
   {
     MutexLock lock(mutex_);
     // The callbacks go with the lock held: what they own must not come back here when it ends.
-    absl::erase_if(waiters_, [owner](const auto& entry) { return entry.second.owner == owner; });
-    pool_.Orphan(owner, deadline, env_->clock->Now());
+    const absl::Time now = env_->clock->Now();
+    absl::erase_if(waiters_, [this, owner, now](const auto& entry) CCR_REQUIRES(mutex_) {
+      if (entry.second.owner != owner) return false;
+      recorder_.OnLeft(entry.first, now);
+      return true;
+    });
+    pool_.Orphan(owner, deadline, now);
     effects = Leave();
   }
   Perform(std::move(effects));
@@ -386,6 +409,11 @@ bool ManagedPool::DescribeSome(absl::Span<const core::KeyIndex> keys, size_t* ne
   return *next == keys.size();
 }
 
+simulation::Record ManagedPool::Past() {
+  MutexLock lock(mutex_);
+  return recorder_.Copy(env_->clock->Now());
+}
+
 std::shared_ptr<const PoolInfo> ManagedPool::info() const {
   MutexLock lock(mutex_);
   return info_;
@@ -397,6 +425,7 @@ ManagedPool::Effects ManagedPool::Leave(bool removed) {
   if (!waiters_.empty()) pool_.Poll(now, Random(), &poll_answers_);
   for (const core::Pool::Answer& answer : poll_answers_) {
     auto waiter = waiters_.extract(answer.id);
+    recorder_.OnAnswered(answer.id, answer.result, now);
     if (!waiter.empty()) effects.answers.emplace_back(std::move(waiter.mapped().done), ToAnswer(answer.result, now));
   }
   poll_answers_.clear();
@@ -426,8 +455,10 @@ void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence&
     MutexLock lock(mutex_);
     --probing_;
     const core::KeyIndex key = pool_.Find(fingerprint);
+    const absl::Time now = env_->clock->Now();
     doubted_errors_.erase(key);  // what its probe does is not for that
-    if (key != core::kNoKey) pool_.OnProbe(key, evidence, env_->clock->Now(), Random());
+    if (key != core::kNoKey) pool_.OnProbe(key, evidence, now, Random());
+    if (key != core::kNoKey) recorder_.OnProbed(key, evidence, now);
     effects = Leave();
   }
   Perform(std::move(effects));

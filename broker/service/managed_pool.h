@@ -21,6 +21,7 @@
 #include "broker/service/lease.h"
 #include "broker/service/pool_info.h"
 #include "broker/service/session_hasher.h"
+#include "broker/service/simulation/recorder.h"
 
 namespace ccr {
 
@@ -46,6 +47,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
     uint32_t epoch = 0;
     SessionHasher sessions = {};
     KeyProber* prober = nullptr;
+    const simulation::RecordBudget* record = nullptr;  // null: nothing is recorded
   };
 
   // `number` goes into the ids of leases. `remembered` is what the store knows of keys of this name.
@@ -88,6 +90,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
 
   // Of all keys, with the lock held for kStep at a time: sums over keys may differ from the totals while requests go on.
   PoolStatus Status();
+  simulation::Record Past();  // what happened in the last hours
   std::shared_ptr<const PoolInfo> info() const;
   uint32_t number() const { return number_; }
 
@@ -129,6 +132,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   const Environment* const env_;
   mutable Mutex mutex_;
   core::Pool pool_ CCR_GUARDED_BY(mutex_);
+  simulation::Recorder recorder_ CCR_GUARDED_BY(mutex_);
   std::shared_ptr<const PoolInfo> info_ CCR_GUARDED_BY(mutex_);
   absl::flat_hash_map<core::LeaseId, Waiter> waiters_ CCR_GUARDED_BY(mutex_);
   std::deque<LastError> last_errors_ CCR_GUARDED_BY(mutex_);  // by KeyIndex; growing moves none

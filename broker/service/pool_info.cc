@@ -44,7 +44,7 @@ uint64_t AccessOf(const ProviderConfig& provider, const PoolPlan& plan) {
 std::shared_ptr<PoolInfo> Clone(const PoolInfo& info) {
   auto clone = std::make_shared<PoolInfo>();
   static_cast<PoolNames&>(*clone) = info;
-  clone->strategy = info.strategy;
+  clone->rules = info.rules;
   clone->base_url = info.base_url;
   clone->auth_header = info.auth_header;
   clone->auth_prefix = info.auth_prefix;
@@ -88,6 +88,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
   for (const ErrorRuleConfig& rule : provider->errors) {
     plan.spec.error_rules.push_back({rule.status, rule.code, rule.match, OutcomeOf(rule.as)});
   }
+  plan.rules = plan.spec;
   for (KeyConfig& key : provider->keys) {
     plan.spec.keys.push_back(
         {.name = key.name,
@@ -109,7 +110,7 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
 std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfiguration& change, PoolPlan* plan) {
   auto info = std::make_shared<PoolInfo>();
   info->pool = change.spec.name;
-  info->strategy = change.spec.strategy;
+  info->rules = std::move(plan->rules);
   info->base_url = std::move(plan->base_url);
   info->auth_header = std::move(plan->auth_header);
   info->auth_prefix = std::move(plan->auth_prefix);

@@ -28,6 +28,7 @@ struct ProbePlan {
 // A provider of the configuration as a pool: the rules of its keys, and apart from them the keys themselves.
 struct PoolPlan {
   core::PoolSpec spec;
+  core::PoolSpec rules;         // the same without keys
   std::vector<Secret> secrets;  // in the order of spec.keys
   std::string base_url;
   std::string auth_header;
@@ -49,7 +50,7 @@ using RememberedKeys = absl::flat_hash_map<std::string, RememberedKey>;
 // What a grant points to. Immutable and shared: a grant stays usable whatever a reload does. `keys` and `secrets` are
 // by KeyIndex; keys that were removed stay named as long as the index is not used again, without their secret.
 struct PoolInfo : PoolNames {
-  std::string strategy;
+  core::PoolSpec rules;  // without keys
   std::string base_url;
   std::string auth_header;
   std::string auth_prefix;

@@ -3,9 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "broker/base/private_path.h"
+#include "client/cli/text.h"
 #include "client/lib/broker_channel.h"
 #include "client/lib/broker_status.h"
 
@@ -14,6 +18,8 @@ namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(5);
 constexpr absl::Duration kReloadDeadline = absl::Seconds(60);
+constexpr absl::Duration kSimulateDeadline = absl::Seconds(120);
+constexpr size_t kNamedPools = 10;  // in a message
 
 // What may be behind a connection that ends before anything is said.
 std::string WhyEnded(const std::string& address, bool tls) {
@@ -63,6 +69,11 @@ absl::StatusOr<broker::v1::ReloadVerdict> BrokerCall::Reload() {
   return client_.Reload(absl::Now() + kReloadDeadline);
 }
 
+absl::StatusOr<broker::v1::SimulateResponse> BrokerCall::Simulate(const broker::v1::SimulateRequest& request) {
+  if (!target_.ok()) return target_;
+  return client_.Simulate(request, absl::Now() + kSimulateDeadline);
+}
+
 int BrokerCall::ExitStatus(const absl::Status& status) const {
   if (absl::IsInvalidArgument(target_)) return 2;
   return target_.ok() && client::IsNobodyThere(status) ? 3 : 1;
@@ -83,6 +94,18 @@ std::string BrokerCall::Explain(const absl::Status& status) const {
     return absl::StrCat("what listens at ", address_, " is not a ccr-broker of this release");
   }
   return absl::StrCat("broker at ", address_, ": ", status.message());
+}
+
+std::string BrokerCall::Meant(const std::string& provider, const absl::Status& status) {
+  if (!absl::IsNotFound(status)) return "";
+  const absl::StatusOr<broker::v1::ListPoolsResponse> all = ListPools("");
+  if (!all.ok()) return "";
+  std::vector<std::string> names;
+  for (const broker::v1::PoolStatus& pool : all->pools()) names.push_back(pool.provider());
+  const std::string nearest = Nearest(provider, names);
+  if (!nearest.empty()) return absl::StrCat("; did you mean ", nearest, "?");
+  if (names.size() > kNamedPools) names.resize(kNamedPools);
+  return absl::StrCat("; there is ", absl::StrJoin(names, ", "));
 }
 
 }  // namespace ccr::cli

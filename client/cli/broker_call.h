@@ -27,6 +27,9 @@ class BrokerCall {
   // Waits for the verdict, at most 60 s.
   absl::StatusOr<broker::v1::ReloadVerdict> Reload();
 
+  // Waits for the result, at most 120 s.
+  absl::StatusOr<broker::v1::SimulateResponse> Simulate(const broker::v1::SimulateRequest& request);
+
   const std::string& address() const { return address_; }
 
   // The exit status of a failed call: 2 for a target that makes no sense, 3 when nobody is there, else 1.
@@ -34,6 +37,9 @@ class BrokerCall {
 
   // A failed call in one line that says what to do.
   std::string Explain(const absl::Status& status) const;
+
+  // "; did you mean openrouter?", of a provider that is not there, as `status` says.
+  std::string Meant(const std::string& provider, const absl::Status& status);
 
  private:
   const std::string address_;

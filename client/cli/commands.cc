@@ -87,6 +87,28 @@ void AddClaudeCommands(Builder& add, Arguments& arguments, const Terminal& termi
   }
 }
 
+bool MayAsk(const ServiceOptions& service, const Terminal& terminal) {
+  const absl::Status asked = CheckAsked(service);
+  if (!asked.ok()) terminal.err << "ccr: " << asked.message() << "\n";
+  return asked.ok();
+}
+
+void AddSimulateCommand(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  SimulateOptions& simulate = arguments.simulate;
+  CLI::App* command = add.Add(kLookGroup, "simulate", "Replay the last hours under another strategy or other limits",
+                              "  ccr simulate --strategy fill_first\n  ccr simulate openai --config other.json\n"
+                              "  ccr --json simulate | jq '.pools[].configured.wasted'",
+                              [&] {
+                                if (!MayAsk(arguments.service, terminal)) return 1;
+                                simulate.broker = FindBroker(arguments.service);
+                                simulate.json = arguments.service.json;
+                                return Simulate(simulate, terminal);
+                              });
+  command->add_option("provider", simulate.provider, "Only this provider")->type_name(kProviderKind);
+  command->add_option("--strategy", simulate.strategy, "Of all providers that are replayed")->type_name(kStrategyKind);
+  command->add_option("--config", simulate.config_path, "Strategies and limits of this file")->type_name(kFileKind);
+}
+
 void AddWatchingCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
   ServiceOptions& service = arguments.service;
   add.Add(kLookGroup, "status", "Whether the service runs, where, and how many keys are available",
@@ -97,17 +119,15 @@ void AddWatchingCommands(Builder& add, Arguments& arguments, const Terminal& ter
                               "  ccr rotation\n  ccr rotation openai --watch\n"
                               "  ccr --json rotation | jq '.pools[].available_keys'",
                               [&] {
-                                if (const absl::Status asked = CheckAsked(arguments.service); !asked.ok()) {
-                                  terminal.err << "ccr: " << asked.message() << "\n";
-                                  return 1;
-                                }
-                                rotation.broker = FindBroker(arguments.service);
-                                rotation.json = arguments.service.json;
+                                if (!MayAsk(service, terminal)) return 1;
+                                rotation.broker = FindBroker(service);
+                                rotation.json = service.json;
                                 return ShowRotation(rotation, terminal);
                               });
   command->add_option("provider", rotation.provider, "Only this provider")->type_name(kProviderKind);
   command->add_flag("-w,--watch", rotation.watch, "Follow live; into a pipe: one line per event");
   command->add_flag("--wide", rotation.wide, "All columns, however wide the terminal is");
+  AddSimulateCommand(add, arguments, terminal);
   add.Add(kLookGroup, "health", "Whether broker and proxy can do their work: exit status 0 or 1, within 2 s",
           "  ccr health\n  ccr health --proxy 127.0.0.1:3456     only this one, as a container's health check\n"
           "  ccr health --broker unix:/run/ccr/broker.sock",

@@ -11,6 +11,7 @@
 #include "client/cli/model.h"
 #include "client/cli/rotation/rotation.h"
 #include "client/cli/service/service.h"
+#include "client/cli/simulate/simulate.h"
 #include "client/cli/terminal.h"
 
 namespace ccr::cli {
@@ -21,10 +22,12 @@ inline constexpr char kProviderKind[] = "PROVIDER";
 inline constexpr char kRouteKind[] = "ROUTE";
 inline constexpr char kModelKind[] = "PROVIDER,MODEL";
 inline constexpr char kShellKind[] = "SHELL";
+inline constexpr char kStrategyKind[] = "STRATEGY";
 
 struct Arguments {
   ServiceOptions service;
   RotationOptions rotation;
+  SimulateOptions simulate;
   ModelOptions model;
   InitOptions init;
   std::vector<std::string> code;  // Claude Code's, taken off the command line before it is parsed

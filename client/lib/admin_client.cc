@@ -37,6 +37,15 @@ absl::StatusOr<v1::ReloadVerdict> AdminClient::Reload(absl::Time deadline) {
   return response;
 }
 
+absl::StatusOr<v1::SimulateResponse> AdminClient::Simulate(const v1::SimulateRequest& request, absl::Time deadline) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(deadline));
+  v1::SimulateResponse response;
+  const grpc::Status status = stub_->Simulate(&context, request, &response);
+  if (!status.ok()) return ToStatus(status);
+  return response;
+}
+
 absl::Status AdminClient::WatchEvents(const v1::WatchEventsRequest& request, absl::Time deadline,
                                       const std::function<bool(const v1::Event&)>& on_event) {
   grpc::ClientContext context;

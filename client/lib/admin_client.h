@@ -29,6 +29,9 @@ class AdminClient {
   // Waits for the verdict. A refused file is a verdict, no error.
   absl::StatusOr<v1::ReloadVerdict> Reload(absl::Time deadline);
 
+  // Takes long where much is recorded.
+  absl::StatusOr<v1::SimulateResponse> Simulate(const v1::SimulateRequest& request, absl::Time deadline);
+
   // Calls `on_event` for each event until it returns false (Ok), the deadline passes (DeadlineExceeded) or the stream
   // ends (Unavailable or what the broker said).
   absl::Status WatchEvents(const v1::WatchEventsRequest& request, absl::Time deadline,

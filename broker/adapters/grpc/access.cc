@@ -33,6 +33,7 @@ constexpr Rule kRules[] = {
     {"/ccr.broker.v1.KeyAdmin/ListPools", Right::kObserve},
     {"/ccr.broker.v1.KeyAdmin/WatchEvents", Right::kObserve},
     {"/ccr.broker.v1.KeyAdmin/GetStatus", Right::kObserve},
+    {"/ccr.broker.v1.KeyAdmin/Simulate", Right::kObserve},
     {"/ccr.broker.v1.KeyAdmin/Reload", Right::kAdmin},
     {"/grpc.health.v1.Health/", Right::kOpen},
     {"/grpc.reflection.v1alpha.ServerReflection/", Right::kObserve},

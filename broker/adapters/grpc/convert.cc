@@ -344,7 +344,7 @@ void Fill(const PoolStatus& status, v1::PoolStatus* out) {
   const core::PoolSnapshot& pool = status.snapshot;
   out->set_provider(status.info->pool);
   out->set_enabled(pool.keys.size() > 1);
-  out->set_strategy(status.info->strategy);
+  out->set_strategy(status.info->rules.strategy);
   out->set_total_keys(static_cast<uint32_t>(pool.keys.size()));
   out->set_available_keys(pool.available);
   for (size_t i = 0; i < pool.keys.size(); ++i) {

@@ -8,6 +8,7 @@
 #include "broker/adapters/grpc/errors.h"
 #include "broker/adapters/grpc/requests.h"
 #include "broker/adapters/grpc/scope.h"
+#include "broker/adapters/grpc/simulations.h"
 #include "broker/adapters/grpc/unary_lease.h"
 #include "broker/base/log.h"
 
@@ -144,6 +145,23 @@ grpc::ServerUnaryReactor* KeyAdminService::Reload(grpc::CallbackServerContext* c
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reload_([reactor, response](const ReloadReport& report) {
     Fill(report, response);
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* KeyAdminService::Simulate(grpc::CallbackServerContext* context,
+                                                    const v1::SimulateRequest* request,
+                                                    v1::SimulateResponse* response) {
+  const Admission admission = gate_->Admit(*context, "/ccr.broker.v1.KeyAdmin/Simulate");
+  if (!admission.status.ok()) return Finish(context, admission.status);
+  if (const auto error = Check(*request)) return Finish(context, ToGrpcStatus(*error));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  service_->Simulate(ToCore(*request), [reactor, response](const absl::StatusOr<BrokerService::Simulations>& result) {
+    if (!result.ok())
+      return reactor->Finish(
+          {static_cast<grpc::StatusCode>(result.status().code()), std::string(result.status().message())});
+    Fill(*result, response);
     reactor->Finish(grpc::Status::OK);
   });
   return reactor;

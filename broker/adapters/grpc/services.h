@@ -67,6 +67,9 @@ class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService 
                                       ccr::broker::v1::BrokerStatus* response) override;
   grpc::ServerUnaryReactor* Reload(grpc::CallbackServerContext* context, const ccr::broker::v1::ReloadRequest* request,
                                    ccr::broker::v1::ReloadVerdict* response) override;
+  grpc::ServerUnaryReactor* Simulate(grpc::CallbackServerContext* context,
+                                     const ccr::broker::v1::SimulateRequest* request,
+                                     ccr::broker::v1::SimulateResponse* response) override;
 
  private:
   BrokerService* const service_;

@@ -57,7 +57,8 @@ void Inherit(const CommandWords& root, CommandWords* words) {
 }
 
 bool IsDynamic(const std::string& kind) {
-  return kind == kProviderKind || kind == kRouteKind || kind == kModelKind || kind == kShellKind;
+  return kind == kProviderKind || kind == kRouteKind || kind == kModelKind || kind == kShellKind ||
+         kind == kStrategyKind;
 }
 
 std::string SingleQuoted(const std::string& text) {
@@ -108,6 +109,7 @@ std::string Candidates(const std::string& kind, const std::string& config_path) 
   std::vector<std::string> candidates;
   if (kind == kShellKind) candidates = CompletionShells();
   if (kind == kRouteKind) candidates = RouteNames();
+  if (kind == kStrategyKind) candidates.assign(StrategyWords().begin(), StrategyWords().end());
   if (kind == kProviderKind || kind == kModelKind) {
     const ConfigResult result = LoadConfig(config_path, ProcessEnv());
     if (!result.config) return "";

@@ -1,0 +1,262 @@
+#include "broker/service/simulation/facts.h"
+
+#include <algorithm>
+
+#include "broker/core/verdict/outcome.h"
+
+namespace ccr::simulation {
+namespace {
+
+using core::Outcome;
+
+constexpr absl::Duration kLongestRest = absl::Minutes(2);  // that a limit of a minute explains
+constexpr size_t kSamples = 20;                            // before a key is called slow or fast
+constexpr double kMostSlowness = 10;
+
+struct Call {
+  const Attempt* attempt;
+  bool served_elsewhere;  // its request was, by a later attempt
+};
+using Calls = std::vector<Call>;  // by the time they were granted
+
+bool Succeeded(const Call& call) {
+  return call.attempt->outcome == Outcome::kSuccess;
+}
+
+absl::Duration Median(std::vector<absl::Duration> times, absl::Duration otherwise) {
+  if (times.empty()) return otherwise;
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+Calls Sorted(Calls calls) {
+  std::stable_sort(calls.begin(), calls.end(),
+                   [](const Call& a, const Call& b) { return a.attempt->granted < b.attempt->granted; });
+  return calls;
+}
+
+// The calls to one key, and what follows from them.
+class KeyReader {
+ public:
+  KeyReader(const Calls& calls, absl::Span<const ProbeAnswer> probes)
+      : calls_(calls), back_(calls.size(), absl::InfiniteFuture()), served_before_(calls.size(), 0) {
+    for (const ProbeAnswer& probe : probes) (probe.accepted ? accepted_ : refused_).push_back(probe.at);
+    for (size_t i = calls.size(); i-- > 1;) {
+      back_[i - 1] = Succeeded(calls[i]) ? calls[i].attempt->granted : back_[i];
+    }
+  }
+
+  KeyFacts Read(const core::KeySpec& spec) {
+    ReadLimit(spec);
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      const Attempt& attempt = *calls_[i].attempt;
+      switch (attempt.outcome) {
+        case Outcome::kAuth:
+        case Outcome::kPermission:
+          AddRefusal(i);
+          break;
+        case Outcome::kQuota:
+          Add(attempt,
+              attempt.retry_after ? std::min(attempt.ended + *attempt.retry_after, BackAfter(i)) : BackAfter(i),
+              attempt.retry_after.has_value());
+          break;
+        case Outcome::kRateLimited:
+          if (!IsExplained(i))
+            Add(attempt, std::min(EndOfRest(attempt), BackAfter(i)), attempt.retry_after.has_value());
+          break;
+        case Outcome::kUpstreamFailure:
+          i = AddFailures(i);
+          break;
+        default:
+          break;
+      }
+    }
+    if (!calls_.empty()) facts_.flaky = static_cast<double>(alone_) / static_cast<double>(calls_.size());
+    return std::move(facts_);
+  }
+
+ private:
+  void Add(const Attempt& attempt, absl::Time until, bool told) {
+    facts_.spells.push_back({attempt.granted, until, attempt.outcome, attempt.http_status, told});
+  }
+
+  static absl::Time EndOfRest(const Attempt& attempt) {
+    return attempt.ended + attempt.retry_after.value_or(absl::ZeroDuration());
+  }
+
+  // When the next call after that one succeeds, or a probe.
+  absl::Time BackAfter(size_t i) const { return std::min(back_[i], FirstAfter(accepted_, calls_[i].attempt->ended)); }
+
+  static absl::Time FirstAfter(const std::vector<absl::Time>& times, absl::Time time) {
+    const auto after = std::upper_bound(times.begin(), times.end(), time);
+    return after == times.end() ? absl::InfiniteFuture() : *after;
+  }
+
+  void AddRefusal(size_t i) {
+    const Attempt& attempt = *calls_[i].attempt;
+    const absl::Time back = BackAfter(i);
+    const bool probed = FirstAfter(refused_, attempt.ended) < back;
+    Add(attempt, calls_[i].served_elsewhere || probed ? back : attempt.ended, /*told=*/false);
+  }
+
+  // Of a row of failures; returns its last one.
+  size_t AddFailures(size_t first) {
+    size_t last = first;
+    for (size_t i = first + 1; i < calls_.size() && !Succeeded(calls_[i]); ++i) {
+      if (calls_[i].attempt->outcome == Outcome::kUpstreamFailure) last = i;
+    }
+    if (last == first) {
+      ++alone_;
+    } else {
+      Add(*calls_[first].attempt, calls_[last].attempt->ended, /*told=*/false);
+    }
+    return last;
+  }
+
+  static bool IsShort(const Attempt& attempt) { return !attempt.retry_after || *attempt.retry_after <= kLongestRest; }
+
+  bool IsExplained(size_t i) const {
+    return IsShort(*calls_[i].attempt) && facts_.rpm > 0 && 2 * served_before_[i] >= facts_.rpm;
+  }
+
+  void ReadLimit(const core::KeySpec& spec) {
+    uint64_t at_refusals = 0, most = 0, served = 0;
+    size_t refused = 0, told = 0, window = 0;
+    uint32_t said = 0;
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      const Attempt& attempt = *calls_[i].attempt;
+      for (; calls_[window].attempt->granted <= attempt.granted - kMinute; ++window) {
+        served -= Succeeded(calls_[window]) ? 1 : 0;
+      }
+      served_before_[i] = served;
+      said = std::max(said, attempt.limit);
+      if (attempt.outcome == Outcome::kRateLimited) {
+        ++refused;
+        told += attempt.retry_after ? 1 : 0;
+        if (IsShort(attempt)) at_refusals = std::max(at_refusals, served);
+      }
+      served += Succeeded(calls_[i]) ? 1 : 0;
+      most = std::max(most, served);
+    }
+    facts_.tells_return = 2 * told >= refused;
+    facts_.tells_limit = said > 0;
+    if (at_refusals > 0) {
+      facts_.rpm = std::max(at_refusals, most);
+    } else {
+      facts_.rpm = said > 0 ? std::max<uint64_t>(said, most) : spec.limits.rpm;
+      facts_.tpm = spec.limits.tpm;
+    }
+  }
+
+  const Calls& calls_;
+  std::vector<absl::Time> back_;                // by call: when the next one succeeds
+  std::vector<uint64_t> served_before_;         // by call: in the minute before it
+  std::vector<absl::Time> accepted_, refused_;  // probes
+  KeyFacts facts_;
+  size_t alone_ = 0;
+};
+
+// Of a key without a call.
+KeyFacts AsItIs(const core::KeySpec& spec, const core::KeySnapshot* state) {
+  KeyFacts facts;
+  facts.rpm = spec.limits.rpm;
+  facts.tpm = spec.limits.tpm;
+  if (state == nullptr || state->state == core::KeyState::kActive) return facts;
+  const bool limit = core::MeansLimit(state->reason);
+  Spell spell{absl::InfinitePast(), absl::InfiniteFuture(), Outcome::kUpstreamFailure, 500, limit};
+  if (state->reason.starts_with("auth")) spell = {spell.from, spell.until, Outcome::kAuth, 401, false};
+  if (limit) spell = {spell.from, state->available_at, Outcome::kQuota, 429, true};
+  facts.spells.push_back(spell);
+  return facts;
+}
+
+std::vector<Spell> OverloadsOf(const Calls& calls) {
+  std::vector<Spell> spells;
+  bool going_on = false;
+  for (const Call& call : calls) {
+    const Attempt& attempt = *call.attempt;
+    if (attempt.outcome == Outcome::kOverloaded) {
+      if (!going_on) {
+        spells.push_back({attempt.granted, attempt.ended, attempt.outcome, attempt.http_status, false});
+      }
+      spells.back().until = std::max(spells.back().until, attempt.ended);
+    }
+    if (attempt.outcome == Outcome::kOverloaded || attempt.outcome == Outcome::kSuccess) {
+      going_on = attempt.outcome == Outcome::kOverloaded;
+    }
+  }
+  return spells;
+}
+
+absl::Duration Took(const Call& call) {
+  return call.attempt->ended - call.attempt->granted;
+}
+
+double MeanSeconds(const Calls& calls, size_t* samples) {
+  double sum = 0;
+  *samples = 0;
+  for (const Call& call : calls) {
+    if (!Succeeded(call)) continue;
+    sum += absl::ToDoubleSeconds(Took(call));
+    ++*samples;
+  }
+  return *samples == 0 ? 0 : sum / static_cast<double>(*samples);
+}
+
+void ReadTimes(const Calls& all, PoolFacts* facts) {
+  std::vector<absl::Duration> first_bytes, totals, failures;
+  for (const Call& call : all) {
+    if (Succeeded(call)) {
+      first_bytes.push_back(call.attempt->first_byte);
+      totals.push_back(Took(call));
+    } else if (call.attempt->outcome != Outcome::kNeutral) {
+      failures.push_back(Took(call));
+    }
+  }
+  facts->first_byte = Median(std::move(first_bytes), absl::Milliseconds(500));
+  facts->total = Median(std::move(totals), absl::Seconds(2));
+  facts->failure = Median(std::move(failures), absl::Milliseconds(100));
+}
+
+}  // namespace
+
+PoolFacts FactsOf(const History& history, absl::Span<const core::KeySpec> specs,
+                  absl::Span<const core::KeySnapshot> states) {
+  std::vector<Calls> calls(specs.size());
+  Calls all;
+  for (const PastRequest& request : history.requests) {
+    for (const Attempt& attempt : request.attempts) {
+      const Call call{&attempt, request.ending == Ending::kServed};
+      all.push_back(call);
+      if (attempt.key < calls.size()) calls[attempt.key].push_back(call);
+    }
+  }
+  all = Sorted(std::move(all));
+  std::vector<std::vector<ProbeAnswer>> probes(specs.size());
+  for (const ProbeAnswer& probe : history.probes) {
+    if (probe.key < probes.size()) probes[probe.key].push_back(probe);
+  }
+  std::vector<const core::KeySnapshot*> state_of(specs.size(), nullptr);
+  for (const core::KeySnapshot& state : states) {
+    if (state.key < state_of.size()) state_of[state.key] = &state;
+  }
+
+  PoolFacts facts;
+  facts.overloads = OverloadsOf(all);
+  ReadTimes(all, &facts);
+  size_t samples = 0;
+  const double mean = MeanSeconds(all, &samples);
+  for (size_t key = 0; key < specs.size(); ++key) {
+    calls[key] = Sorted(std::move(calls[key]));
+    KeyFacts& of_key = facts.keys.emplace_back(
+        calls[key].empty() ? AsItIs(specs[key], state_of[key]) : KeyReader(calls[key], probes[key]).Read(specs[key]));
+    const core::KeySnapshot* const state = state_of[key];
+    if (state != nullptr) of_key.max_in_flight = state->learned.max_in_flight;
+    const double of_this = MeanSeconds(calls[key], &samples);
+    if (samples >= kSamples && mean > 0) of_key.slowness = std::clamp(of_this / mean, 1 / kMostSlowness, kMostSlowness);
+  }
+  return facts;
+}
+
+}  // namespace ccr::simulation
