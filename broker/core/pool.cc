@@ -279,8 +279,9 @@ void Pool::Impl::TellEvent(KeyIndex index, Key::Event event, Outcome outcome, st
   const auto type = event == Key::Event::kCooling ? Transition::Type::kCooling : Transition::Type::kDisabled;
   Transition& transition = Tell(type, index, key.reason());
   transition.outcome = outcome;
-  transition.available_at = key.NextTry(now_);
+  transition.available_at = key.until();
   transition.tried_by = key.tried_by();
+  transition.next_try = key.NextTry(now_);
 }
 
 }  // namespace ccr::core

@@ -41,9 +41,9 @@ struct Transition {
   Outcome outcome = Outcome::kNeutral;
   std::string_view reason;
   absl::Time time;
-  absl::Time
-      available_at;  // kCooling: end; kDisabled: next trial, of an auth failure next probe; kCircuitOpened: next trial
-  TriedBy tried_by = TriedBy::kNobody;      // kDisabled: then
+  absl::Time available_at;                  // kCooling: end; kDisabled: next trial or probe; kCircuitOpened: next trial
+  TriedBy tried_by = TriedBy::kNobody;      // kDisabled: what tries it next,
+  absl::Time next_try;                      // and when: at available_at, or at once where its probe said nothing
   absl::Duration latency;                   // kSuccess: time to first byte
   absl::Duration wait;                      // kLeased: time in the queue
   Affinity affinity = Affinity::kNotAsked;  // kLeased

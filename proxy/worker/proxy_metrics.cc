@@ -118,11 +118,10 @@ void WorkerMetrics::OnAttemptEnded(const AttemptSummary& summary) {
 }
 
 WorkerMetrics::ProviderCounters& WorkerMetrics::Of(std::string_view provider) {
-  if (provider.empty()) provider = kNoProvider;
   if (const auto known = providers_.find(provider); known != providers_.end()) return known->second;
   const std::string name(provider);
   ProviderCounters& counters = providers_[name];
-  if (provider == kNoProvider) return counters;
+  if (name.empty()) return counters;
   counters.rotations = &metrics_.retries.Add({{"provider", name}, {"kind", "rotate"}});
   counters.retries = &metrics_.retries.Add({{"provider", name}, {"kind", "retry"}});
   counters.input_tokens = &metrics_.tokens.Add({{"provider", name}, {"direction", "input"}});

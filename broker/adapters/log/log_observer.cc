@@ -79,7 +79,7 @@ void LogKey(LogLevel level, const PoolNames& pool, const core::Transition& trans
                   {"fingerprint", key.fingerprint},
                   {"reason", transition.reason},
                   {"tried_by", core::ToString(transition.tried_by)},
-                  {"next_trial", Rfc3339(transition.available_at)},
+                  {"next_trial", Rfc3339(transition.next_try)},
                   {"id", transition.request_id}});
     case Type::kRecovered:
       return Log(

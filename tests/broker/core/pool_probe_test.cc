@@ -234,7 +234,7 @@ TEST_F(PoolProbeTest, TellsWhatTriesADisabledKeyAndWhen) {
   const Transition told = Transitions().back();
   EXPECT_EQ(told.type, Transition::Type::kDisabled);
   EXPECT_EQ(told.tried_by, TriedBy::kRequest);
-  EXPECT_EQ(told.available_at, now_);
+  EXPECT_EQ(told.next_try, now_);
   Tell(Get(), Status(401));
   EXPECT_EQ(Key(0).tried_by, TriedBy::kRequest);
   EXPECT_EQ(Key(0).next_try, pool_->NextProbe());
