@@ -192,7 +192,8 @@ class PoolRun {
     if (reply.status == 0) {
       evidence.transport_error = proxy::TransportError::kRefused;
     } else {
-      evidence = proxy::FromResponse(reply.status, reply.headers, reply.body, time_.now());
+      const std::string& model = scenario_.fleet.traffic.models[RequestOf(client).model];
+      evidence = proxy::FromResponse(reply.status, reply.headers, reply.body, time_.now(), model);
     }
     evidence.first_byte = reply.first_byte;
     evidence.total = reply.total;
