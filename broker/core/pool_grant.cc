@@ -7,10 +7,6 @@
 namespace ccr::core {
 namespace {
 
-// So many requests that a new session sends at once stay together, whatever the share of their key: it has one prompt,
-// which is in no cache yet.
-constexpr uint32_t kFirstRequests = 4;
-
 Affinity AffinityOf(SessionHash session, KeyIndex last, const Roster::Choice& choice) {
   if (session == kNoSession) return Affinity::kNotAsked;
   if (last == kNoKey) return Affinity::kNone;
@@ -92,7 +88,7 @@ void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer
 Opening Pool::Impl::OpensAt(const Request& request, absl::BitGenRef random) {
   roster_.Consider(request.excluded, request.model, request.tokens);
   const Opening gate = Gate(request.model, request.tokens);
-  if (gate.IsNow(now_) && roster_.Pick(kNoKey, 0, now_, random).key != kNoKey) return {now_};
+  if (gate.IsNow(now_) && roster_.Pick(kNoKey, now_, random).key != kNoKey) return {now_};
   return gate.And(roster_.EarliestReturn(now_), now_);
 }
 
@@ -138,24 +134,22 @@ Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
   return gate;
 }
 
-Roster::Choice Pool::Impl::Choose(const Request& request, const SessionTable::Preference& preferred,
-                                  absl::BitGenRef random) {
-  const uint32_t first_requests = preferred.assumed ? kFirstRequests : 0;
+Roster::Choice Pool::Impl::Choose(const Request& request, KeyIndex preferred, absl::BitGenRef random) {
   if (!circuit_.to_blame().empty()) {
     std::vector<KeyIndex> avoided(request.excluded.begin(), request.excluded.end());
     avoided.insert(avoided.end(), circuit_.to_blame().begin(), circuit_.to_blame().end());
     roster_.Consider(avoided, request.model, request.tokens);
-    const Roster::Choice choice = roster_.Pick(preferred.key, first_requests, now_, random);
+    const Roster::Choice choice = roster_.Pick(preferred, now_, random);
     if (choice.key != kNoKey) return choice;
   }
   roster_.Consider(request.excluded, request.model, request.tokens);
-  return roster_.Pick(preferred.key, first_requests, now_, random);
+  return roster_.Pick(preferred, now_, random);
 }
 
 std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
   if (!Gate(request.model, request.tokens).IsNow(now_)) return std::nullopt;
   const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
-  const SessionTable::Preference last = sessions_.Find(session, now_);
+  const KeyIndex last = sessions_.Find(session, now_);
   const Roster::Choice choice = Choose(request, last, random);
   const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
@@ -170,12 +164,12 @@ std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRe
                awaited ? now_ + spec_.trial_time : absl::InfiniteFuture(), /*progressed=*/false, request.inquiry,
                request.model, now_, tokens, undecided},
               request.owner, now_ + spec_.lease_ttl);
-  if (last.key == kNoKey) sessions_.Assume(session, key, now_);
+  if (last == kNoKey) sessions_.Assume(session, key, now_);
   ++acquired_;
   CountUse(now_, 1, tokens);
   Transition& leased = Tell(Transition::Type::kLeased, key, "");
   leased.wait = now_ - request.since;
-  leased.affinity = AffinityOf(session, last.key, choice);
+  leased.affinity = AffinityOf(session, last, choice);
   const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
   const uint32_t others = !Gate(request.model, request.tokens).IsNow(now_) ? 0 : roster_.Candidates() - itself;
   return Grant{request.id, key, key_trial || circuit_trial, others};

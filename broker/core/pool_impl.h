@@ -91,7 +91,7 @@ class Pool::Impl {
   Opening Gate(ModelId model, uint64_t tokens);                                   // for a request of that
   std::optional<Grant> GrantNow(const Request& request, absl::BitGenRef random);  // unless others come first
   static Request RequestOf(const Waiter& waiter);
-  Roster::Choice Choose(const Request& request, const SessionTable::Preference& preferred, absl::BitGenRef random);
+  Roster::Choice Choose(const Request& request, KeyIndex preferred, absl::BitGenRef random);
   std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
   Refusal Refuse(Refusal::Why why, const Opening& opening);  // the roster considers the request
   Refusal::Why WhyNone(ModelId model) const;

@@ -95,9 +95,9 @@ void Roster::Consider(absl::Span<const KeyIndex> excluded, ModelId model, uint64
   excluded_.erase(std::unique(excluded_.begin(), excluded_.end()), excluded_.end());
 }
 
-Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random) {
+Roster::Choice Roster::Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
   for (uint32_t looks = kLooks; looks > 0; --looks) {
-    const Choice choice = PickOnce(preferred, together, now, random);
+    const Choice choice = PickOnce(preferred, now, random);
     if (choice.key == kNoKey) return choice;
     const absl::Time room = RoomAt(choice.key, now);
     if (room <= now) return choice;
@@ -107,15 +107,14 @@ Roster::Choice Roster::Pick(KeyIndex preferred, uint32_t together, absl::Time no
   return {};
 }
 
-Roster::Choice Roster::PickOnce(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random) {
+Roster::Choice Roster::PickOnce(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
   const Excluded excluded = View();
   if (const uint32_t trial = trials_.NextExcept(excluded); trial != kNoKey) return {trial, By::kTrial};
   bool over_share = false;
   for (size_t tier = 0; tier < kTiers; ++tier) {
     if (IsAvailable(preferred, tier)) {
       const Slot& slot = slots_[preferred];
-      const bool within = slot.in_flight < together || IsWithinShare(slot.in_flight, slot.share, load_[tier]);
-      if (within) return {preferred, By::kSession};
+      if (IsWithinShare(slot.in_flight, slot.share, load_[tier])) return {preferred, By::kSession};
       over_share = true;
     }
     for (const Strategies* strategies : {&strategies_, &retiring_}) {

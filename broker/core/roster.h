@@ -93,10 +93,10 @@ class Roster {
     bool over_share = false;  // the preferred key was available, but not within its share
   };
   // A due trial first (of disabled keys, the longest due), else the preferred key (kNoKey: none) when it is within its
-  // share or has less than `together` leases, else what the strategy says, else kNoKey. A preferred key of weight 0 is
+  // share, else what the strategy says, else kNoKey. A preferred key of weight 0 is
   // no exception from the rule that such keys come last. Keys without room for the request's tokens are passed over, and
   // excluded from then on; kLooks at most.
-  Choice Pick(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
+  Choice Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
   uint32_t Candidates() const;  // keys, not excluded, that Pick may give
   // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
   Opening EarliestReturn(absl::Time now);
@@ -179,7 +179,7 @@ class Roster {
   void Free(KeyIndex index);
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
-  Choice PickOnce(KeyIndex preferred, uint32_t together, absl::Time now, absl::BitGenRef random);
+  Choice PickOnce(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
   absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
   bool MayReturnAnyTime(absl::Time now) const;        // some key waits for the end of a lease
   void Restrict(KeyIndex index);                      // to the models that it may serve

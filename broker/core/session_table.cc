@@ -2,11 +2,10 @@
 
 namespace ccr::core {
 
-SessionTable::Preference SessionTable::Find(SessionHash session, absl::Time now) const {
-  if (session == kNoSession) return {};
+KeyIndex SessionTable::Find(SessionHash session, absl::Time now) const {
+  if (session == kNoSession) return kNoKey;
   const auto it = slot_of_.find(session);
-  if (it == slot_of_.end() || IsOver(slots_[it->second], now)) return {};
-  return {slots_[it->second].key, slots_[it->second].assumed};
+  return it == slot_of_.end() || IsOver(slots_[it->second], now) ? kNoKey : slots_[it->second].key;
 }
 
 void SessionTable::ForgetAssumed(SessionHash session, KeyIndex key) {

@@ -22,11 +22,8 @@ class SessionTable {
 
   explicit SessionTable(uint32_t max_sessions = kMaxSessions) : max_sessions_(max_sessions) {}
 
-  struct Preference {
-    KeyIndex key = kNoKey;  // kNoKey for a session that is not known, and for kNoSession
-    bool assumed = false;   // it has not succeeded yet
-  };
-  Preference Find(SessionHash session, absl::Time now) const;
+  // kNoKey for a session that is not known, and for kNoSession.
+  KeyIndex Find(SessionHash session, absl::Time now) const;
   // `session` has succeeded with `key`. Nothing for kNoSession.
   void Remember(SessionHash session, KeyIndex key, absl::Time now) { Put(session, key, /*assumed=*/false, now); }
   // `key` was granted to `session`, which is not known.

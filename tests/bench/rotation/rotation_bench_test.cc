@@ -138,7 +138,7 @@ TEST(RotationBench, ThePolicyIsNotWorseThanItWas) {
     EXPECT_EQ(summary.in_rest, 0) << fleet;
   }
   const Summary sessions = Ours(Short(Named("sessions")), kWait);
-  EXPECT_GE(sessions.cache, 0.6);
+  EXPECT_GE(sessions.cache, 0.95);
   EXPECT_LE(sessions.fairness, 2);
 }
 

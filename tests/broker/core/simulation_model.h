@@ -386,7 +386,7 @@ class SimulationModel {
   uint64_t acquired = 0, reported = 0, expired = 0;
 
  private:
-  static constexpr uint32_t kFirstRequests = 4;
+  static constexpr uint32_t kFew = 4;
 
   static std::pair<uint32_t, uint64_t> Number(const LeaseId& id) { return {id.epoch, id.random_low}; }
 
@@ -437,7 +437,7 @@ class SimulationModel {
     Expect(is_known == (asked.affinity != Affinity::kNone), "affinity: a session is known or not");
     if (!is_known) return;
     const std::string& last = known->second.fingerprint;
-    const bool within = IsWithinShare(last) || (known->second.assumed && InFlight(last) < kFirstRequests);
+    const bool within = IsWithinShare(last) || InFlight(last) < kFew;
     const auto is_excluded = std::find(asked.excluded.begin(), asked.excluded.end(), last) != asked.excluded.end();
     switch (asked.affinity) {
       case Affinity::kHit:
