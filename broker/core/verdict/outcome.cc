@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kPlainReasons[] = {
     "rate_limited", kModelAbsent, "overloaded",    "incomplete_response", "no_answer",          "http_invalid",
     "failure",      "auth",       "failures",      kAuthSuspected,        kPermissionSuspected, "rule_rate_limited",
-    "rule_quota",   "rule_auth",  "rule_upstream",
+    "rule_quota",   "rule_auth",  "rule_upstream", kQuotaWindow,
 };
 constexpr TransportError kTransportErrors[] = {
     TransportError::kConnect,     TransportError::kConnectTimeout,

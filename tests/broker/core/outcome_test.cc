@@ -154,6 +154,9 @@ TEST(StaticReasonTest, KnowsWhatClassifyGives) {
   EXPECT_EQ(StaticReason("auth"), "auth");
   EXPECT_EQ(StaticReason("failures"), "failures");
   EXPECT_EQ(StaticReason("connect_timeout"), "connect_timeout");
+  for (const std::string_view reason : {kAuthSuspected, kPermissionSuspected, kQuotaWindow, kModelAbsent}) {
+    EXPECT_EQ(StaticReason(std::string(reason)), reason);
+  }
   EXPECT_EQ(StaticReason("made up"), "restored");
 }
 
