@@ -160,6 +160,7 @@ void Pool::Impl::Restore(KeyIndex index, const KeySnapshot& state, absl::Time no
   Advance(now);
   Key& key = roster_.key(index);
   key.Restore(state, now_);
+  roster_.RestoreLanes(index, state, now_);
   const Limits used = key.Used(now_);
   usage_.Restore(used, std::min(now_, state.last_used));
   CountUse(now_, 0, 0);
@@ -206,6 +207,8 @@ KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {
   const Roster::Standing standing = roster_.standing(index);
   roster_.lanes().ForEachOfKey(index, [&](const Lane& lane) {
     if (lane.IsHeld(now_)) key.holds.push_back({roster_.NameOf(lane.model), lane.until, lane.reason});
+    const Learned learned = lane.pacer == nullptr ? Learned() : lane.pacer->learned();
+    if (learned.rate > 0 || learned.max_in_flight > 0) key.paces.push_back({roster_.NameOf(lane.model), learned});
   });
   key.available = gate_open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
   return key;

@@ -12,6 +12,12 @@ namespace {
 constexpr absl::Duration kNoLatency = -absl::Seconds(1);
 constexpr std::string_view kDefaultStrategy = "round_robin";
 
+// No hold that was set in the past lasts longer, unless by a clock that was ahead.
+absl::Duration LongestHold(std::string_view reason) {
+  if (reason == kQuotaWindow) return kMaxQuotaWindow;
+  return MeansLimit(reason) ? kMaxRetryAfter : kModelRest;
+}
+
 std::unique_ptr<Strategy> StrategyNamed(std::string_view name) {
   auto strategy = MakeStrategy(name);
   return strategy.ok() ? *std::move(strategy) : *MakeStrategy(kDefaultStrategy);
@@ -255,6 +261,22 @@ Pacer& Roster::ModelPacer(KeyIndex index, ModelId model, absl::Time now) {
   Lane& lane = lanes_.Open(index, model);
   if (lane.pacer == nullptr) lane.pacer = std::make_unique<Pacer>(key(index).NewPacer());
   return *lane.pacer;
+}
+
+void Roster::RestoreLanes(KeyIndex index, const KeySnapshot& saved, absl::Time now) {
+  if (saved.holds.empty() && saved.paces.empty()) return;
+  lanes_.Reserve(capacity());
+  for (const ModelPace& pace : saved.paces) {
+    const ModelId model = ModelOf(pace.model);
+    if (model == kAnyModel) continue;
+    ModelPacer(index, model, now).Restore(pace.learned, now);
+    SettleLane(index, model, now);
+  }
+  for (const ModelHold& hold : saved.holds) {
+    const ModelId model = ModelOf(hold.model);
+    const absl::Time until = std::min(hold.until, now + LongestHold(hold.reason));
+    if (model != kAnyModel) Hold(index, model, until, StaticReason(hold.reason), now);
+  }
 }
 
 void Roster::WakeLanes(absl::Time now) {

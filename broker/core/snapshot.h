@@ -21,6 +21,12 @@ struct ModelHold {
   std::string_view reason;  // static storage
 };
 
+// What was learned of a key's limits for one model.
+struct ModelPace {
+  std::string model;
+  Learned learned;
+};
+
 // What one sees of a key from outside.
 struct KeySnapshot {
   KeyIndex key = kNoKey;
@@ -37,6 +43,7 @@ struct KeySnapshot {
   absl::Time last_used, last_failure, last_success;  // InfinitePast when never
   absl::Duration latency;                            // moving average of time to first byte
   std::vector<ModelHold> holds = {};
+  std::vector<ModelPace> paces = {};
   Learned learned = {};
   double room = std::numeric_limits<double>::infinity();  // requests that fit now, as far as its pacer knows
 };

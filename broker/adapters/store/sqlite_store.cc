@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "broker/adapters/store/model_text.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/secret.h"
 #include "broker/core/verdict/outcome.h"
@@ -19,12 +19,11 @@
 namespace ccr {
 namespace {
 
-constexpr int64_t kVersion = 4;
+constexpr int64_t kVersion = 5;
 constexpr int kBusyMillis = 2000;
 
-constexpr double kMillionth = 1e-6;
-
-// Moments are nanoseconds since 1970, NULL = never. learned_rate and learned_depth are in millionths.
+// Moments are nanoseconds since 1970, NULL = never. learned_rate and learned_depth are in millionths. models is as
+// model_text.h has it.
 constexpr char kSchema[] = R"(
   CREATE TABLE key_state (
     pool TEXT NOT NULL, fingerprint TEXT NOT NULL,
@@ -36,6 +35,7 @@ constexpr char kSchema[] = R"(
     last_error TEXT NOT NULL, last_error_id TEXT NOT NULL, last_error_at INTEGER,
     tpm_used INTEGER NOT NULL, rpd_used INTEGER NOT NULL, tpd_used INTEGER NOT NULL,
     learned_rate INTEGER NOT NULL, learned_depth INTEGER NOT NULL, learned_in_flight INTEGER NOT NULL,
+    models TEXT NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (pool, fingerprint)
   ) STRICT, WITHOUT ROWID;)";
@@ -57,6 +57,8 @@ constexpr char kLimitColumns[] = R"(
   ALTER TABLE key_state ADD COLUMN learned_depth INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE key_state ADD COLUMN learned_in_flight INTEGER NOT NULL DEFAULT 0;)";
 
+constexpr char kModelsColumn[] = "ALTER TABLE key_state ADD COLUMN models TEXT NOT NULL DEFAULT ''";
+
 #define CCR_STATE_COLUMNS                                                                             \
   "pool, fingerprint, state, reason, available_at, consecutive_failures, rpm_used, uses, successes, " \
   "failures, input_tokens, output_tokens, last_used, last_failure, last_success, latency_ns"
@@ -64,14 +66,20 @@ constexpr char kLimitColumns[] = R"(
 #define CCR_LIMIT_COLUMNS "tpm_used, rpd_used, tpd_used, learned_rate, learned_depth, learned_in_flight"
 constexpr char kSelectOfVersion2[] = "SELECT " CCR_STATE_COLUMNS ", checksum FROM key_state";
 constexpr char kSelectOfVersion3[] = "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", checksum FROM key_state";
-constexpr char kSelect[] =
+constexpr char kSelectOfVersion4[] =
     "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", " CCR_LIMIT_COLUMNS ", checksum FROM key_state";
+constexpr char kSelect[] =
+    "SELECT " CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", " CCR_LIMIT_COLUMNS ", models, checksum FROM key_state";
 constexpr char kPut[] =
     "INSERT OR REPLACE INTO key_state (" CCR_STATE_COLUMNS ", " CCR_ERROR_COLUMNS ", " CCR_LIMIT_COLUMNS
-    ", checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    ", models, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 #undef CCR_LIMIT_COLUMNS
 #undef CCR_STATE_COLUMNS
 #undef CCR_ERROR_COLUMNS
+
+const char* SelectOf(int64_t version) {
+  return version < 3 ? kSelectOfVersion2 : version < 4 ? kSelectOfVersion3 : kSelectOfVersion4;
+}
 
 std::optional<core::KeyState> StateOf(std::string_view text) {
   for (const core::KeyState state : {core::KeyState::kActive, core::KeyState::kCooling, core::KeyState::kDisabled}) {
@@ -218,15 +226,12 @@ Reading Read(sqlite3_stmt* statement, int64_t version, KeyRecord* record) {
   }
   if (version >= 4) {
     for (uint64_t* used : {&key.used.tpm, &key.used.rpd, &key.used.tpd}) *used = row.Number();
-    for (double* learned : {&key.learned.rate, &key.learned.depth}) *learned = kMillionth * row.Number();
+    for (double* learned : {&key.learned.rate, &key.learned.depth}) *learned = FromMillionths(row.Number());
     key.learned.max_in_flight = static_cast<uint32_t>(row.Number());
   }
+  const bool models_known = version < 5 || ReadModels(row.Text(), &key);
   if (!row.IsSound()) return Reading::kDamaged;
-  return state.has_value() ? Reading::kOk : Reading::kUnknown;
-}
-
-uint64_t InMillionths(double value) {
-  return static_cast<uint64_t>(std::llround(std::clamp(value, 0.0, 1e12) / kMillionth));
+  return state.has_value() && models_known ? Reading::kOk : Reading::kUnknown;
 }
 
 // SQLite gives its log files the mode of the database.
@@ -298,16 +303,17 @@ absl::Status SqliteStore::CheckWhole() {
 absl::Status SqliteStore::Migrate(int64_t version) {
   absl::Status made = version == 0 ? Execute(kSchema) : AddColumns(version);
   if (made.ok() && version < 2) made = Execute(kOwner);
-  return made.ok() ? Execute("PRAGMA user_version = 4") : made;
+  return made.ok() ? Execute("PRAGMA user_version = 5") : made;
 }
 
 // Rows get a checksum over what they hold now; those that were damaged stay so.
 absl::Status SqliteStore::AddColumns(int64_t version) {
   absl::Status added = version < 2 ? Execute(kChecksumColumn) : absl::OkStatus();
   if (added.ok() && version < 3) added = Execute(kErrorColumns);
-  if (added.ok()) added = Execute(kLimitColumns);
+  if (added.ok() && version < 4) added = Execute(kLimitColumns);
+  if (added.ok()) added = Execute(kModelsColumn);
   if (!added.ok()) return added;
-  absl::StatusOr<Statement> query = Compile(version < 3 ? kSelectOfVersion2 : kSelectOfVersion3);
+  absl::StatusOr<Statement> query = Compile(SelectOf(version));
   if (!query.ok()) return query.status();
   std::vector<KeyRecord> records;
   int code = SQLITE_OK;
@@ -399,12 +405,14 @@ absl::Status SqliteStore::CheckFence(Fence fence) {
 
 absl::Status SqliteStore::Put(const KeyRecord& record) {
   const core::KeySnapshot& key = record.state;
+  const std::string models = ModelText(key);
   Row row(put_.get());
   row << record.pool << record.fingerprint << core::ToString(key.state) << key.reason << key.available_at
       << uint64_t{key.consecutive_failures} << key.used.rpm << key.uses << key.successes << key.failures
       << key.input_tokens << key.output_tokens << key.last_used << key.last_failure << key.last_success << key.latency
       << record.error.text << record.error.request_id << record.error.at << key.used.tpm << key.used.rpd << key.used.tpd
-      << InMillionths(key.learned.rate) << InMillionths(key.learned.depth) << uint64_t{key.learned.max_in_flight};
+      << InMillionths(key.learned.rate) << InMillionths(key.learned.depth) << uint64_t{key.learned.max_in_flight}
+      << models;
   row.End();
   const int code = sqlite3_step(put_.get());
   const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failure(code);

@@ -1,5 +1,6 @@
 // What is of one model of a key alone.
 #include "broker/core/strategies/strategy.h"
+#include "broker/core/verdict/outcome.h"
 #include "tests/broker/core/pool_fixture.h"
 
 namespace ccr::core {
@@ -64,6 +65,60 @@ TEST_F(PoolLanesTest, AWindowOfQuotaOfAModelHoldsUntilItsEnd) {
   EXPECT_EQ(RefusedFor("big").retry_at, now_ + absl::Hours(24 * 7));
   EXPECT_EQ(Key(0).holds.at(0).reason, "quota_window");
   GetFor("small");
+}
+
+TEST_F(PoolLanesTest, HoldsAndPacesOfModelsSurviveARestart) {
+  Start(SpecOf(1));
+  for (const std::string model : {"a", "b", "a", "b"}) {
+    Evidence evidence = Success();
+    const double limit = model == "a" ? 60 : 600;
+    evidence.rate_limits = {{RateLimit::Unit::kRequests, limit, limit - 1, absl::Seconds(60 / limit)}};
+    Tell(GetFor(model), evidence);
+  }
+  Tell(GetFor("big"), OfModel(429, absl::Minutes(3)));
+  const absl::Time back = now_ + absl::Minutes(3);
+  const KeySnapshot saved = Key(0);
+  ASSERT_EQ(saved.paces.size(), 3u);
+  ASSERT_GT(saved.paces[1].learned.rate, 0);
+  Pass(absl::Minutes(1));
+  for (const bool before_it_enters : {true, false}) {
+    if (before_it_enters) {
+      pool_ = std::make_unique<Pool>(PoolSpec(), now_);
+      Reconfiguration change(SpecOf(3));
+      change.spec.keys[1].models = {"small"};
+      ASSERT_TRUE(pool_->Number(&change, 100, now_));
+      pool_->Restore(change.numbers[0], saved, now_);
+      ASSERT_TRUE(pool_->Adopt(&change, 100, now_));
+    } else {
+      Start(SpecOf(1));
+      pool_->Restore("fp0", saved, now_);
+    }
+    EXPECT_EQ(RefusedFor("big", {1, 2}).retry_at, back);
+    ASSERT_EQ(Key(0).holds.size(), 1u);
+    EXPECT_EQ(Key(0).holds[0].reason, "rate_limited");
+    ASSERT_EQ(Key(0).paces.size(), 3u);
+    for (const size_t i : {0, 1, 2}) {
+      EXPECT_EQ(Key(0).paces[i].model, saved.paces[i].model);
+      EXPECT_NEAR(Key(0).paces[i].learned.rate, saved.paces[i].learned.rate, 0.1 * saved.paces[i].learned.rate);
+    }
+    Tell(GetFor("small", {1, 2}), Success());
+  }
+  GoTo(back);
+  GetFor("big");
+}
+
+TEST_F(PoolLanesTest, AHoldOfAClockThatWasAheadIsCut) {
+  Start(SpecOf(1));
+  KeySnapshot saved = Key(0);
+  saved.holds = {{"limited", now_ + absl::Hours(1'000), "rate_limited"},
+                 {"absent", now_ + absl::Hours(1'000), kModelAbsent},
+                 {"used up", now_ + absl::Hours(100'000), kQuotaWindow},
+                 {"over", now_, "rate_limited"}};
+  pool_->Restore("fp0", saved, now_);
+  EXPECT_EQ(RefusedFor("limited").retry_at, now_ + absl::Hours(24));
+  EXPECT_EQ(RefusedFor("absent").retry_at, now_ + absl::Hours(1));
+  EXPECT_EQ(RefusedFor("used up").retry_at, now_ + absl::Hours(24 * 400));
+  GetFor("over");
 }
 
 TEST_F(PoolLanesTest, PicksOfEveryStrategyPassOverHeldLanes) {

@@ -155,6 +155,24 @@ TEST_F(BrokerServiceTest, TheLastErrorHasTheProvidersSentenceItsIdAndTimeAndSurv
   }
 }
 
+TEST_F(BrokerServiceTest, ARestOfOneModelSurvivesARestart) {
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  LeaseParams params;
+  params.pool = "p";
+  params.model = "big";
+  core::Report report = MakeReport(service_->Lease(params, MustNotWait)->grant.id, 429);
+  report.evidence.retry_after = absl::Minutes(3);
+  report.evidence.model_only = true;
+  service_->Report(report);
+  EXPECT_TRUE(service_->Settle().ok());
+  Restart();
+  clock_.Advance(absl::Minutes(1));
+  Apply(MakeConfig(MakeProvider("p", {"a"})));
+  EXPECT_EQ(service_->Lease(params, MustNotWait)->retry_after, absl::Minutes(2));
+  params.model = "small";
+  EXPECT_TRUE(service_->Lease(params, MustNotWait)->status.ok());
+}
+
 TEST_F(BrokerServiceTest, AnErrorThatTurnsOutToBeTheKeysIsItsLast) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   for (const bool served : {false, true}) {

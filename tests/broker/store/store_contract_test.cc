@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/adapters/store/memory_store.h"
+#include "broker/adapters/store/model_text.h"
 #include "broker/adapters/store/sqlite_store.h"
 #include "broker/base/secret.h"
 
@@ -37,6 +38,10 @@ KeyRecord FullRecord() {
   key.consecutive_failures = 2;
   key.used = {.rpm = 7, .tpm = 80'000, .rpd = 900, .tpd = 1'000'000'000'000};
   key.learned = {.rate = 0.966667, .depth = 60.5, .max_in_flight = 4};
+  key.holds = {{"gpt 5:1\n", absl::FromUnixNanos(1'800'000'000'123'456'789), "rate_limited"},
+               {"h 1 x 2:ab", absl::FromUnixSeconds(1'900'000'000), "quota_window"}};
+  key.paces = {{"gpt 5:1\n", {.rate = 2.5, .depth = 7, .max_in_flight = 0}},
+               {"m", {.rate = 0, .depth = 0, .max_in_flight = 3}}};
   key.successes = 30;
   key.failures = 11;
   key.input_tokens = 123'456'789'012;
@@ -63,6 +68,19 @@ void ExpectSame(const KeyRecord& got, const Record& record) {
   EXPECT_DOUBLE_EQ(got.state.learned.rate, wanted.state.learned.rate);
   EXPECT_DOUBLE_EQ(got.state.learned.depth, wanted.state.learned.depth);
   EXPECT_EQ(got.state.learned.max_in_flight, wanted.state.learned.max_in_flight);
+  ASSERT_EQ(got.state.holds.size(), wanted.state.holds.size());
+  for (size_t i = 0; i < got.state.holds.size(); ++i) {
+    EXPECT_EQ(got.state.holds[i].model, wanted.state.holds[i].model);
+    EXPECT_EQ(got.state.holds[i].until, wanted.state.holds[i].until);
+    EXPECT_EQ(got.state.holds[i].reason, wanted.state.holds[i].reason);
+  }
+  ASSERT_EQ(got.state.paces.size(), wanted.state.paces.size());
+  for (size_t i = 0; i < got.state.paces.size(); ++i) {
+    EXPECT_EQ(got.state.paces[i].model, wanted.state.paces[i].model);
+    EXPECT_DOUBLE_EQ(got.state.paces[i].learned.rate, wanted.state.paces[i].learned.rate);
+    EXPECT_DOUBLE_EQ(got.state.paces[i].learned.depth, wanted.state.paces[i].learned.depth);
+    EXPECT_EQ(got.state.paces[i].learned.max_in_flight, wanted.state.paces[i].learned.max_in_flight);
+  }
   EXPECT_EQ(got.state.uses, wanted.state.uses);
   EXPECT_EQ(got.state.successes, wanted.state.successes);
   EXPECT_EQ(got.state.failures, wanted.state.failures);
@@ -198,7 +216,7 @@ TEST(SqliteStoreTest, LeavesTheFileOfALaterVersionAlone) {
   ASSERT_TRUE(SqliteStore::Open(folder.File()).ok());
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 5", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 6", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_EQ(SqliteStore::Open(folder.File()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -302,6 +320,7 @@ TEST(SqliteStoreTest, ADamagedSchemaIsNamedAndWhatToDo) {
   EXPECT_GT(refused, 100);
 }
 
+constexpr char kWithoutModels[] = "ALTER TABLE key_state DROP COLUMN models; PRAGMA user_version = 4";
 constexpr char kWithoutLimits[] =
     "ALTER TABLE key_state DROP COLUMN tpm_used; ALTER TABLE key_state DROP COLUMN rpd_used; "
     "ALTER TABLE key_state DROP COLUMN tpd_used; ALTER TABLE key_state DROP COLUMN learned_rate; "
@@ -327,14 +346,62 @@ KeyRecord RecordWithoutError() {
   record.error = {};
   record.state.used = {.rpm = record.state.used.rpm};
   record.state.learned = {};
+  record.state.holds = {};
+  record.state.paces = {};
   return record;
+}
+
+TEST(SqliteStoreTest, TakesOverAFileWithoutModels) {
+  Folder folder;
+  KeyRecord record = FullRecord();
+  record.state.holds = {};
+  record.state.paces = {};
+  const Record records[] = {record};
+  ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(records, kFence).ok());
+  const std::string values = absl::StrCat(
+      "t14:pool, \"quoted\"t3:f'1t8:disabledt4:authi1800000000123456789;i2;i7;i41;i30;i11;i123456789012;i5;",
+      "i1700000000001000000;i1700000000002000000;ni1234000;t23:HTTP 401: No such 'key't5:req-1i1700000000003000000;",
+      "i80000;i900;i1000000000000;i966667;i60500000;i4;");
+  int64_t sum = 0;
+  std::memcpy(&sum, Sha256(values).data(), sizeof sum);
+  Alter(folder, {kWithoutModels, absl::StrCat("UPDATE key_state SET checksum = ", sum).c_str()});
+  for (int open = 0; open < 2; ++open) {
+    const auto store = SqliteStore::Open(folder.File());
+    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_EQ((*store)->Load()->keys.size(), 1u);
+    ExpectSame((*store)->Load()->keys.at(0), records[0]);
+  }
+}
+
+TEST(ModelTextTest, BoundsWhatClientsName) {
+  core::KeySnapshot key;
+  key.holds.push_back({std::string(kMaxStoredModelName + 1, 'x'), absl::UnixEpoch(), "rate_limited"});
+  for (size_t i = 0; i <= kMaxStoredModels; ++i) key.holds.push_back({"m", absl::UnixEpoch(), "rate_limited"});
+  core::KeySnapshot read;
+  ASSERT_TRUE(ReadModels(ModelText(key), &read));
+  EXPECT_EQ(read.holds.size(), kMaxStoredModels);
+  EXPECT_EQ(read.holds.front().model, "m");
+}
+
+TEST(ModelTextTest, WhatIsNoneIsRefused) {
+  const std::string good = "h 1700000000000000000 rate_limited 1:mp 1 2 3 2:ab";
+  core::KeySnapshot read;
+  EXPECT_TRUE(ReadModels(good, &read));
+  EXPECT_EQ(read.paces.at(0).model, "ab");
+  for (size_t size = 1; size < good.size(); ++size) {
+    if (size == good.find("mp") + 1) continue;
+    EXPECT_FALSE(ReadModels(good.substr(0, size), &read)) << size;
+  }
+  for (const char* bad : {"x", "h", "h a b 1:m", "h 1 b 0:", "h 1 b -1:m", "h 1 b 99999999999999999999:m", "p 1 2 3"}) {
+    EXPECT_FALSE(ReadModels(bad, &read)) << bad;
+  }
 }
 
 TEST(SqliteStoreTest, TakesOverAFileWithoutChecksums) {
   Folder folder;
   const Record records[] = {RecordWithoutError()};
   ASSERT_TRUE((*SqliteStore::Open(folder.File()))->Commit(records, kFence).ok());
-  Alter(folder, {kWithoutLimits, kWithoutErrors, kWithoutChecksums});
+  Alter(folder, {kWithoutModels, kWithoutLimits, kWithoutErrors, kWithoutChecksums});
   const auto store = SqliteStore::Open(folder.File());
   ASSERT_TRUE(store.ok()) << store.status();
   ASSERT_EQ((*store)->Load()->keys.size(), 1u);
@@ -352,10 +419,11 @@ TEST(SqliteStoreTest, TakesOverAFileWithoutErrorsButNoDamagedRowOfIt) {
       "i1700000000001000000;i1700000000002000000;ni1234000;");
   int64_t sum = 0;
   std::memcpy(&sum, Sha256(values).data(), sizeof sum);
-  Alter(folder, {kWithoutLimits, kWithoutErrors, absl::StrCat("UPDATE key_state SET checksum = ", sum).c_str(),
-                 "INSERT INTO key_state SELECT pool, 'other', state, reason, available_at, consecutive_failures, "
-                 "rpm_used, uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, "
-                 "last_success, latency_ns, checksum FROM key_state"});
+  Alter(folder,
+        {kWithoutModels, kWithoutLimits, kWithoutErrors, absl::StrCat("UPDATE key_state SET checksum = ", sum).c_str(),
+         "INSERT INTO key_state SELECT pool, 'other', state, reason, available_at, consecutive_failures, "
+         "rpm_used, uses, successes, failures, input_tokens, output_tokens, last_used, last_failure, "
+         "last_success, latency_ns, checksum FROM key_state"});
   const auto store = SqliteStore::Open(folder.File());
   ASSERT_TRUE(store.ok()) << store.status();
   const absl::StatusOr<KeyStore::Loaded> loaded = (*store)->Load();
