@@ -66,7 +66,7 @@ OwnAnswer ParseFault(const error_code& error) {
 
 Connection::Connection(Server& server, Socket socket)
     : server_(server), socket_(std::move(socket)), writer_([this] { ScheduleTurnEnd(); }) {
-  server_.open_connections.fetch_add(1, std::memory_order_relaxed);
+  server_.count.open.fetch_add(1, std::memory_order_relaxed);
   server_.observer.OnConnection(ConnectionEvent::kOpened);
 }
 
@@ -101,7 +101,7 @@ std::shared_ptr<const RoutingTable> Connection::Limits() const {
 void Connection::BeginRequest() {
   const auto limits = Limits();
   state_ = State::kHead;
-  if (!IdleHook::is_linked()) server_.idle.push_back(*this);
+  EnterIdle();
   request_.Clear();
   request_.charge.Use(&server_.bodies, limits->max_buffered_bytes);
   parser_.emplace(&request_, limits->max_head_bytes, limits->max_body_bytes);
@@ -210,8 +210,17 @@ void Connection::Name(std::string_view from_client) {
   writer_.SetRequestId(request_.id);
 }
 
+void Connection::EnterIdle() {
+  idle_since_ = server_.clock.Now();
+  if (IdleHook::is_linked()) return;
+  server_.idle.push_back(*this);
+  server_.count.idle.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Connection::LeaveIdle() {
-  if (IdleHook::is_linked()) IdleHook::unlink();
+  if (!IdleHook::is_linked()) return;
+  IdleHook::unlink();
+  server_.count.idle.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Connection::OnParseError(const error_code& error) {
@@ -347,7 +356,7 @@ void Connection::Close() {
   error_code ignored;
   socket_.close(ignored);
   OpenHook::unlink();
-  server_.open_connections.fetch_sub(1, std::memory_order_relaxed);
+  server_.count.open.fetch_sub(1, std::memory_order_relaxed);
   server_.observer.OnConnection(ConnectionEvent::kClosed);
 }
 

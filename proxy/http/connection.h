@@ -76,6 +76,7 @@ class Connection final
   void OnHead();
   void Judge(const RoutingTable& table);
   void ExpectBody(const RoutingTable& table);
+  void EnterIdle();
   void LeaveIdle();
   void Name(std::string_view from_client);
   void OnParseError(const boost::system::error_code& error);

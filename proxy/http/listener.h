@@ -27,7 +27,8 @@ HostPort BoundAddress(const Acceptor& acceptor);
 // Owns the connections of one worker. All calls on its loop.
 //
 // No more connections than the routing table and Server::clients allow: one more takes the place of the one that has
-// waited longest for a request. When none waits it is answered 503, up to so many at a time, and dropped above that.
+// waited longest for a request, or where only other workers have such, of one of theirs, which they close at their next
+// tick. When none waits it is answered 503, up to so many at a time, and dropped above that.
 class Listener {
  public:
   static constexpr std::chrono::milliseconds kTick{100};
@@ -47,7 +48,10 @@ class Listener {
   void OnAccepted(const boost::system::error_code& error, Socket socket);
   void Adopt(Socket socket);
   void AcceptWhenSomebodyComes();
+  int64_t Cap() const;
   bool CloseOldestIdle();
+  bool OthersMakeRoom();
+  void CloseOwed(absl::Time now);
   void AcceptPending();
   void ScheduleTick();
   void OnTick();

@@ -25,22 +25,33 @@ using IdleHook = boost::intrusive::list_base_hook<boost::intrusive::tag<struct I
 class IdleConnection : public IdleHook {
  public:
   virtual void GiveUp() = 0;  // closes it in favour of another
+  absl::Time idle_since() const { return idle_since_; }
 
  protected:
   ~IdleConnection() = default;
+  absl::Time idle_since_;
 };
 using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleHook>,
                                                boost::intrusive::constant_time_size<false>>;
 
-// Belongs to the worker and outlives its connections; used on its loop only, but for `open_connections` and `bodies`.
+// The connections of clients, of all workers.
+struct ClientCount {
+  std::atomic<int64_t> open{0};
+  std::atomic<int64_t> idle{0};  // of them, in some Server::idle
+  // So many were let in above the cap because other workers have idle ones, which are still to be closed for them.
+  std::atomic<int64_t> owed{0};
+  std::atomic<int64_t> owed_since{INT64_MIN};  // the last of them, in nanoseconds since 1970
+};
+
+// Belongs to the worker and outlives its connections; used on its loop only, but for `count` and `bodies`.
 struct Server {
   boost::asio::io_context& loop;
   UpstreamClient& upstream;
   LeaseSource& leases;
   RequestObserver& observer;
   const Clock& clock;
-  std::atomic<int64_t>& open_connections;  // of all workers
-  BodyBudget& bodies;                      // of all workers
+  ClientCount& count;  // of all workers, as the next
+  BodyBudget& bodies;
   ClientShare clients;
   std::string listen_host;
   std::minstd_rand random;

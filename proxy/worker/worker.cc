@@ -23,7 +23,7 @@ void Worker::Start(Acceptor acceptor, const LeaseSourceFactory& make_leases) {
                            .leases = *leases_,
                            .observer = metrics_,
                            .clock = shared_.clock,
-                           .open_connections = shared_.open_connections,
+                           .count = shared_.count,
                            .bodies = shared_.bodies,
                            .clients = shared_.clients,
                            .listen_host = shared_.listen_host,

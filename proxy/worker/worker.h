@@ -1,7 +1,6 @@
 // One event loop on its own thread: listener, connections to providers, leases.
 #pragma once
 
-#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
@@ -31,7 +30,7 @@ struct WorkerShared {
   const Clock& clock;
   std::string listen_host;
   UpstreamClient::Options upstream;
-  std::atomic<int64_t> open_connections{0};
+  ClientCount count;
   BodyBudget bodies;
   ClientShare clients;
   absl::Duration ping_interval = absl::Seconds(15);  // see Server

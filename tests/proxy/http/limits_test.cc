@@ -144,6 +144,22 @@ TEST_F(LimitsTest, OverTheCapTheOneThatIsIdleForLongestGoes) {
   EXPECT_TRUE(third.IsClosed());
 }
 
+// The kernel chooses the worker of each.
+TEST_F(LimitsTest, AnIdleConnectionOfAnotherWorkerMakesRoomToo) {
+  Prepare();
+  table_.max_connections = 1;
+  StartProxy(/*workers=*/4);
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.push_back(std::make_unique<TestClient>(port()));
+    EXPECT_EQ(clients.back()->Ask(Get("/health")).status, 200) << i;
+    if (i > 0) EXPECT_TRUE(clients[i - 1]->IsClosed()) << i;
+  }
+  EXPECT_EQ(clients.back()->Ask(Get("/health")).status, 200);
+  EXPECT_EQ(shared_.count.open, 1);
+  EXPECT_EQ(shared_.count.idle, 1);
+}
+
 TEST_F(LimitsTest, BusyConnectionsAreNotClosedForOthers) {
   StartUpstream([this](Peer& peer, const std::string&) {
     peer.WaitFor(release_);
@@ -178,7 +194,7 @@ TEST_F(LimitsTest, ThousandsOfIdleConnectionsLeaveRoomForOthers) {
     idle.back()->Send("GET / HTTP/1.1\r\nhost: localhost\r\n");
     if (i % 50 == 49) EXPECT_EQ(Chat().status, 200);
   }
-  EXPECT_LE(shared_.open_connections, 20);
+  EXPECT_LE(shared_.count.open, 20);
 }
 
 class AccessTest : public LimitsTest {};
