@@ -244,15 +244,15 @@ void BrokerService::Simulate(SimulationParams params, std::function<void(absl::S
 
 absl::StatusOr<BrokerService::Simulations> BrokerService::SimulateNow(const SimulationParams& params,
                                                                       const std::function<bool()>& stop) {
-  if (!params.strategy.empty()) {
-    if (const auto known = core::MakeStrategy(params.strategy); !known.ok()) return known.status();
-  }
+  const auto known = [](const std::string& strategy) { return core::MakeStrategy(strategy).status(); };
+  if (!params.strategy.empty() && !known(params.strategy).ok()) return known(params.strategy);
   const auto pools = directory();
   if (!params.pool.empty() && pools->Find(params.pool) == nullptr) {
     return absl::NotFoundError(absl::StrCat("no pool '", params.pool, "'"));
   }
   absl::flat_hash_map<const ManagedPool*, const simulation::Proposal*> proposals;
   for (const simulation::Proposal& proposal : params.proposals) {
+    if (!known(proposal.spec.strategy).ok()) return known(proposal.spec.strategy);
     const ManagedPool* const pool = pools->Find(std::string_view(proposal.spec.name));
     if (pool != nullptr && !proposal.spec.keys.empty()) proposals[pool] = &proposal;
   }

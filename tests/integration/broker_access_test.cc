@@ -119,6 +119,7 @@ TEST(AccessTest, RolesAndCalls) {
       {"/ccr.broker.v1.KeyBroker/WatchRouting", {Role::kLease, Role::kAdmin}},
       {"/ccr.broker.v1.KeyAdmin/ListPools", {Role::kObserve, Role::kAdmin}},
       {"/ccr.broker.v1.KeyAdmin/GetStatus", {Role::kObserve, Role::kAdmin}},
+      {"/ccr.broker.v1.KeyAdmin/Simulate", {Role::kObserve, Role::kAdmin}},
       {"/ccr.broker.v1.KeyAdmin/Reload", {Role::kAdmin}},
       {"/grpc.health.v1.Health/Check", {Role::kLease, Role::kObserve, Role::kAdmin}},
       {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", {Role::kObserve, Role::kAdmin}},

@@ -54,7 +54,7 @@ simulation::Proposal ToCore(const v1::PoolSettings& pool) {
 }
 
 void Fill(const simulation::Column& column, v1::SimulatedRun* out) {
-  const simulation::Run& run = column.run;
+  const simulation::Counts& run = column.run;
   out->set_strategy(column.strategy);
   out->set_requests(run.requests);
   out->set_served(run.served);

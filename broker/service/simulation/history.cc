@@ -139,15 +139,18 @@ class Reader {
 
 History Read(const Record& record, size_t most) {
   Reader reader(record);
+  const int64_t since = absl::ToUnixNanos(record.since);
   for (const auto& chunk : record.chunks) {
-    for (const Entry& entry : *chunk) reader.Take(entry);
+    for (const Entry& entry : *chunk) {
+      if (entry.unix_ns >= since) reader.Take(entry);
+    }
   }
   History history = reader.Done(most);
   history.models = record.models;
   return history;
 }
 
-Run Recorded(const History& history) {
+Counts Recorded(const History& history) {
   Counter counter;
   for (const PastRequest& request : history.requests) {
     for (const Attempt& attempt : request.attempts) counter.Call(attempt.key, attempt.outcome);

@@ -10,8 +10,8 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "broker/core/types.h"
+#include "broker/service/simulation/counts.h"
 #include "broker/service/simulation/record.h"
-#include "broker/service/simulation/run.h"
 
 namespace ccr::simulation {
 
@@ -57,6 +57,6 @@ struct History {
 History Read(const Record& record, size_t most);
 
 // What happened, told as a replay is.
-Run Recorded(const History& history);
+Counts Recorded(const History& history);
 
 }  // namespace ccr::simulation

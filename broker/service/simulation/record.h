@@ -60,6 +60,7 @@ using Chunk = std::vector<Entry>;
 
 struct Record {
   std::vector<std::shared_ptr<const Chunk>> chunks;  // oldest first, none empty
+  absl::Time since = absl::InfinitePast();           // earlier entries are too old
   std::vector<std::string> models;                   // the first is "": not known
   bool truncated = false;                            // older entries were dropped
 };

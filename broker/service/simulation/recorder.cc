@@ -98,15 +98,10 @@ void Recorder::OnProbed(core::KeyIndex key, const core::Evidence& evidence, absl
 
 Record Recorder::Copy(absl::Time now) const {
   Record record;
+  record.since = now - kAge;
   record.models = models_;
   record.truncated = truncated_;
-  for (const auto& chunk : full_) {
-    if (chunk->back().at() >= now - kAge) {
-      record.chunks.push_back(chunk);
-    } else {
-      record.truncated = true;
-    }
-  }
+  record.chunks.assign(full_.begin(), full_.end());
   if (last_ != nullptr && !last_->empty()) record.chunks.push_back(std::make_shared<const Chunk>(*last_));
   return record;
 }

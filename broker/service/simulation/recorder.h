@@ -51,7 +51,7 @@ class Recorder {
   void OnEnded(const core::Report& report, const core::Decision& decision, absl::Time now);
   void OnProbed(core::KeyIndex key, const core::Evidence& evidence, absl::Time now);
 
-  // What is not older than kAge. Copies one chunk at most.
+  // Copies one chunk at most.
   Record Copy(absl::Time now) const;
 
  private:

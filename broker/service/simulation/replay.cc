@@ -45,7 +45,7 @@ class ReplayRun {
         model_(&history, &facts, PastByIndex()),
         clients_(history.requests.size()) {}
 
-  Run Go(const std::function<bool()>& stop) {
+  Counts Go(const std::function<bool()>& stop) {
     const uint64_t most = kStepsPerRequest * (history_.requests.size() + 1);
     while (arrived_ < clients_.size() || open_ > 0) {
       if (++steps_ > most || (steps_ % kStepsPerLook == 0 && stop())) break;
@@ -306,8 +306,8 @@ class ReplayRun {
     }
   }
 
-  Run Counted() {
-    Run run = counter_.Take();
+  Counts Counted() {
+    Counts run = counter_.Take();
     std::vector<KeyCount> in_order;
     for (const core::KeySpec& key : rules_.spec.keys) {
       const core::KeyIndex index = pool_.Find(key.fingerprint);
@@ -337,7 +337,7 @@ class ReplayRun {
 
 }  // namespace
 
-Run Replay(const History& history, const PoolFacts& facts, const Rules& rules, const std::function<bool()>& stop) {
+Counts Replay(const History& history, const PoolFacts& facts, const Rules& rules, const std::function<bool()>& stop) {
   return ReplayRun(history, facts, rules).Go(stop);
 }
 

@@ -7,9 +7,9 @@
 
 #include "absl/time/time.h"
 #include "broker/core/pool_spec.h"
+#include "broker/service/simulation/counts.h"
 #include "broker/service/simulation/facts.h"
 #include "broker/service/simulation/history.h"
-#include "broker/service/simulation/run.h"
 
 namespace ccr::simulation {
 
@@ -24,8 +24,8 @@ struct Rules {
 };
 
 // Pure, in virtual time: the requests come when they came, have the sessions and models that they had, and retry as the
-// proxy does; ProviderModel answers. Run::keys is in the order of rules.spec.keys. All keys are as new at the beginning.
+// proxy does; ProviderModel answers. Counts::keys is in the order of rules.spec.keys. All keys are as new at the beginning.
 // The same arguments make the same run. `stop` is asked now and then: true ends it early, with what is done.
-Run Replay(const History& history, const PoolFacts& facts, const Rules& rules, const std::function<bool()>& stop);
+Counts Replay(const History& history, const PoolFacts& facts, const Rules& rules, const std::function<bool()>& stop);
 
 }  // namespace ccr::simulation

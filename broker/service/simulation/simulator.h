@@ -12,8 +12,8 @@
 #include "absl/time/time.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/snapshot.h"
+#include "broker/service/simulation/counts.h"
 #include "broker/service/simulation/record.h"
-#include "broker/service/simulation/run.h"
 
 namespace ccr::simulation {
 
@@ -43,7 +43,7 @@ struct Proposal {
 
 struct Column {
   std::string strategy;
-  Run run;
+  Counts run;
   std::vector<std::string> keys;  // the names of run.keys
 };
 

@@ -21,7 +21,7 @@ struct KeyCount {
   uint64_t attempts = 0, served = 0;
 };
 
-struct Run {
+struct Counts {
   uint64_t requests = 0, served = 0, errors = 0, own_faults = 0, left = 0;
   uint64_t attempts = 0;
   uint64_t wasted = 0;  // attempts that failed, though not by the request's fault
@@ -34,10 +34,10 @@ class Counter {
  public:
   void Call(core::KeyIndex key, core::Outcome outcome);
   void Finish(Ending ending, absl::Duration waited);
-  Run Take();
+  Counts Take();
 
  private:
-  Run run_;
+  Counts run_;
   std::vector<absl::Duration> waits_;
 };
 

@@ -1,4 +1,4 @@
-#include "broker/service/simulation/run.h"
+#include "broker/service/simulation/counts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -40,7 +40,7 @@ void Counter::Finish(Ending ending, absl::Duration waited) {
   waits_.push_back(waited);
 }
 
-Run Counter::Take() {
+Counts Counter::Take() {
   run_.wait_p50 = Percentile(&waits_, 0.5);
   run_.wait_p99 = Percentile(&waits_, 0.99);
   return std::exchange(run_, {});

@@ -1,0 +1,370 @@
+// Replays: what other rules would have made of the same requests.
+#include "broker/service/simulation/simulator.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "broker/core/strategies/strategy.h"
+#include "broker/service/simulation/facts.h"
+#include "broker/service/simulation/recorder.h"
+#include "broker/service/simulation/replay.h"
+
+namespace ccr::simulation {
+namespace {
+
+using core::Outcome;
+
+const absl::Time kBegin = absl::FromUnixSeconds(1'700'000'000);
+
+bool Never() {
+  return false;
+}
+
+core::PoolSpec SpecOf(const std::string& strategy, size_t keys) {
+  core::PoolSpec spec;
+  spec.name = "p";
+  spec.strategy = strategy;
+  spec.queue_wait = absl::Seconds(30);
+  spec.session_affinity = false;
+  for (size_t i = 0; i < keys; ++i) {
+    core::KeySpec key;
+    key.name = key.fingerprint = std::string(1, static_cast<char>('a' + i));
+    spec.keys.push_back(key);
+  }
+  return spec;
+}
+
+Attempt AttemptOf(core::KeyIndex key, absl::Duration from, absl::Duration took, Outcome outcome) {
+  Attempt attempt;
+  attempt.key = key;
+  attempt.granted = kBegin + from;
+  attempt.ended = attempt.granted + took;
+  attempt.outcome = outcome;
+  attempt.http_status = outcome == Outcome::kSuccess ? 200 : outcome == Outcome::kRateLimited ? 429 : 500;
+  return attempt;
+}
+
+PastRequest RequestOf(absl::Duration at, std::initializer_list<Attempt> attempts) {
+  PastRequest request;
+  request.arrival = kBegin + at;
+  request.max_wait = absl::Seconds(30);
+  request.attempts.assign(attempts.begin(), attempts.end());
+  const Outcome last = request.attempts.empty() ? Outcome::kRateLimited : request.attempts.back().outcome;
+  request.ending = last == Outcome::kSuccess       ? Ending::kServed
+                   : last == Outcome::kCallerFault ? Ending::kOwnFault
+                   : last == Outcome::kNeutral     ? Ending::kLeft
+                                                   : Ending::kError;
+  if (last == Outcome::kNeutral) request.left = request.attempts.back().ended - request.arrival;
+  return request;
+}
+
+History HistoryOf(std::vector<PastRequest> requests) {
+  History history;
+  history.models = {""};
+  history.from = requests.front().arrival;
+  history.until = requests.back().arrival;
+  history.requests = std::move(requests);
+  return history;
+}
+
+// `count` requests, one each `gap`, served in a second by keys in turn.
+History Steady(size_t count, absl::Duration gap, size_t keys) {
+  std::vector<PastRequest> requests;
+  for (size_t i = 0; i < count; ++i) {
+    const auto key = static_cast<core::KeyIndex>(i % keys);
+    const absl::Duration at = gap * static_cast<double>(i);
+    requests.push_back(RequestOf(at, {AttemptOf(key, at, absl::Seconds(1), Outcome::kSuccess)}));
+  }
+  return HistoryOf(std::move(requests));
+}
+
+Rules RulesOf(const core::PoolSpec& spec) {
+  Rules rules;
+  rules.spec = spec;
+  rules.recorded_wait = spec.queue_wait;
+  for (size_t i = 0; i < spec.keys.size(); ++i) rules.past.push_back(static_cast<core::KeyIndex>(i));
+  return rules;
+}
+
+Counts Replayed(const History& history, const core::PoolSpec& spec) {
+  return Replay(history, FactsOf(history, spec.keys, {}), RulesOf(spec), Never);
+}
+
+std::vector<uint64_t> Attempts(const Counts& run) {
+  std::vector<uint64_t> attempts;
+  for (const KeyCount& key : run.keys) attempts.push_back(key.attempts);
+  return attempts;
+}
+
+TEST(ReplayTest, SharesAreTheStrategysOwn) {
+  const History history = Steady(60, absl::Seconds(2), 3);
+  EXPECT_EQ(Attempts(Replayed(history, SpecOf("round_robin", 3))), (std::vector<uint64_t>{20, 20, 20}));
+  EXPECT_EQ(Attempts(Replayed(history, SpecOf("fill_first", 3))), (std::vector<uint64_t>{60, 0, 0}));
+  core::PoolSpec weighted = SpecOf("weighted", 3);
+  weighted.keys[0].weight = 4;
+  EXPECT_EQ(Attempts(Replayed(history, weighted)), (std::vector<uint64_t>{40, 10, 10}));
+}
+
+TEST(ReplayTest, EveryStrategyServesAllWhenNothingIsWrong) {
+  const History history = Steady(100, absl::Milliseconds(300), 4);
+  for (const std::string_view strategy : core::StrategyNames()) {
+    const Counts run = Replayed(history, SpecOf(std::string(strategy), 4));
+    EXPECT_EQ(run.served, 100u) << strategy;
+    EXPECT_EQ(run.attempts, 100u) << strategy;
+    EXPECT_EQ(run.wait_p99, absl::ZeroDuration()) << strategy;
+  }
+}
+
+// The limit is found from the refusals: three were served in the minute before each.
+History Limited() {
+  std::vector<PastRequest> requests;
+  for (int minute = 0; minute < 5; ++minute) {
+    for (int i = 0; i < 4; ++i) {
+      const absl::Duration at = absl::Minutes(minute) + absl::Seconds(10) * i;
+      const Attempt refused = AttemptOf(0, at, absl::Milliseconds(50), Outcome::kRateLimited);
+      const absl::Duration later = at + absl::Milliseconds(50);
+      if (i < 3) {
+        requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), Outcome::kSuccess)}));
+      } else {
+        requests.push_back(RequestOf(at, {refused, AttemptOf(1, later, absl::Seconds(1), Outcome::kSuccess)}));
+        requests.back().attempts[0].retry_after = absl::Seconds(30) - absl::Milliseconds(50);
+      }
+    }
+  }
+  return HistoryOf(std::move(requests));
+}
+
+TEST(FactsTest, ALimitIsWhatWasServedBeforeItsRefusals) {
+  const History history = Limited();
+  const PoolFacts facts = FactsOf(history, SpecOf("fill_first", 2).keys, {});
+  EXPECT_EQ(facts.keys[0].rpm, 3u);
+  EXPECT_TRUE(facts.keys[0].tells_return);
+  EXPECT_TRUE(facts.keys[0].spells.empty());
+  EXPECT_EQ(facts.keys[1].rpm, 0u);
+}
+
+// The record is not of this core, which learns the limit from the first refusal on.
+TEST(ReplayTest, WhatTheLimitRefusesIsServedByAnotherKey) {
+  const Counts run = Replayed(Limited(), SpecOf("fill_first", 2));
+  EXPECT_EQ(run.served, 20u);
+  EXPECT_GE(run.wasted, 1u);
+  EXPECT_LE(run.wasted, 5u);
+  EXPECT_EQ(run.attempts, run.served + run.wasted);
+  EXPECT_GT(run.keys[0].served, run.keys[1].served);
+}
+
+TEST(ReplayTest, ALimitThatTheOtherStrategyKeepsWastesNothing) {
+  const Counts run = Replayed(Limited(), SpecOf("round_robin", 2));
+  EXPECT_EQ(run.served, 20u);
+  EXPECT_EQ(run.wasted, 0u);
+}
+
+TEST(ReplayTest, DeclaredLimitsMakeWait) {
+  core::PoolSpec spec = SpecOf("fill_first", 2);
+  spec.keys[0].limits.rpm = spec.keys[1].limits.rpm = 1;
+  spec.queue_wait = absl::Minutes(2);
+  History history = Steady(4, absl::Seconds(15), 1);
+  for (PastRequest& request : history.requests) request.max_wait = spec.queue_wait;
+  const Counts run = Replayed(history, spec);
+  EXPECT_EQ(run.served, 4u);
+  EXPECT_EQ(run.wasted, 0u);
+  EXPECT_GE(run.wait_p99, absl::Seconds(25));  // the third: until the first key's minute is over
+  spec.queue_wait = absl::ZeroDuration();      // nobody waits then, whatever they asked for
+  Rules rules = RulesOf(spec);
+  rules.recorded_wait = absl::Minutes(2);
+  const Counts refused = Replay(history, FactsOf(history, SpecOf("fill_first", 2).keys, {}), rules, Never);
+  EXPECT_EQ(refused.served, 2u);
+  EXPECT_EQ(refused.errors, 2u);
+}
+
+TEST(ReplayTest, ADeadKeyIsDeadUnderAnyStrategy) {
+  std::vector<PastRequest> requests;
+  for (int i = 0; i < 20; ++i) {
+    const absl::Duration at = absl::Seconds(5) * i;
+    const absl::Duration later = at + absl::Milliseconds(60);
+    const Attempt served = AttemptOf(1, later, absl::Seconds(1), Outcome::kSuccess);
+    if (i == 4) {
+      requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Milliseconds(60), Outcome::kAuth), served}));
+    } else {
+      requests.push_back(RequestOf(at, {AttemptOf(i < 4 ? 0 : 1, at, absl::Seconds(1), Outcome::kSuccess)}));
+    }
+  }
+  const History history = HistoryOf(std::move(requests));
+  const Counts run = Replayed(history, SpecOf("fill_first", 2));
+  EXPECT_EQ(run.served, 20u);
+  EXPECT_EQ(run.wasted, 1u);
+  EXPECT_EQ(Attempts(run), (std::vector<uint64_t>{5, 16}));
+  const Counts other = Replayed(history, SpecOf("round_robin", 2));
+  EXPECT_EQ(other.served, 20u);
+  EXPECT_EQ(other.wasted, 1u);
+}
+
+TEST(ReplayTest, ARequestsOwnFaultIsItsOwnEverywhere) {
+  std::vector<PastRequest> requests;
+  requests.push_back(RequestOf(absl::ZeroDuration(),
+                               {AttemptOf(0, absl::ZeroDuration(), absl::Milliseconds(40), Outcome::kCallerFault)}));
+  requests.back().attempts[0].http_status = 413;
+  requests.push_back(
+      RequestOf(absl::Seconds(1), {AttemptOf(1, absl::Seconds(1), absl::Seconds(1), Outcome::kSuccess)}));
+  const Counts run = Replayed(HistoryOf(std::move(requests)), SpecOf("fill_first", 2));
+  EXPECT_EQ(run.own_faults, 1u);
+  EXPECT_EQ(run.served, 1u);
+  EXPECT_EQ(run.wasted, 0u);
+}
+
+TEST(ReplayTest, AClientThatLeftLeavesAgain) {
+  std::vector<PastRequest> requests;
+  requests.push_back(
+      RequestOf(absl::ZeroDuration(), {AttemptOf(0, absl::ZeroDuration(), absl::Seconds(7), Outcome::kNeutral)}));
+  const Counts run = Replayed(HistoryOf(std::move(requests)), SpecOf("fill_first", 1));
+  EXPECT_EQ(run.left, 1u);
+  EXPECT_EQ(run.attempts, 1u);
+  EXPECT_EQ(run.wasted, 0u);
+}
+
+TEST(ReplayTest, AnOutageHitsWhateverKeyIsAsked) {
+  std::vector<PastRequest> requests;
+  for (int i = 0; i < 10; ++i) {
+    const absl::Duration at = absl::Seconds(1) * i;
+    const bool out = i >= 3 && i < 6;
+    requests.push_back(RequestOf(at, {AttemptOf(static_cast<core::KeyIndex>(i % 2), at, absl::Milliseconds(900),
+                                                out ? Outcome::kOverloaded : Outcome::kSuccess)}));
+  }
+  const History history = HistoryOf(std::move(requests));
+  for (const char* strategy : {"round_robin", "fill_first"}) {
+    const Counts run = Replayed(history, SpecOf(strategy, 2));
+    EXPECT_GT(run.wasted, 0u) << strategy;
+    EXPECT_EQ(run.requests, 10u) << strategy;
+    EXPECT_EQ(run.served + run.errors, 10u) << strategy;
+  }
+}
+
+TEST(ReplayTest, TheSameArgumentsMakeTheSameRun) {
+  std::vector<PastRequest> requests;
+  for (int i = 0; i < 200; ++i) {
+    const absl::Duration at = absl::Milliseconds(700) * i;
+    const Outcome outcome = i % 9 == 4 ? Outcome::kUpstreamFailure : Outcome::kSuccess;
+    requests.push_back(RequestOf(at, {AttemptOf(static_cast<core::KeyIndex>(i % 3), at, absl::Seconds(1), outcome)}));
+  }
+  const History history = HistoryOf(std::move(requests));
+  const PoolFacts facts = FactsOf(history, SpecOf("random", 3).keys, {});
+  EXPECT_NEAR(facts.keys[0].flaky + facts.keys[1].flaky + facts.keys[2].flaky, 3.0 / 9, 0.05);
+  const Counts one = Replayed(history, SpecOf("random", 3)), two = Replayed(history, SpecOf("random", 3));
+  EXPECT_EQ(Attempts(one), Attempts(two));
+  EXPECT_EQ(one.wasted, two.wasted);
+  EXPECT_NEAR(static_cast<double>(one.wasted), 200.0 / 9, 12);
+}
+
+TEST(ReplayTest, ItEndsWhenToldTo) {
+  const History history = Steady(5000, absl::Milliseconds(10), 2);
+  const Counts run = Replay(history, FactsOf(history, SpecOf("random", 2).keys, {}), RulesOf(SpecOf("random", 2)),
+                            [] { return true; });
+  EXPECT_LT(run.requests, 5000u);
+}
+
+TEST(FactsTest, RefusalsThatTheLimitDoesNotExplainAreRests) {
+  std::vector<PastRequest> requests;
+  // Ten a minute are served; then a refusal after one, as others use the key; then a long rest.
+  for (int i = 0; i < 11; ++i) {
+    const absl::Duration at = absl::Seconds(5) * i;
+    const Outcome outcome = i < 10 ? Outcome::kSuccess : Outcome::kRateLimited;
+    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), outcome)}));
+  }
+  for (const int minute : {10, 20}) {
+    const absl::Duration at = absl::Minutes(minute);
+    const absl::Duration next = at + absl::Seconds(1);
+    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Milliseconds(500), Outcome::kSuccess)}));
+    requests.push_back(RequestOf(next, {AttemptOf(0, next, absl::Milliseconds(500), Outcome::kRateLimited)}));
+    requests.back().attempts[0].retry_after = minute == 10 ? absl::Seconds(40) : absl::Hours(1);
+  }
+  const PoolFacts facts = FactsOf(HistoryOf(std::move(requests)), SpecOf("fill_first", 1).keys, {});
+  const KeyFacts& key = facts.keys[0];
+  EXPECT_EQ(key.rpm, 10u);
+  ASSERT_EQ(key.spells.size(), 2u);
+  EXPECT_EQ(key.spells[0].from, kBegin + absl::Minutes(10) + absl::Seconds(1));
+  EXPECT_EQ(key.spells[0].until, kBegin + absl::Minutes(10) + absl::Seconds(41) + absl::Milliseconds(500));
+  EXPECT_TRUE(key.spells[0].told);
+  EXPECT_EQ(key.spells[1].until - key.spells[1].from, absl::Hours(1) + absl::Milliseconds(500));
+}
+
+TEST(FactsTest, AKeyWithoutACallIsAsItIsNow) {
+  const History history = Steady(3, absl::Seconds(1), 1);
+  std::vector<core::KeySnapshot> states(3);
+  for (core::KeyIndex i = 0; i < 3; ++i) states[i].key = i;
+  states[1].state = core::KeyState::kDisabled;
+  states[1].reason = "auth";
+  states[2].state = core::KeyState::kCooling;
+  states[2].reason = "insufficient_quota";
+  states[2].available_at = kBegin + absl::Hours(2);
+  const PoolFacts facts = FactsOf(history, SpecOf("round_robin", 3).keys, states);
+  EXPECT_TRUE(facts.keys[0].spells.empty());
+  ASSERT_EQ(facts.keys[1].spells.size(), 1u);
+  EXPECT_EQ(facts.keys[1].spells[0].outcome, Outcome::kAuth);
+  ASSERT_EQ(facts.keys[2].spells.size(), 1u);
+  EXPECT_EQ(facts.keys[2].spells[0].outcome, Outcome::kQuota);
+  EXPECT_EQ(facts.keys[2].spells[0].until, kBegin + absl::Hours(2));
+}
+
+TEST(FactsTest, ARefusalOfTheRequestIsNotTheKeys) {
+  const auto refused = [](absl::Duration at) { return AttemptOf(0, at, absl::Milliseconds(50), Outcome::kAuth); };
+  History history = HistoryOf({RequestOf(absl::ZeroDuration(), {refused(absl::ZeroDuration())})});
+  const core::PoolSpec spec = SpecOf("round_robin", 1);
+  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Milliseconds(50));
+  history.probes.push_back({kBegin + absl::Seconds(2), 0, /*accepted=*/false});
+  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, absl::InfiniteFuture());
+  history.probes.push_back({kBegin + absl::Minutes(9), 0, /*accepted=*/true});
+  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Minutes(9));
+}
+
+// Of the record that a Recorder makes.
+PoolPast PastOf(size_t requests) {
+  RecordBudget budget(Recorder::kBytes);
+  Recorder recorder(&budget);
+  for (uint64_t i = 1; i <= requests; ++i) {
+    core::Pool::LeaseArgs args;
+    args.id = {1, 1, 1, i};
+    const absl::Time at = kBegin + absl::Seconds(i);
+    recorder.OnAsked(args, absl::Seconds(30), core::Grant{args.id, 0}, at);
+    core::Decision decision;
+    decision.outcome = Outcome::kSuccess;
+    decision.key = 0;
+    recorder.OnEnded({args.id, {}}, decision, at + absl::Milliseconds(200));
+  }
+  PoolPast past;
+  past.record = recorder.Copy(kBegin + absl::Hours(1));
+  past.spec = SpecOf("fill_first", 2);
+  past.keys = past.spec.keys;
+  past.past = {0, 1};
+  return past;
+}
+
+TEST(SimulateTest, WithoutARecordThereIsNothing) {
+  EXPECT_FALSE(Simulate(PastOf(0), "random", nullptr, Never).has_value());
+}
+
+TEST(SimulateTest, AStrategyGoesOverThatOfAProposal) {
+  const PoolPast past = PastOf(10);
+  EXPECT_FALSE(Simulate(past, "", nullptr, Never)->proposed.has_value());
+  EXPECT_EQ(Simulate(past, "random", nullptr, Never)->proposed->strategy, "random");
+  const Proposal proposal{SpecOf("least_used", 2), {}};
+  EXPECT_EQ(Simulate(past, "", &proposal, Never)->proposed->strategy, "least_used");
+  EXPECT_EQ(Simulate(past, "random", &proposal, Never)->proposed->strategy, "random");
+}
+
+TEST(SimulateTest, KeysOfAProposalAreFoundByNameOrPlaceElseNew) {
+  const PoolPast past = PastOf(12);
+  Proposal proposal{SpecOf("round_robin", 3), {}};
+  proposal.spec.keys[0].name = "b";
+  proposal.spec.keys[1].name = "";
+  proposal.spec.keys[2].name = "added";
+  const auto simulation = Simulate(past, "", &proposal, Never);
+  ASSERT_TRUE(simulation.has_value());
+  EXPECT_EQ(simulation->proposed->keys, (std::vector<std::string>{"b", "new-1", "added"}));
+  EXPECT_EQ(Attempts(simulation->proposed->run), (std::vector<uint64_t>{4, 4, 4}));
+  EXPECT_EQ(simulation->configured.keys, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(Attempts(simulation->configured.run), (std::vector<uint64_t>{12, 0}));
+}
+
+}  // namespace
+}  // namespace ccr::simulation
