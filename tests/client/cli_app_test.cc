@@ -108,7 +108,7 @@ TEST_F(AppTest, BadCommandLines) {
 }
 
 TEST_F(AppTest, EveryCommandHasAnExample) {
-  for (const char* command : {"start", "stop", "restart", "reload", "status", "rotation", "health", "model", "migrate",
+  for (const char* command : {"start", "stop", "restart", "reload", "status", "rotation", "simulate", "health", "model", "migrate",
                               "activate", "env", "completion"}) {
     out_.str("");
     EXPECT_EQ(Run({command, "-h"}), 0);

@@ -151,6 +151,9 @@ TEST_F(ModelTest, CompletionComesFromTheCommandsThemselves) {
   out_.str("");
   EXPECT_EQ(Run({"__complete", "PROVIDER,MODEL"}), 0);
   EXPECT_EQ(out_.str(), "Demo,m1\nDemo,m2\nother,x/y:free\n");
+  out_.str("");
+  EXPECT_EQ(Run({"__complete", "STRATEGY"}), 0);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("round_robin\n"), HasSubstr("fill_first\n")));
 }
 
 }  // namespace

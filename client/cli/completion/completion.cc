@@ -50,7 +50,9 @@ std::vector<const CommandWords*> AllOf(const CommandWords& words) {
 void Inherit(const CommandWords& root, CommandWords* words) {
   for (CommandWords& command : words->commands) {
     for (const OptionWords& option : root.options) {
-      if (option.everywhere) command.options.push_back(option);
+      const bool has = std::any_of(command.options.begin(), command.options.end(),
+                                   [&](const OptionWords& own) { return own.names == option.names; });
+      if (option.everywhere && !has) command.options.push_back(option);
     }
     Inherit(root, &command);
   }
