@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/bench/rotation/fleets.h"
+#include "tests/bench/rotation/foretell.h"
 #include "tests/bench/rotation/options.h"
 #include "tests/bench/rotation/oracle.h"
 #include "tests/bench/rotation/plot.h"
@@ -52,6 +53,20 @@ void PrintMean(const std::vector<Rows>& all) {
               all.size(), ours, naive, good, wasted * 100);
 }
 
+int Foretell(const Options& options) {
+  ForetoldError mean;
+  std::cout << ForetoldHead();
+  const std::vector<Fleet> fleets = FleetsOf(options);
+  for (size_t i = 0; i < fleets.size(); ++i) {
+    const Foretold row =
+        Foretell(MakeScenario(fleets[i], options.seed + (options.random > 0 ? i : 0)), options.pool, options.foretell);
+    std::cout << ForetoldRow(row) << std::flush;
+    mean.Add(row);
+  }
+  std::cout << mean.ToString();
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   const Options options = ReadOptions(argc, argv);
   const bool drawn = options.random > 0;
@@ -59,6 +74,7 @@ int Main(int argc, char** argv) {
     for (const Fleet& fleet : FleetsOf(options)) std::cout << Describe(fleet);
     return 0;
   }
+  if (!options.foretell.empty()) return Foretell(options);
   std::vector<Rows> all;
   if (!options.json) std::cout << TableHead();
   for (const Fleet& fleet : FleetsOf(options)) {

@@ -23,6 +23,7 @@ constexpr std::string_view kUsage = R"(rotation_bench: the rotation policy on fl
   --json            a JSON object a line instead of the table
   --describe        what the fleets are, instead of running them
   --plot FILE.svg   of the last run of ours
+  --foretell NAME   what `ccr simulate --strategy NAME` says after a run under --strategy, beside what really comes of it
 )";
 
 // Whether `flag` is one that takes a value, and `value` good for it.
@@ -30,7 +31,8 @@ bool Take(const std::string& flag, const std::string& value, Options* options, d
   if (flag == "--fleet") options->fleet = value;
   if (flag == "--plot") options->plot = value;
   if (flag == "--strategy") options->pool.strategy = value;
-  if (flag == "--fleet" || flag == "--plot" || flag == "--strategy") return true;
+  if (flag == "--foretell") options->foretell = value;
+  if (flag == "--fleet" || flag == "--plot" || flag == "--strategy" || flag == "--foretell") return true;
   if (flag == "--random") return absl::SimpleAtoi(value, &options->random);
   if (flag == "--worst") return absl::SimpleAtoi(value, &options->worst);
   if (flag == "--seed") return absl::SimpleAtoi(value, &options->seed);

@@ -12,6 +12,7 @@ namespace ccr::rotation {
 
 struct Options {
   std::string fleet, plot;
+  std::string foretell;  // a strategy; empty: the table of policies
   uint64_t random = 0, worst = 10, seed = 1;
   double load = 0;     // 0 = the fleet's own
   double minutes = 0;  // 0 = the fleet's own

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "broker/core/pool_spec.h"
+#include "broker/service/simulation/recorder.h"
 #include "tests/bench/rotation/run.h"
 #include "tests/bench/rotation/scenario.h"
 
@@ -12,7 +14,11 @@ namespace ccr::rotation {
 struct PoolOptions {
   std::string strategy = "round_robin";
   absl::Duration max_wait = absl::Seconds(30);
+  simulation::Recorder* record = nullptr;  // told as the broker's is; null: nothing is
 };
+
+// What RunPool configures.
+core::PoolSpec SpecOf(const Scenario& scenario, const PoolOptions& options);
 
 // core::Pool behind clients that try again as the proxy does, with its RetryPlan and its reading of answers.
 Run RunPool(const Scenario& scenario, const PoolOptions& options);

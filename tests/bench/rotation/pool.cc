@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kProbesAtOnce = 2;  // as the broker's
 constexpr absl::Duration kProbing = absl::Milliseconds(100);
 
+}  // namespace
+
 core::PoolSpec SpecOf(const Scenario& scenario, const PoolOptions& options) {
   core::PoolSpec spec;
   spec.name = "bench";
@@ -34,6 +36,8 @@ core::PoolSpec SpecOf(const Scenario& scenario, const PoolOptions& options) {
   }
   return spec;
 }
+
+namespace {
 
 core::RateLimits ToCore(const std::vector<proxy::RateLimit>& limits) {
   core::RateLimits out;
@@ -91,7 +95,8 @@ class PoolRun {
         recorder_(scenario),
         time_(scenario.start),
         random_(scenario.seed * 31 + 7),
-        pool_(SpecOf(scenario, options), scenario.start) {
+        pool_(SpecOf(scenario, options), scenario.start),
+        record_(options.record == nullptr ? &nothing_ : options.record) {
     provider_.queue_wait = options.max_wait;
     clients_.reserve(scenario.requests.size());
   }
@@ -162,7 +167,9 @@ class PoolRun {
   void Acquire(Client& client, const std::vector<std::string>& exclude) {
     const std::vector<core::KeyIndex> excluded = Numbers(exclude);
     const absl::Duration wait = client.plan.MaxWait(time_.now());
-    const auto result = pool_.Wait(Wanted(client, excluded), wait, time_.now(), random_.engine());
+    const core::Pool::LeaseArgs args = Wanted(client, excluded);
+    const auto result = pool_.Wait(args, wait, time_.now(), random_.engine());
+    record_->OnAsked(args, wait, result, time_.now());
     if (result) return OnLease(client, *result);
     client.waiting = true;
     waiting_[client.lease] = &client;
@@ -236,7 +243,9 @@ class PoolRun {
   core::Decision Report(Client& client, const proxy::Evidence& evidence) {
     core::Report report{client.lease, ToCore(evidence), client.plan.refusals(), client.plan.overloads()};
     client.last_lease = client.lease;
-    return pool_.Apply(report, time_.now(), random_.engine());
+    const core::Decision decision = pool_.Apply(report, time_.now(), random_.engine());
+    record_->OnEnded(report, decision, time_.now());
+    return decision;
   }
 
   // The report of a failed attempt and the next lease in one message, then what the plan says.
@@ -285,10 +294,17 @@ class PoolRun {
   core::LeaseResult LeaseNext(Client& client, core::Advice advice) {
     std::vector<core::KeyIndex> excluded = Numbers(client.plan.exclude());
     excluded.push_back(static_cast<core::KeyIndex>(client.key));
-    const core::LeaseResult other = pool_.Lease(Wanted(client, excluded), time_.now(), random_.engine());
+    const core::LeaseResult other = LeaseNow(client, excluded);
     if (std::holds_alternative<core::Grant>(other) || advice != core::Advice::kRetry) return other;
     excluded.pop_back();
-    return pool_.Lease(Wanted(client, excluded), time_.now(), random_.engine());
+    return LeaseNow(client, excluded);
+  }
+
+  core::LeaseResult LeaseNow(Client& client, const std::vector<core::KeyIndex>& excluded) {
+    const core::Pool::LeaseArgs args = Wanted(client, excluded);
+    const core::LeaseResult result = pool_.Lease(args, time_.now(), random_.engine());
+    record_->OnAsked(args, absl::ZeroDuration(), result, time_.now());
+    return result;
   }
 
   void AnswerBest(Client& client) {
@@ -300,7 +316,10 @@ class PoolRun {
 
   void GiveUp(Client& client) {
     client.patience.reset();
-    if (client.waiting) pool_.CancelWait(client.lease, time_.now());
+    if (client.waiting) {
+      pool_.CancelWait(client.lease, time_.now());
+      record_->OnLeft(client.lease, time_.now());
+    }
     waiting_.erase(client.lease);
     if (client.call) {
       recorder_.Cancel(*client.call, time_.now());
@@ -331,6 +350,7 @@ class PoolRun {
       for (const core::Pool::Answer& answer : answers) {
         const auto waiter = waiting_.find(answer.id);
         if (waiter == waiting_.end()) continue;
+        record_->OnAnswered(answer.id, answer.result, time_.now());
         Client& client = *waiter->second;
         waiting_.erase(waiter);
         client.waiting = false;
@@ -366,6 +386,7 @@ class PoolRun {
         evidence.http_status = status;
         if (status == 0) evidence.transport_error = core::TransportError::kRefused;
         pool_.OnProbe(key, evidence, time_.now(), random_.engine());
+        record_->OnProbed(key, evidence, time_.now());
         Settle();
       });
     }
@@ -387,6 +408,8 @@ class PoolRun {
   Random random_;
   proxy::Provider provider_;
   core::Pool pool_;
+  simulation::Recorder nothing_{nullptr};
+  simulation::Recorder* const record_;
   std::vector<std::unique_ptr<Client>> clients_;
   absl::flat_hash_map<core::LeaseId, Client*> waiting_;
   std::vector<core::Transition> transitions_;
