@@ -16,7 +16,8 @@ constexpr absl::Duration kLongestRateRest = absl::Minutes(10);
 constexpr absl::Duration kShortestRest = absl::Milliseconds(50);
 constexpr absl::Duration kWindowMargin = absl::Milliseconds(10);
 constexpr double kCaution = 0.99;  // of a rate that is known: a call that comes too early is refused
-constexpr absl::Duration kLongestSliding = absl::Seconds(65);  // a minute and what `reset` may be rounded
+// `reset` of a sliding minute: of a bucket that is full soon others' calls look alike. Rounded.
+constexpr absl::Duration kShortestSliding = absl::Seconds(30), kLongestSliding = absl::Seconds(65);
 constexpr float kMostVotes = 8;
 // So many refusals, each with more leases in flight than were ever served, are of a limit of concurrency. It is tried
 // anew after so many successes.
@@ -164,9 +165,10 @@ void LimitMirror::Vote(const Sample& before, const Sample& after) {
   const double expected = std::min((rate_ > 0 ? rate_ : limit_ / kMinute) * seconds, limit_ - before.remaining + used);
   const double came_back = after.remaining - before.remaining + used;
   if (expected < 1.5) return;
+  const bool may_slide = after.reset >= kShortestSliding && after.reset <= kLongestSliding;
   if (came_back > 2 * expected + 2) {
     // No bucket fills that fast. A window may have ended, as `reset` is rounded.
-    if (after.at > before.reset_at - absl::Seconds(2) || after.reset > kLongestSliding) return;
+    if (after.at > before.reset_at - absl::Seconds(2) || !may_slide) return;
     Add(&bucket_, -1);
     Add(&sliding_, 1);
     return;
@@ -180,7 +182,7 @@ void LimitMirror::Vote(const Sample& before, const Sample& after) {
     const double moved = std::min(std::abs(Seconds(after.reset_at - before.reset_at)),
                                   std::abs(Seconds((after.at + after.reset) - (before.at + before.reset))));
     const bool stays = moved <= std::max(1.1, 0.3 * seconds);
-    if (!stays && after.reset > kLongestSliding) return;
+    if (!stays && !may_slide) return;
     Add(&bucket_, -1);
     Add(stays ? &window_ : &sliding_, 1);
     if (seconds >= 2) Add(stays ? &sliding_ : &window_, -1);

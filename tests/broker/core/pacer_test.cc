@@ -90,6 +90,18 @@ TEST(PacerTest, TellsAWindowFromABucket) {
   EXPECT_GT(RoomIn(pacer, 61), 30);
 }
 
+TEST(PacerTest, OthersCallsMakeNoSlidingMinuteOfABucket) {
+  Pacer pacer(0, 0, kStart);
+  uint64_t sequence = 0;
+  double now = 0;
+  for (; now < 40; now += 5) {
+    Serve(++sequence, now, Told(6, 3, 3), &pacer);
+    Serve(++sequence, now + 2, Told(6, 2, 4), &pacer);  // others took what came in
+  }
+  for (int i = 0; i < 6; ++i) pacer.OnGranted(++sequence, 0, At(now));
+  EXPECT_LT(RoomIn(pacer, now), 5);
+}
+
 TEST(PacerTest, MirrorsTokens) {
   Pacer pacer(0, 0, kStart);
   Serve(1, 0, Told(60'000, 900, 59.1, RateLimit::Unit::kTokens), &pacer);
