@@ -142,7 +142,7 @@ std::unique_ptr<Pacer> Key::TakePacer() {
 }
 
 bool Key::OnGranted(bool trial, uint64_t sequence, uint64_t tokens, absl::Time now) {
-  if (in_flight_ == 0) {
+  if (in_flight_ == 0 && now - burst_began_ >= absl::Minutes(1)) {
     burst_ = 0;
     burst_began_ = now;
   }

@@ -94,6 +94,12 @@ class Key {
   }
   // When one more request of so many tokens (0 = not known) is within all limits: `now` when it is.
   absl::Time RoomAt(uint64_t tokens, absl::Time now);
+  // Whether one more may be tried without room, as its pacer says.
+  bool MayTry(uint64_t tokens, absl::Time now) {
+    if (state_ != KeyState::kActive || saturated() || usage_.RoomAt(spec_.limits, EstimateOf(tokens), now) > now)
+      return false;
+    return RoomAt(tokens, now) <= now || pacer_->MayTry(EstimateOf(tokens), now);
+  }
   // When the smallest request is.
   absl::Time OpenAt(absl::Time now);
   Limits Used(absl::Time now) { return usage_.Used(now); }
@@ -121,7 +127,8 @@ class Key {
   // answers of one model alone is of `paced_model`, which is kAnyModel when it learned from several.
   Pacer* pacer() const { return pacer_.get(); }
   ModelId paced_model() const { return paced_model_; }
-  Pacer& Pace(ModelId model);  // makes one that knows of the leases since the key was idle, if there is none
+  Pacer& Pace(
+      ModelId model);  // makes one that knows of the leases since it was idle, of a minute at least, if there is none
   std::unique_ptr<Pacer> TakePacer();
   Pacer NewPacer() const { return {in_flight_, burst_, burst_began_}; }
   void OnReasserted() { ++in_flight_; }
@@ -197,7 +204,7 @@ class Key {
   Ramp ramp_;
   std::unique_ptr<Pacer> pacer_;
   ModelId paced_model_ = kAnyModel;
-  uint32_t burst_ = 0;  // leases since it was idle last
+  uint32_t burst_ = 0;  // leases since it was idle last, for a minute at least
   absl::Time burst_began_ = absl::InfinitePast();
   uint64_t latest_ = 0;       // number of its last lease
   uint64_t mean_tokens_ = 0;  // moving average of what a request used

@@ -20,7 +20,7 @@ LeaseResult Pool::Impl::Lease(const LeaseArgs& args, absl::Time now, absl::BitGe
   Advance(now);
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
   const Request request = RequestOf(args, inquiry);
-  if (const auto grant = GrantNow(request, random)) return *grant;
+  if (const auto grant = GrantNow(request, spec_.queue_wait > absl::ZeroDuration(), random)) return *grant;
   const Refusal refusal = Refuse(WhyNone(request.model), OpensAt(request, random));
   Acquit(inquiry, random);
   return refusal;
@@ -42,10 +42,10 @@ Pool::Impl::Request Pool::Impl::RequestOf(const Waiter& waiter) {
           waiter.inquiry, waiter.since, waiter.model,    waiter.estimated_tokens};
 }
 
-std::optional<Grant> Pool::Impl::GrantNow(const Request& request, absl::BitGenRef random) {
+std::optional<Grant> Pool::Impl::GrantNow(const Request& request, bool may_wait, absl::BitGenRef random) {
   const bool behind = request.excluded.empty() && queue_.HasLine(request.model);
   if (behind || FirstToGo(random) != nullptr) return std::nullopt;
-  return TryGrant(request, random);
+  return TryGrant(request, may_wait, random);
 }
 
 std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duration max_wait, absl::Time now,
@@ -53,8 +53,8 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
   Advance(now);
   const uint64_t inquiry = inquiries_.Of(args.retry_of);
   const Request request = RequestOf(args, inquiry);
-  if (const auto grant = GrantNow(request, random)) return *grant;
   max_wait = std::min(max_wait, spec_.queue_wait);
+  if (const auto grant = GrantNow(request, max_wait > absl::ZeroDuration(), random)) return *grant;
   const Opening opening = OpensAt(request, random);
   const bool in_vain = max_wait <= absl::ZeroDuration() || IsHopeless(opening, now_ + max_wait);
   if (in_vain || queue_.size() >= spec_.queue_size) {
@@ -105,7 +105,7 @@ const Waiter* Pool::Impl::FirstToGo(absl::BitGenRef random) {
 bool Pool::Impl::ServeNext(absl::BitGenRef random, std::vector<Answer>* answers) {
   const Waiter* const waiter = FirstToGo(random);
   if (waiter == nullptr) return false;
-  const std::optional<Grant> grant = TryGrant(RequestOf(*waiter), random);
+  const std::optional<Grant> grant = TryGrant(RequestOf(*waiter), true, random);
   if (!grant) return false;
   queue_.Remove(grant->id);
   answers->push_back({grant->id, *grant});
@@ -134,7 +134,7 @@ Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
   return gate;
 }
 
-Roster::Choice Pool::Impl::Choose(const Request& request, KeyIndex preferred, absl::BitGenRef random) {
+Roster::Choice Pool::Impl::Choose(const Request& request, bool may_wait, KeyIndex preferred, absl::BitGenRef random) {
   if (!circuit_.to_blame().empty()) {
     std::vector<KeyIndex> avoided(request.excluded.begin(), request.excluded.end());
     avoided.insert(avoided.end(), circuit_.to_blame().begin(), circuit_.to_blame().end());
@@ -143,14 +143,17 @@ Roster::Choice Pool::Impl::Choose(const Request& request, KeyIndex preferred, ab
     if (choice.key != kNoKey) return choice;
   }
   roster_.Consider(request.excluded, request.model, request.tokens);
-  return roster_.Pick(preferred, now_, random);
+  const Roster::Choice choice = roster_.Pick(preferred, now_, random);
+  if (choice.key != kNoKey || may_wait) return choice;
+  roster_.Consider(request.excluded, request.model, request.tokens);
+  return roster_.PickTry(now_);
 }
 
-std::optional<Grant> Pool::Impl::TryGrant(const Request& request, absl::BitGenRef random) {
+std::optional<Grant> Pool::Impl::TryGrant(const Request& request, bool may_wait, absl::BitGenRef random) {
   if (!Gate(request.model, request.tokens).IsNow(now_)) return std::nullopt;
   const SessionHash session = spec_.session_affinity ? request.session : kNoSession;
   const KeyIndex last = sessions_.Find(session, now_);
-  const Roster::Choice choice = Choose(request, last, random);
+  const Roster::Choice choice = Choose(request, may_wait, last, random);
   const KeyIndex key = choice.key;
   if (key == kNoKey) return std::nullopt;
   const bool key_trial = choice.by == Roster::By::kTrial;

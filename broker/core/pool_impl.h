@@ -88,11 +88,12 @@ class Pool::Impl {
     uint64_t tokens;  // estimated; 0 = not known
   };
   Request RequestOf(const LeaseArgs& args, uint64_t inquiry);
-  Opening Gate(ModelId model, uint64_t tokens);                                   // for a request of that
-  std::optional<Grant> GrantNow(const Request& request, absl::BitGenRef random);  // unless others come first
+  Opening Gate(ModelId model, uint64_t tokens);  // for a request of that
+  // Unless others come first. Not `may_wait`: a key that lacks room by an estimate is better than none.
+  std::optional<Grant> GrantNow(const Request& request, bool may_wait, absl::BitGenRef random);
   static Request RequestOf(const Waiter& waiter);
-  Roster::Choice Choose(const Request& request, KeyIndex preferred, absl::BitGenRef random);
-  std::optional<Grant> TryGrant(const Request& request, absl::BitGenRef random);
+  Roster::Choice Choose(const Request& request, bool may_wait, KeyIndex preferred, absl::BitGenRef random);
+  std::optional<Grant> TryGrant(const Request& request, bool may_wait, absl::BitGenRef random);
   Refusal Refuse(Refusal::Why why, const Opening& opening);  // the roster considers the request
   Refusal::Why WhyNone(ModelId model) const;
   Opening OpensAt(const Request& request, absl::BitGenRef random);  // the roster considers it from then on

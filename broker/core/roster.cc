@@ -137,6 +137,40 @@ bool Roster::IsAvailable(KeyIndex preferred, size_t tier) const {
   return standing(preferred) == Standing::kReady && !View().Has(preferred);
 }
 
+Roster::Choice Roster::PickTry(absl::Time now) {
+  Choice best;
+  absl::Time earliest = absl::InfiniteFuture();
+  const auto look = [&](KeyIndex index) {
+    if (!MayTry(index, now)) return;
+    const absl::Time room = RoomAt(index, now);
+    if (room < earliest) best.key = index;
+    earliest = std::min(earliest, room);
+  };
+  lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
+    if (!Excluded(excluded_).Has(lane.key)) look(lane.key);
+  });
+  const size_t asked = excluded_.size();
+  for (uint32_t looks = kLooks; looks > 0 && excluded_.size() < excluded_.capacity(); --looks) {
+    const uint32_t next = wakes_.NextExcept(View());
+    if (next == kNoKey) break;
+    look(next);
+    excluded_.push_back(next);
+  }
+  excluded_.resize(asked);
+  return best;
+}
+
+bool Roster::MayTry(KeyIndex index, absl::Time now) {
+  Slot& slot = slots_[index];
+  const bool open = slot.standing == Standing::kReady || slot.standing == Standing::kTimed;
+  if (!open || lanes_.IsBarred(index, model_) || !slot.key.MayTry(tokens_, now)) return false;
+  const Lane* const lane = lanes_.Find(index, model_);
+  if (lane == nullptr) return true;
+  const uint64_t tokens = slot.key.EstimateOf(tokens_);
+  return !lane->IsHeld(now) && !lane->IsFull() &&
+         (lane->RoomAt(tokens, now) <= now || lane->pacer->MayTry(tokens, now));
+}
+
 uint32_t Roster::Candidates() const {
   auto grantable = [](Standing standing) { return standing == Standing::kReady || standing == Standing::kTrial; };
   const auto excluded = std::count_if(excluded_.begin(), excluded_.end(), [&](KeyIndex index) {

@@ -97,6 +97,9 @@ class Roster {
   // no exception from the rule that such keys come last. Keys without room for the request's tokens are passed over, and
   // excluded from then on; kLooks at most.
   Choice Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
+  // Where Pick has none: a key that lacks nothing but room by the estimate of its pacer, which may be tried (see Pacer);
+  // the one that is nearest to having some. kLooks are looked at.
+  Choice PickTry(absl::Time now);
   uint32_t Candidates() const;  // keys, not excluded, that Pick may give
   // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
   Opening EarliestReturn(absl::Time now);
@@ -182,6 +185,7 @@ class Roster {
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
   Choice PickOnce(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
+  bool MayTry(KeyIndex index, absl::Time now);
   absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
   bool MayReturnAnyTime(absl::Time now) const;        // some key waits for the end of a lease
   void Restrict(KeyIndex index);                      // to the models that it may serve

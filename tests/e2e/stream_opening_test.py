@@ -42,7 +42,7 @@ class StreamOpeningTest(StackTest):
         return self.post(path, {"model": "fake,fake-model", "max_tokens": 99, "stream": True, "messages": [{"role": "user", "content": "hi"}]})
 
     def clients_see_no_error(self, path, faults):
-        fake = self.start_keys(path, {**{name: told for name, (told, _, _) in faults.items()}, "good": OK})
+        fake = self.start_keys(path, {**{name: told for name, (told, _, _) in faults.items()}, "good": OK}, cooldownTime=600_000)
         answers = [self.ask(OPENAI), self.ask(ANTHROPIC)]
         answers += in_parallel(98, 8, lambda number: self.ask((OPENAI, ANTHROPIC)[number % 2]))
         for number, answer in enumerate(answers):

@@ -28,12 +28,13 @@ constexpr double kSure = 2;          // the next cycle is that much longer than 
 constexpr double kTrial = 1.02;      // a pace so far above the rate is worth a trial
 constexpr double kMostMissed = 0.1;  // of the calls of a cycle that tells the rate
 constexpr double kThickestCushion = 3;
-constexpr double kLeastOfTold = 0.2;    // calls in the longest rest that was told
-constexpr double kReserveKept = 0.997;  // by each answer
-constexpr double kSpareTokens = 1.2;    // an estimate may be so far off
-constexpr double kSureOfRate = 6;       // calls of a cycle that tell the rate well enough for the depth
-constexpr double kPartOfBurst = 0.7;    // of the first burst, taken for the depth
-constexpr double kSlowest = 0.1;        // requests a second that are tried first, at least
+constexpr double kLeastOfTold = 0.2;               // calls in the longest rest that was told
+constexpr double kReserveKept = 0.997;             // by each answer
+constexpr double kSpareTokens = 1.2;               // an estimate may be so far off
+constexpr double kSureOfRate = 6;                  // calls of a cycle that tell the rate well enough for the depth
+constexpr double kPartOfBurst = 0.7;               // of the first burst, taken for the depth
+constexpr double kEarned = 0.015, kMostTries = 3;  // tries that may be refused: by a success, and at the most
+constexpr double kSlowest = 0.1;                   // requests a second that are tried first, at least
 
 double Seconds(absl::Duration duration) {
   return absl::ToDoubleSeconds(duration);
@@ -68,14 +69,14 @@ double LimitMirror::Level(absl::Time now) const {
   return now >= reset_at_ + kWindowMargin ? std::max(level_, limit_) : level_;
 }
 
-absl::Time LimitMirror::RoomAt(double units, absl::Time now) const {
+absl::Time LimitMirror::RoomAt(double units, absl::Time now, bool sparing) const {
   if (kind() == Kind::kSliding && minute_ != nullptr) {
     RateWindow window = *minute_;
     const double foreign = now >= reset_at_ + kWindowMargin ? 0 : std::min(foreign_, limit_ - 1);
     const absl::Time room = window.BelowAt(static_cast<uint64_t>(std::clamp(limit_ - foreign, 1.0, 1e15)), now);
     return foreign > 0 ? std::min(room, std::max(now, reset_at_ + kWindowMargin)) : room;
   }
-  if (kind() == Kind::kBucket) units += reserve_;
+  if (kind() == Kind::kBucket && sparing) units += reserve_;
   units = std::min(units, limit_);
   const double missing = units - Level(now);
   if (missing <= 1e-9) return now;
@@ -238,6 +239,17 @@ void RateLearner::OnSuccess(bool fresh, bool waited, absl::Time granted, absl::T
   if (waited) grown_ += 1;
 }
 
+void RateLearner::OnServedWithout(double lack, absl::Time now) {
+  if (rate_ <= 0) return;
+  level_ = Level(now) + lack;
+  at_ = std::max(at_, now);
+  if (missed_ > 0) {
+    depth_ += lack;
+  } else {
+    rate_ = std::max(rate_, (cycle_ - 1.0) / std::max(1.0, Seconds(now - cycle_began_)));
+  }
+}
+
 absl::Duration RateLearner::OnRefused(bool fresh, uint32_t before, std::optional<absl::Duration> told,
                                       absl::Time granted, absl::Time now) {
   if (!fresh) {
@@ -278,7 +290,7 @@ void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
     burst_ = calls;
     burst_seconds_ = seconds;
   } else {
-    Measure(calls, seconds);
+    Measure(calls, seconds, granted);
   }
   grown_ = 0;
   missed_ = 0;
@@ -286,7 +298,7 @@ void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
   cycle_began_ = granted;
 }
 
-void RateLearner::Measure(uint32_t calls, double seconds) {
+void RateLearner::Measure(uint32_t calls, double seconds, absl::Time granted) {
   const double pace = Pace();
   const double before = rate_;
   const bool busy = missed_ <= kMostMissed * calls;
@@ -309,7 +321,7 @@ void RateLearner::Measure(uint32_t calls, double seconds) {
     burst_ = 0;
   }
   if (!busy) {
-    depth_ = std::max(1.0, depth_ / 2);
+    depth_ = std::max(1.0, depth_ - std::max(0.0, Level(granted) + 1) / 2);
     rate_ = std::min(0.95 * pace, std::max(0.9 * before, rate_));
   } else if (!deep_ && pace > kTrial * rate_) {
     trial_ = std::min(0.5, (pace / rate_ - 1) / 2);
@@ -325,6 +337,7 @@ Pacer::Flight* Pacer::Find(uint64_t sequence) {
 
 void Pacer::Erase(uint64_t sequence) {
   if (Flight* const flight = Find(sequence)) {
+    trying_ &= !flight->tried || flight->begun;
     flights_.erase(flights_.begin() + (flight - flights_.data()));
   } else if (untold_ > 0) {
     --untold_;
@@ -343,12 +356,12 @@ LimitMirror& Pacer::MirrorOf(RateLimit::Unit unit) {
   return mirrors_.emplace_back(unit);
 }
 
-absl::Time Pacer::RoomAt(uint64_t tokens, absl::Time now) const {
-  absl::Time room = mirrors_requests() ? now : learner_.RoomAt(now);
+absl::Time Pacer::RoomAt(uint64_t tokens, absl::Time now, bool sparing) const {
+  absl::Time room = mirrors_requests() || !sparing ? now : learner_.RoomAt(now);
   for (const LimitMirror& mirror : mirrors_) {
     const bool requests = mirror.unit() == RateLimit::Unit::kRequests;
     const double units = requests ? 1 : tokens > 0 ? static_cast<double>(tokens) : std::max(1.0, mean_tokens_);
-    room = std::max(room, mirror.RoomAt(units, now));
+    room = std::max(room, mirror.RoomAt(units, now, sparing));
   }
   return room;
 }
@@ -359,8 +372,13 @@ void Pacer::OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now) {
   tokens_ += units;
   last_ = sequence;
   const auto in_flight = static_cast<uint32_t>(flights_.size()) + untold_ + 1;
+  const bool tried = RoomAt(tokens, now) > now;
+  const double lack = mirrors_requests() ? 0 : std::max(0.0, 1 - learner_.Level(now));
   flights_.push_back(
       {sequence, now, requests_, tokens_, static_cast<uint32_t>(std::min(units, 4e9)), in_flight, false, false, 0});
+  flights_.back().tried = tried;
+  flights_.back().lack = tried ? static_cast<float>(lack) : 0;
+  trying_ |= tried;
   for (LimitMirror& mirror : mirrors_) {
     mirror.OnGranted(mirror.unit() == RateLimit::Unit::kRequests ? 1 : units, now);
   }
@@ -392,8 +410,15 @@ void Pacer::OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now)
   }
   if (flight->begun) return;
   flight->begun = true;
+  trying_ &= !flight->tried;
   Read(*flight, limits, now);
   learner_.OnSuccess(sequence > settled_, flight->waited, flight->granted, now);
+  tries_ = std::min(kMostTries, tries_ + kEarned);
+  if (flight->tried && sequence > settled_) {
+    learner_.OnServedWithout(flight->lack, now);
+    for (LimitMirror& mirror : mirrors_)
+      mirror.OnServedWithout(mirror.unit() == RateLimit::Unit::kRequests ? 1 : flight->own_tokens);
+  }
   OnServed(*flight);
 }
 
@@ -450,6 +475,7 @@ absl::Time Pacer::OnRefused(uint64_t sequence, std::optional<absl::Duration> ret
     TakeBack(Find(sequence));
     flight = *found;
   }
+  if (flight.tried) tries_ = std::max(0.0, tries_ - 1);
   Erase(sequence);
   refused_ = true;
   settled_ = std::max(settled_, last_);
@@ -462,7 +488,8 @@ absl::Time Pacer::OnRefused(uint64_t sequence, std::optional<absl::Duration> ret
   for (const RateLimit& said : limits) {
     const bool requests = said.unit == RateLimit::Unit::kRequests;
     const double units = requests ? 1 : flight.own_tokens;
-    if (!fresh || !said.remaining || static_cast<double>(*said.remaining) >= kSpareTokens * units) continue;
+    if (!fresh || flight.tried || !said.remaining || static_cast<double>(*said.remaining) >= kSpareTokens * units)
+      continue;
     MirrorOf(said.unit).OnSurprise(requests ? 1 : units / 4);
   }
   const std::optional<absl::Duration> told = retry_after ? retry_after : RestTold(limits);

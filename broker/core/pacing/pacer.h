@@ -51,13 +51,17 @@ class LimitMirror {
   // The provider had no room where there was to be some for `units`: others use the key, or a rate is not exact.
   void OnSurprise(double units);
   void OnRefused(absl::Time back, absl::Time now);
+  // A grant that took of the reserve was served.
+  void OnServedWithout(double units) { reserve_ = std::max(0.0, reserve_ - kGivenUp * units); }
 
-  // When `units` fit, `limit` of them at the most.
-  absl::Time RoomAt(double units, absl::Time now) const;
+  // When `units` fit, `limit` of them at the most. Not `sparing`: the reserve is room as well.
+  absl::Time RoomAt(double units, absl::Time now, bool sparing = true) const;
   double Level(absl::Time now) const;
 
  private:
   enum class Kind { kBucket, kWindow, kSliding };
+
+  static constexpr double kGivenUp = 0.2;
 
   struct Sample {
     double remaining = 0, used = 0;
@@ -99,6 +103,9 @@ class LimitMirror {
 //   - Where demand was missing, n / T is only a lower bound: the refusal takes a little off the pace.
 //   - Refusals in quick succession (others use the key, calls of unequal size) make a cushion: so many calls' time more
 //     after a refusal.
+//   - Where nobody may wait, a call that is held back is lost, so some are tried without room (Pacer::MayTry). One that is
+//     served had it: the depth was more when the bucket has been full since the last refusal, else the rate was.
+//   - A refusal after the bucket was full takes half of what was thought to be left off the depth.
 //   - The first cycle has no beginning. Its calls count as a minute's at least, as most providers count by the minute;
 //     or the rate is one call in the time until the first success after it, if that is more.
 class RateLearner {
@@ -116,6 +123,8 @@ class RateLearner {
   bool OnGranted(absl::Time now);
   // `fresh`: granted after the last refusal was known. `waited`: what OnGranted said.
   void OnSuccess(bool fresh, bool waited, absl::Time granted, absl::Time now);
+  // A grant that lacked so much room was served.
+  void OnServedWithout(double lack, absl::Time now);
   // A call that was none: granted, and not served.
   void Uncount(absl::Time granted) { cycle_ -= granted >= cycle_began_ && cycle_ > 0 ? 1 : 0; }
   // How long the key rests: what was `told`, else a call's time, doubling until it is back, to a minute.
@@ -130,7 +139,7 @@ class RateLearner {
   double Pace() const;
   double Filled(absl::Time now) const;  // without an end at depth_
   void EndCycle(uint32_t calls, absl::Time granted);
-  void Measure(uint32_t calls, double seconds);
+  void Measure(uint32_t calls, double seconds, absl::Time granted);
 
   double rate_ = 0;
   double reach_ = 0;
@@ -167,7 +176,12 @@ class Pacer {
   Pacer(uint32_t in_flight, uint32_t grants, absl::Time since) : untold_(in_flight) { learner_.Begin(grants, since); }
 
   // When a grant of `tokens` (estimated; 0 = not known) has room: `now` when it has.
-  absl::Time RoomAt(uint64_t tokens, absl::Time now) const;
+  absl::Time RoomAt(uint64_t tokens, absl::Time now) const { return RoomAt(tokens, now, true); }
+  // Whether a grant without room may be tried, which is better than none: what keeps it out is an estimate, no word of the
+  // provider's. One at a time, and so many that few calls are refused for it.
+  bool MayTry(uint64_t tokens, absl::Time now) const {
+    return !trying_ && tries_ >= 1 && RoomAt(tokens, now, false) <= now;
+  }
   // So many leases may be in flight, as far as is known; 0 = no such limit.
   uint32_t max_in_flight() const { return max_in_flight_; }
   // Whether as many are, of those that it was told of.
@@ -198,10 +212,13 @@ class Pacer {
     bool begun = false;
     bool waited = false;  // for room
     uint32_t before = 0;  // see RateLearner
+    float lack = 0;       // of room, at a grant that was tried
+    bool tried = false;
   };
 
   static constexpr uint32_t kNobodyRefused = std::numeric_limits<uint32_t>::max();
 
+  absl::Time RoomAt(uint64_t tokens, absl::Time now, bool sparing) const;
   Flight* Find(uint64_t sequence);
   void Read(const Flight& flight, const RateLimits& limits, absl::Time now);
   LimitMirror& MirrorOf(RateLimit::Unit unit);
@@ -213,6 +230,8 @@ class Pacer {
   void OnServed(const Flight& flight);
   bool IsOfConcurrency(const Flight& flight);  // a refusal
 
+  bool trying_ = false;          // a grant without room, not decided yet
+  double tries_ = 1;             // that may be refused; successes earn them
   std::vector<Flight> flights_;  // by sequence
   uint32_t untold_;
   double requests_ = 0, tokens_ = 0;  // granted in all

@@ -148,6 +148,54 @@ TEST(PacerTest, LearnsTheRateFromTwoRefusals) {
   EXPECT_GT(RoomIn(pacer, 42.02), 0.5);
 }
 
+TEST(PacerTest, WhatItOnlyThinksMayBeTriedWithinABudget) {
+  Pacer pacer(0, 0, kStart);
+  pacer.Restore({1, 1, 0}, kStart);
+  uint64_t sequence = 0;
+  Serve(++sequence, 0, {}, &pacer);
+  ASSERT_GT(RoomIn(pacer, 0.1), 0);
+  EXPECT_TRUE(pacer.MayTry(0, At(0.1)));
+  pacer.OnGranted(++sequence, 0, At(0.1));
+  EXPECT_FALSE(pacer.MayTry(0, At(0.1)));  // one at a time
+  pacer.OnRefused(sequence, std::nullopt, {}, At(0.2));
+  double now = 10;
+  for (; now < 60; ++now) {
+    ASSERT_EQ(RoomIn(pacer, now), 0);
+    pacer.OnGranted(++sequence, 0, At(now));
+    EXPECT_FALSE(pacer.MayTry(0, At(now))) << now;
+    pacer.OnEnded(sequence, 0, At(now));
+  }
+  for (; now < 90; ++now) Serve(++sequence, now, {}, &pacer);
+  EXPECT_TRUE(pacer.MayTry(0, At(now - 1)));
+}
+
+TEST(PacerTest, NothingIsTriedAgainstTheProvidersWord) {
+  Pacer pacer(0, 0, kStart);
+  Serve(1, 0, Told(10, 0, 10), &pacer);
+  EXPECT_FALSE(pacer.MayTry(0, kStart));
+  // A refusal where there was to be room makes a reserve, which is an estimate.
+  pacer.OnGranted(2, 0, At(2.5));
+  pacer.OnRefused(2, std::nullopt, Told(10, 0, 10), At(2.5));
+  Serve(3, 10, Told(10, 1, 9), &pacer);
+  EXPECT_GT(RoomIn(pacer, 10), 0);
+  EXPECT_TRUE(pacer.MayTry(0, At(10)));
+}
+
+TEST(PacerTest, WhatIsServedWithoutRoomTellsTheDepth) {
+  Pacer pacer(0, 0, kStart);
+  pacer.Restore({1, 1, 0}, kStart);
+  uint64_t sequence = 0;
+  for (double now = 10; now < 100; now += 10) {
+    Serve(++sequence, now, {}, &pacer);
+    ASSERT_TRUE(RoomIn(pacer, now) == 0 || pacer.MayTry(0, At(now)));
+    Serve(++sequence, now, {}, &pacer);
+  }
+  EXPECT_NEAR(pacer.learned().depth, 2, 0.1);
+  EXPECT_EQ(RoomIn(pacer, 100), 0);
+  pacer.OnGranted(++sequence, 0, At(100));
+  EXPECT_EQ(RoomIn(pacer, 100), 0);
+}
+
 TEST(PacerTest, LearnsALimitOfConcurrency) {
   Pacer pacer(0, 0, kStart);
   uint64_t sequence = 0;

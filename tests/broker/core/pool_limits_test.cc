@@ -292,6 +292,36 @@ TEST_F(PoolLimitsTest, ARefusalThatTellsLimitsTeachesOfItsModelAlone) {
   EXPECT_TRUE(std::holds_alternative<Grant>(AskForModel("small")));
 }
 
+TEST_F(PoolLimitsTest, WhoMayNotWaitTriesAKeyThatLacksRoomByAnEstimate) {
+  for (const absl::Duration wait : {absl::ZeroDuration(), absl::Seconds(30)}) {
+    PoolSpec spec = SpecOf(2);
+    for (KeySpec& key : spec.keys) key.cooldown = std::nullopt;
+    spec.queue_wait = wait;
+    Start(std::move(spec));
+    Tell(Get(), Status(429));
+    Tell(Get(), Status(429));
+    EXPECT_TRUE(std::holds_alternative<Refusal>(Ask()));  // both rest
+    Pass(absl::Seconds(2));
+    Tell(Get(), Success());
+    Tell(Get(), Success());
+    EXPECT_EQ(std::holds_alternative<Grant>(Ask()), wait == absl::ZeroDuration());
+    EXPECT_EQ(std::holds_alternative<Grant>(Ask()), wait == absl::ZeroDuration());
+    EXPECT_TRUE(std::holds_alternative<Refusal>(Ask()));  // one at a time
+  }
+}
+
+TEST_F(PoolLimitsTest, TheFirstRefusalCountsTheCallsOfTheLastMinute) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].cooldown = std::nullopt;
+  Start(std::move(spec));
+  for (int i = 0; i < 30; ++i) {
+    Tell(Get(), Success());
+    Pass(absl::Seconds(1));
+  }
+  Tell(Get(), Status(429));
+  EXPECT_NEAR(Key(0).learned.rate, 0.5, 0.05);
+}
+
 TEST_F(PoolLimitsTest, WhatWasLearnedSurvivesARestart) {
   Start(SpecOf(1));
   Tell(Get(), With(Success(), 60, 59, absl::Seconds(1)));

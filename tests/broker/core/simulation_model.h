@@ -125,8 +125,6 @@ class SimulationModel {
       EndCooldown(key, now);
       key.probing = key.suspect = false;
       key.climb = {};
-      key.holds.clear();
-      key.laned.clear();
       std::map<uint64_t, Use> uses;  // of leases that have no numbers any more
       for (const auto& [order, use] : key.uses) uses[++settlements_] = use;
       key.uses = uses;

@@ -154,6 +154,7 @@ TEST_F(LimitsTest, AnIdleConnectionOfAnotherWorkerMakesRoomToo) {
     clients.push_back(std::make_unique<TestClient>(port()));
     EXPECT_EQ(clients.back()->Ask(Get("/health")).status, 200) << i;
     if (i > 0) EXPECT_TRUE(clients[i - 1]->IsClosed()) << i;
+    ASSERT_TRUE(Eventually([&] { return shared_.count.idle == 1; })) << "an answer is read before its turn ends";
   }
   EXPECT_EQ(clients.back()->Ask(Get("/health")).status, 200);
   EXPECT_EQ(shared_.count.open, 1);
