@@ -53,11 +53,11 @@ void Recorder::End(const Call& call, absl::Time now) {
   }
   if (record.status == 401) refused_by_[record.request].push_back(record.key);
   if (call.reply.rest_until > view.rests[model].until) view.rests[model] = {now + news_travel_, call.reply.rest_until};
-  NoteFault(record.key, call.reply, now);
+  NoteFault(record.key, record.request, call.reply, now);
 }
 
 // From when on the key, by all that the provider knows, would serve again.
-void Recorder::NoteFault(size_t key, const Reply& reply, absl::Time now) {
+void Recorder::NoteFault(size_t key, size_t request, const Reply& reply, absl::Time now) {
   KeyView& view = keys_[key];
   absl::Time well = absl::InfinitePast();
   for (const std::vector<Spell>* spells : {&scenario_.fleet.outages, &scenario_.fleet.keys[key].spells}) {
@@ -67,11 +67,13 @@ void Recorder::NoteFault(size_t key, const Reply& reply, absl::Time now) {
       }
     }
   }
-  if (well == absl::InfinitePast() && reply.status == 429) well = reply.room_at;
+  const bool of_limit = well == absl::InfinitePast() && reply.status == 429;
+  if (of_limit) well = std::max(reply.room_at, reply.rest_until);
   if (well == absl::InfinitePast() || well >= scenario_.end()) return;
   view.well = view.out ? std::max(view.well, well) : well;
   view.out = true;
   view.out_dead = reply.status == 401;
+  view.refused = of_limit ? std::optional(request) : std::nullopt;
 }
 
 void Recorder::Cancel(const Call& call, absl::Time now) {
@@ -99,7 +101,11 @@ void Recorder::Waiting(size_t waiting, absl::Time now) {
 void Recorder::LookForReturns(absl::Time now, const std::function<bool(size_t key)>& ready) {
   for (size_t key = 0; key < keys_.size(); ++key) {
     KeyView& view = keys_[key];
-    if (!view.out || now < view.well || !ready(key)) continue;
+    if (!view.out || now < view.well) continue;
+    // Calls in flight, and other users, may have taken the room that there was to be.
+    const absl::Time good = view.refused ? provider_.GoodAt(key, scenario_.requests[*view.refused], now) : now;
+    if (good > now) view.well = good;
+    if (good > now || !ready(key)) continue;
     run_.returns.push_back({key, view.well, now, view.out_dead});
     view.out = false;
   }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -47,9 +48,10 @@ class Recorder {
     std::vector<Announced> rests;  // for each model, the one that was announced last
     bool out = false;
     bool out_dead = false;
+    std::optional<size_t> refused;  // the request for which it had no room
     absl::Time well;
   };
-  void NoteFault(size_t key, const Reply& reply, absl::Time now);
+  void NoteFault(size_t key, size_t request, const Reply& reply, absl::Time now);
 
   const Scenario& scenario_;
   const absl::Duration news_travel_;
