@@ -170,6 +170,7 @@ class Key {
   // DISABLED("auth") due at once.
   Event OnAccessChanged(absl::Time now);
 
+  bool MayBeProbed() const { return probed() && !probe_in_flight_; }
   void OnProbeStarted(absl::Time now);
   // Of DISABLED("auth"): its probe says nothing, so one lease may try it, whatever the time of the next probe.
   bool lease_may_try() const { return lease_may_try_; }

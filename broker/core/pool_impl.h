@@ -19,6 +19,7 @@
 #include "broker/core/usage.h"
 #include "broker/core/verdict/circuit.h"
 #include "broker/core/verdict/inquiry.h"
+#include "broker/core/verdict/outage_watch.h"
 #include "broker/core/verdict/outcome.h"
 #include "broker/core/wait_queue.h"
 
@@ -54,7 +55,7 @@ class Pool::Impl {
   bool Reassert(const LeaseId& id, OwnerId owner, std::string_view fingerprint, absl::Time now);
   void OnProbe(KeyIndex key, const Evidence& evidence, absl::Time now, absl::BitGenRef random);
   void TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys);
-  absl::Time NextProbe() const { return control_due_ ? now_ : roster_.NextProbe(); }
+  absl::Time NextProbe() const { return control_due_ ? now_ : std::min(roster_.NextProbe(), outage_.due()); }
   PoolSnapshot Snapshot(absl::Time now);
   PoolSnapshot Outline(absl::Time now);
   absl::Span<const KeyIndex> order() const { return roster_.order(); }
@@ -171,6 +172,9 @@ class Pool::Impl {
   bool SaysNothing(KeyIndex key, const Verdict& verdict);
   bool Serves(KeyIndex key) const;  // it works, as far as its last requests tell
   void OnControl(Outcome outcome);
+  KeyIndex NextToProbe();  // kNoKey: none is due
+  KeyIndex OneForOutage() const;
+  void OnOutageProbe(Outcome outcome);
   bool ForgetRefusals(Reconfiguration* change, size_t limit);
 
   // Telling.
@@ -198,6 +202,8 @@ class Pool::Impl {
     bool several = false;     // others did as well
   };
   std::vector<FailingModel> failing_;  // by model
+  OutageWatch outage_;                 // law: nothing is watched while the circuit is closed
+  KeyIndex outage_key_ = kNoKey;       // whose probe is in flight for it
   KeyIndex control_ = kNoKey;
   bool control_due_ = false;
   SessionTable sessions_;  // law: empty without session_affinity; every key in it is present

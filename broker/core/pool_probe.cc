@@ -1,4 +1,5 @@
 // Keys that are asked for by a probe: disabled ones and suspects.
+#include <algorithm>
 #include <utility>
 
 #include "broker/core/pool_impl.h"
@@ -8,12 +9,42 @@ namespace ccr::core {
 void Pool::Impl::TakeProbes(uint32_t limit, absl::Time now, std::vector<KeyIndex>* keys) {
   Advance(now);
   for (; limit > 0; --limit) {
-    const KeyIndex index = std::exchange(control_due_, false) && Serves(control_) ? control_ : roster_.DueProbe(now_);
+    const KeyIndex index = NextToProbe();
     if (index == kNoKey) return;
     roster_.key(index).OnProbeStarted(now_);
     roster_.Settle(index, now_);
     keys->push_back(index);
   }
+}
+
+KeyIndex Pool::Impl::NextToProbe() {
+  if (std::exchange(control_due_, false) && Serves(control_)) return control_;
+  if (outage_.due() <= now_) {
+    outage_.OnProbeStarted();
+    outage_key_ = OneForOutage();
+    if (outage_key_ != kNoKey) return outage_key_;
+  }
+  return roster_.DueProbe(now_);
+}
+
+// The key that served last, or another one that is not out for itself.
+KeyIndex Pool::Impl::OneForOutage() const {
+  const auto fits = [this](KeyIndex index) {
+    if (index == kNoKey || !roster_.present(index)) return false;
+    const Key& key = roster_.key(index);
+    return key.state() == KeyState::kActive && key.MayBeProbed();
+  };
+  if (fits(last_served_)) return last_served_;
+  const auto found = std::find_if(roster_.order().begin(), roster_.order().end(), fits);
+  return found == roster_.order().end() ? kNoKey : *found;
+}
+
+void Pool::Impl::OnOutageProbe(Outcome outcome) {
+  outage_key_ = kNoKey;
+  const bool failed = outcome == Outcome::kUpstreamFailure || outcome == Outcome::kOverloaded;
+  if (!outage_.OnProbe(failed, now_)) return;
+  circuit_.RetryAt(now_);
+  if (circuit_.OnTime(now_)) queue_.OnRoom();
 }
 
 void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time now, absl::BitGenRef random) {
@@ -30,6 +61,7 @@ void Pool::Impl::OnProbe(KeyIndex index, const Evidence& evidence, absl::Time no
   const Key::Event event = key.OnProbe(spared ? Outcome::kNeutral : outcome, Now(), random);
   if (disabled && says_nothing) key.LetLeaseTry();
   if (index == control_) OnControl(outcome);
+  if (index == outage_key_) OnOutageProbe(outcome);
   roster_.Settle(index, now_);
   Tell(Transition::Type::kProbed, index, "").outcome = outcome;
   TellEvent(index, event, outcome, "probe_succeeded");

@@ -203,6 +203,7 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
   if (lease.model != kAnyModel && AnotherModelRests(lease)) limit_scope_.OnOtherServed();
   if (spec_.session_affinity && roster_.present(lease.key)) sessions_.Remember(lease.session, lease.key, now_);
   if (circuit_.OnSuccess(lease.sequence, lease.model)) {
+    outage_.End();
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   }
   roster_.OnSuccess(lease.key, lease.model, lease.sequence, now_);
@@ -294,7 +295,13 @@ void Pool::Impl::OpenCircuit(std::string_view reason, std::optional<absl::Durati
       TellEvent(failure.key, event, Outcome::kAuth, "circuit_opened");
     }
   }
+  const bool again = circuit_.state() != CircuitState::kClosed;
   circuit_.Open(reason, retry_after, Now(), random);
+  if (retry_after || reason == kAuthEverywhere) {
+    outage_.End();
+  } else {
+    again ? outage_.OnTrialFailed() : outage_.Begin(now_);
+  }
   Tell(Transition::Type::kCircuitOpened, kNoKey, reason).available_at = circuit_.retry_at();
 }
 

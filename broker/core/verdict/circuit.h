@@ -1,6 +1,7 @@
 // The protection of a pool's keys from an outage of their provider.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -29,7 +30,8 @@ namespace ccr::core {
 // - within 30 s auth failures come from two keys at least and from so many that no key is left untried, or from five,
 //   or three in a row hit the last available key: then the provider, or the way it is asked, refuses everybody. The
 //   failures of one request alone do not say so while the pool has served within the last minute.
-// The n-th opening in a row lasts 1 s * 2^(n-1) +-10 %, cap 30 s, or the provider's Retry-After, cap 30 min. A session that
+// The n-th opening in a row lasts 1 s * 2^(n-1) +-10 %, cap 30 s, or until a probe finds the
+// provider well again, or the provider's Retry-After, cap 30 min. A session that
 // failed by itself, and then fails the trial too, does not prolong it: others may fare better.
 //
 // What leads to it was of one model, or of several: it holds back that model, or all. A circuit that holds back one
@@ -108,6 +110,10 @@ class Circuit {
   // Opens, or opens again, for what has led to it, and forgets that.
   void Open(std::string_view reason, std::optional<absl::Duration> retry_after, const Moment& now,
             absl::BitGenRef random);
+  // The trial of an open circuit is due.
+  void RetryAt(absl::Time now) {
+    if (state_ == CircuitState::kOpen) retry_at_ = std::min(retry_at_, now);
+  }
   // The trial is due, and what came before `now` is stale: the reason for the opening is gone.
   void RetryNow(const Moment& now);
   void Blame(KeyIndex key);

@@ -38,6 +38,28 @@ class PoolOutageTest : public PoolTest {
     return true;
   }
 
+  // Whether a probe was due; it is answered at once.
+  bool Probe(const Evidence& evidence) {
+    std::vector<KeyIndex> keys;
+    pool_->TakeProbes(10, now_, &keys);
+    EXPECT_LE(keys.size(), 1u);
+    for (KeyIndex key : keys) pool_->OnProbe(key, evidence, now_, random_);
+    return !keys.empty();
+  }
+  absl::Time RetryAt() { return pool_->Snapshot(now_).circuit_retry_at; }
+  // Requests, and probes where they are due, fail for a minute.
+  void Suffer(int* probes) {
+    Start(SpecOf(4));
+    for (int i = 0; i < 600; ++i, Pass(absl::Milliseconds(100))) {
+      Serve([](KeyIndex, const std::string&) { return Status(500); });
+      *probes += Probe(Status(500));
+    }
+    if (RetryAt() - now_ < absl::Seconds(10)) GoTo(RetryAt());
+    Serve([](KeyIndex, const std::string&) { return Status(500); });
+    ASSERT_EQ(Circuit(), CircuitState::kOpen);
+    ASSERT_GT(RetryAt(), now_ + absl::Seconds(10));
+  }
+
   int attempts_ = 0;
 };
 
@@ -177,6 +199,47 @@ TEST_F(PoolOutageTest, AHostThatIsNotReachedIsNoKeysFault) {
     EXPECT_TRUE(Serve(Works));
     EXPECT_EQ(Circuit(), CircuitState::kClosed);
   }
+}
+
+TEST_F(PoolOutageTest, AProbeFindsItsEndBeforeTheNextTrial) {
+  int probes = 0;
+  Suffer(&probes);
+  EXPECT_GE(probes, 20);
+  EXPECT_LE(probes, 40);
+  const absl::Time planned = RetryAt();
+  ASSERT_LE(pool_->NextProbe(), now_ + absl::Seconds(7));
+  GoTo(pool_->NextProbe());
+  ASSERT_TRUE(Probe(Success()));
+  EXPECT_EQ(Circuit(), CircuitState::kHalfOpen);
+  EXPECT_LT(now_, planned);
+  EXPECT_TRUE(Serve(Works));
+  EXPECT_EQ(Circuit(), CircuitState::kClosed);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+}
+
+TEST_F(PoolOutageTest, AProbeThatDoesNotSeeItCallsForNoTrial) {
+  int probes = 0;
+  Suffer(&probes);
+  GoTo(pool_->NextProbe());
+  ASSERT_TRUE(Probe(Success()));
+  Serve(Fails);
+  EXPECT_EQ(Circuit(), CircuitState::kOpen);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture()) << "it has called in vain";
+
+  Start(SpecOf(4));
+  while (Circuit() == CircuitState::kClosed) Serve(Fails);
+  const absl::Time planned = RetryAt();
+  GoTo(pool_->NextProbe());
+  ASSERT_TRUE(Probe(Success())) << "the first one already";
+  EXPECT_EQ(Circuit(), CircuitState::kOpen);
+  EXPECT_EQ(RetryAt(), planned);
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
+}
+
+TEST_F(PoolOutageTest, NoProbeComesWithinAnAnnouncedRest) {
+  Start(SpecOf(4));
+  while (Circuit() == CircuitState::kClosed) Tell(Get(), Status(503, absl::Seconds(20)));
+  EXPECT_EQ(pool_->NextProbe(), absl::InfiniteFuture());
 }
 
 TEST_F(PoolOutageTest, ATimeOutOfTheAnswerIsTheKeys) {
