@@ -193,6 +193,11 @@ ErrorRuleConfig ReadErrorRule(MapReader* fields) {
   fields->OneOf("as", {"quota", "auth", "rate_limited", "overloaded", "upstream", "request"}, &rule.as);
   if (fields->Find("as") == nullptr)
     fields->Problems().Error(fields->Here(), "lacks `as`: say what such an error means");
+  for (const auto& [name, text] : {std::pair{"code", &rule.code}, {"match", &rule.match}}) {
+    const Node* node = fields->Find(name);
+    if (node != nullptr && node->kind == Node::Kind::kString && text->empty())
+      fields->Problems().Error(fields->At(name), "is empty, which matches every error: give a text, or leave it out");
+  }
   const bool says_which = fields->Find("status") || fields->Find("code") || fields->Find("match");
   if (!says_which) fields->Problems().Error(fields->Here(), "matches every error: give `status`, `code` or `match`");
   fields->Done();
