@@ -183,7 +183,7 @@ bool Attempt::IsHeldPage() const {
 
 // What a complete 2xx is when it is no answer.
 std::optional<NoAnswer> Attempt::HeldNoAnswer() {
-  if (PromisesObject()) return FindNoAnswer(held_body_, options_.choices);
+  if (PromisesObject()) return FindNoAnswer(held_body_, options_.promised);
   if (!opening_) return std::nullopt;
   const StreamOpening::Kind kind = opening_->Finish();
   if (kind == StreamOpening::Kind::kError) return NoAnswer{opening_->error(), {}};
@@ -198,7 +198,7 @@ void Attempt::FailWith(NoAnswer none) {
   Mask(lease_.credential.Reveal(), &none.error);
   Evidence evidence = FromErrorInAnswer(head_.status, head_.headers, none.error, server_.clock.Now(), options_.model);
   const bool silent = none.error.empty();
-  if (silent) evidence.message = "no answer: the provider sent " + std::string(none.why);
+  if (silent) evidence.message = "no answer: the provider sent " + none.why;
   ShortenMessage(&evidence);
   if (silent) none.error = ErrorBody(options_.provider_format, 502, evidence.message);
   BoundRetryAfter(&head_.headers, server_.clock.Now());

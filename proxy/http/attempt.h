@@ -69,7 +69,7 @@ class Attempt final : public UpstreamHandler {
     Format client_format = Format::kOpenAi;    // of the error event that ends a broken stream
     Format provider_format = Format::kOpenAi;  // of the figures in its answers
     bool known_format = false;                 // an event stream without its format's last event is incomplete
-    bool choices = false;                      // in every good answer of that format and endpoint
+    std::string_view promised;                 // a member of every good answer; static storage, see FindNoAnswer
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
     std::string model;                         // that is asked for; for Translation::Stream, as the next
     StreamOptions stream_options;

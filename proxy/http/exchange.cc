@@ -208,14 +208,10 @@ void Exchange::StartAttempt(Lease lease) {
     return Fail(400, std::string(ToStd(url.status().message())));
   }
   UpstreamRequest request = BuildRequest(lease, *std::move(url));
-  const Attempt::Options options{client_format_,
-                                 routed_.provider()->format,
-                                 target_.endpoint != Endpoint::kPassthrough,
-                                 routed_.IsChat() && routed_.provider()->format == Format::kOpenAi,
-                                 routed_.translation(),
-                                 routed_.model(),
-                                 routed_.stream_options(),
-                                 table_->max_buffered_bytes};
+  const Attempt::Options options{
+      client_format_,           routed_.provider()->format, target_.endpoint != Endpoint::kPassthrough,
+      routed_.PromisedMember(), routed_.translation(),      routed_.model(),
+      routed_.stream_options(), table_->max_buffered_bytes};
   ++attempts_;
   TellSource(lease.key_name);
   state_ = Trying();

@@ -107,6 +107,20 @@ void RoutedRequest::ReadBody() {
   if (!header.empty() && header.size() <= kMaxSession) facts_.session = header;
 }
 
+std::string_view RoutedRequest::PromisedMember() const {
+  if (target_.endpoint == Endpoint::kEmbeddings) return "data";
+  if (!IsChat()) return {};
+  switch (provider()->format) {
+    case Format::kOpenAi:
+      return "choices";
+    case Format::kAnthropic:
+      return "content";
+    case Format::kGemini:
+      return "candidates";
+  }
+  return {};
+}
+
 bool RoutedRequest::IsChat() const {
   return IsTranslatable(target_.endpoint);
 }

@@ -50,6 +50,7 @@ class RoutedRequest {
   uint64_t estimated_tokens() const { return facts_.estimate; }
   // Whether its answers tell how large the context of its session is.
   bool IsChat() const;
+  std::string_view PromisedMember() const;  // of every good answer of the provider; empty: not known
   // The page that answers it on this route without a provider.
   std::optional<std::string> OwnPage() const;
 

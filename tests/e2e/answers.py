@@ -164,6 +164,13 @@ NO_ANSWERS = [
     Row("OpenRouter: 429 in a stream", 200, 'data: {"id":"gen-1","error":{"code":429,"message":"Please try again in 90s"},"choices":[]}\n\n',
         "cooling", 90, headers={"content-type": "text/event-stream"}, stream=True, everyone=429),
     Row("no choices", 200, {"choices": []}, None, everyone=502),
+    Row("no choices at all", 200, {}, None, everyone=502),
+    Row("a reason and nothing else", 200, {"detail": "their words"}, None),
+    Row("half an answer", 200, '{"id":"1","choices":[{"index":0,"mess', None, everyone=502),
+    Row("Anthropic: no content", 200, {"type": "message", "content": None}, None, form="anthropic", everyone=502),
+    Row("Gemini: no candidates", 200, {"usageMetadata": {"promptTokenCount": 3}}, None, form="gemini", everyone=502),
+    Row("OpenRouter: an error in a choice", 200, {"choices": [{"finish_reason": "error", "message": {"content": ""}, "error": {
+        "code": 502, "message": "their words"}}]}, None, everyone=502),
     Row("an empty body", 200, "", None, everyone=502),
     Row("a page", 200, "<html><body>Sign in</body></html>", None, headers={"content-type": "text/html"}, everyone=502),
     Row("a stream of nothing", 200, "data: [DONE]\n\n", None, headers={"content-type": "text/event-stream"}, stream=True, everyone=502),

@@ -109,7 +109,7 @@ void CheckClientAnswer(const proxy::Translation& translation, const Answer& answ
     const std::string broken = proxy::CheckAnthropicMessage(*response, &message);
     Require(broken.empty(), broken);
   }
-  (void)proxy::FindNoAnswer(answer.body, true);
+  (void)proxy::FindNoAnswer(answer.body, "choices");
   const std::string error = translation.Error(500, answer.body);
   const std::string broken = proxy::CheckAnthropicStream("event: error\ndata: " + error + "\n\n", &message);
   Require(broken.empty(), broken);

@@ -6,6 +6,10 @@
 #include <array>
 #include <boost/json.hpp>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+
 namespace ccr::proxy {
 namespace {
 
@@ -51,9 +55,13 @@ bool ChoiceIsFilled(const json::value& choice) {
   return IsFilled(object->if_contains("text"));
 }
 
+const json::array* FindList(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value == nullptr ? nullptr : value->if_array();
+}
+
 bool HoldsAnswer(const json::object& object) {
-  const json::value* choices = object.if_contains("choices");
-  const json::array* list = choices == nullptr ? nullptr : choices->if_array();
+  const json::array* list = FindList(object, "choices");
   if (list != nullptr && std::any_of(list->begin(), list->end(), ChoiceIsFilled)) return true;
   for (const char* name : {"content", "candidates", "output", "data"})
     if (IsFilled(object.if_contains(name))) return true;
@@ -63,18 +71,45 @@ bool HoldsAnswer(const json::object& object) {
 // A number or a word that tells of failure.
 bool IsFailureCode(const json::value* code) {
   if (code == nullptr) return false;
-  if (code->is_int64()) return code->get_int64() != 0 && code->get_int64() != 200;
+  if (code->is_int64()) return code->get_int64() != 0 && code->get_int64() != 200 && code->get_int64() != 20000;
   const json::string* word = code->if_string();
   if (word == nullptr || word->empty()) return false;
-  const std::string_view text(word->data(), word->size());
-  return text != "0" && text != "200" && text != "ok" && text != "OK" && text != "success" && text != "Success";
+  const std::string text = absl::AsciiStrToLower(absl::string_view(word->data(), word->size()));
+  return text != "0" && text != "200" && text != "ok" && text != "success";
+}
+
+// Whether it is an object that says anything, or a text, or true.
+bool IsError(const json::value* error) {
+  if (error == nullptr) return false;
+  if (error->is_bool()) return error->get_bool();
+  const json::object* object = error->if_object();
+  if (object == nullptr) return error->is_string() && IsFilled(error);
+  return std::any_of(object->begin(), object->end(), [](const json::key_value_pair& member) {
+    return IsFilled(&member.value()) || IsFailureCode(&member.value()) || IsError(&member.value());
+  });
 }
 
 bool HasError(const json::object& object) {
-  const json::value* error = object.if_contains("error");
-  if (error == nullptr) return false;
-  if (error->is_bool()) return error->get_bool();
-  return !error->is_array() && IsFilled(error);
+  return IsError(object.if_contains("error"));
+}
+
+// Of the first choice, which is empty.
+const json::value* FindErrorOfChoice(const json::object& object) {
+  const json::array* choices = FindList(object, "choices");
+  const json::object* choice = choices == nullptr || choices->empty() ? nullptr : choices->front().if_object();
+  const json::value* error = choice == nullptr ? nullptr : choice->if_contains("error");
+  return IsError(error) ? error : nullptr;
+}
+
+// Whether an object that is no answer says why.
+bool SaysWhy(const json::object& object) {
+  const json::array* errors = FindList(object, "errors");
+  if (errors != nullptr && !errors->empty()) return true;
+  for (const char* name : {"message", "msg", "detail", "error_msg", "errorMessage"}) {
+    const json::value* value = object.if_contains(name);
+    if (value != nullptr && value->is_string() && IsFilled(value)) return true;
+  }
+  return false;
 }
 
 bool IsEnvelopeOfFailure(const json::object& object) {
@@ -99,7 +134,10 @@ json::object ParseFirstObject(std::string_view text) {
 std::optional<std::string> ErrorOf(const json::object& object, std::string_view document) {
   const bool error = HasError(object);
   const bool type = IsText(object, "type", "error") || IsText(object, "object", "error");
-  if ((!error && !type && !IsEnvelopeOfFailure(object)) || HoldsAnswer(object)) return std::nullopt;
+  const json::value* of_choice = FindErrorOfChoice(object);
+  if ((!error && !type && of_choice == nullptr && !IsEnvelopeOfFailure(object)) || HoldsAnswer(object))
+    return std::nullopt;
+  if (!error && of_choice != nullptr) return R"({"error":)" + std::string(json::serialize(*of_choice)) + "}";
   if (!error && type) return R"({"error":)" + std::string(json::serialize(object)) + "}";
   return document.starts_with('{') ? std::string(document) : std::string(json::serialize(object));
 }
@@ -109,21 +147,32 @@ bool MayBeError(std::string_view text) {
   return HasAny(text, {R"("error")", R"(code")"});
 }
 
-// Somewhere, not only at the top.
-bool MayLackChoices(std::string_view text) {
-  constexpr std::string_view kName = R"("choices")";
-  const void* found = memmem(text.data(), text.size(), kName.data(), kName.size());
-  if (found == nullptr) return false;
-  text.remove_prefix(static_cast<size_t>(static_cast<const char*>(found) - text.data()) + kName.size());
+// The member is nowhere, or null or an empty list where it stands first.
+bool MayLack(std::string_view text, std::string_view promised) {
+  const std::string name = absl::StrCat("\"", ToAbsl(promised), "\"");
+  const void* found = memmem(text.data(), text.size(), name.data(), name.size());
+  if (found == nullptr) return true;
+  text.remove_prefix(static_cast<size_t>(static_cast<const char*>(found) - text.data()) + name.size());
   text = WithoutBlanks(text);
   if (!text.starts_with(':')) return false;
   text = WithoutBlanks(text.substr(1));
   return text.starts_with('n') || (text.starts_with('[') && WithoutBlanks(text.substr(1)).starts_with(']'));
 }
 
-bool LacksChoices(const json::object& object) {
-  const json::value* choices = object.if_contains("choices");
-  return choices != nullptr && (choices->is_null() || (choices->is_array() && choices->get_array().empty()));
+bool Lacks(const json::object& object, std::string_view promised) {
+  const json::value* value = object.if_contains(promised);
+  const bool blocked = promised == "candidates" && IsFilled(object.if_contains("promptFeedback"));
+  const bool later = object.size() == 1 && object.contains("request_id");
+  if (blocked || later) return false;
+  if (value == nullptr || value->is_null()) return true;
+  const bool may_be_empty = promised == "content" || promised == "data";
+  return !may_be_empty && value->is_array() && value->get_array().empty();
+}
+
+// Whether the object or list has no end. What is no JSON document is neither.
+bool IsCutOff(std::string_view body) {
+  const char last = body[body.find_last_not_of(kBlanks)];
+  return (body.starts_with('{') && last != '}') || (body.starts_with('[') && last != ']');
 }
 
 }  // namespace
@@ -134,17 +183,26 @@ std::optional<std::string> FindErrorObject(std::string_view document) {
   return ErrorOf(ParseFirstObject(document), document);
 }
 
-std::optional<NoAnswer> FindNoAnswer(std::string_view body, bool choices) {
+std::optional<NoAnswer> FindNoAnswer(std::string_view body, std::string_view promised) {
   body = WithoutBlanks(body);
   if (body.empty()) return NoAnswer{"", "an empty body"};
   if (IsMarkup(body)) return NoAnswer{"", "a page of HTML or XML"};
+  if (IsCutOff(body)) return NoAnswer{"", "the beginning of a JSON document"};
   if (body.size() > kMaxParsed) return std::nullopt;
-  const bool may_lack = choices && MayLackChoices(body);
+  const bool may_lack = !promised.empty() && MayLack(body, promised);
   if (!may_lack && !MayBeError(body)) return std::nullopt;
   const json::object object = ParseFirstObject(body);
   if (std::optional<std::string> error = ErrorOf(object, body)) return NoAnswer{*std::move(error), {}};
-  if (may_lack && LacksChoices(object)) return NoAnswer{"", "no choices"};
-  return std::nullopt;
+  const bool unreadable = object.empty() && body.find(promised) != body.npos;
+  if (!may_lack || unreadable || !Lacks(object, promised)) return std::nullopt;
+  if (SaysWhy(object) && body.starts_with('{')) return NoAnswer{std::string(body), {}};
+  return NoAnswer{"", absl::StrCat("no ", ToAbsl(promised))};
+}
+
+bool HasEmptyChoices(std::string_view document) {
+  if (document.find(R"("choices")") == document.npos || !MayLack(document, "choices")) return false;
+  const json::object object = ParseFirstObject(document);
+  return object.contains("choices") && Lacks(object, "choices");
 }
 
 bool IsMarkup(std::string_view text) {

@@ -100,6 +100,8 @@ void StreamOpening::Judge(std::string_view name, std::string_view data) {
     const json::object object = ParseEvent(data);
     const json::value* type = object.if_contains("type");
     if (type != nullptr && *type == "ping") kind_ = Kind::kUndecided;
+  } else if (HasEmptyChoices(data)) {
+    kind_ = Kind::kUndecided;
   }
 }
 

@@ -8,10 +8,10 @@ namespace ccr::proxy {
 namespace {
 
 // "" = an answer, the error as it is, or in brackets why there is none.
-std::string Find(std::string_view body, bool choices = true) {
-  const std::optional<NoAnswer> none = FindNoAnswer(body, choices);
+std::string Find(std::string_view body, std::string_view promised = {}) {
+  const std::optional<NoAnswer> none = FindNoAnswer(body, promised);
   if (!none) return "";
-  return none->error.empty() ? "[" + std::string(none->why) + "]" : none->error;
+  return none->error.empty() ? "[" + none->why + "]" : none->error;
 }
 
 TEST(FindNoAnswer, Answers) {
@@ -52,11 +52,18 @@ TEST(FindNoAnswer, Answers) {
           R"({"errors":[]})",
           R"({"error":{}})",
           R"({"error":false})",
-          R"({"error":{"code":)",
           "text",
       })
     EXPECT_EQ(Find(answer), "") << answer;
-  EXPECT_EQ(Find(R"({"choices":[],"usage":{}})", false), "") << "of a format without choices";
+  EXPECT_EQ(Find(R"({"choices":[],"usage":{}})"), "") << "of a format without choices";
+  // Errors in which nothing is said, codes of success.
+  for (const char* answer : {
+           R"({"choices":[{"message":{"content":""}}],"error":{"message":"","type":"","param":null,"code":null}})",
+           R"({"choices":[{"message":{"content":""}}],"error":{"code":0,"details":{}}})",
+           R"({"choices":[{"message":{"content":""}}],"code":"SUCCESS","message":"fine"})",
+           R"({"choices":[{"message":{"content":""}}],"code":20000,"message":"Ok"})",
+       })
+    EXPECT_EQ(Find(answer, "choices"), "") << answer;
 }
 
 TEST(FindNoAnswer, Errors) {
@@ -74,10 +81,15 @@ TEST(FindNoAnswer, Errors) {
            R"({"code":"1113","success":false})",
            R"({"code":30001,"message":"Sorry, your account balance is insufficient","data":null})",
            R"({"code":"InvalidApiKey","message":"No API-key provided.","request_id":"r"})",
+           R"({"error":{"code":502}})",
+           R"({"error":{"innererror":{"code":"x"}}})",
            R"({"error_code":17,"error_msg":"Open api daily request limit reached"})",
        })
     EXPECT_EQ(Find(error), error);
   EXPECT_EQ(Find("\r\n {\n \"error\" : \"gone\"}"), "{\n \"error\" : \"gone\"}");
+  EXPECT_EQ(Find(R"({"choices":[{"finish_reason":"error","message":{"content":""},"error":{"code":502}}]})"),
+            R"({"error":{"code":502}})");
+  EXPECT_EQ(Find(R"({"choices":[{"message":{"content":"begun"},"error":{"code":502}}]})"), "");
   EXPECT_EQ(Find(R"([{"error":{"code":503}}])"), R"({"error":{"code":503}})");
   EXPECT_EQ(Find(R"({"object":"error","message":"m","code":40303})"),
             R"({"error":{"object":"error","message":"m","code":40303}})");
@@ -89,7 +101,39 @@ TEST(FindNoAnswer, Nothing) {
     EXPECT_EQ(Find(page), "[a page of HTML or XML]");
   EXPECT_EQ(Find("<html>" + std::string(100'000, 'x')), "[a page of HTML or XML]");
   for (const char* none : {R"({"choices":null})", R"({"id":"1","choices" : [ ],"usage":{}})"})
-    EXPECT_EQ(Find(none), "[no choices]");
+    EXPECT_EQ(Find(none, "choices"), "[no choices]");
+}
+
+TEST(FindNoAnswer, WhatTheFormatPromises) {
+  for (const char* none : {"{}", "[]", "null", "ok", R"("")", R"({"success":false})", R"({"id":"c","usage":{}})",
+                           R"({"status":500,"result":null})", R"({"request_id":"r","status":"failed"})"}) {
+    EXPECT_EQ(Find(none, "choices"), "[no choices]") << none;
+    EXPECT_EQ(Find(none, "content"), "[no content]") << none;
+    EXPECT_EQ(Find(none), "") << none;
+  }
+  for (const char* error :
+       {R"({"detail":"Not authenticated"})", R"({"message":"Unauthorized"})", R"({"success":false,"message":"m"})",
+        R"({"errors":[{"message":"m","code":10000}],"success":false,"result":null})"})
+    EXPECT_EQ(Find(error, "choices"), error);
+  EXPECT_EQ(Find(R"({"type":"message","content":null})", "content"), "[no content]");
+  EXPECT_EQ(Find(R"({"type":"message","content":[],"stop_reason":"end_turn"})", "content"), "");
+  for (const char* none : {R"({"candidates":[]})", R"({"usageMetadata":{"promptTokenCount":3}})"})
+    EXPECT_EQ(Find(none, "candidates"), "[no candidates]");
+  EXPECT_EQ(Find(R"({"promptFeedback":{"blockReason":"SAFETY"}})", "candidates"), "");
+  EXPECT_EQ(Find(R"([{"candidates":[{"content":{}}]}])", "candidates"), "");
+  EXPECT_EQ(Find(R"({"object":"list","data":[]})", "data"), "");
+  EXPECT_EQ(Find(R"({"object":"list"})", "data"), "[no data]");
+  EXPECT_EQ(Find(R"({"request_id":"r"})", "choices"), "") << "to be asked for later";
+  EXPECT_EQ(Find("data: {\"choices\":[],\"x\":1}\n\ndata: {\"choices\":[{}]}\n\n", "choices"), "") << "not to be read";
+}
+
+TEST(FindNoAnswer, TheBeginningOfADocument) {
+  for (const char* cut : {"{", R"({"error":{"code":)", R"({"choices":[{"message":{"content":"hi"}}]  )", "[{}"})
+    EXPECT_EQ(Find(cut, "choices"), "[the beginning of a JSON document]") << cut;
+  EXPECT_EQ(Find(R"({"choices":[{"text":"hi"}]})"
+                 " \r\n",
+                 "choices"),
+            "");
 }
 
 }  // namespace

@@ -39,16 +39,10 @@ TEST(StreamOpening, Answers) {
   for (const char* event : {
            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n",
            "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n",
-           "data: {\"id\":\"1\",\"error\":null,\"choices\":[]}\r\n\r\n",
-           "data: {\"error\":\"\",\"choices\":[]}\n\n",
-           "data: {\"error\":{},\"choices\":[]}\n\n",
            "data: {\"choices\":[{\"delta\":{\"content\":\"an \\\"error\\\"\"}}],\"type\":\"x\"}\n\n",
            "data: {\"choices\":[{\"delta\":{\"error\":{\"code\":429}}}]}\n\n",
            "data: an \"error\" in words\n\n",
            "data: [\"error\"]\n\n",
-           "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n\n",
-           "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n",
-           "data: {\"choices\":null}\n\n",
            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"base_resp\":{\"status_code\":0}}\n\n",
        }) {
     Expect(event, Kind::kAnswer, Kind::kAnswer, "");
@@ -90,7 +84,22 @@ TEST(StreamOpening, CommentsAndPingsAreNothing) {
   Expect(nothing, Kind::kUndecided, Kind::kUndecided, "");
   Expect("data: [DONE]\n\n", Kind::kUndecided, Kind::kUndecided, "");
   Expect(nothing + "data: " + std::string(kOverloaded) + "\n\n", Kind::kError, Kind::kError, kOverloaded);
-  Expect(nothing + "data: {\"choices\":[]}\n\n", Kind::kAnswer, Kind::kAnswer, "");
+  Expect(nothing + "data: {\"choices\":[{}]}\n\n", Kind::kAnswer, Kind::kAnswer, "");
+}
+
+TEST(StreamOpening, EmptyChoicesAreNothing) {
+  for (const char* event : {
+           "data: {\"id\":\"1\",\"error\":null,\"choices\":[]}\r\n\r\n",
+           "data: {\"error\":\"\",\"choices\":[]}\n\n",
+           "data: {\"error\":{},\"choices\":[]}\n\n",
+           "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n\n",
+           "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n",
+           "data: {\"choices\":null}\n\n",
+       }) {
+    Expect(event, Kind::kUndecided, Kind::kUndecided, "");
+    Expect(std::string(event) + "data: {\"choices\":[{}]}\n\n", Kind::kAnswer, Kind::kAnswer, "");
+    Expect(std::string(event) + "data: " + std::string(kOverloaded) + "\n\n", Kind::kError, Kind::kError, kOverloaded);
+  }
 }
 
 TEST(StreamOpening, AnEventCountsWhenItIsComplete) {
@@ -109,7 +118,7 @@ TEST(StreamOpening, AJsonDocumentInPlaceOfEvents) {
   Expect(": PROCESSING\n\n" + std::string(kOverloaded), Kind::kUndecided, Kind::kError, kOverloaded);
   Expect("{\"response\":\"one\"}\n{\"response\":\"two\"}\n", Kind::kAnswer, Kind::kAnswer, "");
   Expect("[1]\n", Kind::kAnswer, Kind::kAnswer, "");
-  Expect("{\"id\":\"a } \\\" ]\",\n\"choices\":[\n]}\n", Kind::kAnswer, Kind::kAnswer, "");
+  Expect("{\"id\":\"a } \\\" ]\",\n\"choices\":[\n1]}\n", Kind::kAnswer, Kind::kAnswer, "");
   const std::string envelope = R"({"choices":null,"base_resp":{"status_code":1008,"status_msg":"no balance"}})";
   Expect(envelope + "\n", Kind::kError, Kind::kError, envelope);
   Expect("data: " + envelope + "\n\n", Kind::kError, Kind::kError, envelope);

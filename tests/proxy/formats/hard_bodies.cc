@@ -429,7 +429,7 @@ std::vector<Way> OpeningWays() {
   };
   return {{"opening", open(16384)},
           {"opening_bytes", open(1)},
-          {"document", [](std::string_view body) { (void)FindNoAnswer(body, true); }},
+          {"document", [](std::string_view body) { (void)FindNoAnswer(body, "choices"); }},
           {"evidence", [](std::string_view body) { (void)FromResponse(400, {}, body, absl::UnixEpoch()); }},
           {"usage", scan(UsageScanner::Names::kSnakeCase, 16384)},
           {"usage_bytes", scan(UsageScanner::Names::kSnakeCase, 1)},
