@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kAuthReason = "auth";
 constexpr std::string_view kFailuresReason = "failures";
+// A busy provider turns away one request or another; three in a row that other keys serve are the key's own.
+constexpr uint32_t kOverloadsOfItsOwn = 3;
 
 // EWMA: a + (x - a) / 8; the first sample is taken as it is (the smoothing of RFC 6298).
 absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
@@ -173,6 +175,7 @@ void Key::OnEnded(bool trial) {
 
 void Key::CountSuccess(const Evidence& evidence, absl::Time now) {
   ++successes_;
+  consecutive_cuts_ = 0;
   last_success_ = now;
   input_tokens_ += evidence.input_tokens;
   output_tokens_ += evidence.output_tokens;
@@ -192,7 +195,7 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
     return Event::kRecovered;
   }
   if (!IsStale(ticket)) ForgetSuspicion();
-  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = 0;
+  ForgetFailures();
   return Event::kNone;
 }
 
@@ -209,6 +212,13 @@ Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const M
   const absl::Duration cap = spec_.cooldown ? kMaxBackoff : kMaxFailureBackoff;
   const absl::Duration wait = Exponential(spec_.cooldown.value_or(kFailureBackoff), consecutive_failures_ - 1, cap);
   return CoolUntil(now.time + Jittered(wait, cap, random), reason, now);
+}
+
+Key::Event Key::OnOverloaded(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random) {
+  if (IsStale(ticket) || ++consecutive_overloads_ < kOverloadsOfItsOwn) return Event::kNone;
+  const absl::Duration wait =
+      Exponential(kFailureBackoff, consecutive_overloads_ - kOverloadsOfItsOwn, kMaxFailureBackoff);
+  return CoolUntil(now.time + Jittered(wait, kMaxFailureBackoff, random), reason, now);
 }
 
 Key::Event Key::OnRateLimited(const Ticket& ticket, absl::Time back, bool told, std::string_view reason,
@@ -387,8 +397,13 @@ void Key::Recover() {
   state_ = KeyState::kActive;
   reason_ = {};
   until_ = absl::InfinitePast();
-  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_disables_ = 0;
+  ForgetFailures();
   ForgetSuspicion();
+}
+
+void Key::ForgetFailures() {
+  consecutive_failures_ = consecutive_rate_limits_ = consecutive_quota_ = consecutive_overloads_ = 0;
+  if (consecutive_cuts_ == 0) consecutive_disables_ = 0;
 }
 
 void Key::Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now) {

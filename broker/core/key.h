@@ -30,7 +30,7 @@ struct Ticket {
   uint64_t sequence = 0;  // the lease's number; 0 = granted by an earlier run of the broker
 };
 
-// How long a refusal for a limit (rate limited, quota, overloaded) lasts; `earlier` such ones came in a row before it.
+// How long a refusal for a limit (rate limited, quota) lasts; `earlier` such ones came in a row before it.
 // Rate limited: exactly `retry_after` (cap 24 h), else the cooldown * 2^n, cap 30 min; 1 s * 2^n, cap 1 min, where none is
 // set. Quota: 1 h * 2^n, cap 24 h, or `retry_after` when that is longer.
 absl::Duration LimitRest(const KeySpec& spec, Outcome outcome, uint32_t earlier,
@@ -146,6 +146,11 @@ class Key {
   // well.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
                   bool may_disable = true);
+  // An answer that began well was cut: the success that its beginning was does not end the failures in a row, only one
+  // of a whole answer does. OnFailure follows.
+  void CountCut() { consecutive_failures_ = std::max(consecutive_failures_, consecutive_cuts_++); }
+  // Another key served the request. From the third in a row on it cools 1 s * 2^n, cap 1 min.
+  Event OnOverloaded(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random);
   // Cools until `back`, what the provider says or its pacer; without it, where a cooldown is set, as LimitRest says
   // after 429s in a row before this one. `told`: the provider has said so.
   Event OnRateLimited(const Ticket& ticket, absl::Time back, bool told, std::string_view reason, const Moment& now);
@@ -198,6 +203,7 @@ class Key {
   Event CoolUntil(absl::Time until, std::string_view reason, const Moment& now);
   Event Disable(std::string_view reason, absl::Time until, const Moment& now);
   void Recover();
+  void ForgetFailures();  // in a row; how often it was disabled not before a whole answer has come
   void Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now);
 
   KeySpec spec_;
@@ -232,6 +238,8 @@ class Key {
 
   uint32_t consecutive_failures_ = 0;
   uint32_t consecutive_rate_limits_ = 0;
+  uint32_t consecutive_overloads_ = 0;  // of its own
+  uint32_t consecutive_cuts_ = 0;
   uint32_t consecutive_quota_ = 0;
   uint32_t consecutive_disables_ = 0;
   uint32_t vain_probes_ = 0;  // refused, or followed by another auth failure

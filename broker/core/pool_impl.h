@@ -141,9 +141,16 @@ class Pool::Impl {
                                   absl::BitGenRef random);
   uint32_t CountClosed(ModelId model) const;  // active keys that may not serve the model now, others than resting ones
   bool FailsAlone(const LeaseRecord& lease);  // no other key has failed its model since that succeeded
+  uint32_t CountActive(ModelId model) const;  // keys that may serve the model
+  auto ActiveFor(ModelId model) const {
+    return [this, model](KeyIndex index) {
+      return roster_.key(index).state() == KeyState::kActive && !roster_.lanes().IsClosed(index, model);
+    };
+  }
   bool IsOfKnownOutage(const LeaseRecord& lease) const;
   static Ticket TicketOf(const LeaseRecord& lease) { return {lease.sequence}; }
   void TellReport(KeyIndex key, const Verdict& verdict, const Evidence& evidence);
+  bool MayServe(ModelId model) const;  // what keys refuse as overloaded
   void JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random);
   void OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after, absl::BitGenRef random);
 

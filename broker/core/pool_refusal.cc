@@ -174,7 +174,8 @@ void Pool::Impl::Convict(Inquiry& inquiry, absl::BitGenRef random) {
 void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
   Key& key = roster_.key(suspicion.key);
   const uint32_t others = roster_.active() - (key.state() == KeyState::kActive ? 1 : 0);
-  const bool failure = suspicion.outcome == Outcome::kPermission || suspicion.outcome == Outcome::kUpstreamFailure;
+  const bool failure = suspicion.outcome == Outcome::kPermission || suspicion.outcome == Outcome::kUpstreamFailure ||
+                       suspicion.outcome == Outcome::kOverloaded;
   if (suspicion.foreign_path || (failure && others == 0)) return AcquitKey(suspicion);
   if (suspicion.model != kAnyModel) {
     return roster_.Hold(suspicion.key, suspicion.model, now_ + kModelRest, suspicion.reason, now_);
@@ -190,6 +191,9 @@ void Pool::Impl::Punish(const Suspicion& suspicion, absl::BitGenRef random) {
     case Outcome::kRateLimited:
       event = key.OnRateLimited({sequence_ + 1}, now_ + LimitRest(key.spec(), suspicion.outcome, 0, suspicion.wait),
                                 suspicion.wait.has_value(), suspicion.reason, Now());
+      break;
+    case Outcome::kOverloaded:
+      event = key.OnOverloaded({sequence_ + 1}, suspicion.reason, Now(), random);
       break;
     default:
       event = key.OnFailure({sequence_ + 1}, suspicion.reason, Now(), random);
@@ -208,6 +212,7 @@ void Pool::Impl::Acquit(Inquiry& inquiry, absl::BitGenRef random) {
   }
   for (const Suspicion& suspicion : over.suspects) {
     if (!roster_.present(suspicion.key) || suspicion.outcome == Outcome::kUpstreamFailure) continue;
+    if (suspicion.outcome == Outcome::kOverloaded) continue;
     // Too many requests are too many for all keys at once, too.
     const bool limited = suspicion.outcome == Outcome::kRateLimited && over.witnesses < Inquiry::kEnough;
     limited ? Punish(suspicion, random) : AcquitKey(suspicion);

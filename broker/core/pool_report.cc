@@ -17,7 +17,6 @@ Advice AdviceFor(Outcome outcome, const Report& report) {
     case Outcome::kPermission:
       return report.earlier_permission_denials + 1 >= kMaxRefusals ? Advice::kRelay : Advice::kRotate;
     case Outcome::kOverloaded:
-      return report.earlier_overloads > 0 ? Advice::kRelay : Advice::kRetry;
     case Outcome::kUpstreamFailure:
       return Advice::kRetry;
   }
@@ -28,7 +27,7 @@ bool IsRefusal(Outcome outcome) {
   return outcome == Outcome::kAuth || outcome == Outcome::kPermission;
 }
 
-// Whether another model may serve a request for which that was relayed.
+// Whether another model may serve a request for which no key did better.
 bool IsExhausted(const Verdict& verdict) {
   switch (verdict.outcome) {
     case Outcome::kSuccess:
@@ -76,10 +75,12 @@ Decision Pool::Impl::Apply(const Report& report, absl::Time now, absl::BitGenRef
     decision.advice = JudgeDoubt(lease, verdict, report, random);
   } else {
     Judge(lease, verdict, report.evidence, random);
+    if (verdict.outcome == Outcome::kOverloaded && report.earlier_overloads > 0 && !MayServe(lease.model))
+      decision.advice = Advice::kRelay;
     FollowInquiry(lease, verdict.outcome, decision.advice, random);
   }
   roster_.Settle(lease.key, now_);
-  decision.exhausted = decision.advice == Advice::kRelay && IsExhausted(verdict);
+  decision.exhausted = IsExhausted(verdict);
   return decision;
 }
 
@@ -230,6 +231,7 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   const bool last = counts_for_circuit && roster_.active() == 1;
   const bool alone = FailsAlone(lease) && !circuit_.OthersFail(lease.key, now_);
   Key::Event event = Key::Event::kNone;
+  if (lease.progressed && !last && !shared) key.CountCut();
   if (!last && !shared) event = key.OnFailure(ticket, reason, Now(), random, /*may_disable=*/alone);
   const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
   if (!counts_for_circuit) return event;
@@ -243,13 +245,9 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   }
   TellEvent(lease.key, event, Outcome::kUpstreamFailure, "");
   roster_.Settle(lease.key, now_);
-  // Those that may serve the model.
-  const uint32_t active = roster_.active() - std::min(roster_.active(), CountClosed(lease.model));
-  const auto is_active = [this, &lease](KeyIndex index) {
-    return roster_.key(index).state() == KeyState::kActive && !roster_.lanes().IsClosed(index, lease.model);
-  };
   const Circuit::Failure failure{lease.key, now_, reason, mark, last, inquiry.number, lease.model, lease.session};
-  if (circuit_.OnFailure(failure, active, is_active)) OpenCircuit(reason, std::nullopt, random);
+  if (circuit_.OnFailure(failure, CountActive(lease.model), ActiveFor(lease.model)))
+    OpenCircuit(reason, std::nullopt, random);
   return Key::Event::kNone;
 }
 
@@ -265,6 +263,10 @@ uint32_t Pool::Impl::CountClosed(ModelId model) const {
   return roster_.lanes().CountClosed(model, Standing::kReady) + roster_.lanes().CountClosed(model, Standing::kBusy);
 }
 
+uint32_t Pool::Impl::CountActive(ModelId model) const {
+  return roster_.active() - std::min(roster_.active(), CountClosed(model));
+}
+
 bool Pool::Impl::IsOfKnownOutage(const LeaseRecord& lease) const {
   return circuit_.IsStale(lease.sequence) &&
          (circuit_.state() == CircuitState::kClosed || circuit_.HoldsBack(lease.model));
@@ -273,10 +275,20 @@ bool Pool::Impl::IsOfKnownOutage(const LeaseRecord& lease) const {
 void Pool::Impl::JudgeOverload(const LeaseRecord& lease, const Evidence& evidence, absl::BitGenRef random) {
   const bool trial = circuit_.IsTrial(lease.sequence, lease.model);
   if (!trial && IsOfKnownOutage(lease)) return;
-  if (trial) circuit_.OnTrialFailed(kNoKey, lease.model, lease.session);
-  if (trial || circuit_.OnOverload(lease.model, leases_.flowing())) {
-    OpenCircuit("overloaded", evidence.retry_after, random);
-  }
+  if (trial) circuit_.OnTrialFailed(lease.key, lease.model, lease.session);
+  const bool opens = trial || circuit_.OnOverload(lease.key, lease.model, leases_.flowing(), CountActive(lease.model),
+                                                  ActiveFor(lease.model));
+  if (opens) return OpenCircuit("overloaded", evidence.retry_after, random);
+  if (!roster_.present(lease.key)) return;
+  Suspicion& suspicion = InquiryOf(lease).suspects.emplace_back();
+  suspicion.key = lease.key;
+  suspicion.sequence = lease.sequence;
+  suspicion.outcome = Outcome::kOverloaded;
+  suspicion.reason = "overloaded";
+}
+
+bool Pool::Impl::MayServe(ModelId model) const {
+  return !circuit_.HoldsBack(model) && circuit_.LeavesUntried(CountActive(model), ActiveFor(model));
 }
 
 void Pool::Impl::OpenCircuit(std::string_view reason, std::optional<absl::Duration> retry_after,

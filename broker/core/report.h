@@ -27,7 +27,7 @@ struct Decision {
   std::string_view reason;  // static storage
   Advice advice = Advice::kRelay;
   int http_status = 0;     // that the evidence stands for; 0 = none
-  bool exhausted = false;  // with kRelay: an error that no key did better than, and not certainly the request's
+  bool exhausted = false;  // an error, and not certainly the request's: where no key does better, another model may
   KeyIndex key = kNoKey;   // kNoKey when late or duplicate
   LeaseId lease;           // the one reported
 };

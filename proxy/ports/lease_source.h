@@ -55,7 +55,7 @@ struct ReportAnswer {
   std::string reason;
   Advice advice = Advice::kRelay;
   int http_status = 0;              // that the evidence stands for, as the broker has it; 0 = none
-  bool exhausted = false;           // with kRelay: no key did better, and another model may
+  bool exhausted = false;           // where no key does better, another model may
   std::optional<LeaseAnswer> next;  // when one was asked for and the advice is to try again
 };
 

@@ -98,6 +98,34 @@ class FaultsTest(StackTest):
         for _ in range(30):
             self.assertEqual(self.chat().status, 200)
 
+    def test_keys_that_are_always_overloaded_cost_no_request(self):
+        for strategy in ("round_robin", "fill_first"):
+            with self.subTest(strategy):
+                keys = [f"canary-key-{strategy}-{i}" for i in range(3)]
+                fake = self.fake({keys[0]: status(503), keys[1]: status(529), keys[2]: OK}, name=strategy)
+                self.start([self.provider(fake, keys, rotation_strategy=strategy)])
+                answers = in_parallel(60, 4, lambda i: self.chat(stream=i % 2 == 0))
+                self.assertEqual({answer.status for answer in answers}, {200})
+                self.settle()
+                self.assertEqual(self.pool()["circuit"]["state"], "closed")
+                self.assertEqual([key["state"] for key in self.keys().values()], ["cooling", "cooling", "active"])
+                self.proxy.terminate()
+                self.broker.terminate()
+
+    def test_what_every_key_refuses_goes_to_the_fallback(self):
+        keys = [f"canary-key-{i}" for i in range(3)]
+        odd = status(400, error={"type": "odd", "code": "odd", "message": "odd"})
+        fake = self.fake({**{key: OK for key in keys}, "canary-key-other": OK})
+        self.start([self.provider(fake, keys, queue={"max_wait": 0}), self.provider(fake, ["canary-key-other"], name="other")],
+                   fallback={"default": ["other,fake-model"]})
+        for _ in keys:
+            self.assertEqual(self.chat().status, 200)
+        self.settle()
+        fake.tell({key: odd for key in keys})
+        for _ in range(4):
+            answer = self.chat()
+            self.assertEqual((answer.status, answer.headers["x-ccr-provider"]), (200, "other"))
+
     def test_a_403_of_every_key_is_the_requests_fault(self):
         keys = [f"canary-key-{i}" for i in range(8)]
         fake = self.fake({key: status(403) | {"error": {"type": "forbidden", "message": "region"}} for key in keys})

@@ -22,7 +22,7 @@ bool Circuit::OnSuccess(uint64_t lease_sequence, ModelId model) {
   host_failures_ = 0;
   const auto tells_of = [model](ModelId of) { return of == kAnyModel || model == kAnyModel || of == model; };
   if (!HoldsBack(model)) {
-    if (tells_of(overloaded_)) overloads_ = 0;
+    if (tells_of(overloaded_)) ForgetOverloads();
     tells_of(failing_) ? ClearWindow() : refused_.clear();
     return false;
   }
@@ -56,9 +56,16 @@ bool Circuit::OfSeveralRequests() const {
                      [&newest](const Failure& other) { return other.request != newest.request; });
 }
 
-bool Circuit::OnOverload(ModelId model, uint32_t flowing) {
+void Circuit::CountOverload(KeyIndex key, ModelId model) {
   overloaded_ = overloads_ == 0 ? model : Join(overloaded_, model);
-  return ++overloads_ >= kInARow && overloads_ > flowing;
+  ++overloads_;
+  const bool known = std::find(overloaded_keys_.begin(), overloaded_keys_.end(), key) != overloaded_keys_.end();
+  if (!known && overloaded_keys_.size() < kMaxOverloaded) overloaded_keys_.push_back(key);
+}
+
+void Circuit::ForgetOverloads() {
+  overloads_ = 0;
+  overloaded_keys_.clear();
 }
 
 void Circuit::OnTrialFailed(KeyIndex key, ModelId model, SessionHash session) {
@@ -116,12 +123,14 @@ void Circuit::Open(std::string_view reason, std::optional<absl::Duration> retry_
       retry_after ? Clamped(*retry_after, kMaxBackoff) : Jittered(backoff, kMaxCircuitBackoff, random);
   for (const Failure& failure : window.last(std::min(window.size(), kMaxToBlame))) Blame(failure.key);
   for (const Failure& failure : refused_) Blame(failure.key);
+  for (const KeyIndex key : overloaded_keys_) Blame(key);
   state_ = CircuitState::kOpen;
   reason_ = reason;
   retry_at_ = now.time + wait;
   opened_ = now.sequence + 1;
   trial_ = false;
-  overloads_ = host_failures_ = 0;
+  ForgetOverloads();
+  host_failures_ = 0;
   ClearWindow();
 }
 
@@ -142,7 +151,8 @@ void Circuit::ClearWindow() {
 
 void Circuit::ForgetKeys() {
   ClearWindow();
-  overloads_ = host_failures_ = 0;
+  ForgetOverloads();
+  host_failures_ = 0;
   to_blame_.clear();
 }
 

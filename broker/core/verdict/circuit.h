@@ -24,8 +24,8 @@ namespace ccr::core {
 // It opens when, with no success of the same model in between,
 // - upstream failures within 30 s, of more than one request, leave no active key that has not failed, of two at least; or
 // - upstream failures of three requests in a row hit the last available key; or
-// - three overloads in a row come, of whatever keys, and more of them than good answers are under way: who serves
-//   forty streams is not down when it turns three requests away; or
+// - three overloads in a row come, more of them than good answers are under way (who serves forty streams is not down
+//   when it turns three requests away), and they leave no active key untried, or are of five keys, or fifteen; or
 // - the host could not be reached three times in a row, with whatever keys; or
 // - within 30 s auth failures come from two keys at least and from so many that no key is left untried, or from five,
 //   or three in a row hit the last available key: then the provider, or the way it is asked, refuses everybody. The
@@ -104,8 +104,13 @@ class Circuit {
   bool OnRefused(const Failure& failure);
   // The latest auth failure of each key in the window, of five keys at most.
   absl::Span<const Failure> refused() const { return refused_; }
-  // True when it is time to open. `flowing`: leases whose good answer has begun and goes on.
-  bool OnOverload(ModelId model, uint32_t flowing);
+  // True when it is time to open. `flowing`: leases whose good answer has begun and goes on; `active` and `is_active` as
+  // for OnFailure.
+  template <typename IsActive>
+  bool OnOverload(KeyIndex key, ModelId model, uint32_t flowing, uint32_t active, const IsActive& is_active);
+  // Whether the overloads in a row leave a key that is worth another try.
+  template <typename IsActive>
+  bool LeavesUntried(uint32_t active, const IsActive& is_active) const;
 
   // Opens, or opens again, for what has led to it, and forgets that.
   void Open(std::string_view reason, std::optional<absl::Duration> retry_after, const Moment& now,
@@ -129,9 +134,13 @@ class Circuit {
  private:
   static constexpr uint32_t kInARow = 3;
   static constexpr size_t kMaxRefused = 5;
+  static constexpr size_t kMaxOverloaded = 5;
+  static constexpr uint32_t kManyOverloads = 15;
   static constexpr size_t kMaxToBlame = 64;
   static constexpr absl::Duration kWindow = absl::Seconds(30);
 
+  void CountOverload(KeyIndex key, ModelId model);
+  void ForgetOverloads();
   void Add(const Failure& failure);
   void DropOld(absl::Time now);
   bool OfSeveralRequests() const;
@@ -151,6 +160,7 @@ class Circuit {
   // In a row.
   uint32_t overloads_ = 0;
   ModelId overloaded_ = kAnyModel;
+  absl::InlinedVector<KeyIndex, kMaxOverloaded> overloaded_keys_;  // different ones, kMaxOverloaded at most
   uint32_t host_failures_ = 0;
   uint32_t last_available_failures_ = 0;
   uint64_t last_available_request_ = 0;
@@ -169,6 +179,20 @@ class Circuit {
   std::vector<Failure> refused_;    // of different keys
   std::vector<KeyIndex> to_blame_;  // oldest first; empty while closed
 };
+
+template <typename IsActive>
+bool Circuit::OnOverload(KeyIndex key, ModelId model, uint32_t flowing, uint32_t active, const IsActive& is_active) {
+  CountOverload(key, model);
+  if (overloads_ < kInARow || overloads_ <= flowing) return false;
+  return overloads_ >= kManyOverloads || !LeavesUntried(active, is_active);
+}
+
+template <typename IsActive>
+bool Circuit::LeavesUntried(uint32_t active, const IsActive& is_active) const {
+  if (overloaded_keys_.size() >= kMaxOverloaded) return false;
+  const auto tried = std::count_if(overloaded_keys_.begin(), overloaded_keys_.end(), is_active);
+  return static_cast<uint32_t>(tried) < active;
+}
 
 template <typename IsActive>
 bool Circuit::OnFailure(const Failure& failure, uint32_t active, const IsActive& is_active) {

@@ -204,6 +204,19 @@ TEST_F(PoolDoubtTest, WhatIsNotBookedIsAskedOfTwoKeys) {
   EXPECT_TRUE(Unharmed());
 }
 
+// The keys may be used up before they have proved anything: then another model may serve it as well.
+TEST_F(PoolDoubtTest, WhatIsTriedWithAnotherKeyMayBeServedByAnotherModel) {
+  for (const Evidence& evidence : Doubtful()) {
+    Start(SpecOf(3));
+    Request request;
+    for (int key = 0; key < 2; ++key) {
+      const Decision decision = *Try(&request, evidence);
+      EXPECT_EQ(decision.advice, Advice::kRotate) << evidence.http_status;
+      EXPECT_TRUE(decision.exhausted) << evidence.http_status;
+    }
+  }
+}
+
 TEST_F(PoolDoubtTest, WhatIsCertainlyTheRequestsIsRelayedAtOnce) {
   for (const Evidence& evidence :
        {Error(400, "", "", "context_length_exceeded"), Error(400, "", "", "content_policy_violation"), Error(413, ""),

@@ -186,10 +186,41 @@ TEST_F(PoolStateTest, AnAuthFailureCountsWheneverItArrives) {
   EXPECT_FALSE(Key(0).available);
 }
 
-TEST_F(PoolStateTest, ASecondOverloadIsRelayed) {
-  Start(SpecOf(3));
-  const Grant grant = Get();
-  EXPECT_EQ(pool_->Apply({grant.id, Status(529), 0, 1}, now_, random_).advice, Advice::kRelay);
+// A key that begins its answers well and never ends them.
+TEST_F(PoolStateTest, CutsInARowDisableAKeyThoughItsAnswersBegin) {
+  PoolSpec spec = SpecOf(3);
+  spec.keys[0].cooldown.reset();
+  Start(spec);
+  for (int cut = 1; cut <= 3; ++cut) {
+    EXPECT_EQ(State(0), KeyState::kActive);
+    const Grant grant = GetKey(0, 3);
+    EXPECT_TRUE(Begin(grant));
+    Tell(grant, Cut());
+    EXPECT_EQ(Key(0).consecutive_failures, static_cast<uint32_t>(cut));
+    if (cut < 3) GoTo(Key(0).available_at);
+  }
+  EXPECT_EQ(State(0), KeyState::kDisabled);
+  for (const absl::Duration next : {absl::Seconds(20), absl::Seconds(40)}) {
+    GoTo(Key(0).available_at);
+    const Grant trial = Get();
+    ASSERT_TRUE(trial.trial);
+    EXPECT_TRUE(Begin(trial));
+    EXPECT_EQ(State(0), KeyState::kActive);
+    const Grant second = GetKey(0, 3);
+    EXPECT_TRUE(Begin(second));
+    Tell(trial, Cut());
+    EXPECT_EQ(State(0), KeyState::kDisabled);
+    EXPECT_EQ(Key(0).available_at, now_ + next);
+    Tell(second, Cut());
+    EXPECT_EQ(Key(0).available_at, now_ + next);
+  }
+  GoTo(Key(0).available_at);
+  const Grant trial = Get();
+  ASSERT_TRUE(trial.trial);
+  EXPECT_TRUE(Begin(trial));
+  Tell(trial, Success());
+  EXPECT_EQ(State(0), KeyState::kActive);
+  EXPECT_EQ(Key(0).consecutive_failures, 0u);
 }
 
 class PoolTrialTest : public PoolTest {
