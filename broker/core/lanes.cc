@@ -46,7 +46,7 @@ void LaneTable::Settle(KeyIndex key, ModelId model, Standing standing, absl::Tim
   if (it == slots_by_id_.end()) return;
   Slot& slot = slots_[it->second];
   const absl::Time opens_at = slot.lane.RoomAt(1, now);
-  const bool held = opens_at > now;
+  const bool held = opens_at > now || slot.lane.IsOver(now);
   if (held) {
     wakes_.Set(it->second, opens_at);
   } else {

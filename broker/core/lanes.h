@@ -47,6 +47,7 @@ struct Lane {
   std::unique_ptr<Pacer> pacer;  // of this model's limits; nullptr while nothing is known of them
 
   bool IsHeld(absl::Time now) const { return until > now; }
+  bool IsOver(absl::Time now) const { return until <= now && until != absl::InfinitePast(); }  // still to be woken
   // It waits for a lease to begin or end.
   bool IsFull() const { return ramp.full() || (pacer != nullptr && pacer->full()); }
   // When a request of so many tokens has room; the past when it has.

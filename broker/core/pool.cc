@@ -243,8 +243,8 @@ void Pool::Impl::EndOverdueTrials() {
 void Pool::Impl::WakeKeys() {
   if (roster_.NextWake() > now_) return;
   queue_.OnRoom();
-  roster_.WakeLanes(now_);
-  for (KeyIndex index; (index = roster_.Due(now_)) != kNoKey;) {
+  size_t left = roster_.WakeLanes(kWakes, now_);
+  for (KeyIndex index; left > 0 && (index = roster_.Due(now_)) != kNoKey; --left) {
     const Key::Event event = roster_.key(index).OnTime(now_);
     roster_.Settle(index, now_);
     TellEvent(index, event, Outcome::kNeutral, "cooldown_over");

@@ -20,7 +20,8 @@
 namespace ccr::core {
 
 // The rules of broker/README.md, "A key's life". Not thread-safe: its owner holds one lock. No clock, no I/O; `now`
-// never decreases (an earlier one is taken for the latest seen). Every method first does what has become due.
+// never decreases (an earlier one is taken for the latest seen). Every method first does what has become due, of keys and
+// lanes whose rest is over 512 at the most: while there are more, NextDue() is not after `now`.
 class Pool {
  public:
   Pool(PoolSpec spec, absl::Time now);

@@ -69,6 +69,8 @@ class Pool::Impl {
  private:
   KeySnapshot DescribeKey(KeyIndex index, bool gate_open);
 
+  static constexpr size_t kWakes = 512;  // returns of keys and lanes in one step
+
   // Time.
   void Advance(absl::Time now);
   void WakeKeys();  // first: keys settle again when their leases expire

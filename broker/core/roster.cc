@@ -189,7 +189,7 @@ Opening Roster::EarliestReturn(absl::Time now) {
   lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
     Slot& slot = slots_[lane.key];
     const bool out = slot.standing == Standing::kOut || slot.standing == Standing::kAbsent;
-    if (lane.RoomAt(tokens_, now) <= now || out || lanes_.IsBarred(lane.key, model_)) return;
+    if ((lane.RoomAt(tokens_, now) <= now && !lane.IsOver(now)) || out || lanes_.IsBarred(lane.key, model_)) return;
     if (Excluded(excluded_).Has(lane.key)) return;
     const absl::Time key = slot.standing == Standing::kTimed ? slot.wake : now;
     earliest = std::min(earliest, std::max(key, RoomAt(lane.key, now)));
@@ -202,7 +202,7 @@ Opening Roster::EarliestReturn(absl::Time now) {
     excluded_.push_back(next);
   }
   excluded_.resize(asked);
-  return {earliest, MayReturnAnyTime(now)};
+  return {earliest > now ? earliest : now + kNextStep, MayReturnAnyTime(now)};
 }
 
 absl::Time Roster::RoomAt(KeyIndex index, absl::Time now) {
@@ -313,9 +313,9 @@ void Roster::RestoreLanes(KeyIndex index, const KeySnapshot& saved, absl::Time n
   }
 }
 
-void Roster::WakeLanes(absl::Time now) {
-  for (Lane* lane; (lane = lanes_.Due(now)) != nullptr;) {
-    if (lane->until != absl::InfinitePast() && !lane->IsHeld(now)) {
+size_t Roster::WakeLanes(size_t limit, absl::Time now) {
+  for (Lane* lane; limit > 0 && (lane = lanes_.Due(now)) != nullptr; --limit) {
+    if (lane->IsOver(now)) {
       const bool paced = lane->pacer != nullptr && MeansLimit(lane->reason) && lane->until - lane->since <= kPacedRest;
       lane->until = absl::InfinitePast();
       lane->reason = {};
@@ -323,6 +323,7 @@ void Roster::WakeLanes(absl::Time now) {
     }
     SettleLane(lane->key, lane->model, now);
   }
+  return limit;
 }
 
 ModelId Roster::ModelOf(std::string_view name) {
@@ -480,6 +481,7 @@ Roster::Standing Roster::StandingOf(Key& key, absl::Time now, absl::Time* wake) 
   const bool trial = key.state() == KeyState::kDisabled;
   if (trial && key.trial_in_flight()) return Standing::kBusy;
   *wake = key.state() == KeyState::kActive ? now : key.TryAt();
+  if (key.state() == KeyState::kCooling) return Standing::kTimed;  // until it is woken, even when its time is over
   if (*wake <= now) *wake = key.OpenAt(now);
   if (*wake > now) return Standing::kTimed;
   if (key.saturated()) return Standing::kBusy;

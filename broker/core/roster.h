@@ -56,6 +56,8 @@ class Roster {
  public:
   using Standing = core::Standing;
 
+  static constexpr absl::Duration kNextStep = absl::Milliseconds(1);
+
   // Removed keys without leases that are remembered.
   static constexpr size_t kRemembered = 16'384;
 
@@ -101,7 +103,8 @@ class Roster {
   // the one that is nearest to having some. kLooks are looked at.
   Choice PickTry(absl::Time now);
   uint32_t Candidates() const;  // keys, not excluded, that Pick may give
-  // When the first key that is not excluded can be granted: `now`, a time, or InfiniteFuture when none is in sight.
+  // When the first key that is not excluded can be granted: `now`, a later time, or InfiniteFuture when none is in
+  // sight. kNextStep from now where its rest is over and it is still to be woken.
   Opening EarliestReturn(absl::Time now);
 
   // The next lease, by number. True when it is undecided; then OnDecided follows once.
@@ -135,7 +138,7 @@ class Roster {
   ModelId ModelOf(std::string_view name);
   uint32_t models() const { return models_.size() - 1; }  // that were asked for; their numbers are from 1 on
   const std::string& NameOf(ModelId model) const { return models_.NameOf(model); }
-  void WakeLanes(absl::Time now);  // ends holds whose time is over
+  size_t WakeLanes(size_t limit, absl::Time now);  // ends so many holds whose time is over; what is left of `limit`
 
   absl::Time NextProbe() const { return probes_.NextTime(); }
   // The next key whose probe is due, or kNoKey. The caller calls key().OnProbeStarted and Settle, which take it out.

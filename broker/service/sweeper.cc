@@ -1,7 +1,9 @@
 #include "broker/service/sweeper.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <thread>
 #include <utility>
 
 namespace ccr {
@@ -10,6 +12,7 @@ namespace {
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // What a condition waits for stands still while the machine is suspended; the clock does not.
 constexpr absl::Duration kLongestSleep = absl::Seconds(1);
+constexpr std::chrono::milliseconds kLongestPause(2);
 
 int64_t ToNanos(absl::Time time) {
   return time == absl::InfiniteFuture() ? kNever : absl::ToUnixNanos(time);
@@ -41,8 +44,13 @@ void Sweeper::WakeBy(absl::Time when) {
 }
 
 void Sweeper::Run(const std::function<absl::Time()>& sweep) {
+  using Steady = std::chrono::steady_clock;
   while (SleepUntilDue()) {
+    const Steady::time_point begin = Steady::now();
     const int64_t next = ToNanos(sweep());
+    // More is due at once: the pools' locks are left to others for as long, as they are not fair.
+    if (next <= ToNanos(clock_->Now()))
+      std::this_thread::sleep_for(std::min<Steady::duration>(Steady::now() - begin, kLongestPause));
     MutexLock lock(mutex_);
     due_ = std::min(due_.load(), next);
   }

@@ -54,5 +54,84 @@ TEST_F(PoolTest, RefusalsDoNotScanEither) {
   Get();
 }
 
+// With a lock held for each step: keys that come back at once come back in several, and nobody waits for all.
+TEST_F(PoolTest, KeysThatComeBackAtOnceDoNotInOneStep) {
+  constexpr size_t kStep = 512;
+  constexpr uint32_t kMany = 10'000;
+  for (const bool of_model : {false, true}) {
+    Start(SpecOf(kMany));
+    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    args.model = "big";
+    Evidence limited = Status(429, absl::Hours(1));
+    limited.model_only = of_model;
+    const absl::Time back = now_ + absl::Hours(1);
+    for (uint32_t i = 0; i < kMany; ++i) {
+      args.id = NewId();
+      Tell(std::get<Grant>(pool_->Lease(args, now_, random_)), limited);
+    }
+    Transitions();
+    GoTo(back);
+    args.id = NewId();
+    ASSERT_TRUE(std::holds_alternative<Grant>(pool_->Lease(args, now_, random_)));
+    EXPECT_EQ(pool_->NextDue(), now_);
+    size_t steps = 0;
+    size_t recovered = 0;
+    for (; pool_->NextDue() <= now_; ++steps) {
+      ASSERT_TRUE(Poll().empty());
+      const size_t some = CountOf(Transition::Type::kRecovered);
+      EXPECT_LE(some, 2 * kStep) << "the lease was a step too";
+      recovered += some;
+      if (steps == 1) {
+        args.id = NewId();
+        ASSERT_TRUE(std::holds_alternative<Grant>(pool_->Lease(args, now_, random_)));
+      }
+    }
+    EXPECT_GE(steps, kMany / kStep - 2);
+    EXPECT_LE(steps, kMany / kStep + 1);
+    EXPECT_EQ(recovered, of_model ? 0 : kMany);
+    uint32_t served = 2;  // above
+    for (args.id = NewId(); std::holds_alternative<Grant>(pool_->Lease(args, now_, random_)); args.id = NewId())
+      ++served;
+    EXPECT_EQ(served, kMany) << "each is tried by one request";
+  }
+}
+
+// Its verdict comes while the key is still to be woken.
+TEST_F(PoolTest, AKeyThatIsStillToBeWokenIsNotGranted) {
+  constexpr uint32_t kMany = 2'000;
+  for (const bool of_model : {false, true}) {
+    Start(SpecOf(kMany));
+    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    args.model = "big";
+    std::vector<Grant> held;
+    for (uint32_t i = 0; i < 2 * kMany; ++i) {
+      args.id = NewId();
+      held.push_back(std::get<Grant>(pool_->Lease(args, now_, random_)));
+    }
+    Evidence limited = Status(429, absl::Hours(1));
+    limited.model_only = of_model;
+    const absl::Time back = now_ + absl::Hours(1);
+    std::vector<bool> tried(kMany);
+    std::vector<Grant> rest;
+    for (const Grant& grant : held) {
+      if (tried[grant.key]) rest.push_back(grant);
+      if (!tried[grant.key]) Tell(grant, limited);
+      tried[grant.key] = true;
+    }
+    GoTo(back);
+    std::vector<uint32_t> granted(kMany, 0);
+    for (const Grant& grant : rest) Tell(grant, Cancelled());
+    while (pool_->NextDue() <= now_) Poll();
+    for (uint32_t i = 0; i < kMany; ++i) {
+      args.id = NewId();
+      const LeaseResult result = pool_->Lease(args, now_, random_);
+      ASSERT_TRUE(std::holds_alternative<Grant>(result));
+      ++granted[std::get<Grant>(result).key];
+    }
+    for (const uint32_t count : granted) EXPECT_EQ(count, 1u) << "each is tried by one request";
+    EXPECT_EQ(State(0), KeyState::kActive);
+  }
+}
+
 }  // namespace
 }  // namespace ccr::core
