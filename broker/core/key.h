@@ -10,6 +10,7 @@
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
 #include "broker/core/model_table.h"
+#include "broker/core/pacing/limit_scope.h"
 #include "broker/core/pacing/pacer.h"
 #include "broker/core/pacing/ramp.h"
 #include "broker/core/pool_spec.h"
@@ -77,6 +78,7 @@ class Key {
   // Of COOLING: its end; of DISABLED: the next trial or probe, InfiniteFuture when there will be none.
   absl::Time until() const { return until_; }
   uint32_t in_flight() const { return in_flight_; }
+  uint64_t uses() const { return uses_; }
   bool awaits_probe() const;  // DISABLED("auth"), where keys are probed and no lease may try it
   // When a lease may try it again: the end of COOLING, the next trial of DISABLED.
   absl::Time TryAt() const { return lease_may_try_ ? absl::InfinitePast() : until_; }
@@ -130,6 +132,8 @@ class Key {
   Pacer& Pace(
       ModelId model);  // makes one that knows of the leases since it was idle, of a minute at least, if there is none
   std::unique_ptr<Pacer> TakePacer();
+  // Whether its limits are each model's own, as what is left of them tells.
+  LimitScope& limit_scope() { return limit_scope_; }
   Pacer NewPacer() const { return {in_flight_, burst_, burst_began_}; }
   void OnReasserted() { ++in_flight_; }
   void OnEnded(bool trial);
@@ -211,6 +215,7 @@ class Key {
   Ramp ramp_;
   std::unique_ptr<Pacer> pacer_;
   ModelId paced_model_ = kAnyModel;
+  LimitScope limit_scope_;
   uint32_t burst_ = 0;  // leases since it was idle last, for a minute at least
   absl::Time burst_began_ = absl::InfinitePast();
   uint64_t latest_ = 0;       // number of its last lease

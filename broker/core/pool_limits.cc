@@ -72,6 +72,9 @@ void Pool::Impl::PaceBegun(const LeaseRecord& lease, const RateLimits& limits) {
   Pacer* const learns = limits.empty() ? nullptr : &roster_.PacerOf(lease.key, lease.model, now_);
   ForEachPacer(lease,
                [&](Pacer& pacer) { pacer.OnBegun(lease.sequence, &pacer == learns ? limits : RateLimits(), now_); });
+  if (learns == nullptr) return;
+  if (learns->scope() > 0) roster_.key(lease.key).limit_scope().OnOtherServed();
+  if (learns->scope() < 0) roster_.key(lease.key).limit_scope().OnOtherRefused();
 }
 
 void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {

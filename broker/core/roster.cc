@@ -232,7 +232,9 @@ bool Roster::OnGranted(const Choice& choice, uint64_t sequence, absl::Time now) 
   bool undecided = slot.key.OnGranted(choice.by == By::kTrial, sequence, slot.key.EstimateOf(tokens_), now);
   if (Lane* const lane = lanes_.Find(choice.key, model_)) {
     undecided |= lane->ramp.OnGranted();
-    if (lane->pacer != nullptr) lane->pacer->OnGranted(sequence, slot.key.EstimateOf(tokens_), now);
+    if (lane->pacer != nullptr) {
+      lane->pacer->OnGranted(sequence, slot.key.EstimateOf(tokens_), now, slot.key.uses());
+    }
     SettleLane(choice.key, model_, now);
   }
   if (choice.by == By::kSession) {
@@ -278,11 +280,27 @@ void Roster::Hold(KeyIndex index, ModelId model, absl::Time until, std::string_v
 
 Pacer& Roster::PacerOf(KeyIndex index, ModelId model, absl::Time now) {
   Key& of = key(index);
+  if (of.limit_scope().is_key()) {
+    ShareLimits(index, now);
+    return of.Pace(kAnyModel);
+  }
   const Lane* const known = lanes_.Find(index, model);
   if (known != nullptr && known->pacer != nullptr) return *known->pacer;
   const bool shared =
       of.pacer() == nullptr ? !lanes_.HasPacers(index) : of.paced_model() == kAnyModel || of.paced_model() == model;
   return shared || model == kAnyModel ? of.Pace(model) : ModelPacer(index, model, now);
+}
+
+// Its models have the key's limits.
+void Roster::ShareLimits(KeyIndex index, absl::Time now) {
+  if (!lanes_.HasPacers(index)) return;
+  key(index).TakePacer();
+  for (ModelId model = kAnyModel + 1; model <= models(); ++model) {
+    Lane* const lane = lanes_.Find(index, model);
+    if (lane == nullptr || lane->pacer == nullptr) continue;
+    lane->pacer.reset();
+    SettleLane(index, model, now);
+  }
 }
 
 Pacer& Roster::ModelPacer(KeyIndex index, ModelId model, absl::Time now) {

@@ -127,7 +127,7 @@ class Roster {
   // What is known of the key for the model; nullptr when nothing is, and for kAnyModel. Settle it after a change.
   Lane* FindLane(KeyIndex index, ModelId model) { return lanes_.Find(index, model); }
   // What learns from an answer of the key for the model. While it has answered for one model alone, the limits are the
-  // key's; from the second on each model has its own.
+  // key's; from the second on each model has its own, until it is sure that they share the key's.
   Pacer& PacerOf(KeyIndex index, ModelId model, absl::Time now);
   // Whether something may: its lanes may have pacers.
   bool IsPaced(KeyIndex index) const { return slots_[index].key.pacer() != nullptr || lanes_.HasSome(index); }
@@ -188,6 +188,7 @@ class Roster {
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
   Choice PickOnce(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
+  void ShareLimits(KeyIndex index, absl::Time now);
   bool MayTry(KeyIndex index, absl::Time now);
   absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
   bool MayReturnAnyTime(absl::Time now) const;        // some key waits for the end of a lease

@@ -366,7 +366,7 @@ absl::Time Pacer::RoomAt(uint64_t tokens, absl::Time now, bool sparing) const {
   return room;
 }
 
-void Pacer::OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now) {
+void Pacer::OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now, uint64_t of_key) {
   const double units = tokens > 0 ? static_cast<double>(tokens) : mean_tokens_;
   requests_ += 1;
   tokens_ += units;
@@ -377,6 +377,7 @@ void Pacer::OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now) {
   flights_.push_back(
       {sequence, now, requests_, tokens_, static_cast<uint32_t>(std::min(units, 4e9)), in_flight, false, false, 0});
   flights_.back().tried = tried;
+  flights_.back().of_key = of_key;
   flights_.back().lack = tried ? static_cast<float>(lack) : 0;
   trying_ |= tried;
   for (LimitMirror& mirror : mirrors_) {
@@ -397,10 +398,33 @@ void Pacer::Read(const Flight& flight, const RateLimits& limits, absl::Time now)
     const bool requests = said.unit == RateLimit::Unit::kRequests;
     const double later = (requests ? requests_ : tokens_) - UsedOf(mirror, flight);
     mirror.OnAnswer(said, flight.sequence, UsedOf(mirror, flight), later, flight.in_flight > 0, flight.granted, now);
+    if (requests) LearnScope(flight, said, mirror.rate(), now);
   }
 }
 
+// Between two answers the requests that are left fall by the grants of the model, or by those of the whole key, less what
+// came back meanwhile.
+void Pacer::LearnScope(const Flight& flight, const RateLimit& said, double rate, absl::Time now) {
+  const std::optional<Told> before = last_told_;
+  if (flight.of_key == 0 || !said.limit || !said.reset || (before && flight.of_key <= before->of_key)) return;
+  last_told_ = {static_cast<double>(*said.remaining),
+                static_cast<double>(*said.limit),
+                flight.requests,
+                flight.of_key,
+                flight.granted,
+                now + *said.reset};
+  if (!before || before->limit != last_told_->limit || flight.granted >= before->reset_at) return;
+  const double own = flight.requests - before->requests;
+  const auto all = static_cast<double>(flight.of_key - before->of_key);
+  const double fallen = before->remaining - last_told_->remaining;
+  const double back = rate * Seconds(flight.granted - before->granted) + 1;
+  if (all < own + 2) return;
+  if (fallen <= own && fallen + back + 1 < all) scope_ = 1;
+  if (fallen > own && fallen + back >= all) scope_ = -1;
+}
+
 void Pacer::OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now) {
+  scope_ = 0;
   Flight* const flight = Find(sequence);
   if (flight == nullptr) {
     // Granted before there was a pacer: as if everything in flight came after it.
@@ -477,6 +501,7 @@ absl::Time Pacer::OnRefused(uint64_t sequence, std::optional<absl::Duration> ret
   }
   if (flight.tried) tries_ = std::max(0.0, tries_ - 1);
   Erase(sequence);
+  last_told_.reset();
   refused_ = true;
   settled_ = std::max(settled_, last_);
   if (retry_after && *retry_after > kLongestRateRest) {

@@ -187,7 +187,8 @@ class Pacer {
   // Whether as many are, of those that it was told of.
   bool full() const { return max_in_flight_ > 0 && flights_.size() + untold_ >= max_in_flight_; }
 
-  void OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now);  // numbers rise
+  // Numbers rise. `of_key`: of a pacer of one model, the grants of the whole key up to this one; 0 = not known.
+  void OnGranted(uint64_t sequence, uint64_t tokens, absl::Time now, uint64_t of_key = 0);
   // A good answer has begun, with what its head told. Once for a lease, OnEnded at the latest.
   void OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now);
   void OnEnded(uint64_t sequence, uint64_t used_tokens, absl::Time now);  // well; 0 tokens = not known
@@ -197,6 +198,10 @@ class Pacer {
   // granted before the last refusal was known teaches nothing; neither does a quota's, of more than 10 min.
   absl::Time OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                        absl::Time now);
+
+  // Of a pacer of one model: what the last answer told of whether its limit is the model's own (1) or the whole key's (-1).
+  // 0 = nothing.
+  int scope() const { return scope_; }
 
   Learned learned() const;
   void Restore(const Learned& learned, absl::Time now);
@@ -214,6 +219,13 @@ class Pacer {
     uint32_t before = 0;  // see RateLearner
     float lack = 0;       // of room, at a grant that was tried
     bool tried = false;
+    uint64_t of_key = 0;
+  };
+  // An answer of requests that are left.
+  struct Told {
+    double remaining = 0, limit = 0, requests = 0;
+    uint64_t of_key = 0;
+    absl::Time granted, reset_at;
   };
 
   static constexpr uint32_t kNobodyRefused = std::numeric_limits<uint32_t>::max();
@@ -221,6 +233,7 @@ class Pacer {
   absl::Time RoomAt(uint64_t tokens, absl::Time now, bool sparing) const;
   Flight* Find(uint64_t sequence);
   void Read(const Flight& flight, const RateLimits& limits, absl::Time now);
+  void LearnScope(const Flight& flight, const RateLimit& said, double rate, absl::Time now);
   LimitMirror& MirrorOf(RateLimit::Unit unit);
   bool mirrors_requests() const;
   double UsedOf(const LimitMirror& mirror, const Flight& flight) const;
@@ -241,6 +254,8 @@ class Pacer {
   uint64_t settled_ = 0;  // leases up to this one were granted before the last refusal was known
   absl::InlinedVector<LimitMirror, 1> mirrors_;
   RateLearner learner_;
+  std::optional<Told> last_told_;
+  int scope_ = 0;
 
   // Leases in flight at a grant, itself included. Law while a limit of concurrency is possible: every lease that was
   // served had at most most_served_, every one that was refused at least least_refused_ > most_served_.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <tuple>
 
 #include "gtest/gtest.h"
 
@@ -194,6 +195,22 @@ TEST(PacerTest, WhatIsServedWithoutRoomTellsTheDepth) {
   EXPECT_EQ(RoomIn(pacer, 100), 0);
   pacer.OnGranted(++sequence, 0, At(100));
   EXPECT_EQ(RoomIn(pacer, 100), 0);
+}
+
+TEST(PacerTest, WhatIsLeftTellsWhetherALimitIsOfTheModelOrTheKey) {
+  // The model's own, of which nobody else takes; the key's, of which another model takes three times as many; and the
+  // model's, of which another user takes.
+  for (const auto& [taken, of_key, expected] : {std::tuple{1, 4, 1}, {4, 4, -1}, {2, 8, 0}, {1, 2, 0}}) {
+    Pacer pacer(0, 0, kStart);
+    uint64_t remaining = 50;
+    for (uint64_t i = 1; i < 8; ++i) {
+      pacer.OnGranted(i, 0, At(0.1 * static_cast<double>(i)), i * static_cast<uint64_t>(of_key));
+      remaining -= static_cast<uint64_t>(taken);
+      const RateLimits told = Told(60, remaining, static_cast<double>(60 - remaining));
+      pacer.OnBegun(i, told, At(0.1 * static_cast<double>(i)));
+      EXPECT_EQ(pacer.scope(), i > 1 ? expected : 0) << of_key << ' ' << taken;
+    }
+  }
 }
 
 TEST(PacerTest, LearnsALimitOfConcurrency) {

@@ -322,6 +322,17 @@ TEST_F(PoolLimitsTest, TheFirstRefusalCountsTheCallsOfTheLastMinute) {
   EXPECT_NEAR(Key(0).learned.rate, 0.5, 0.05);
 }
 
+TEST_F(PoolLimitsTest, ModelsThatShareALimitAreHeldBackTogether) {
+  Start(SpecOf(1));
+  for (uint64_t used = 1; used <= 60; ++used) {
+    Pass(absl::Milliseconds(1));
+    const LeaseResult lease = AskForModel(used % 6 < 3 ? "big" : "small");
+    Tell(std::get<Grant>(lease), With(Success(), 60, 60 - used, absl::Seconds(used)));
+  }
+  EXPECT_TRUE(std::holds_alternative<Refusal>(AskForModel("big")));
+  EXPECT_TRUE(std::holds_alternative<Refusal>(AskForModel("small")));
+}
+
 TEST_F(PoolLimitsTest, WhatWasLearnedSurvivesARestart) {
   Start(SpecOf(1));
   Tell(Get(), With(Success(), 60, 59, absl::Seconds(1)));
