@@ -28,11 +28,13 @@ constexpr double kSure = 2;          // the next cycle is that much longer than 
 constexpr double kTrial = 1.02;      // a pace so far above the rate is worth a trial
 constexpr double kMostMissed = 0.1;  // of the calls of a cycle that tells the rate
 constexpr double kThickestCushion = 3;
-constexpr double kLeastOfTold = 0.2;               // calls in the longest rest that was told
-constexpr double kReserveKept = 0.997;             // by each answer
-constexpr double kSpareTokens = 1.2;               // an estimate may be so far off
-constexpr double kSureOfRate = 6;                  // calls of a cycle that tell the rate well enough for the depth
-constexpr double kPartOfBurst = 0.7;               // of the first burst, taken for the depth
+constexpr double kLeastOfTold = 0.2;    // calls in the longest rest that was told,
+constexpr uint32_t kToldRests = 4;      // of so many: one alone may be short by chance
+constexpr double kReserveKept = 0.997;  // by each answer
+constexpr double kSpareTokens = 1.2;    // an estimate may be so far off
+constexpr double kSureOfRate = 6;       // calls of a cycle that tell the rate well enough for the depth
+constexpr double kFirstDepth = 0.1;     // of what comes in a minute, until more is known: most providers allow some
+constexpr double kPartOfBurst = 0.7;    // of the first burst, taken for the depth
 constexpr double kEarned = 0.015, kMostTries = 3;  // tries that may be refused: by a success, and at the most
 constexpr double kSlowest = 0.1;                   // requests a second that are tried first, at least
 
@@ -267,7 +269,7 @@ absl::Duration RateLearner::OnRefused(bool fresh, uint32_t before, std::optional
   if (told) {
     // A call is served after each such rest. Else the calls of others, which meet ours at any pace, slow it for ever.
     longest_told_ = std::max(longest_told_, Seconds(*told));
-    rate_ = std::max(rate_, kLeastOfTold / longest_told_);
+    if (++told_ >= kToldRests) rate_ = std::max(rate_, kLeastOfTold / longest_told_);
   }
   const uint32_t n = std::min<uint32_t>(refusals_++, 16);
   const absl::Duration rest = (first_ ? kFirstRest : absl::Seconds(1 / rate_)) * std::exp2(n);
@@ -287,6 +289,7 @@ void RateLearner::EndCycle(uint32_t calls, absl::Time granted) {
   if (first_) {
     rate_ = std::max(kSlowest, calls / std::max(seconds, kMinute));
     reach_ = kShortestReach;
+    depth_ = std::max(1.0, kFirstDepth * kMinute * rate_);
     burst_ = calls;
     burst_seconds_ = seconds;
   } else {
@@ -317,7 +320,7 @@ void RateLearner::Measure(uint32_t calls, double seconds, absl::Time granted) {
   trial_ = 0;
   // The key had its depth, and what came in meanwhile, before it was refused first.
   if (burst_ > 0 && calls_ >= kSureOfRate) {
-    depth_ = std::max(1.0, kPartOfBurst * (burst_ - rate_ * burst_seconds_));
+    depth_ = std::max(depth_, kPartOfBurst * (burst_ - rate_ * burst_seconds_));
     burst_ = 0;
   }
   if (!busy) {

@@ -105,7 +105,8 @@ class LimitMirror {
 //     after a refusal.
 //   - Where nobody may wait, a call that is held back is lost, so some are tried without room (Pacer::MayTry). One that is
 //     served had it: the depth was more when the bucket has been full since the last refusal, else the rate was.
-//   - A refusal after the bucket was full takes half of what was thought to be left off the depth.
+//   - The depth is a tenth of a minute's calls at first. A refusal after the bucket was full takes half of what was thought
+//     to be left off it.
 //   - The first cycle has no beginning. Its calls count as a minute's at least, as most providers count by the minute;
 //     or the rate is one call in the time until the first success after it, if that is more.
 class RateLearner {
@@ -163,6 +164,7 @@ class RateLearner {
   bool deep_ = false;               // a trial has failed: the bucket is not full in between
   double cushion_ = 0;
   double owed_ = 0;             // by the next grant, besides its own
+  uint32_t told_ = 0;           // rests
   double longest_told_ = 0.05;  // rest, s
 };
 

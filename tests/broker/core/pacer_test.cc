@@ -213,6 +213,24 @@ TEST(PacerTest, WhatIsLeftTellsWhetherALimitIsOfTheModelOrTheKey) {
   }
 }
 
+TEST(PacerTest, SomeCallsMayComeAtOnceAfterTheFirstRefusal) {
+  Pacer pacer(0, 60, At(-60));
+  uint64_t sequence = 0;
+  Refuse(++sequence, 0, std::nullopt, &pacer);
+  Serve(++sequence, 20, {}, &pacer);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(RoomIn(pacer, 20), 0) << i;
+    Serve(++sequence, 20, {}, &pacer);
+  }
+  EXPECT_GT(RoomIn(pacer, 20), 0);
+}
+
+TEST(PacerTest, OneShortRestThatIsToldIsNoRate) {
+  Pacer pacer(0, 30, At(-60));
+  Refuse(1, 0, 0, &pacer);
+  EXPECT_NEAR(pacer.learned().rate, 0.5, 0.1);
+}
+
 TEST(PacerTest, LearnsALimitOfConcurrency) {
   Pacer pacer(0, 0, kStart);
   uint64_t sequence = 0;
