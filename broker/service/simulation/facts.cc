@@ -1,6 +1,8 @@
 #include "broker/service/simulation/facts.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "broker/core/verdict/outcome.h"
 
@@ -10,12 +12,19 @@ namespace {
 using core::Outcome;
 
 constexpr absl::Duration kLongestRest = absl::Minutes(2);  // that a limit of a minute explains
+constexpr double kUsedAtLeast = 0.5;                       // of a limit, when it refuses
 constexpr size_t kSamples = 20;                            // before a key is called slow or fast
 constexpr double kMostSlowness = 10;
 
 struct Call {
   const Attempt* attempt;
+  uint16_t model;
   bool served_elsewhere;  // its request was, by a later attempt
+};
+// What a limit is found by.
+struct Limited {
+  std::vector<LimitedCall> calls;
+  std::vector<ToldLimit> said;
 };
 using Calls = std::vector<Call>;  // by the time they were granted
 
@@ -36,11 +45,16 @@ Calls Sorted(Calls calls) {
   return calls;
 }
 
+void DeclareLimits(const core::KeySpec& spec, KeyFacts* facts) {
+  if (spec.limits.rpm > 0) facts->limit = {CallLimit::Kind::kSliding, static_cast<double>(spec.limits.rpm)};
+  facts->tpm = spec.limits.tpm;
+}
+
 // The calls to one key, and what follows from them.
 class KeyReader {
  public:
   KeyReader(const Calls& calls, absl::Span<const ProbeAnswer> probes)
-      : calls_(calls), back_(calls.size(), absl::InfiniteFuture()), served_before_(calls.size(), 0) {
+      : calls_(calls), back_(calls.size(), absl::InfiniteFuture()) {
     for (const ProbeAnswer& probe : probes) (probe.accepted ? accepted_ : refused_).push_back(probe.at);
     for (size_t i = calls.size(); i-- > 1;) {
       back_[i - 1] = Succeeded(calls[i]) ? calls[i].attempt->granted : back_[i];
@@ -116,42 +130,89 @@ class KeyReader {
 
   static bool IsShort(const Attempt& attempt) { return !attempt.retry_after || *attempt.retry_after <= kLongestRest; }
 
-  bool IsExplained(size_t i) const {
-    return IsShort(*calls_[i].attempt) && facts_.rpm > 0 && 2 * served_before_[i] >= facts_.rpm;
-  }
+  bool IsExplained(size_t i) const { return IsShort(*calls_[i].attempt) && used_[i] >= kUsedAtLeast; }
 
   void ReadLimit(const core::KeySpec& spec) {
-    uint64_t at_refusals = 0, most = 0, served = 0;
-    size_t refused = 0, told = 0, window = 0;
-    uint32_t said = 0;
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      const Attempt& attempt = *calls_[i].attempt;
-      for (; calls_[window].attempt->granted <= attempt.granted - kMinute; ++window) {
-        served -= Succeeded(calls_[window]) ? 1 : 0;
+    Limited all;
+    std::map<uint16_t, Limited> of_models;
+    size_t refused = 0, told = 0, good = 0;
+    for (const Call& call : calls_) {
+      const Attempt& attempt = *call.attempt;
+      const bool limits = attempt.outcome == Outcome::kRateLimited;
+      const LimitedCall limited{attempt.granted, attempt.ended, Succeeded(call), limits && IsShort(attempt),
+                                attempt.retry_after};
+      refused += limits ? 1 : 0;
+      told += limits && attempt.retry_after ? 1 : 0;
+      good += limited.served ? 1 : 0;
+      for (Limited* of : {&all, &of_models[call.model]}) {
+        of->calls.push_back(limited);
+        if (limited.served && attempt.limit) of->said.push_back(*attempt.limit);
       }
-      served_before_[i] = served;
-      said = std::max(said, attempt.limit);
-      if (attempt.outcome == Outcome::kRateLimited) {
-        ++refused;
-        told += attempt.retry_after ? 1 : 0;
-        if (IsShort(attempt)) at_refusals = std::max(at_refusals, served);
-      }
-      served += Succeeded(calls_[i]) ? 1 : 0;
-      most = std::max(most, served);
     }
     facts_.tells_return = 2 * told >= refused;
-    facts_.tells_limit = said > 0;
-    if (at_refusals > 0) {
-      facts_.rpm = std::max(at_refusals, most);
+    facts_.tells_limit = !all.said.empty() && 2 * all.said.size() >= good;
+    if (facts_.tells_limit) {
+      TakeTold(all, of_models);
     } else {
-      facts_.rpm = said > 0 ? std::max<uint64_t>(said, most) : spec.limits.rpm;
-      facts_.tpm = spec.limits.tpm;
+      TakeFitting(all, of_models);
     }
+    if (facts_.limit.kind == CallLimit::Kind::kNone && facts_.of_models.empty()) DeclareLimits(spec, &facts_);
+    used_ = UsedShares(all, of_models);
+  }
+
+  // A limit that all models together exceeded, or that is another for each, is of one model.
+  void TakeTold(const Limited& all, const std::map<uint16_t, Limited>& of_models) {
+    const CallLimit told = LimitToldBy(all.said);
+    bool by_model = MostUsed(all.calls, told) > kExceeded * told.most;
+    for (const auto& [model, limited] : of_models) {
+      const double most = LimitToldBy(limited.said).most;
+      by_model |= most > 0 && (most > kExceeded * told.most || told.most > kExceeded * most);
+    }
+    if (of_models.size() < 2 || !by_model) {
+      facts_.limit = Widened(told, all.calls);
+      return;
+    }
+    for (const auto& [model, limited] : of_models) {
+      facts_.of_models[model] = Widened(LimitToldBy(limited.said), limited.calls);
+    }
+  }
+
+  void TakeFitting(const Limited& all, const std::map<uint16_t, Limited>& of_models) {
+    const Fit fit = FitLimit(all.calls);
+    facts_.limit = fit.limit;
+    if (of_models.size() < 2 || fit.limit.kind == CallLimit::Kind::kNone) return;
+    std::map<uint16_t, CallLimit> fitting;
+    int score = 0;
+    for (const auto& [model, limited] : of_models) {
+      const Fit of_model = FitLimit(limited.calls);
+      score += of_model.score;
+      fitting[model] = of_model.limit;
+    }
+    if (score > fit.score) facts_.of_models = std::move(fitting);
+  }
+
+  // By call: how much of its limit was used before it.
+  std::vector<double> UsedShares(const Limited& all, const std::map<uint16_t, Limited>& of_models) const {
+    if (facts_.of_models.empty()) return SharesOf(all.calls, facts_.limit);
+    std::map<uint16_t, std::vector<double>> shares;
+    for (const auto& [model, limited] : of_models) {
+      shares[model] = SharesOf(limited.calls, facts_.of_models.at(model));
+    }
+    std::map<uint16_t, size_t> next;
+    std::vector<double> in_order;
+    for (const Call& call : calls_) in_order.push_back(shares[call.model][next[call.model]++]);
+    return in_order;
+  }
+
+  static std::vector<double> SharesOf(const std::vector<LimitedCall>& calls, const CallLimit& limit) {
+    std::vector<double> shares = UsedBefore(calls, limit);
+    for (double& share : shares) share = limit.most > 0 ? share / limit.most : 0;
+    return shares;
   }
 
   const Calls& calls_;
   std::vector<absl::Time> back_;                // by call: when the next one succeeds
-  std::vector<uint64_t> served_before_;         // by call: in the minute before it
+  std::vector<double> used_;                    // by call: the share of its limit before it
   std::vector<absl::Time> accepted_, refused_;  // probes
   KeyFacts facts_;
   size_t alone_ = 0;
@@ -160,8 +221,7 @@ class KeyReader {
 // Of a key without a call.
 KeyFacts AsItIs(const core::KeySpec& spec, const core::KeySnapshot* state) {
   KeyFacts facts;
-  facts.rpm = spec.limits.rpm;
-  facts.tpm = spec.limits.tpm;
+  DeclareLimits(spec, &facts);
   if (state == nullptr || state->state == core::KeyState::kActive) return facts;
   const bool limit = core::MeansLimit(state->reason);
   Spell spell{absl::InfinitePast(), absl::InfiniteFuture(), Outcome::kUpstreamFailure, 500, limit};
@@ -227,7 +287,7 @@ PoolFacts FactsOf(const History& history, absl::Span<const core::KeySpec> specs,
   Calls all;
   for (const PastRequest& request : history.requests) {
     for (const Attempt& attempt : request.attempts) {
-      const Call call{&attempt, request.ending == Ending::kServed};
+      const Call call{&attempt, request.model, request.ending == Ending::kServed};
       all.push_back(call);
       if (attempt.key < calls.size()) calls[attempt.key].push_back(call);
     }

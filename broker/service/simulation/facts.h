@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -10,10 +11,9 @@
 #include "broker/core/pool_spec.h"
 #include "broker/core/snapshot.h"
 #include "broker/service/simulation/history.h"
+#include "broker/service/simulation/limit.h"
 
 namespace ccr::simulation {
-
-inline constexpr absl::Duration kMinute = absl::Minutes(1);
 
 // From `from` on and before `until` every call is answered so.
 struct Spell {
@@ -24,10 +24,12 @@ struct Spell {
 };
 
 struct KeyFacts {
-  std::vector<Spell> spells;  // by `from`
-  uint64_t rpm = 0, tpm = 0;  // in any minute, by the provider; 0 = no limit is known
-  bool tells_return = true;   // with a 429 comes the time until there is room
-  bool tells_limit = false;   // with every answer comes what is left of rpm
+  std::vector<Spell> spells;                // by `from`
+  CallLimit limit;                          // by the provider, of all models together
+  std::map<uint16_t, CallLimit> of_models;  // not empty: of each of these alone, instead
+  uint64_t tpm = 0;                         // in any minute, by the provider; 0 = no limit is known
+  bool tells_return = true;                 // with a 429 comes the time until there is room
+  bool tells_limit = false;                 // with every answer comes what is left
   uint32_t max_in_flight = 0;
   double flaky = 0;     // share of calls that fail though nothing is wrong with the key
   double slowness = 1;  // its times, by those of all keys
@@ -47,10 +49,10 @@ struct PoolFacts {
 //   quota              until its announced end, else the same
 //   upstream failure   alone between two successes: a share of calls (`flaky`); several: from the first to the last
 //   overloaded         the same, of all keys
-//   rate limited       rpm is what was served in the minute before such an answer, the most of all these, and no less
-//                      than was served in any minute. Where that was less than half of it, others use the key, and where
-//                      the announced time is above two minutes, another limit is meant: until the announced end
-//   no such answer     rpm is what answers told, else what is declared
+//   rate limited       the limit is what answers told, else the one that fits such refusals best (limit.h). Those that came
+//                      when less than half of it was used (others use the key), or that announce more than two minutes
+//                      (another limit), are a rest until the announced end
+//   nothing of these   the limits are what is declared
 //   not one call       as its state is now
 PoolFacts FactsOf(const History& history, absl::Span<const core::KeySpec> specs,
                   absl::Span<const core::KeySnapshot> states);

@@ -105,7 +105,10 @@ class Reader {
     attempt.first_byte = absl::Microseconds(ended.first_byte_us);
     if (ended.retry_after_ms != kUntold) attempt.retry_after = absl::Milliseconds(ended.retry_after_ms);
     attempt.tokens = ended.tokens;
-    attempt.limit = ended.limit;
+    if (ended.limit > 0) {
+      attempt.limit = ToldLimit{granted, static_cast<double>(ended.limit), static_cast<double>(ended.remaining),
+                                absl::Milliseconds(ended.reset_ms)};
+    }
     attempt.http_status = ended.http_status;
     attempt.outcome = ended.outcome;
     open.request.ending = EndingOf(ended.outcome);

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "broker/core/types.h"
 #include "broker/service/simulation/counts.h"
+#include "broker/service/simulation/limit.h"
 #include "broker/service/simulation/record.h"
 
 namespace ccr::simulation {
@@ -22,7 +23,7 @@ struct Attempt {
   absl::Duration first_byte;
   std::optional<absl::Duration> retry_after;
   uint64_t tokens = 0;
-  uint32_t limit = 0;  // requests, as the answer told; 0 = untold
+  std::optional<ToldLimit> limit;  // of requests
   int http_status = 0;
   core::Outcome outcome = core::Outcome::kNeutral;
 };

@@ -85,22 +85,26 @@ void MinuteWindow::Take(uint64_t amount, absl::Time now) {
   sum_ += amount;
 }
 
-uint64_t MinuteWindow::Used(absl::Time now) {
-  Forget(now);
-  return sum_;
-}
-
 void MinuteWindow::Forget(absl::Time now) {
   for (; !taken_.empty() && taken_.front().first + kMinute <= now; taken_.pop_front()) sum_ -= taken_.front().second;
 }
 
 ProviderModel::ProviderModel(const History* history, const PoolFacts* facts, absl::Span<const core::KeyIndex> past)
-    : history_(history), facts_(facts), keys_(past.size()) {
-  for (size_t i = 0; i < past.size(); ++i) keys_[i].facts = &FactsOf(past[i]);
+    : history_(history), facts_(facts) {
+  for (const core::KeyIndex key : past) keys_.emplace_back().facts = &FactsOf(key);
 }
 
 const KeyFacts& ProviderModel::FactsOf(core::KeyIndex past) const {
   return past < facts_->keys.size() ? facts_->keys[past] : facts_->unknown;
+}
+
+const CallLimit& ProviderModel::Key::LimitOf(uint16_t model) const {
+  const auto own = facts->of_models.find(model);
+  return own == facts->of_models.end() ? facts->limit : own->second;
+}
+
+LimitMeter& ProviderModel::Key::CallsOf(uint16_t model) {
+  return calls.try_emplace(facts->of_models.empty() ? 0 : model, LimitOf(model)).first->second;
 }
 
 const Spell* ProviderModel::SpellAt(absl::Span<const Spell> spells, size_t* next, absl::Time now) {
@@ -116,8 +120,8 @@ Reply ProviderModel::Call(core::KeyIndex index, size_t number, absl::Time now) {
   if (const Spell* spell = SpellAt(key.facts->spells, &key.spell, now)) return Fail(*spell, now);
   if (key.facts->max_in_flight > 0 && key.in_flight > key.facts->max_in_flight) return Refuse(key, now, now);
   const uint64_t tokens = TokensOf(request);
-  absl::Time room = now;
-  if (key.facts->rpm > 0) room = std::max(room, key.requests.RoomAt(1, key.facts->rpm, now));
+  LimitMeter& calls = key.CallsOf(request.model);
+  absl::Time room = calls.RoomAt(now);
   if (key.facts->tpm > 0) room = std::max(room, key.tokens.RoomAt(tokens, key.facts->tpm, now));
   Reply reply;
   if (room > now) {
@@ -125,11 +129,12 @@ Reply ProviderModel::Call(core::KeyIndex index, size_t number, absl::Time now) {
   } else if (Draw(number, index) < key.facts->flaky) {
     reply = Fail({now, now, Outcome::kUpstreamFailure, 500, false}, now);
   } else {
-    if (key.facts->rpm > 0) key.requests.Take(1, now);
+    calls.Take(now);
     if (key.facts->tpm > 0) key.tokens.Take(tokens, now);
     reply = Serve(key, request);
+    reply.taken = true;
   }
-  if (key.facts->tells_limit) TellLimit(key, now, &reply.evidence);
+  if (key.facts->tells_limit) TellLimit(key.LimitOf(request.model), calls, now, &reply.evidence);
   return reply;
 }
 
@@ -141,7 +146,7 @@ Reply ProviderModel::Fail(const Spell& spell, absl::Time now) const {
 
 Reply ProviderModel::Refuse(const Key& key, absl::Time room, absl::Time now) const {
   Reply reply{Outcome::kRateLimited, EvidenceFor(Outcome::kRateLimited, 429), facts_->failure};
-  if (key.facts->tells_return && room > now) {
+  if (key.facts->tells_return && room > now && room < absl::InfiniteFuture()) {
     reply.evidence.retry_after = std::max(room - now - facts_->failure, absl::ZeroDuration());
   }
   return reply;
@@ -168,9 +173,16 @@ Reply ProviderModel::Serve(const Key& key, const PastRequest& request) const {
   return reply;
 }
 
-void ProviderModel::TellLimit(Key& key, absl::Time now, core::Evidence* evidence) const {
-  const uint64_t used = std::min(key.requests.Used(now), key.facts->rpm);
-  evidence->rate_limits.push_back({core::RateLimit::Unit::kRequests, key.facts->rpm, key.facts->rpm - used, kMinute});
+void ProviderModel::TellLimit(const CallLimit& limit, LimitMeter& calls, absl::Time now, core::Evidence* evidence) {
+  if (limit.kind == CallLimit::Kind::kNone) return;
+  const double left = std::max(0.0, limit.most - calls.Used(now));
+  evidence->rate_limits.push_back({core::RateLimit::Unit::kRequests, static_cast<uint64_t>(limit.most),
+                                   static_cast<uint64_t>(left), calls.FullIn(now)});
+}
+
+void ProviderModel::Ended(core::KeyIndex key, size_t request, const Reply& reply) {
+  --keys_[key].in_flight;
+  if (reply.taken) keys_[key].CallsOf(history_->requests[request].model).Ended();
 }
 
 core::Evidence ProviderModel::Probe(core::KeyIndex key, absl::Time now) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@ struct Reply {
   core::Outcome outcome = core::Outcome::kSuccess;
   core::Evidence evidence;            // that it is reported with
   std::optional<absl::Duration> end;  // from the call on; nothing: not before its client leaves
+  bool taken = false;                 // it counts for the key's limit
 };
 
 // A minute's sum of what was taken.
@@ -28,7 +30,6 @@ class MinuteWindow {
   // When `amount` fits into `limit`: `now` when it does. One that is more than the limit goes while nothing is used.
   absl::Time RoomAt(uint64_t amount, uint64_t limit, absl::Time now);
   void Take(uint64_t amount, absl::Time now);
-  uint64_t Used(absl::Time now);
 
  private:
   void Forget(absl::Time now);
@@ -46,15 +47,19 @@ class ProviderModel {
 
   // `request` is an index into the history's. Ended() follows.
   Reply Call(core::KeyIndex key, size_t request, absl::Time now);
-  void Ended(core::KeyIndex key) { --keys_[key].in_flight; }
+  void Ended(core::KeyIndex key, size_t request, const Reply& reply);
   core::Evidence Probe(core::KeyIndex key, absl::Time now);
 
  private:
   struct Key {
+    const CallLimit& LimitOf(uint16_t model) const;
+    LimitMeter& CallsOf(uint16_t model);
+
     const KeyFacts* facts = nullptr;
     size_t spell = 0;  // the first that is not over
     uint32_t in_flight = 0;
-    MinuteWindow requests, tokens;
+    std::map<uint16_t, LimitMeter> calls;  // by model, where the limit is of each
+    MinuteWindow tokens;
   };
 
   static const Spell* SpellAt(absl::Span<const Spell> spells, size_t* next, absl::Time now);
@@ -62,7 +67,7 @@ class ProviderModel {
   Reply Refuse(const Key& key, absl::Time room, absl::Time now) const;
   Reply Serve(const Key& key, const PastRequest& request) const;
   const KeyFacts& FactsOf(core::KeyIndex past) const;
-  void TellLimit(Key& key, absl::Time now, core::Evidence* evidence) const;
+  static void TellLimit(const CallLimit& limit, LimitMeter& calls, absl::Time now, core::Evidence* evidence);
 
   const History* const history_;
   const PoolFacts* const facts_;

@@ -35,7 +35,8 @@ struct Ended {
   uint32_t total_us = 0;  // as its holder measured; 0 = no call was made
   uint32_t retry_after_ms = kUntold;
   uint32_t tokens = 0;
-  uint32_t limit = 0;  // requests in a window of a minute or less, as the answer told; 0 = untold
+  // Of requests, as the answer told, where all is back within a minute or so; 0 = untold.
+  uint32_t limit = 0, remaining = 0, reset_ms = 0;
   uint16_t http_status = 0;
   core::Outcome outcome = core::Outcome::kNeutral;
   bool own_fault = false;  // of the lease's holder: nothing was sent, or nothing counts

@@ -9,7 +9,7 @@
 namespace ccr::simulation {
 namespace {
 
-constexpr absl::Duration kLongestWindow = absl::Minutes(1);
+constexpr absl::Duration kLongestWindow = absl::Seconds(90);
 
 uint64_t TagOf(const core::LeaseId& id) {
   return id.random_low;
@@ -32,12 +32,15 @@ core::KeyIndex KeyOf(const core::LeaseResult& result) {
   return grant == nullptr ? core::kNoKey : grant->key;
 }
 
-uint32_t LimitOf(const core::RateLimits& limits) {
+void TellLimit(const core::RateLimits& limits, Ended* end) {
   for (const core::RateLimit& limit : limits) {
-    const bool short_window = limit.reset && *limit.reset <= kLongestWindow;
-    if (limit.unit == core::RateLimit::Unit::kRequests && limit.limit && short_window) return Narrow(*limit.limit);
+    const bool told = limit.limit && limit.remaining && limit.reset && *limit.reset <= kLongestWindow;
+    if (!told || limit.unit != core::RateLimit::Unit::kRequests) continue;
+    end->limit = Narrow(*limit.limit);
+    end->remaining = Narrow(*limit.remaining);
+    end->reset_ms = Millis(*limit.reset);
+    return;
   }
-  return 0;
 }
 
 Ended EndOf(const core::Evidence& evidence, const core::Decision& decision) {
@@ -46,7 +49,7 @@ Ended EndOf(const core::Evidence& evidence, const core::Decision& decision) {
   end.total_us = Micros(evidence.total);
   if (evidence.retry_after) end.retry_after_ms = Millis(*evidence.retry_after);
   end.tokens = Narrow(evidence.input_tokens + evidence.output_tokens);
-  end.limit = LimitOf(evidence.rate_limits);
+  TellLimit(evidence.rate_limits, &end);
   end.http_status = static_cast<uint16_t>(decision.http_status);
   end.outcome = decision.outcome;
   end.own_fault = evidence.caller_fault;

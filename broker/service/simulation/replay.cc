@@ -200,7 +200,7 @@ class ReplayRun {
   }
 
   core::Decision Report(Client& client, const core::Evidence& evidence) {
-    model_.Ended(client.key);
+    model_.Ended(client.key, client.lease.random_high - 1, *client.reply);
     client.last_lease = client.lease;
     client.reply.reset();
     ++client.stamp;

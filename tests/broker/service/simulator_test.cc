@@ -138,10 +138,10 @@ History Limited() {
 TEST(FactsTest, ALimitIsWhatWasServedBeforeItsRefusals) {
   const History history = Limited();
   const PoolFacts facts = FactsOf(history, SpecOf("fill_first", 2).keys, {});
-  EXPECT_EQ(facts.keys[0].rpm, 3u);
+  EXPECT_EQ(facts.keys[0].limit.most, 3);
   EXPECT_TRUE(facts.keys[0].tells_return);
   EXPECT_TRUE(facts.keys[0].spells.empty());
-  EXPECT_EQ(facts.keys[1].rpm, 0u);
+  EXPECT_EQ(facts.keys[1].limit.kind, CallLimit::Kind::kNone);
 }
 
 // The record is not of this core, which learns the limit from the first refusal on.
@@ -280,12 +280,34 @@ TEST(FactsTest, RefusalsThatTheLimitDoesNotExplainAreRests) {
   }
   const PoolFacts facts = FactsOf(HistoryOf(std::move(requests)), SpecOf("fill_first", 1).keys, {});
   const KeyFacts& key = facts.keys[0];
-  EXPECT_EQ(key.rpm, 10u);
+  EXPECT_EQ(key.limit.most, 10);
   ASSERT_EQ(key.spells.size(), 2u);
   EXPECT_EQ(key.spells[0].from, kBegin + absl::Minutes(10) + absl::Seconds(1));
   EXPECT_EQ(key.spells[0].until, kBegin + absl::Minutes(10) + absl::Seconds(41) + absl::Milliseconds(500));
   EXPECT_TRUE(key.spells[0].told);
   EXPECT_EQ(key.spells[1].until - key.spells[1].from, absl::Hours(1) + absl::Milliseconds(500));
+}
+
+TEST(FactsTest, LimitsOfModelsAreToldApart) {
+  // Every answer tells the bucket of its model: 4 at once and one in 4 s, or 40 and one in a second.
+  std::vector<PastRequest> requests;
+  for (int i = 0; i < 300; ++i) {
+    const absl::Duration at = absl::Seconds(2) * i;
+    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), Outcome::kSuccess)}));
+    const double most = i % 2 == 0 ? 4 : 40;
+    const double used = 1 + i % 3;
+    requests.back().model = static_cast<uint16_t>(i % 2);
+    requests.back().attempts[0].limit =
+        ToldLimit{kBegin + at, most, most - used, absl::Seconds(used * (i % 2 == 0 ? 4 : 1))};
+  }
+  const PoolFacts facts = FactsOf(HistoryOf(std::move(requests)), SpecOf("fill_first", 1).keys, {});
+  const KeyFacts& key = facts.keys[0];
+  EXPECT_TRUE(key.tells_limit);
+  ASSERT_EQ(key.of_models.size(), 2u);
+  EXPECT_EQ(key.of_models.at(0).kind, CallLimit::Kind::kBucket);
+  EXPECT_NEAR(key.of_models.at(0).rate, 0.25, 0.01);
+  EXPECT_EQ(key.of_models.at(1).most, 40);
+  EXPECT_NEAR(key.of_models.at(1).rate, 1, 0.01);
 }
 
 TEST(FactsTest, AKeyWithoutACallIsAsItIsNow) {
