@@ -32,6 +32,11 @@ bool Succeeded(const Call& call) {
   return call.attempt->outcome == Outcome::kSuccess;
 }
 
+bool WasCut(const Call& call) {
+  const int status = call.attempt->http_status;
+  return call.attempt->outcome == Outcome::kUpstreamFailure && status >= 200 && status <= 299;
+}
+
 absl::Duration Median(std::vector<absl::Duration> times, absl::Duration otherwise) {
   if (times.empty()) return otherwise;
   const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
@@ -55,9 +60,12 @@ class KeyReader {
  public:
   KeyReader(const Calls& calls, absl::Span<const ProbeAnswer> probes)
       : calls_(calls), back_(calls.size(), absl::InfiniteFuture()) {
-    for (const ProbeAnswer& probe : probes) (probe.accepted ? accepted_ : refused_).push_back(probe.at);
+    for (const ProbeAnswer& probe : probes) {
+      if (probe.http_status >= 200 && probe.http_status <= 299) accepted_.push_back(probe.at);
+      if (probe.http_status == 401 || probe.http_status == 403) refused_.push_back(probe.at);
+    }
     for (size_t i = calls.size(); i-- > 1;) {
-      back_[i - 1] = Succeeded(calls[i]) ? calls[i].attempt->granted : back_[i];
+      back_[i - 1] = Succeeded(calls[i]) || WasCut(calls[i]) ? calls[i].attempt->granted : back_[i];
     }
   }
 
@@ -80,13 +88,18 @@ class KeyReader {
             Add(attempt, std::min(EndOfRest(attempt), BackAfter(i)), attempt.retry_after.has_value());
           break;
         case Outcome::kUpstreamFailure:
-          i = AddFailures(i);
+          if (WasCut(calls_[i])) {
+            ++cut_;
+          } else {
+            i = AddFailures(i);
+          }
           break;
         default:
           break;
       }
     }
-    if (!calls_.empty()) facts_.flaky = static_cast<double>(alone_) / static_cast<double>(calls_.size());
+    facts_.flaky = static_cast<double>(alone_) / static_cast<double>(std::max<size_t>(1, calls_.size()));
+    facts_.cut = static_cast<double>(cut_) / static_cast<double>(std::max<size_t>(1, calls_.size()));
     return std::move(facts_);
   }
 
@@ -117,7 +130,7 @@ class KeyReader {
   // Of a row of failures; returns its last one.
   size_t AddFailures(size_t first) {
     size_t last = first;
-    for (size_t i = first + 1; i < calls_.size() && !Succeeded(calls_[i]); ++i) {
+    for (size_t i = first + 1; i < calls_.size() && !Succeeded(calls_[i]) && !WasCut(calls_[i]); ++i) {
       if (calls_[i].attempt->outcome == Outcome::kUpstreamFailure) last = i;
     }
     if (last == first) {
@@ -215,7 +228,7 @@ class KeyReader {
   std::vector<double> used_;                    // by call: the share of its limit before it
   std::vector<absl::Time> accepted_, refused_;  // probes
   KeyFacts facts_;
-  size_t alone_ = 0;
+  size_t alone_ = 0, cut_ = 0;
 };
 
 // Of a key without a call.

@@ -32,6 +32,7 @@ struct KeyFacts {
   bool tells_limit = false;                 // with every answer comes what is left
   uint32_t max_in_flight = 0;
   double flaky = 0;     // share of calls that fail though nothing is wrong with the key
+  double cut = 0;       // share of calls whose good answer ends early, before the eyes of its client
   double slowness = 1;  // its times, by those of all keys
 };
 
@@ -47,6 +48,7 @@ struct PoolFacts {
 //   auth, permission   from the call on until a call or probe succeeds. Of a request that no other key served, for that
 //                      call alone, unless a probe was refused as well
 //   quota              until its announced end, else the same
+//   a cut answer       a share of calls (`cut`)
 //   upstream failure   alone between two successes: a share of calls (`flaky`); several: from the first to the last
 //   overloaded         the same, of all keys
 //   rate limited       the limit is what answers told, else the one that fits such refusals best (limit.h). Those that came

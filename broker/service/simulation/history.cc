@@ -116,7 +116,7 @@ class Reader {
   }
 
   void On(const Entry& entry, const Probed& probed) {
-    history_.probes.push_back({entry.at(), entry.key, probed.accepted});
+    history_.probes.push_back({entry.at(), entry.key, probed.http_status});
   }
 
   static Ending EndingOf(core::Outcome outcome) {

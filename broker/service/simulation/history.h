@@ -43,7 +43,7 @@ struct PastRequest {
 struct ProbeAnswer {
   absl::Time at;
   core::KeyIndex key = core::kNoKey;
-  bool accepted = false;
+  int http_status = 0;
 };
 
 struct History {

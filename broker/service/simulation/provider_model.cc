@@ -129,10 +129,12 @@ Reply ProviderModel::Call(core::KeyIndex index, size_t number, absl::Time now) {
   } else if (Draw(number, index) < key.facts->flaky) {
     reply = Fail({now, now, Outcome::kUpstreamFailure, 500, false}, now);
   } else {
+    const bool cut = Draw(number, index) < key.facts->flaky + key.facts->cut;
     calls.Take(now);
     if (key.facts->tpm > 0) key.tokens.Take(tokens, now);
     reply = Serve(key, request);
     reply.taken = true;
+    if (cut && reply.outcome == Outcome::kSuccess) Cut(&reply);
   }
   if (key.facts->tells_limit) TellLimit(key.LimitOf(request.model), calls, now, &reply.evidence);
   return reply;
@@ -173,6 +175,13 @@ Reply ProviderModel::Serve(const Key& key, const PastRequest& request) const {
   return reply;
 }
 
+void ProviderModel::Cut(Reply* reply) {
+  reply->outcome = Outcome::kUpstreamFailure;
+  reply->evidence.incomplete = true;
+  reply->evidence.transport_error = core::TransportError::kRead;
+  if (reply->end) *reply->end = (reply->evidence.first_byte + *reply->end) / 2;
+}
+
 void ProviderModel::TellLimit(const CallLimit& limit, LimitMeter& calls, absl::Time now, core::Evidence* evidence) {
   if (limit.kind == CallLimit::Kind::kNone) return;
   const double left = std::max(0.0, limit.most - calls.Used(now));
@@ -186,8 +195,10 @@ void ProviderModel::Ended(core::KeyIndex key, size_t request, const Reply& reply
 }
 
 core::Evidence ProviderModel::Probe(core::KeyIndex key, absl::Time now) {
-  const Spell* const spell = SpellAt(keys_[key].facts->spells, &keys_[key].spell, now);
-  return EvidenceFor(spell != nullptr && spell->outcome == Outcome::kAuth ? Outcome::kAuth : Outcome::kSuccess, 0);
+  const Spell* spell = SpellAt(facts_->overloads, &overload_, now);
+  if (spell == nullptr) spell = SpellAt(keys_[key].facts->spells, &keys_[key].spell, now);
+  const bool limit = spell == nullptr || spell->outcome == Outcome::kQuota || spell->outcome == Outcome::kRateLimited;
+  return limit ? EvidenceFor(Outcome::kSuccess, 200) : EvidenceFor(spell->outcome, spell->http_status);
 }
 
 }  // namespace ccr::simulation

@@ -66,6 +66,7 @@ class ProviderModel {
   Reply Fail(const Spell& spell, absl::Time now) const;
   Reply Refuse(const Key& key, absl::Time room, absl::Time now) const;
   Reply Serve(const Key& key, const PastRequest& request) const;
+  static void Cut(Reply* reply);  // a good one
   const KeyFacts& FactsOf(core::KeyIndex past) const;
   static void TellLimit(const CallLimit& limit, LimitMeter& calls, absl::Time now, core::Evidence* evidence);
 

@@ -43,7 +43,7 @@ struct Ended {
 };
 // A key was probed.
 struct Probed {
-  bool accepted = false;
+  uint16_t http_status = 0;
 };
 
 struct Entry {

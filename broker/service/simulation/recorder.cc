@@ -96,7 +96,7 @@ void Recorder::OnProbed(core::KeyIndex key, const core::Evidence& evidence, absl
   if (!on()) return;
   Entry& entry = Add(now);
   entry.key = key;
-  entry.what = Probed{evidence.http_status >= 200 && evidence.http_status <= 299};
+  entry.what = Probed{static_cast<uint16_t>(evidence.http_status)};
 }
 
 Record Recorder::Copy(absl::Time now) const {

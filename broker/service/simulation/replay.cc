@@ -192,7 +192,7 @@ class ReplayRun {
     const Reply& reply = *client.reply;
     const absl::Duration first_byte = reply.evidence.first_byte;
     const bool flows = first_byte > absl::ZeroDuration() && (!reply.end || first_byte < *reply.end);
-    if (reply.outcome == Outcome::kSuccess && flows) {
+    if (reply.evidence.http_status == 200 && flows) {
       At(now_ + first_byte, What::kBegin, number);
     } else if (reply.end) {
       At(now_ + *reply.end, What::kEnd, number);
@@ -215,6 +215,7 @@ class ReplayRun {
     const core::Evidence evidence = client.reply->evidence;
     const core::Decision decision = Report(client, evidence);
     if (decision.outcome == Outcome::kSuccess) return Finish(number, Ending::kServed);
+    if (evidence.incomplete) return Finish(number, Ending::kError);  // its client has seen a part
     AddOnce(client.key, &client.exclude);
     if (decision.outcome == Outcome::kAuth || decision.outcome == Outcome::kPermission) ++client.refusals;
     if (decision.outcome == Outcome::kOverloaded) ++client.overloads;

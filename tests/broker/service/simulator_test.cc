@@ -213,6 +213,26 @@ TEST(ReplayTest, ARequestsOwnFaultIsItsOwnEverywhere) {
   EXPECT_EQ(run.wasted, 0u);
 }
 
+TEST(ReplayTest, AnAnswerThatIsCutIsNotTriedAgain) {
+  std::vector<PastRequest> requests;
+  for (int i = 0; i < 200; ++i) {
+    const absl::Duration at = absl::Seconds(3) * i;
+    const Outcome outcome = i % 4 == 0 ? Outcome::kUpstreamFailure : Outcome::kSuccess;
+    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), outcome)}));
+    requests.back().attempts[0].http_status = 200;
+  }
+  const History history = HistoryOf(std::move(requests));
+  const PoolFacts facts = FactsOf(history, SpecOf("fill_first", 2).keys, {});
+  EXPECT_EQ(facts.keys[0].cut, 0.25);
+  EXPECT_EQ(facts.keys[0].flaky, 0);
+  core::PoolSpec patient = SpecOf("fill_first", 1);
+  patient.keys[0].max_failures = 1000;
+  const Counts run = Replayed(history, patient);
+  EXPECT_EQ(run.requests, 200u);
+  EXPECT_EQ(run.errors, run.wasted);
+  EXPECT_NEAR(static_cast<double>(run.errors), 50, 20);
+}
+
 TEST(ReplayTest, AClientThatLeftLeavesAgain) {
   std::vector<PastRequest> requests;
   requests.push_back(
@@ -333,9 +353,11 @@ TEST(FactsTest, ARefusalOfTheRequestIsNotTheKeys) {
   History history = HistoryOf({RequestOf(absl::ZeroDuration(), {refused(absl::ZeroDuration())})});
   const core::PoolSpec spec = SpecOf("round_robin", 1);
   EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Milliseconds(50));
-  history.probes.push_back({kBegin + absl::Seconds(2), 0, /*accepted=*/false});
+  history.probes.push_back({kBegin + absl::Seconds(1), 0, 500});  // says nothing
+  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Milliseconds(50));
+  history.probes.push_back({kBegin + absl::Seconds(2), 0, 401});
   EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, absl::InfiniteFuture());
-  history.probes.push_back({kBegin + absl::Minutes(9), 0, /*accepted=*/true});
+  history.probes.push_back({kBegin + absl::Minutes(9), 0, 200});
   EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Minutes(9));
 }
 
