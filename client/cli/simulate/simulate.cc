@@ -44,12 +44,11 @@ void Fill(const ProviderConfig& provider, v1::PoolSettings* out) {
   }
 }
 
-// False after every mistake of the file was named.
+// False after every mistake of the file was named. Warnings are for those who run it.
 bool Read(const std::string& path, v1::SimulateRequest* request, const Terminal& terminal) {
   const ConfigResult result = LoadConfig(path, ProcessEnv());
   for (const ConfigProblem& problem : result.problems) {
-    const bool tell = !result.config || problem.severity == ConfigProblem::Severity::kError;
-    if (tell) terminal.err << "ccr: " << problem.ToString() << "\n";
+    if (problem.severity == ConfigProblem::Severity::kError) terminal.err << "ccr: " << problem.ToString() << "\n";
   }
   if (!result.config) return false;
   for (const ProviderConfig& provider : result.config->providers) Fill(provider, request->add_pools());
