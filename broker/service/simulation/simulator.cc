@@ -67,7 +67,7 @@ Column Replayed(const History& history, const PoolFacts& facts, const Rules& rul
 std::optional<PoolSimulation> Simulate(const PoolPast& past, const std::string& strategy, const Proposal* proposal,
                                        const std::function<bool()>& stop) {
   const History history = Read(past.record, kMaxRequests);
-  if (history.requests.empty()) return std::nullopt;
+  if (history.requests.empty() || past.spec.keys.empty()) return std::nullopt;
   const PoolFacts facts = FactsOf(history, past.keys, past.states);
   PoolSimulation simulation;
   simulation.pool = past.spec.name;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <random>
 #include <string>
 
 #include "broker/core/strategies/strategy.h"
@@ -408,6 +410,91 @@ TEST(SimulateTest, KeysOfAProposalAreFoundByNameOrPlaceElseNew) {
   EXPECT_EQ(Attempts(simulation->proposed->run), (std::vector<uint64_t>{4, 4, 4}));
   EXPECT_EQ(simulation->configured.keys, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(Attempts(simulation->configured.run), (std::vector<uint64_t>{12, 0}));
+}
+
+// Entries that need not make sense together.
+Record AnyRecord(std::mt19937* random) {
+  const auto below = [random](uint32_t limit) {
+    return std::uniform_int_distribution<uint32_t>(0, limit - 1)(*random);
+  };
+  auto chunk = std::make_shared<Chunk>();
+  absl::Time now = kBegin;
+  for (int i = 0; i < 600; ++i) {
+    now += absl::Milliseconds(below(3) == 0 ? 0 : below(4000));
+    Entry& entry = chunk->emplace_back();
+    entry.unix_ns = absl::ToUnixNanos(now);
+    entry.lease = 1 + below(60);
+    entry.key = below(5) == 0 ? core::kNoKey : below(4);
+    switch (below(6)) {
+      case 0:
+      case 1:
+        entry.what = Asked{below(4) == 0 ? 1 + below(60) : 0, below(3),     below(40'000), below(2000),
+                           static_cast<uint16_t>(below(3)),   below(4) == 0};
+        break;
+      case 2:
+        entry.what = Answered{};
+        break;
+      case 3:
+        entry.what = Left{};
+        break;
+      case 4:
+        entry.what = Probed{static_cast<uint16_t>(below(600))};
+        break;
+      default: {
+        Ended ended;
+        entry.key = below(4);
+        ended.first_byte_us = below(3'000'000);
+        ended.total_us = below(2) * below(9'000'000);
+        ended.retry_after_ms = below(2) == 0 ? kUntold : below(200'000);
+        ended.tokens = below(5000);
+        ended.limit = below(2) * below(50);
+        ended.remaining = below(60);
+        ended.reset_ms = below(70'000);
+        ended.http_status = static_cast<uint16_t>(below(600));
+        ended.outcome = static_cast<Outcome>(below(9));
+        ended.own_fault = below(9) == 0;
+        entry.what = ended;
+      }
+    }
+  }
+  Record record;
+  record.models = {"", "a", "b"};
+  record.chunks = {chunk};
+  return record;
+}
+
+// Whatever is recorded and proposed: every request ends, once, and every attempt is a key's.
+TEST(SimulateTest, AnyRecordCanBeReplayed) {
+  for (uint32_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    PoolPast past;
+    past.record = AnyRecord(&random);
+    past.spec = SpecOf("round_robin", 3);
+    past.keys = SpecOf("round_robin", 4).keys;  // the last one has left
+    past.past = {0, 1, 2};
+    Proposal proposal{SpecOf(std::string(core::StrategyNames()[seed % core::StrategyNames().size()]), 1 + seed % 5),
+                      {}};
+    proposal.spec.queue_wait = absl::Seconds(seed % 40);
+    proposal.spec.queue_size = seed % 7;
+    proposal.spec.max_concurrent = seed % 3;
+    proposal.spec.session_affinity = seed % 2 == 0;
+    proposal.spec.limits.rpm = seed % 4 * 10;
+    proposal.spec.keys[0].limits = {seed % 5, seed % 3 * 1000, seed % 6 * 30, 0};
+    proposal.spec.keys[0].weight = seed % 3;
+    proposal.spec.keys[0].max_concurrent = seed % 2;
+    if (seed % 4 == 0) proposal.spec.keys[0].models = {"a"};
+    const auto simulation = Simulate(past, "", &proposal, Never);
+    ASSERT_TRUE(simulation.has_value());
+    for (const Counts& run : {simulation->recorded.run, simulation->configured.run, simulation->proposed->run}) {
+      EXPECT_EQ(run.requests, simulation->recorded.run.requests);
+      EXPECT_EQ(run.requests, run.served + run.errors + run.own_faults + run.left);
+      uint64_t attempts = 0;
+      for (const KeyCount& key : run.keys) attempts += key.attempts;
+      EXPECT_EQ(attempts, run.attempts);
+      EXPECT_LE(run.wasted, run.attempts);
+    }
+  }
 }
 
 }  // namespace
