@@ -49,8 +49,8 @@ core::Evidence EvidenceFor(Outcome outcome, int status) {
 }
 
 // In [0, 1), the same for the same numbers (splitmix64).
-double Draw(uint64_t request, uint64_t key) {
-  uint64_t x = request * 0x9E3779B97F4A7C15u + key + 1;
+double Draw(uint64_t request, uint64_t key, uint64_t attempt) {
+  uint64_t x = request * 0x9E3779B97F4A7C15u + (attempt << 32) + key + 1;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
   return static_cast<double>((x ^ (x >> 31)) >> 11) * 0x1.0p-53;
@@ -112,7 +112,7 @@ const Spell* ProviderModel::SpellAt(absl::Span<const Spell> spells, size_t* next
   return *next < spells.size() && spells[*next].from <= now ? &spells[*next] : nullptr;
 }
 
-Reply ProviderModel::Call(core::KeyIndex index, size_t number, absl::Time now) {
+Reply ProviderModel::Call(core::KeyIndex index, size_t number, uint32_t attempt, absl::Time now) {
   Key& key = keys_[index];
   const PastRequest& request = history_->requests[number];
   ++key.in_flight;
@@ -123,13 +123,14 @@ Reply ProviderModel::Call(core::KeyIndex index, size_t number, absl::Time now) {
   LimitMeter& calls = key.CallsOf(request.model);
   absl::Time room = calls.RoomAt(now);
   if (key.facts->tpm > 0) room = std::max(room, key.tokens.RoomAt(tokens, key.facts->tpm, now));
+  const double drawn = Draw(number, index, attempt);
   Reply reply;
   if (room > now) {
     reply = Refuse(key, room, now);
-  } else if (Draw(number, index) < key.facts->flaky) {
+  } else if (drawn < key.facts->flaky) {
     reply = Fail({now, now, Outcome::kUpstreamFailure, 500, false}, now);
   } else {
-    const bool cut = Draw(number, index) < key.facts->flaky + key.facts->cut;
+    const bool cut = drawn < key.facts->flaky + key.facts->cut;
     calls.Take(now);
     if (key.facts->tpm > 0) key.tokens.Take(tokens, now);
     reply = Serve(key, request);

@@ -38,15 +38,15 @@ class MinuteWindow {
   uint64_t sum_ = 0;
 };
 
-// Draws nothing: what a request meets at a key depends on both and the time alone. Times never decrease. Not
+// Draws nothing: what an attempt of a request meets at a key depends on these and the time alone. Times never decrease. Not
 // thread-safe; no clock. History and facts outlive it.
 class ProviderModel {
  public:
   // `past` has the KeyIndex in the record for each key of the replay, kNoKey where there is none.
   ProviderModel(const History* history, const PoolFacts* facts, absl::Span<const core::KeyIndex> past);
 
-  // `request` is an index into the history's. Ended() follows.
-  Reply Call(core::KeyIndex key, size_t request, absl::Time now);
+  // `request` is an index into the history's, `attempt` the number of its call. Ended() follows.
+  Reply Call(core::KeyIndex key, size_t request, uint32_t attempt, absl::Time now);
   void Ended(core::KeyIndex key, size_t request, const Reply& reply);
   core::Evidence Probe(core::KeyIndex key, absl::Time now);
 

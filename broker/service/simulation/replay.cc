@@ -188,7 +188,7 @@ class ReplayRun {
     Client& client = clients_[number];
     client.key = key;
     ++client.attempts;
-    client.reply = std::make_unique<Reply>(model_.Call(key, number, now_));
+    client.reply = std::make_unique<Reply>(model_.Call(key, number, client.attempts, now_));
     const Reply& reply = *client.reply;
     const absl::Duration first_byte = reply.evidence.first_byte;
     const bool flows = first_byte > absl::ZeroDuration() && (!reply.end || first_byte < *reply.end);

@@ -278,6 +278,18 @@ TEST(ReplayTest, TheSameArgumentsMakeTheSameRun) {
   EXPECT_NEAR(static_cast<double>(one.wasted), 200.0 / 9, 12);
 }
 
+TEST(ReplayTest, AFlakyKeyIsNotFlakyForTheSameRequestsAlone) {
+  std::vector<PastRequest> requests;
+  for (int i = 0; i < 200; ++i) {
+    const absl::Duration at = absl::Seconds(20) * i;
+    const Outcome outcome = i % 4 == 0 ? Outcome::kUpstreamFailure : Outcome::kSuccess;
+    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Milliseconds(200), outcome)}));
+  }
+  const Counts run = Replayed(HistoryOf(std::move(requests)), SpecOf("fill_first", 1));
+  EXPECT_GT(run.wasted, 30u);
+  EXPECT_GT(run.served, 190u);  // by the same key, later
+}
+
 TEST(ReplayTest, ItEndsWhenToldTo) {
   const History history = Steady(5000, absl::Milliseconds(10), 2);
   const Counts run = Replay(history, FactsOf(history, SpecOf("random", 2).keys, {}), RulesOf(SpecOf("random", 2)),
