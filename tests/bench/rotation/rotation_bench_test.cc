@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/bench/rotation/fleets.h"
+#include "tests/bench/rotation/foretell.h"
 #include "tests/bench/rotation/oracle.h"
 #include "tests/bench/rotation/plot.h"
 #include "tests/bench/rotation/policies.h"
@@ -148,6 +149,20 @@ TEST(RotationBench, PlotsALaneForEachKey) {
   const std::string plot = Plot(scenario, run, Summarize(scenario, run, Bound(scenario, kWait)));
   for (const KeyModel& key : scenario.fleet.keys) EXPECT_NE(plot.find(">" + key.name + "<"), plot.npos) << key.name;
   EXPECT_TRUE(plot.ends_with("</svg>\n"));
+}
+
+// What `ccr simulate` says of another strategy is what comes of it, where the record tells the limits.
+TEST(RotationForetell, IsWhatComesOfIt) {
+  for (const char* name : {"windows", "parallel", "models"}) {
+    SCOPED_TRACE(name);
+    const Foretold row = Foretell(MakeScenario(Named(name), 1), {.max_wait = kWait}, "fill_first");
+    const auto part = [](uint64_t of, uint64_t all) { return static_cast<double>(of) / static_cast<double>(all); };
+    EXPECT_EQ(row.replayed.requests, row.recorded.requests);
+    EXPECT_NEAR(part(row.replayed.served, row.replayed.requests), part(row.recorded.served, row.recorded.requests),
+                0.01);
+    EXPECT_NEAR(part(row.foretold.served, row.foretold.requests), part(row.real.served, row.real.requests), 0.01);
+    EXPECT_NEAR(part(row.foretold.wasted, row.foretold.attempts), part(row.real.wasted, row.real.attempts), 0.01);
+  }
 }
 
 }  // namespace
