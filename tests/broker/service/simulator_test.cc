@@ -11,75 +11,10 @@
 #include "broker/service/simulation/facts.h"
 #include "broker/service/simulation/recorder.h"
 #include "broker/service/simulation/replay.h"
+#include "tests/broker/service/histories.h"
 
 namespace ccr::simulation {
 namespace {
-
-using core::Outcome;
-
-const absl::Time kBegin = absl::FromUnixSeconds(1'700'000'000);
-
-bool Never() {
-  return false;
-}
-
-core::PoolSpec SpecOf(const std::string& strategy, size_t keys) {
-  core::PoolSpec spec;
-  spec.name = "p";
-  spec.strategy = strategy;
-  spec.queue_wait = absl::Seconds(30);
-  spec.session_affinity = false;
-  for (size_t i = 0; i < keys; ++i) {
-    core::KeySpec key;
-    key.name = key.fingerprint = std::string(1, static_cast<char>('a' + i));
-    spec.keys.push_back(key);
-  }
-  return spec;
-}
-
-Attempt AttemptOf(core::KeyIndex key, absl::Duration from, absl::Duration took, Outcome outcome) {
-  Attempt attempt;
-  attempt.key = key;
-  attempt.granted = kBegin + from;
-  attempt.ended = attempt.granted + took;
-  attempt.outcome = outcome;
-  attempt.http_status = outcome == Outcome::kSuccess ? 200 : outcome == Outcome::kRateLimited ? 429 : 500;
-  return attempt;
-}
-
-PastRequest RequestOf(absl::Duration at, std::initializer_list<Attempt> attempts) {
-  PastRequest request;
-  request.arrival = kBegin + at;
-  request.max_wait = absl::Seconds(30);
-  request.attempts.assign(attempts.begin(), attempts.end());
-  const Outcome last = request.attempts.empty() ? Outcome::kRateLimited : request.attempts.back().outcome;
-  request.ending = last == Outcome::kSuccess       ? Ending::kServed
-                   : last == Outcome::kCallerFault ? Ending::kOwnFault
-                   : last == Outcome::kNeutral     ? Ending::kLeft
-                                                   : Ending::kError;
-  if (last == Outcome::kNeutral) request.left = request.attempts.back().ended - request.arrival;
-  return request;
-}
-
-History HistoryOf(std::vector<PastRequest> requests) {
-  History history;
-  history.models = {""};
-  history.from = requests.front().arrival;
-  history.until = requests.back().arrival;
-  history.requests = std::move(requests);
-  return history;
-}
-
-// `count` requests, one each `gap`, served in a second by keys in turn.
-History Steady(size_t count, absl::Duration gap, size_t keys) {
-  std::vector<PastRequest> requests;
-  for (size_t i = 0; i < count; ++i) {
-    const auto key = static_cast<core::KeyIndex>(i % keys);
-    const absl::Duration at = gap * static_cast<double>(i);
-    requests.push_back(RequestOf(at, {AttemptOf(key, at, absl::Seconds(1), Outcome::kSuccess)}));
-  }
-  return HistoryOf(std::move(requests));
-}
 
 Rules RulesOf(const core::PoolSpec& spec) {
   Rules rules;
@@ -116,34 +51,6 @@ TEST(ReplayTest, EveryStrategyServesAllWhenNothingIsWrong) {
     EXPECT_EQ(run.attempts, 100u) << strategy;
     EXPECT_EQ(run.wait_p99, absl::ZeroDuration()) << strategy;
   }
-}
-
-// The limit is found from the refusals: three were served in the minute before each.
-History Limited() {
-  std::vector<PastRequest> requests;
-  for (int minute = 0; minute < 5; ++minute) {
-    for (int i = 0; i < 4; ++i) {
-      const absl::Duration at = absl::Minutes(minute) + absl::Seconds(10) * i;
-      const Attempt refused = AttemptOf(0, at, absl::Milliseconds(50), Outcome::kRateLimited);
-      const absl::Duration later = at + absl::Milliseconds(50);
-      if (i < 3) {
-        requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), Outcome::kSuccess)}));
-      } else {
-        requests.push_back(RequestOf(at, {refused, AttemptOf(1, later, absl::Seconds(1), Outcome::kSuccess)}));
-        requests.back().attempts[0].retry_after = absl::Seconds(30) - absl::Milliseconds(50);
-      }
-    }
-  }
-  return HistoryOf(std::move(requests));
-}
-
-TEST(FactsTest, ALimitIsWhatWasServedBeforeItsRefusals) {
-  const History history = Limited();
-  const PoolFacts facts = FactsOf(history, SpecOf("fill_first", 2).keys, {});
-  EXPECT_EQ(facts.keys[0].limit.most, 3);
-  EXPECT_TRUE(facts.keys[0].tells_return);
-  EXPECT_TRUE(facts.keys[0].spells.empty());
-  EXPECT_EQ(facts.keys[1].limit.kind, CallLimit::Kind::kNone);
 }
 
 // The record is not of this core, which learns the limit from the first refusal on.
@@ -295,84 +202,6 @@ TEST(ReplayTest, ItEndsWhenToldTo) {
   const Counts run = Replay(history, FactsOf(history, SpecOf("random", 2).keys, {}), RulesOf(SpecOf("random", 2)),
                             [] { return true; });
   EXPECT_LT(run.requests, 5000u);
-}
-
-TEST(FactsTest, RefusalsThatTheLimitDoesNotExplainAreRests) {
-  std::vector<PastRequest> requests;
-  // Ten a minute are served; then a refusal after one, as others use the key; then a long rest.
-  for (int i = 0; i < 11; ++i) {
-    const absl::Duration at = absl::Seconds(5) * i;
-    const Outcome outcome = i < 10 ? Outcome::kSuccess : Outcome::kRateLimited;
-    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), outcome)}));
-  }
-  for (const int minute : {10, 20}) {
-    const absl::Duration at = absl::Minutes(minute);
-    const absl::Duration next = at + absl::Seconds(1);
-    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Milliseconds(500), Outcome::kSuccess)}));
-    requests.push_back(RequestOf(next, {AttemptOf(0, next, absl::Milliseconds(500), Outcome::kRateLimited)}));
-    requests.back().attempts[0].retry_after = minute == 10 ? absl::Seconds(40) : absl::Hours(1);
-  }
-  const PoolFacts facts = FactsOf(HistoryOf(std::move(requests)), SpecOf("fill_first", 1).keys, {});
-  const KeyFacts& key = facts.keys[0];
-  EXPECT_EQ(key.limit.most, 10);
-  ASSERT_EQ(key.spells.size(), 2u);
-  EXPECT_EQ(key.spells[0].from, kBegin + absl::Minutes(10) + absl::Seconds(1));
-  EXPECT_EQ(key.spells[0].until, kBegin + absl::Minutes(10) + absl::Seconds(41) + absl::Milliseconds(500));
-  EXPECT_TRUE(key.spells[0].told);
-  EXPECT_EQ(key.spells[1].until - key.spells[1].from, absl::Hours(1) + absl::Milliseconds(500));
-}
-
-TEST(FactsTest, LimitsOfModelsAreToldApart) {
-  // Every answer tells the bucket of its model: 4 at once and one in 4 s, or 40 and one in a second.
-  std::vector<PastRequest> requests;
-  for (int i = 0; i < 300; ++i) {
-    const absl::Duration at = absl::Seconds(2) * i;
-    requests.push_back(RequestOf(at, {AttemptOf(0, at, absl::Seconds(1), Outcome::kSuccess)}));
-    const double most = i % 2 == 0 ? 4 : 40;
-    const double used = 1 + i % 3;
-    requests.back().model = static_cast<uint16_t>(i % 2);
-    requests.back().attempts[0].limit =
-        ToldLimit{kBegin + at, most, most - used, absl::Seconds(used * (i % 2 == 0 ? 4 : 1))};
-  }
-  const PoolFacts facts = FactsOf(HistoryOf(std::move(requests)), SpecOf("fill_first", 1).keys, {});
-  const KeyFacts& key = facts.keys[0];
-  EXPECT_TRUE(key.tells_limit);
-  ASSERT_EQ(key.of_models.size(), 2u);
-  EXPECT_EQ(key.of_models.at(0).kind, CallLimit::Kind::kBucket);
-  EXPECT_NEAR(key.of_models.at(0).rate, 0.25, 0.01);
-  EXPECT_EQ(key.of_models.at(1).most, 40);
-  EXPECT_NEAR(key.of_models.at(1).rate, 1, 0.01);
-}
-
-TEST(FactsTest, AKeyWithoutACallIsAsItIsNow) {
-  const History history = Steady(3, absl::Seconds(1), 1);
-  std::vector<core::KeySnapshot> states(3);
-  for (core::KeyIndex i = 0; i < 3; ++i) states[i].key = i;
-  states[1].state = core::KeyState::kDisabled;
-  states[1].reason = "auth";
-  states[2].state = core::KeyState::kCooling;
-  states[2].reason = "insufficient_quota";
-  states[2].available_at = kBegin + absl::Hours(2);
-  const PoolFacts facts = FactsOf(history, SpecOf("round_robin", 3).keys, states);
-  EXPECT_TRUE(facts.keys[0].spells.empty());
-  ASSERT_EQ(facts.keys[1].spells.size(), 1u);
-  EXPECT_EQ(facts.keys[1].spells[0].outcome, Outcome::kAuth);
-  ASSERT_EQ(facts.keys[2].spells.size(), 1u);
-  EXPECT_EQ(facts.keys[2].spells[0].outcome, Outcome::kQuota);
-  EXPECT_EQ(facts.keys[2].spells[0].until, kBegin + absl::Hours(2));
-}
-
-TEST(FactsTest, ARefusalOfTheRequestIsNotTheKeys) {
-  const auto refused = [](absl::Duration at) { return AttemptOf(0, at, absl::Milliseconds(50), Outcome::kAuth); };
-  History history = HistoryOf({RequestOf(absl::ZeroDuration(), {refused(absl::ZeroDuration())})});
-  const core::PoolSpec spec = SpecOf("round_robin", 1);
-  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Milliseconds(50));
-  history.probes.push_back({kBegin + absl::Seconds(1), 0, 500});  // says nothing
-  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Milliseconds(50));
-  history.probes.push_back({kBegin + absl::Seconds(2), 0, 401});
-  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, absl::InfiniteFuture());
-  history.probes.push_back({kBegin + absl::Minutes(9), 0, 200});
-  EXPECT_EQ(FactsOf(history, spec.keys, {}).keys[0].spells[0].until, kBegin + absl::Minutes(9));
 }
 
 // Of the record that a Recorder makes.
