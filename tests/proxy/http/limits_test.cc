@@ -6,9 +6,9 @@ namespace {
 
 class LimitsTest : public ProxyFixture {
  protected:
-  void StartGood() { Start(Answer(200, "content-type: application/json\r\n", "{}")); }
+  void StartGood() { Start(JsonAnswer(200, kBareAnswer)); }
   void Prepare() {
-    StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Answer(200, "", "{}")); });
+    StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Answer(200, "", kBareAnswer)); });
   }
 };
 

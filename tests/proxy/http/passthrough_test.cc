@@ -6,7 +6,8 @@ namespace {
 class PassthroughTest : public ProxyFixture {};
 
 TEST_F(PassthroughTest, BytesOfBodyAndAnswerAreUnchanged) {
-  const std::string answer_body(R"({ "odd"  :[1,2 , 3],"usage":{"prompt_tokens":7,"completion_tokens":5} })");
+  const std::string answer_body(
+      R"({ "odd"  :[1,2 , 3],"choices" : [ {} ],"usage":{"prompt_tokens":7,"completion_tokens":5} })");
   Start(Answer(200, "content-type: application/json\r\nx-request-id: req-1\r\n", answer_body));
   const std::string body("{ \"messages\" : [\"\xC3\xA9\xF0\x9F\x98\x80\"],\n\"model\":\"gpt-x\" ,\"unknown\":{}}");
   const Response response = Ask(Post("/v1/chat/completions?beta=true", body, "x-custom: kept\r\n"));
@@ -20,13 +21,13 @@ TEST_F(PassthroughTest, BytesOfBodyAndAnswerAreUnchanged) {
 }
 
 TEST_F(PassthroughTest, OnlyTheModelIsSpliced) {
-  Start(Answer(200, "content-type: application/json\r\n", "{}"));
+  Start(JsonAnswer(200, kBareAnswer));
   Ask(Post("/v1/chat/completions", R"({"a":1, "model" : "ONE,other-model","z":[ ]})"));
   EXPECT_EQ(upstream_->CountWith(R"({"a":1, "model" : "other-model","z":[ ]})"), 1U);
 }
 
 TEST_F(PassthroughTest, ExactlyOneCredentialGoesUpstreamAndNoneOfTheClients) {
-  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Answer(200, "", "{}")); });
+  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(Answer(200, "", kBareAnswer)); });
   table_.client_token_sha256 = Sha256("canary-client-token");
   StartProxy();
   Ask(Post("/v1/messages", R"({"model":"claude-s"})",
@@ -46,7 +47,7 @@ TEST_F(PassthroughTest, ExactlyOneCredentialGoesUpstreamAndNoneOfTheClients) {
 TEST_F(PassthroughTest, ResponseHeadersFollowTheRules) {
   Start(Answer(
       200, "content-type: application/json\r\nset-cookie: a=b\r\naccess-control-allow-origin: *\r\nretry-after: 3\r\n",
-      "{}"));
+      kBareAnswer));
   const Response response = Chat();
   EXPECT_FALSE(response.Has("set-cookie"));
   EXPECT_FALSE(response.Has("access-control"));
@@ -111,7 +112,7 @@ TEST_F(PassthroughTest, HeadOfAProvidersPathHasNoBody) {
 }
 
 TEST_F(PassthroughTest, BadBodiesAndUnknownModelsNameTheFault) {
-  Start(Answer(200, "", "{}"));
+  Start(Answer(200, "", kBareAnswer));
   EXPECT_EQ(Ask(Post("/v1/chat/completions", "{\"model\":")).status, 400);
   EXPECT_EQ(Ask(Post("/v1/chat/completions", R"({"model":"nobody"})")).status, 404);
   EXPECT_EQ(Ask(Post("/nowhere", "{}")).status, 404);
@@ -121,7 +122,7 @@ TEST_F(PassthroughTest, BadBodiesAndUnknownModelsNameTheFault) {
 }
 
 TEST_F(PassthroughTest, OwnPages) {
-  Start(Answer(200, "", "{}"));
+  Start(Answer(200, "", kBareAnswer));
   const Response health = Ask(Get("/health"));
   EXPECT_EQ(health.status, 200);
   EXPECT_EQ(health.body, R"({"status":"ok"})");
@@ -147,7 +148,7 @@ TEST_F(PassthroughTest, KeepAliveAndPipelining) {
 }
 
 TEST_F(PassthroughTest, SessionAndModelReachTheBroker) {
-  Start(Answer(200, "", "{}"));
+  Start(Answer(200, "", kBareAnswer));
   Ask(Post("/v1/chat/completions", R"({"model":"gpt-x","metadata":{"user_id":"u_session_s1"}})"));
   Ask(Post("/v1/chat/completions", kChatBody, "x-claude-code-session-id: s2\r\n"));
   const auto requests = broker_.lease_requests();

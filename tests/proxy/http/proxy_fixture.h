@@ -24,6 +24,9 @@ inline constexpr std::string_view kChatBody = R"({"model":"gpt-x","messages":[{"
 inline constexpr std::string_view kChatAnswer =
     R"({"id":"1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":5}})";
 
+// Nothing more than what the formats promise.
+inline constexpr std::string_view kBareAnswer = R"({"choices":[{}],"content":[],"data":[]})";
+
 inline std::string JsonAnswer(int status, std::string_view body, std::string_view headers = "") {
   return Answer(status, "content-type: application/json; charset=utf-8\r\n" + std::string(headers), body);
 }

@@ -106,7 +106,7 @@ class DrainTest : public ProxyFixture {};
 TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
   StartUpstream([this](Peer& peer, const std::string&) {
     peer.WaitFor(release_);
-    return peer.Send(Answer(200, "", "late"));
+    return peer.Send(Answer(200, "", kBareAnswer));
   });
   StartProxy(2);
   TestClient idle(port());
@@ -122,7 +122,7 @@ TEST_F(DrainTest, RequestsInFlightEndAndNothingNewIsTaken) {
   EXPECT_FALSE(drained);
   release_ = true;
   const Response response = busy.Read();
-  EXPECT_EQ(response.body, "late");
+  EXPECT_EQ(response.body, kBareAnswer);
   EXPECT_TRUE(response.Has("connection: close"));
   busy.Close();
   drain.join();

@@ -87,13 +87,13 @@ TEST_F(TransformerTest, EditsBodiesOfOneFormatToo) {
 }
 
 TEST_F(TransformerTest, EditsAnthropicBodies) {
-  StartWith(JsonAnswer(200, "{ }"), 1,
+  StartWith(JsonAnswer(200, R"({ "content" :[] })"), 1,
             {{"cleancache", "{}"}, {"tooluse", "{}"}, {"sampling", R"({"temperature":0.5})"}});
   const Response response = Messages(
       R"({"model":"claude-s","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{}}]}],"tools":[{}]})");
   EXPECT_THAT(Sent(), EndsWith(R"({"model":"claude-s","max_tokens":9,"messages":[{"role":"user","content":[)"
                                R"({"type":"text","text":"a"}]}],"tools":[{}],"temperature":0.5})"));
-  EXPECT_EQ(response.body, "{ }");
+  EXPECT_EQ(response.body, R"({ "content" :[] })");
 }
 
 TEST_F(TransformerTest, BytesPassWhereNothingEditsThem) {
@@ -103,10 +103,10 @@ TEST_F(TransformerTest, BytesPassWhereNothingEditsThem) {
 }
 
 TEST_F(TransformerTest, OtherEndpointsAreLeftAlone) {
-  StartWith(GoodAnswer(), 0, {{"maxtoken", R"({"max_tokens":5})"}, {"enhancetool", "{}"}});
+  StartWith(JsonAnswer(200, kBareAnswer), 0, {{"maxtoken", R"({"max_tokens":5})"}, {"enhancetool", "{}"}});
   for (const char* path : {"/v1/embeddings", "/v1/responses", "/p/one/chat/completions"}) {
     const Response response = Ask(Post(path, R"({"model":"gpt-x", "max_tokens":9})"));
-    EXPECT_EQ(response.body, kChatAnswer) << path;
+    EXPECT_EQ(response.body, kBareAnswer) << path;
     EXPECT_THAT(upstream_->requests().back(), EndsWith(R"({"model":"gpt-x", "max_tokens":9})")) << path;
   }
 }

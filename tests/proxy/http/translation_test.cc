@@ -300,7 +300,7 @@ TEST_F(TranslationTest, AnswerThatIsNotUnderstoodIs502) {
   Start(JsonAnswer(200, R"({"id":"c1","note":"no capacity"})"));
   const Response response = Messages(kAnthropicBody);
   EXPECT_EQ(response.status, 502);
-  EXPECT_THAT(response.body, HasSubstr("has no message"));
+  EXPECT_THAT(response.body, HasSubstr("no choices"));
   EXPECT_EQ(upstream_->requests().size(), 4U) << "a failure like any other of the provider";
 }
 
@@ -349,7 +349,7 @@ TEST_F(TranslationTest, CountTokensIsEstimatedForAnOpenAiProvider) {
 }
 
 TEST_F(TranslationTest, EndpointsThatAnthropicLacksAre501) {
-  Start(JsonAnswer(200, "{}"));
+  Start(JsonAnswer(200, kBareAnswer));
   for (std::string_view endpoint : {"/v1/responses", "/v1/embeddings"}) {
     const Response response = Ask(Post(endpoint, R"({"model":"claude-s"})"));
     EXPECT_EQ(response.status, 501);
