@@ -34,7 +34,7 @@ class ProgressTest(StackTest):
 
     def test_from_the_first_byte_of_the_trial_on_everybody_is_served(self):
         fake = self.fake({key: BUSY for key in KEYS})
-        self.start([self.provider(fake, KEYS, queue={"max_wait": 0})])
+        self.start([self.provider(fake, KEYS, queue={"max_wait": 0}, probe=False)])
         wait_for(lambda: self.chat().status == 429, "an open circuit")
         self.assertEqual(len(fake.requests()), 3)
         fake.tell({"*": HELD})
