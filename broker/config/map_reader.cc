@@ -210,15 +210,19 @@ void MapReader::Ignore(const std::vector<std::string_view>& names) {
   known_.insert(known_.end(), names.begin(), names.end());
 }
 
-void MapReader::Done() {
+void MapReader::CheckUnknown(bool allowed) {
   for (const Node::Entry& entry : node_.entries) {
     if (std::find(known_.begin(), known_.end(), entry.name) != known_.end()) continue;
     const std::string_view closest = ClosestName(entry.name, known_);
     const std::string hint = closest.empty() ? "" : absl::StrCat(": did you mean ", ToAbsl(closest), "?");
     const Place where =
         IsShowable(entry.name) ? place_.Sub(entry.name, entry.line) : Place{entry.line, place_.provider, place_.field};
-    problems_->Warn(
-        where, absl::StrCat(IsShowable(entry.name) ? "unknown field" : "holds an unknown field", ", ignored", hint));
+    const std::string what = IsShowable(entry.name) ? "unknown field" : "holds an unknown field";
+    if (allowed) {
+      problems_->Warn(where, absl::StrCat(what, ", ignored", hint));
+    } else {
+      problems_->Error(where, absl::StrCat(what, hint));
+    }
   }
 }
 

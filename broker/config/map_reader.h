@@ -61,7 +61,8 @@ bool IsShowable(std::string_view name);
 std::string JoinNames(const std::vector<std::string_view>& names);
 
 // One map. Each method reads one field: absent or null leaves `out` alone, a mistake is recorded and leaves it alone
-// too. Done() warns about the fields that no method asked for. The tree must outlive the reader. Not thread-safe.
+// too. Done() warns about the fields that no method asked for, DoneExactly() refuses them: where the others mean more
+// without one that is misspelt. The tree must outlive the reader. Not thread-safe.
 class MapReader {
  public:
   // `node` is a map. Warns about fields given twice; the last one counts.
@@ -88,7 +89,8 @@ class MapReader {
 
   // Accepts fields without reading them.
   void Ignore(const std::vector<std::string_view>& names);
-  void Done();
+  void Done() { CheckUnknown(/*allowed=*/true); }
+  void DoneExactly() { CheckUnknown(/*allowed=*/false); }
 
   // Where the field stands; the map's own place when it is absent.
   Place At(FieldName name) const;
@@ -97,6 +99,7 @@ class MapReader {
 
  private:
   const Node::Entry* Lookup(FieldName name) const;
+  void CheckUnknown(bool allowed);
   std::optional<double> Number(FieldName name, Range range, bool whole);
 
   const Node& node_;

@@ -200,7 +200,7 @@ ErrorRuleConfig ReadErrorRule(MapReader* fields) {
   }
   const bool says_which = fields->Find("status") || fields->Find("code") || fields->Find("match");
   if (!says_which) fields->Problems().Error(fields->Here(), "matches every error: give `status`, `code` or `match`");
-  fields->Done();
+  fields->DoneExactly();
   return rule;
 }
 

@@ -121,10 +121,11 @@ Ending RetryPlan::End() const {
     const bool says_so = kept_.status == 429 && (kept_.outcome == "rate_limited" || kept_.outcome == "caller_fault");
     return {says_so ? Kind::kRateLimited : Kind::kNoKey, Earlier(earliest_retry_after_, no_lease_retry_after_), true};
   }
+  const bool of_keys = kept_.outcome != "caller_fault";
   // A path that the caller chose may ask for rights that a good key does not have.
-  if (!kept_.foreign_path && (kept_.status == 401 || kept_.outcome == "auth"))
+  if (!kept_.foreign_path && ((of_keys && kept_.status == 401) || kept_.outcome == "auth"))
     return {Kind::kKeysRefused, std::nullopt, true};
-  if (kept_.status == 402 || kept_.outcome == "quota") return {Kind::kQuotaGone, no_lease_retry_after_, true};
+  if ((of_keys && kept_.status == 402) || kept_.outcome == "quota") return {Kind::kQuotaGone, no_lease_retry_after_, true};
   if (kept_.status == 0) return {Kind::kNoAnswer, std::nullopt, true};
   return {Kind::kRelay, std::nullopt, kept_.exhausted || kept_.status == 429 || kept_.status >= 500};
 }

@@ -243,7 +243,7 @@ INSTANTIATE_TEST_SUITE_P(
         MistakeRow{Provider("errors: [{as: 'quota'}]"), kError, 2, "p", "Providers[0].errors[0]", "every error"},
         MistakeRow{Provider("errors: [{status: 200, as: 'quota'}]"), kError, 2, "p", "Providers[0].errors[0].status",
                    "from 400 to 599"},
-        MistakeRow{Provider("errors: [{mach: 'x', code: 'y', as: 'auth'}]"), kWarning, 2, "p",
+        MistakeRow{Provider("errors: [{mach: 'x', code: 'y', as: 'auth'}]"), kError, 2, "p",
                    "Providers[0].errors[0].mach", "did you mean match?"},
         MistakeRow{Provider("queue: {max_wait: '1s'}"), kError, 2, "p", "Providers[0].queue.max_wait", "whole number"},
         MistakeRow{Provider("auth: {header: 'a b'}"), kError, 2, "p", "Providers[0].auth.header",

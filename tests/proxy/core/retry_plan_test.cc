@@ -304,6 +304,12 @@ TEST(End, WhatTheClientGets) {
       {"a quota's 429", {{429, Advice::kRotate, "quota"}}, 0, Kind::kNoKey, true},
       {"refused", {quota, Refused()}, 1, Kind::kKeysRefused, true},
       {"quota gone", {Refused(), quota}, 1, Kind::kQuotaGone, true, absl::Seconds(7), absl::Seconds(7)},
+      {"a 401 that is the request's, as its provider's rules say",
+       {{401, Advice::kRelay, "caller_fault"}},
+       0,
+       Kind::kRelay,
+       false},
+      {"a 402 likewise", {{402, Advice::kRelay, "caller_fault"}}, 0, Kind::kRelay, false},
       {"a refusal that is the request's", {{403, Advice::kRelay, "permission"}}, 0, Kind::kRelay, false},
   };
   for (const Row& row : rows) {
