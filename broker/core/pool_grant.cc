@@ -57,6 +57,9 @@ std::optional<LeaseResult> Pool::Impl::Wait(const LeaseArgs& args, absl::Duratio
   if (const auto grant = GrantNow(request, max_wait > absl::ZeroDuration(), random)) return *grant;
   const Opening opening = OpensAt(request, random);
   const bool in_vain = max_wait <= absl::ZeroDuration() || IsHopeless(opening, now_ + max_wait);
+  if (in_vain && max_wait > absl::ZeroDuration()) {
+    if (const auto grant = GrantNow(request, /*may_wait=*/false, random)) return *grant;
+  }
   if (in_vain || queue_.size() >= spec_.queue_size) {
     const Refusal refusal = Refuse(in_vain ? WhyNone(request.model) : Refusal::Why::kQueueFull, opening);
     Acquit(inquiry, random);
@@ -78,8 +81,7 @@ bool Pool::Impl::CancelWait(const LeaseId& id, absl::Time now) {
 void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer>* answers) {
   Advance(now);
   while (const std::optional<Waiter> late = queue_.PopOverdue(now_)) {
-    answers->push_back({late->id, Refuse(Refusal::Why::kWaitedTooLong, OpensAt(RequestOf(*late), random))});
-    Acquit(late->inquiry, random);
+    Dismiss(*late, Refusal::Why::kWaitedTooLong, random, answers);
   }
   while (ServeNext(random, answers) || GiveUpNext(random, answers)) {
   }
@@ -116,12 +118,22 @@ bool Pool::Impl::GiveUpNext(absl::BitGenRef random, std::vector<Answer>* answers
   const Waiter* const found = queue_.FirstThat(
       [&](const Waiter& waiter) { return IsHopeless(OpensAt(RequestOf(waiter), random), waiter.deadline); });
   if (found == nullptr) return false;
-  const Request request = RequestOf(*found);
-  answers->push_back({request.id, Refuse(WhyNone(request.model), OpensAt(request, random))});
-  const uint64_t inquiry = request.inquiry;
-  queue_.Remove(request.id);
-  Acquit(inquiry, random);
+  const Waiter vain = *found;
+  queue_.Remove(vain.id);
+  Dismiss(vain, WhyNone(vain.model), random, answers);
   return true;
+}
+
+void Pool::Impl::Dismiss(const Waiter& waiter, Refusal::Why why, absl::BitGenRef random, std::vector<Answer>* answers) {
+  const Request request = RequestOf(waiter);
+  if (FirstToGo(random) == nullptr) {
+    if (const std::optional<Grant> grant = TryGrant(request, /*may_wait=*/false, random)) {
+      answers->push_back({waiter.id, *grant});
+      return;
+    }
+  }
+  answers->push_back({waiter.id, Refuse(why, OpensAt(request, random))});
+  Acquit(waiter.inquiry, random);
 }
 
 Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {

@@ -106,6 +106,8 @@ class Pool::Impl {
   const Waiter* FirstToGo(absl::BitGenRef random);  // of those who wait
   bool ServeNext(absl::BitGenRef random, std::vector<Answer>* answers);
   bool GiveUpNext(absl::BitGenRef random, std::vector<Answer>* answers);  // a waiter that waits in vain
+  // Of a waiter that has left the queue: the last that is tried for it, else the refusal.
+  void Dismiss(const Waiter& waiter, Refusal::Why why, absl::BitGenRef random, std::vector<Answer>* answers);
 
   // Ending.
   void End(const LeaseRecord& lease, absl::Duration latency);

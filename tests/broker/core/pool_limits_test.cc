@@ -310,6 +310,46 @@ TEST_F(PoolLimitsTest, WhoMayNotWaitTriesAKeyThatLacksRoomByAnEstimate) {
   }
 }
 
+TEST_F(PoolLimitsTest, WhoWouldWaitInVainTriesAKeyThatLacksRoomByAnEstimate) {
+  PoolSpec spec = SpecOf(1);
+  spec.queue_wait = absl::Seconds(30);
+  Start(std::move(spec));
+  Tell(Get(), Status(429, absl::Seconds(60)));
+  GoTo(Key(0).available_at);
+  Tell(Get(), Success());
+  ASSERT_GT(RetryAt(0), now_ + absl::Seconds(5));  // it has answered once in a minute
+  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  const std::optional<LeaseResult> tried = pool_->Wait(args, absl::Seconds(5), now_, random_);
+  ASSERT_TRUE(tried.has_value());
+  EXPECT_TRUE(std::holds_alternative<Grant>(*tried));
+  args.id = NewId();
+  const std::optional<LeaseResult> next = pool_->Wait(args, absl::Seconds(5), now_, random_);
+  ASSERT_TRUE(next.has_value());
+  EXPECT_TRUE(std::holds_alternative<Refusal>(*next)) << "one at a time";
+}
+
+TEST_F(PoolLimitsTest, AWaiterWhoWouldGoOnInVainTriesAKeyThatLacksRoomByAnEstimate) {
+  PoolSpec spec = SpecOf(1);
+  spec.queue_wait = absl::Minutes(5);
+  Start(std::move(spec));
+  Tell(Get(), Status(429, absl::Seconds(60)));
+  GoTo(Key(0).available_at);
+  Tell(Get(), Success());
+  const absl::Duration left = RetryAt(0) - now_;
+  ASSERT_GT(left, absl::Seconds(5));
+  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  ASSERT_FALSE(pool_->Wait(args, left + absl::Seconds(1), now_, random_).has_value());
+  args.id = NewId();
+  ASSERT_FALSE(pool_->Wait(args, left + absl::Seconds(2), now_, random_).has_value());
+  Pass(left);
+  std::vector<Pool::Answer> answers;
+  pool_->Poll(now_, random_, &answers);
+  ASSERT_EQ(answers.size(), 2u) << "there is room for the first, not for the second in its time";
+  EXPECT_TRUE(std::holds_alternative<Grant>(answers[0].result));
+  EXPECT_EQ(answers[1].id, args.id);
+  EXPECT_TRUE(std::holds_alternative<Grant>(answers[1].result));
+}
+
 TEST_F(PoolLimitsTest, TheFirstRefusalCountsTheCallsOfTheLastMinute) {
   PoolSpec spec = SpecOf(1);
   spec.keys[0].cooldown = std::nullopt;
