@@ -353,10 +353,10 @@ void Connection::Close() {
   exchange_.reset();
   request_.DropBody();
   LeaveIdle();
+  server_.count.open.fetch_sub(1, std::memory_order_relaxed);  // who sees the end may come again at once
   error_code ignored;
   socket_.close(ignored);
   OpenHook::unlink();
-  server_.count.open.fetch_sub(1, std::memory_order_relaxed);
   server_.observer.OnConnection(ConnectionEvent::kClosed);
 }
 

@@ -42,7 +42,8 @@ error_code Bind(Acceptor& acceptor, const tcp::endpoint& endpoint, bool shared) 
   return error;
 }
 
-constexpr absl::Duration kOwedTime = absl::Seconds(1);
+// What has been idle for so long makes room for others, however late it was let in.
+constexpr absl::Duration kLongIdle = absl::Seconds(1);
 
 // Whether somebody waits to be accepted.
 bool IsReadable(int listening) {
@@ -122,27 +123,19 @@ int64_t Listener::Cap() const {
   return std::min<int64_t>(table ? table->max_connections : RoutingTable().max_connections, server_.clients.served);
 }
 
-bool Listener::OthersMakeRoom() {
-  ClientCount& count = server_.count;
-  if (count.owed.fetch_add(1) >= count.idle.load(std::memory_order_relaxed)) {
-    count.owed.fetch_sub(1);
-    return false;
-  }
-  count.owed_since = absl::ToUnixNanos(server_.clock.Now());
+bool Listener::OthersMakeRoom(int64_t above) {
+  if (server_.count.idle.load(std::memory_order_relaxed) <= above) return false;
+  server_.count.let_in = absl::ToUnixNanos(server_.clock.Now());
   return true;
 }
 
-// Those that were idle before the last one was let in; after a second any, where these have become busy.
-void Listener::CloseOwed(absl::Time now) {
-  ClientCount& count = server_.count;
-  if (count.owed.load(std::memory_order_relaxed) > 0 && count.open.load(std::memory_order_relaxed) <= Cap()) {
-    count.owed = 0;
-  }
-  while (!server_.idle.empty()) {
-    int64_t owed = count.owed.load();
-    const absl::Time before = std::max(absl::FromUnixNanos(count.owed_since), now - kOwedTime);
-    if (owed <= 0 || server_.idle.front().idle_since() >= before) return;
-    if (count.owed.compare_exchange_strong(owed, owed - 1)) CloseOldestIdle();
+// Of those that were idle before the last one was let in, or for long. Two workers that do so at once may close one too
+// many; none that was just let in goes before it has had the time to ask.
+void Listener::CloseAboveCap(absl::Time now) {
+  const absl::Time before = std::max(absl::FromUnixNanos(server_.count.let_in), now - kLongIdle);
+  while (!server_.idle.empty() && server_.count.open.load(std::memory_order_relaxed) > Cap()) {
+    if (server_.idle.front().idle_since() >= before) return;
+    CloseOldestIdle();
   }
 }
 
@@ -151,7 +144,7 @@ void Listener::Adopt(Socket socket) {
   const int64_t open = server_.count.open.load(std::memory_order_relaxed);
   const bool above = open >= cap && !CloseOldestIdle();
   if (above && open >= cap + server_.clients.rejected) return server_.observer.OnConnection(ConnectionEvent::kRejected);
-  const bool full = above && !OthersMakeRoom();
+  const bool full = above && !OthersMakeRoom(open - cap);
   const auto connection = std::make_shared<Connection>(server_, std::move(socket));
   connections_.push_back(*connection);
   ScheduleTick();
@@ -171,7 +164,7 @@ void Listener::ScheduleTick() {
 void Listener::OnTick() {
   ticking_ = false;
   const absl::Time now = server_.clock.Now();
-  CloseOwed(now);
+  CloseAboveCap(now);
   for (auto next = connections_.begin(); next != connections_.end();) {
     const auto connection = (next++)->shared_from_this();
     connection->Tick(now);

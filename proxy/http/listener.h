@@ -50,8 +50,8 @@ class Listener {
   void AcceptWhenSomebodyComes();
   int64_t Cap() const;
   bool CloseOldestIdle();
-  bool OthersMakeRoom();
-  void CloseOwed(absl::Time now);
+  bool OthersMakeRoom(int64_t above);  // for one more than those `above` the cap
+  void CloseAboveCap(absl::Time now);
   void AcceptPending();
   void ScheduleTick();
   void OnTick();

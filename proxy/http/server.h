@@ -38,9 +38,8 @@ using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive:
 struct ClientCount {
   std::atomic<int64_t> open{0};
   std::atomic<int64_t> idle{0};  // of them, in some Server::idle
-  // So many were let in above the cap because other workers have idle ones, which are still to be closed for them.
-  std::atomic<int64_t> owed{0};
-  std::atomic<int64_t> owed_since{INT64_MIN};  // the last of them, in nanoseconds since 1970
+  // When the last one was let in above the cap, because other workers have idle ones; in nanoseconds since 1970.
+  std::atomic<int64_t> let_in{INT64_MIN};
 };
 
 // Belongs to the worker and outlives its connections; used on its loop only, but for `count` and `bodies`.
