@@ -125,7 +125,8 @@ Ending RetryPlan::End() const {
   // A path that the caller chose may ask for rights that a good key does not have.
   if (!kept_.foreign_path && ((of_keys && kept_.status == 401) || kept_.outcome == "auth"))
     return {Kind::kKeysRefused, std::nullopt, true};
-  if ((of_keys && kept_.status == 402) || kept_.outcome == "quota") return {Kind::kQuotaGone, no_lease_retry_after_, true};
+  if ((of_keys && kept_.status == 402) || kept_.outcome == "quota")
+    return {Kind::kQuotaGone, no_lease_retry_after_, true};
   if (kept_.status == 0) return {Kind::kNoAnswer, std::nullopt, true};
   return {Kind::kRelay, std::nullopt, kept_.exhausted || kept_.status == 429 || kept_.status >= 500};
 }
