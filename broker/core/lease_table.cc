@@ -62,7 +62,7 @@ void LeaseTable::Orphan(OwnerId owner, absl::Time deadline) {
   const auto it = first_of_.find(owner);
   if (it == first_of_.end()) return;
   for (uint32_t slot = it->second; slot != kNone; slot = slots_[slot].next) {
-    slots_[slot].owner = kNobody;
+    slots_[slot].owner = kNoOwner;
     Expire(slot, std::min(deadline, slots_[slot].expires));
   }
   first_of_.erase(it);
@@ -118,7 +118,7 @@ void LeaseTable::Link(uint32_t slot, OwnerId owner) {
   Slot& entry = slots_[slot];
   entry.owner = owner;
   entry.previous = entry.next = kNone;
-  if (owner == kNobody) return;
+  if (owner == kNoOwner) return;
   const auto [first, is_new] = first_of_.try_emplace(owner, slot);
   if (is_new) return;
   entry.next = first->second;
@@ -128,7 +128,7 @@ void LeaseTable::Link(uint32_t slot, OwnerId owner) {
 
 void LeaseTable::Unlink(uint32_t slot) {
   const Slot& entry = slots_[slot];
-  if (entry.owner == kNobody) return;
+  if (entry.owner == kNoOwner) return;
   if (entry.next != kNone) slots_[entry.next].previous = entry.previous;
   if (entry.previous != kNone) {
     slots_[entry.previous].next = entry.next;

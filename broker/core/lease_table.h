@@ -69,11 +69,11 @@ class LeaseTable {
   static constexpr uint32_t kWasUnreported = kNone - 2;
 
   // Law: by_id_[slots_[s].lease.id] == s for every s not in free_; expiries_ holds the same slots, and trials_ those of
-  // trials and undecided leases. The slots of one owner form a list from first_of_[owner]; leases of kNobody are in no
+  // trials and undecided leases. The slots of one owner form a list from first_of_[owner]; leases of kNoOwner are in no
   // list. What else is in by_id_ has ended, and is in ended_.
   struct Slot {
     LeaseRecord lease;
-    OwnerId owner = kNobody;
+    OwnerId owner = kNoOwner;
     absl::Time expires;
     uint32_t previous = kNone;
     uint32_t next = kNone;

@@ -48,7 +48,7 @@ class Pool {
 
   struct LeaseArgs {
     LeaseId id;  // the id that a grant will have; unguessable and new
-    OwnerId owner = kNobody;
+    OwnerId owner = kNoOwner;
     absl::Span<const KeyIndex> excluded;
     SessionHash session = kNoSession;
     // The lease of the same request that was reported last, when its key was refused or an earlier one's was. The

@@ -119,9 +119,9 @@ struct LeaseId {
   }
 };
 
-// Who holds a lease: a lease stream's number, or kNobody for unary callers.
+// Who holds a lease: a lease stream's number, or kNoOwner for unary callers.
 using OwnerId = uint64_t;
-inline constexpr OwnerId kNobody = 0;
+inline constexpr OwnerId kNoOwner = 0;
 
 // A client's session: a keyed hash of its name, which is user data and stays outside.
 using SessionHash = uint64_t;

@@ -18,7 +18,7 @@ namespace ccr::core {
 
 struct Waiter {
   LeaseId id;
-  OwnerId owner = kNobody;
+  OwnerId owner = kNoOwner;
   absl::InlinedVector<KeyIndex, 4> excluded;
   SessionHash session = kNoSession;
   uint64_t inquiry = 0;

@@ -204,7 +204,7 @@ BrokerService::OpenedStream BrokerService::OpenStream(std::string_view token, ab
     ManagedPool* pool = pools->Find(held[i].pool);
     if (pool == nullptr || !pool->Reassert(held[i].id, opened.owner, held[i].fingerprint)) stream.lost.push_back(i);
   }
-  if (opened.previous == core::kNobody) return stream;
+  if (opened.previous == core::kNoOwner) return stream;
   for (const auto& pool : pools->pools()) {
     pool->Orphan(opened.previous, Now());
     pool->Sweep();

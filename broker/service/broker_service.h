@@ -96,7 +96,7 @@ class BrokerService {
     std::string_view fingerprint;
   };
   struct OpenedStream {
-    core::OwnerId owner = core::kNobody;
+    core::OwnerId owner = core::kNoOwner;
     std::vector<size_t> lost;  // indices into `held` of leases that could not be taken over
   };
   // A client's stream begins. It takes over `held`, of an earlier stream or an earlier run of the broker. Other leases

@@ -22,7 +22,7 @@ struct LeaseParams {
   std::string_view pool;                           // compared without case
   absl::Span<const std::string_view> exclude;      // fingerprints; unknown ones are ignored
   absl::Duration max_wait = absl::ZeroDuration();  // 0 = answer at once
-  core::OwnerId owner = core::kNobody;
+  core::OwnerId owner = core::kNoOwner;
   core::LeaseId retry_of = {};    // see core::Pool::LeaseArgs
   std::string_view request_id;    // the caller's name of the request; for logs
   std::string_view session;       // the client's; only a keyed hash of it is kept. Empty: none

@@ -15,8 +15,8 @@ namespace ccr {
 class StreamRegistry {
  public:
   struct Opened {
-    core::OwnerId owner = core::kNobody;
-    core::OwnerId previous = core::kNobody;  // the token's earlier stream, when its end has not been noticed yet
+    core::OwnerId owner = core::kNoOwner;
+    core::OwnerId previous = core::kNoOwner;  // the token's earlier stream, when its end has not been noticed yet
   };
   Opened Open(std::string_view token);
   void Close(core::OwnerId owner);

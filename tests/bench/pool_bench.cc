@@ -36,7 +36,7 @@ void BenchRequest(benchmark::State& state) {
   for (auto _ : state) {
     now += absl::Microseconds(10);
     report.id = {1, 1, 7, ++ids};
-    benchmark::DoNotOptimize(pool->Lease({report.id, kNobody, {}}, now, random));
+    benchmark::DoNotOptimize(pool->Lease({report.id, kNoOwner, {}}, now, random));
     benchmark::DoNotOptimize(pool->Apply(report, now, random));
     pool->TakeTransitions(&transitions);
   }

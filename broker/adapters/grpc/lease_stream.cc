@@ -60,15 +60,15 @@ void LeaseStream::OnReadDone(bool ok) {
 
 void LeaseStream::EndReading() {
   request_.Reset();
-  core::OwnerId gone = core::kNobody;
+  core::OwnerId gone = core::kNoOwner;
   {
     MutexLock lock(mutex_);
     executing_ = false;
-    if (closed_) gone = std::exchange(owner_, core::kNobody);
+    if (closed_) gone = std::exchange(owner_, core::kNoOwner);
     MaybeWrite();
     ReadOn();
   }
-  if (gone != core::kNobody) service_->CloseStream(gone);
+  if (gone != core::kNoOwner) service_->CloseStream(gone);
 }
 
 std::optional<core::OwnerId> LeaseStream::LeasingOwner() {
@@ -333,16 +333,16 @@ void LeaseStream::OnCancel() {
 }
 
 void LeaseStream::Close(const grpc::Status& status) {
-  core::OwnerId owner = core::kNobody;
+  core::OwnerId owner = core::kNoOwner;
   {
     MutexLock lock(mutex_);
     if (closed_) return;
     closed_ = true;
     final_status_ = status;
-    if (!executing_) owner = std::exchange(owner_, core::kNobody);
+    if (!executing_) owner = std::exchange(owner_, core::kNoOwner);
     MaybeFinish(/*with_output=*/false);
   }
-  if (owner != core::kNobody) service_->CloseStream(owner);
+  if (owner != core::kNoOwner) service_->CloseStream(owner);
 }
 
 void LeaseStream::OnDone() {

@@ -127,7 +127,7 @@ class LeaseStream final
   bool closed_ CCR_GUARDED_BY(mutex_) = false;
   bool finished_ CCR_GUARDED_BY(mutex_) = false;
   grpc::Status final_status_ CCR_GUARDED_BY(mutex_);
-  core::OwnerId owner_ CCR_GUARDED_BY(mutex_) = core::kNobody;
+  core::OwnerId owner_ CCR_GUARDED_BY(mutex_) = core::kNoOwner;
   absl::flat_hash_map<uint64_t, core::LeaseId> waits_ CCR_GUARDED_BY(mutex_);
   std::vector<std::pair<uint64_t, core::LeaseId>> grants_ CCR_GUARDED_BY(mutex_);  // a ring
   size_t next_grant_ CCR_GUARDED_BY(mutex_) = 0;

@@ -23,7 +23,7 @@ grpc::ServerUnaryReactor* UnaryLease::Lease(BrokerService* service, const Caller
     call->Finish(ToGrpcStatus(*error));
     return call.get();
   }
-  const LeaseArgs args(request, core::kNobody);
+  const LeaseArgs args(request, core::kNoOwner);
   const auto answer = service->Lease(args.params(), [&](const core::LeaseId& id) { return call->BeginWait(id); });
   if (answer.has_value()) call->Answer(*answer);
   return call.get();
@@ -45,7 +45,7 @@ grpc::ServerUnaryReactor* UnaryLease::Report(BrokerService* service, const Calle
     call->FinishReport();
     return call.get();
   }
-  const LeaseArgs args(request.next(), core::kNobody);
+  const LeaseArgs args(request.next(), core::kNoOwner);
   const auto next =
       service->LeaseNext(args.params(), report, [&](const core::LeaseId& id) { return call->BeginWait(id); });
   if (next.has_value()) call->Answer(*next);

@@ -94,7 +94,7 @@ class FaultHistory {
 
   void Lease(const Request& request) {
     const LeaseId id{1, 1, 7, ++ids_};
-    const Pool::LeaseArgs args{id, kNobody, request.tried, request.session, request.last, request.model};
+    const Pool::LeaseArgs args{id, kNoOwner, request.tried, request.session, request.last, request.model};
     waiting_[id.random_low] = request;
     if (const auto result = pool_->Wait(args, absl::Seconds(60), now_, random_)) Answered(id, *result);
   }

@@ -16,7 +16,7 @@ LeaseRecord Lease(uint64_t number) {
 
 TEST(LeaseTableTest, ALeaseEndsOnce) {
   LeaseTable table;
-  table.Add(Lease(1), kNobody, kTableStart + absl::Seconds(10));
+  table.Add(Lease(1), kNoOwner, kTableStart + absl::Seconds(10));
   EXPECT_EQ(table.size(), 1u);
   EXPECT_EQ(table.PastOf(Id(1)), LeaseTable::Past::kUnknown);
   EXPECT_TRUE(table.Remove(Id(1), true));
@@ -28,8 +28,8 @@ TEST(LeaseTableTest, ALeaseEndsOnce) {
 
 TEST(LeaseTableTest, ExpiresInOrderAndAtTheMoment) {
   LeaseTable table;
-  table.Add(Lease(1), kNobody, kTableStart + absl::Milliseconds(10'000));
-  table.Add(Lease(2), kNobody, kTableStart + absl::Milliseconds(5'000));
+  table.Add(Lease(1), kNoOwner, kTableStart + absl::Milliseconds(10'000));
+  table.Add(Lease(2), kNoOwner, kTableStart + absl::Milliseconds(5'000));
   EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Milliseconds(5'000));
   EXPECT_EQ(table.PopExpired(kTableStart + absl::Milliseconds(9'999))->id, Id(2));
   EXPECT_FALSE(table.PopExpired(kTableStart + absl::Milliseconds(9'999)).has_value());
@@ -40,7 +40,7 @@ TEST(LeaseTableTest, ExpiresInOrderAndAtTheMoment) {
 
 TEST(LeaseTableTest, ExtendNeverShortens) {
   LeaseTable table;
-  table.Add(Lease(1), kNobody, kTableStart + absl::Seconds(10));
+  table.Add(Lease(1), kNoOwner, kTableStart + absl::Seconds(10));
   EXPECT_TRUE(table.Extend(Id(1), kTableStart + absl::Seconds(5)));
   EXPECT_EQ(table.NextExpiry(), kTableStart + absl::Seconds(10));
   EXPECT_TRUE(table.Extend(Id(1), kTableStart + absl::Seconds(20)));
@@ -76,7 +76,7 @@ TEST(LeaseTableTest, TrialsEndInOrderOrWithTheirLease) {
     LeaseRecord trial = Lease(i);
     trial.circuit_trial = i != 3;
     trial.trial_until = kTableStart + absl::Seconds(10 - static_cast<int>(i));
-    table.Add(trial, kNobody, kTableStart + absl::Minutes(10));
+    table.Add(trial, kNoOwner, kTableStart + absl::Minutes(10));
   }
   EXPECT_EQ(table.NextTrialEnd(), kTableStart + absl::Seconds(6));
   EXPECT_TRUE(table.Remove(Id(4), true));
@@ -97,7 +97,7 @@ TEST(LeaseTableTest, TrialsEndInOrderOrWithTheirLease) {
 TEST(LeaseTableTest, RemembersABoundedPast) {
   LeaseTable table;
   for (uint64_t i = 0; i <= LeaseTable::kMemory; ++i) {
-    table.Add(Lease(i), kNobody, kTableStart);
+    table.Add(Lease(i), kNoOwner, kTableStart);
     table.Remove(Id(i), true);
   }
   EXPECT_EQ(table.PastOf(Id(0)), LeaseTable::Past::kUnknown);

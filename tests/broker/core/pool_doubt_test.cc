@@ -26,7 +26,7 @@ class PoolDoubtTest : public PoolTest {
 
   std::optional<Decision> Try(Request* request, const Evidence& evidence) {
     const LeaseResult result =
-        pool_->Lease({NewId(), kNobody, request->tried, kNoSession, request->last, request->model}, now_, random_);
+        pool_->Lease({NewId(), kNoOwner, request->tried, kNoSession, request->last, request->model}, now_, random_);
     if (!std::holds_alternative<Grant>(result)) return std::nullopt;
     const Grant grant = std::get<Grant>(result);
     request->tried.push_back(grant.key);
@@ -119,7 +119,8 @@ TEST_F(PoolDoubtTest, KeysThatDieTogetherAreFound) {
   for (int i = 0; i < 6; ++i) {
     Request request;
     while (true) {
-      const auto result = pool_->Lease({NewId(), kNobody, request.tried, kNoSession, request.last, "m"}, now_, random_);
+      const auto result =
+          pool_->Lease({NewId(), kNoOwner, request.tried, kNoSession, request.last, "m"}, now_, random_);
       ASSERT_TRUE(std::holds_alternative<Grant>(result));
       const Grant grant = std::get<Grant>(result);
       request.tried.push_back(grant.key);

@@ -77,11 +77,11 @@ class PoolTest : public testing::Test {
 
   LeaseId NewId() { return {epoch_, 1, 7, ++ids_}; }
 
-  LeaseResult Ask(std::vector<KeyIndex> excluded = {}, OwnerId owner = kNobody) {
+  LeaseResult Ask(std::vector<KeyIndex> excluded = {}, OwnerId owner = kNoOwner) {
     return pool_->Lease({NewId(), owner, excluded}, now_, random_);
   }
   // A lease that must be granted.
-  Grant Get(std::vector<KeyIndex> excluded = {}, OwnerId owner = kNobody) {
+  Grant Get(std::vector<KeyIndex> excluded = {}, OwnerId owner = kNoOwner) {
     const LeaseResult result = Ask(std::move(excluded), owner);
     EXPECT_TRUE(std::holds_alternative<Grant>(result));
     return std::holds_alternative<Grant>(result) ? std::get<Grant>(result) : Grant{};

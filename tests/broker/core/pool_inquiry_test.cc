@@ -14,7 +14,7 @@ class PoolInquiryTest : public PoolTest {
 
   std::optional<Grant> Next(Request* request) {
     const LeaseResult result =
-        pool_->Lease({NewId(), kNobody, request->tried, kNoSession, request->last}, now_, random_);
+        pool_->Lease({NewId(), kNoOwner, request->tried, kNoSession, request->last}, now_, random_);
     if (!std::holds_alternative<Grant>(result)) return std::nullopt;
     const Grant grant = std::get<Grant>(result);
     request->tried.push_back(grant.key);
@@ -243,8 +243,8 @@ TEST_F(PoolInquiryTest, AWaiterStaysInItsRequest) {
   Try(&request, Status(401));
   const Grant other = GetKey(1, 2);
   const LeaseId id = NewId();
-  EXPECT_FALSE(
-      pool_->Wait({id, kNobody, request.tried, kNoSession, request.last}, absl::Minutes(1), now_, random_).has_value());
+  EXPECT_FALSE(pool_->Wait({id, kNoOwner, request.tried, kNoSession, request.last}, absl::Minutes(1), now_, random_)
+                   .has_value());
   Tell(other, Cancelled());
   ASSERT_EQ(Poll().size(), 1u);
   EXPECT_EQ(State(0), KeyState::kCooling);

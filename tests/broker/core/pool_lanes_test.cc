@@ -9,7 +9,7 @@ namespace {
 class PoolLanesTest : public PoolTest {
  protected:
   LeaseResult AskFor(const std::string& model, std::vector<KeyIndex> excluded = {}) {
-    Pool::LeaseArgs args{NewId(), kNobody, excluded};
+    Pool::LeaseArgs args{NewId(), kNoOwner, excluded};
     args.model = model;
     return pool_->Lease(args, now_, random_);
   }
@@ -24,7 +24,7 @@ class PoolLanesTest : public PoolTest {
     return std::holds_alternative<Refusal>(result) ? std::get<Refusal>(result) : Refusal{};
   }
   std::optional<LeaseResult> WaitFor(const std::string& model, absl::Duration max_wait = absl::Seconds(30)) {
-    Pool::LeaseArgs args{last_ = NewId(), kNobody, {}};
+    Pool::LeaseArgs args{last_ = NewId(), kNoOwner, {}};
     args.model = model;
     return pool_->Wait(args, max_wait, now_, random_);
   }

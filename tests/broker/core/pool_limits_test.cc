@@ -7,12 +7,12 @@ namespace {
 class PoolLimitsTest : public PoolTest {
  protected:
   LeaseResult AskFor(uint64_t tokens) {
-    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    Pool::LeaseArgs args{NewId(), kNoOwner, {}};
     args.estimated_tokens = tokens;
     return pool_->Lease(args, now_, random_);
   }
   LeaseResult AskForModel(const std::string& model) {
-    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    Pool::LeaseArgs args{NewId(), kNoOwner, {}};
     args.model = model;
     return pool_->Lease(args, now_, random_);
   }
@@ -102,7 +102,7 @@ TEST_F(PoolLimitsTest, ASmallRequestDoesNotOvertakeALargeOneThatWaits) {
   spec.queue_wait = absl::Minutes(5);
   Start(spec);
   GetFor(900);
-  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  Pool::LeaseArgs args{NewId(), kNoOwner, {}};
   args.estimated_tokens = 500;
   EXPECT_FALSE(pool_->Wait(args, absl::Minutes(5), now_, random_).has_value());
   RetryAt(50);
@@ -130,7 +130,7 @@ TEST_F(PoolLimitsTest, WaitersGoWhenThereIsRoomForTheirTokens) {
   spec.queue_wait = absl::Minutes(5);
   Start(spec);
   GetFor(900);
-  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  Pool::LeaseArgs args{NewId(), kNoOwner, {}};
   args.estimated_tokens = 500;
   EXPECT_FALSE(pool_->Wait(args, absl::Minutes(5), now_, random_).has_value());
   EXPECT_EQ(pool_->NextDue(), now_ + absl::Seconds(61));
@@ -318,7 +318,7 @@ TEST_F(PoolLimitsTest, WhoWouldWaitInVainTriesAKeyThatLacksRoomByAnEstimate) {
   GoTo(Key(0).available_at);
   Tell(Get(), Success());
   ASSERT_GT(RetryAt(0), now_ + absl::Seconds(5));  // it has answered once in a minute
-  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  Pool::LeaseArgs args{NewId(), kNoOwner, {}};
   const std::optional<LeaseResult> tried = pool_->Wait(args, absl::Seconds(5), now_, random_);
   ASSERT_TRUE(tried.has_value());
   EXPECT_TRUE(std::holds_alternative<Grant>(*tried));
@@ -337,7 +337,7 @@ TEST_F(PoolLimitsTest, AWaiterWhoWouldGoOnInVainTriesAKeyThatLacksRoomByAnEstima
   Tell(Get(), Success());
   const absl::Duration left = RetryAt(0) - now_;
   ASSERT_GT(left, absl::Seconds(5));
-  Pool::LeaseArgs args{NewId(), kNobody, {}};
+  Pool::LeaseArgs args{NewId(), kNoOwner, {}};
   ASSERT_FALSE(pool_->Wait(args, left + absl::Seconds(1), now_, random_).has_value());
   args.id = NewId();
   ASSERT_FALSE(pool_->Wait(args, left + absl::Seconds(2), now_, random_).has_value());

@@ -20,7 +20,7 @@ class PoolOutageTest : public PoolTest {
     std::vector<KeyIndex> tried;
     LeaseId last;
     while (true) {
-      const LeaseResult result = pool_->Lease({NewId(), kNobody, tried, session, last, model}, now_, random_);
+      const LeaseResult result = pool_->Lease({NewId(), kNoOwner, tried, session, last, model}, now_, random_);
       if (!std::holds_alternative<Grant>(result)) return false;
       const Grant grant = std::get<Grant>(result);
       tried.push_back(grant.key);

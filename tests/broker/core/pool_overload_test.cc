@@ -16,7 +16,7 @@ class PoolOverloadTest : public PoolTest {
   KeyIndex Try(Request* request, const Evidence& evidence, const std::vector<KeyIndex>& others = {}) {
     std::vector<KeyIndex> excluded = request->tried;
     excluded.insert(excluded.end(), others.begin(), others.end());
-    const LeaseResult result = pool_->Lease({NewId(), kNobody, excluded, kNoSession, request->last}, now_, random_);
+    const LeaseResult result = pool_->Lease({NewId(), kNoOwner, excluded, kNoSession, request->last}, now_, random_);
     EXPECT_TRUE(std::holds_alternative<Grant>(result));
     if (!std::holds_alternative<Grant>(result)) return kNoKey;
     const Grant& grant = std::get<Grant>(result);

@@ -19,7 +19,7 @@ class PoolHalfOpenTest : public PoolTest {
     due_ = pool_->Snapshot(now_).circuit_retry_at;
     GoTo(due_);
   }
-  bool Waits() { return !pool_->Wait({NewId(), kNobody, {}}, absl::Minutes(10), now_, random_).has_value(); }
+  bool Waits() { return !pool_->Wait({NewId(), kNoOwner, {}}, absl::Minutes(10), now_, random_).has_value(); }
 
   absl::Time due_;
 };

@@ -15,7 +15,7 @@ class PoolQueueTest : public PoolTest {
     spec.keys[0].cooldown = cooldown;
     Start(spec);
   }
-  std::optional<LeaseResult> Wait(absl::Duration max_wait = absl::Hours(1), OwnerId owner = kNobody,
+  std::optional<LeaseResult> Wait(absl::Duration max_wait = absl::Hours(1), OwnerId owner = kNoOwner,
                                   std::vector<KeyIndex> excluded = {}) {
     last_ = NewId();
     return pool_->Wait({last_, owner, excluded}, max_wait, now_, random_);
@@ -37,7 +37,7 @@ TEST_F(PoolQueueTest, NobodyWaitsWhereAKeyIsReadyOrTheQueueIsOff) {
 TEST_F(PoolQueueTest, NobodyWaitsForWhatNeverComes) {
   StartQueue(1);
   const Grant grant = Get();
-  EXPECT_TRUE(Wait(absl::Hours(1), kNobody, {0}).has_value());
+  EXPECT_TRUE(Wait(absl::Hours(1), kNoOwner, {0}).has_value());
   Tell(grant, Cancelled());
   Disable(0, 1);
   EXPECT_EQ(WhyIn(*Wait()), Refusal::Why::kAllDisabled);
@@ -160,7 +160,7 @@ TEST_F(PoolQueueTest, AWaiterWithExclusionsHoldsUpNobody) {
   Start(spec);
   const Grant first = Get();
   const Grant second = Get();
-  EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {first.key}).has_value());
+  EXPECT_FALSE(Wait(absl::Hours(1), kNoOwner, {first.key}).has_value());
   const LeaseId choosy = last_;
   EXPECT_FALSE(Wait().has_value());
   const LeaseId plain = last_;
@@ -185,7 +185,7 @@ TEST_F(PoolQueueTest, AWaiterWithExclusionsKeepsItsPlace) {
   Start(spec);
   const Grant first = Get();
   const Grant second = Get();
-  EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {first.key}).has_value());
+  EXPECT_FALSE(Wait(absl::Hours(1), kNoOwner, {first.key}).has_value());
   const LeaseId choosy = last_;
   EXPECT_FALSE(Wait().has_value());
   Tell(second, Success());
@@ -202,8 +202,8 @@ TEST_F(PoolQueueTest, NoneOfAThousandWithExclusionsIsStarved) {
   Start(spec);
   Grant wanted = Get();
   const Grant other = Get();
-  for (int i = 0; i < 900; ++i) EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {wanted.key}).has_value());
-  EXPECT_FALSE(Wait(absl::Hours(1), kNobody, {other.key}).has_value());
+  for (int i = 0; i < 900; ++i) EXPECT_FALSE(Wait(absl::Hours(1), kNoOwner, {wanted.key}).has_value());
+  EXPECT_FALSE(Wait(absl::Hours(1), kNoOwner, {other.key}).has_value());
   const LeaseId last = last_;
   Tell(wanted, Success());
   std::vector<Pool::Answer> answers;

@@ -14,7 +14,7 @@ class PoolScaleTest : public PoolTest, public testing::WithParamInterface<const 
   void Turn(const Evidence& evidence) {
     Pass(1 * kMs);
     const SessionHash session = random_() % kSessions;
-    const LeaseResult result = pool_->Lease({NewId(), kNobody, {}, session}, now_, random_);
+    const LeaseResult result = pool_->Lease({NewId(), kNoOwner, {}, session}, now_, random_);
     pool_->Apply({std::get<Grant>(result).id, evidence, 0, 0}, now_, random_);
     pool_->TakeTransitions(&transitions_);
   }
@@ -60,7 +60,7 @@ TEST_F(PoolTest, KeysThatComeBackAtOnceDoNotInOneStep) {
   constexpr uint32_t kMany = 10'000;
   for (const bool of_model : {false, true}) {
     Start(SpecOf(kMany));
-    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    Pool::LeaseArgs args{NewId(), kNoOwner, {}};
     args.model = "big";
     Evidence limited = Status(429, absl::Hours(1));
     limited.model_only = of_model;
@@ -101,7 +101,7 @@ TEST_F(PoolTest, AKeyThatIsStillToBeWokenIsNotGranted) {
   constexpr uint32_t kMany = 2'000;
   for (const bool of_model : {false, true}) {
     Start(SpecOf(kMany));
-    Pool::LeaseArgs args{NewId(), kNobody, {}};
+    Pool::LeaseArgs args{NewId(), kNoOwner, {}};
     args.model = "big";
     std::vector<Grant> held;
     for (uint32_t i = 0; i < 2 * kMany; ++i) {

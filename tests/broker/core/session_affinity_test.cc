@@ -50,7 +50,7 @@ TEST(FairShareTest, IsAQuarterAboveTheKeysPart) {
 class SessionAffinityTest : public PoolTest {
  protected:
   Grant GetFor(SessionHash session, std::vector<KeyIndex> excluded = {}) {
-    const LeaseResult result = pool_->Lease({NewId(), kNobody, excluded, session}, now_, random_);
+    const LeaseResult result = pool_->Lease({NewId(), kNoOwner, excluded, session}, now_, random_);
     EXPECT_TRUE(std::holds_alternative<Grant>(result));
     for (const Transition& transition : Transitions()) {
       if (transition.type == Transition::Type::kLeased) affinity_ = transition.affinity;
@@ -360,7 +360,7 @@ TEST_F(SessionAffinityTest, WhoWaitedGetsItsKeyToo) {
   Start(spec);
   Settle(kAnn, 1, 2);
   const Grant first = GetFor(kNoSession), second = GetFor(kNoSession);
-  ASSERT_FALSE(pool_->Wait({NewId(), kNobody, {}, kAnn}, absl::Seconds(60), now_, random_).has_value());
+  ASSERT_FALSE(pool_->Wait({NewId(), kNoOwner, {}, kAnn}, absl::Seconds(60), now_, random_).has_value());
   Transitions();
   Tell(first, Success());
   Tell(second, Success());

@@ -25,7 +25,7 @@ class SimulationModel {
   struct Lease {
     LeaseId id;
     std::string fingerprint;
-    OwnerId owner = kNobody;
+    OwnerId owner = kNoOwner;
     absl::Time expires;
     uint64_t order = 0;  // of its grant; 0 = reasserted after a restart
     bool key_trial = false;
@@ -57,7 +57,7 @@ class SimulationModel {
   };
   // A lease as it was asked for, and what was said of its session.
   struct Asked {
-    OwnerId owner = kNobody;
+    OwnerId owner = kNoOwner;
     SessionHash session = kNoSession;
     std::vector<std::string> excluded;
     uint64_t request = 0;

@@ -416,7 +416,7 @@ class Simulation {
     pool_->Orphan(owner, deadline, now_);
     for (auto& [number, lease] : model_.leases()) {
       if (lease.owner != owner) continue;
-      lease.owner = kNobody;
+      lease.owner = kNoOwner;
       lease.expires = std::min(lease.expires, deadline);
     }
     std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.owner == owner; });
@@ -500,8 +500,8 @@ class Simulation {
     now_ += absl::Hours(25);
     for (size_t i = 0; i < 2 * spec_.keys.size() + 2; ++i, now_ += absl::Hours(1)) {
       const LeaseId id = NewId();
-      const LeaseResult result = pool_->Lease({id, kNobody, {}}, now_, random_);
-      Note(result, {id, kNobody, {}});
+      const LeaseResult result = pool_->Lease({id, kNoOwner, {}}, now_, random_);
+      Note(result, {id, kNoOwner, {}});
       if (const SimulationModel::Lease* lease = AnyLease()) ReportOn(*lease, {Success(), Outcome::kSuccess});
       model_.Expect(std::holds_alternative<Grant>(result) || !model_.AnyWithoutAuth(), "8: the pool did not come back");
     }

@@ -101,7 +101,7 @@ TEST_P(PoolAllocationTest, NoneForALeaseItsProgressAndItsReport) {
     for (int i = 0; i < rounds; ++i) {
       now += absl::Milliseconds(1);
       report.id = {1, 1, 7, ++served};
-      Pool::LeaseArgs args{report.id, kNobody, {}};
+      Pool::LeaseArgs args{report.id, kNoOwner, {}};
       args.session = served % 1'000 + 1;
       args.model = served % 2 == 0 ? "large" : "small";
       args.estimated_tokens = 100;

@@ -91,7 +91,7 @@ TEST_F(BrokerServiceTest, ExcludedKeysAreNotGranted) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   const std::string first = Pool("p").info->keys[0].fingerprint;
   const std::string_view exclude[] = {first, "unknown"};
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(KeyOf(LeaseNow(*service_, "p", core::kNobody, exclude)), "canary-key-b");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(KeyOf(LeaseNow(*service_, "p", core::kNoOwner, exclude)), "canary-key-b");
 }
 
 TEST_F(BrokerServiceTest, RefusalSaysWhenTheEarliestKeyReturnsAndNamesNoKey) {
@@ -479,7 +479,7 @@ class WaitTest : public BrokerServiceTest {
     Apply(MakeConfig(std::move(provider)));
     held_ = LeaseNow(*service_, "p");
   }
-  core::LeaseId Wait(core::OwnerId owner = core::kNobody) {
+  core::LeaseId Wait(core::OwnerId owner = core::kNoOwner) {
     LeaseParams params;
     params.pool = "p";
     params.max_wait = absl::Seconds(60);

@@ -64,7 +64,7 @@ inline LeaseCallback MustNotWait(const core::LeaseId& /*id*/) {
 }
 
 // Leases now or is refused now.
-inline LeaseAnswer LeaseNow(BrokerService& service, std::string_view pool, core::OwnerId owner = core::kNobody,
+inline LeaseAnswer LeaseNow(BrokerService& service, std::string_view pool, core::OwnerId owner = core::kNoOwner,
                             absl::Span<const std::string_view> exclude = {}) {
   LeaseParams params;
   params.pool = pool;
