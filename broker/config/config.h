@@ -65,7 +65,7 @@ struct QueueConfig {  // "queue: {max_wait (ms), max_size}": requests wait when 
 struct ProbeConfig {  // "probe: {url, interval (ms)}" or "probe: false"
   bool enabled = true;
   std::string url;  // at the host of api_base_url; default: the models endpoint by format, none for other endpoints
-  absl::Duration interval = absl::Minutes(10);  // until the first probe; doubles up to 24 h
+  absl::Duration interval = absl::Seconds(10);  // until the first probe; doubles up to 24 h
 };
 
 // One entry of "errors": what an error of the provider means. At least one of the first three is set.

@@ -13,6 +13,8 @@ constexpr std::string_view kAuthReason = "auth";
 constexpr std::string_view kFailuresReason = "failures";
 // A busy provider turns away one request or another; three in a row that other keys serve are the key's own.
 constexpr uint32_t kOverloadsOfItsOwn = 3;
+constexpr float kFailingOver = 16;     // attempts that the share of failed ones is of
+constexpr double kSparedLonger = 100;  // a key whose attempts all fail is spared so many times longer
 
 // EWMA: a + (x - a) / 8; the first sample is taken as it is (the smoothing of RFC 6298).
 absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
@@ -183,6 +185,7 @@ void Key::CountSuccess(const Evidence& evidence, absl::Time now) {
 
 Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl::Time now) {
   last_success_ = now;
+  failing_ -= failing_ / kFailingOver;
   doubted_by_ = 0;
   vain_probes_ = 0;
   if (first_byte > absl::ZeroDuration()) latency_ = Smoothed(latency_, first_byte);
@@ -200,18 +203,40 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
 }
 
 Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
-                          bool may_disable) {
+                          bool may_disable, absl::Duration longest_wait) {
   if (IsStale(ticket) || (auth_disabled() && probed())) return Event::kNone;
   ++consecutive_failures_;
+  failing_ += (1 - failing_) / kFailingOver;
   if (state_ == KeyState::kDisabled || (may_disable && consecutive_failures_ >= spec_.max_failures)) {
     const uint32_t earlier = consecutive_disables_++;
-    const absl::Duration wait = spec_.cooldown ? Exponential(*spec_.cooldown, earlier + 1, kMaxBackoff)
-                                               : Exponential(kTrialBackoff, earlier, kMaxBackoff);
+    const absl::Duration wait = spec_.cooldown
+                                    ? Exponential(*spec_.cooldown, earlier + 1, kMaxBackoff)
+                                    : std::min(longest_wait, Exponential(kTrialBackoff, earlier, kMaxBackoff));
     return Disable(kFailuresReason, now.time + wait, now);
   }
+  const bool first = !spec_.cooldown && consecutive_failures_ == 1;
+  Spare(now.time);
+  if (first) {
+    episode_ = now.sequence + 1;
+    return Event::kNone;
+  }
   const absl::Duration cap = spec_.cooldown ? kMaxBackoff : kMaxFailureBackoff;
-  const absl::Duration wait = Exponential(spec_.cooldown.value_or(kFailureBackoff), consecutive_failures_ - 1, cap);
+  const uint32_t earlier = consecutive_failures_ - (spec_.cooldown ? 1 : 2);
+  const absl::Duration wait = Exponential(spec_.cooldown.value_or(kFailureBackoff), earlier, cap);
   return CoolUntil(now.time + Jittered(wait, cap, random), reason, now);
+}
+
+bool Key::HastenTrial(const Ticket& ticket, absl::Time now) {
+  const bool waits = state_ == KeyState::kDisabled && reason_ == kFailuresReason && !prolonged_ && !IsStale(ticket) &&
+                     !trial_in_flight_;
+  if (waits) until_ = std::min(until_, now);
+  return waits;
+}
+
+void Key::Spare(absl::Time now) {
+  if (spec_.cooldown) return;
+  const absl::Duration wait = Exponential(kFailureBackoff, consecutive_failures_ - 1, kMaxFailureBackoff);
+  spared_until_ = now + std::min(kMaxFailureBackoff, wait * (1 + kSparedLonger * failing_));
 }
 
 Key::Event Key::OnOverloaded(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random) {
@@ -365,6 +390,10 @@ Key::Mark Key::MarkOf(Event event, bool counted) const {
 
 Key::Event Key::GiveBack(const Mark& mark) {
   if (mark.counted && consecutive_failures_ > 0) --consecutive_failures_;
+  if (mark.counted) {
+    failing_ = std::max(0.0F, (kFailingOver * failing_ - 1) / (kFailingOver - 1));
+    spared_until_ = absl::InfinitePast();
+  }
   if (mark.disabled && consecutive_disables_ > 0) --consecutive_disables_;
   const bool alone = mark.begin != 0 && mark.begin == begins_ && !prolonged_ && state_ != KeyState::kActive;
   if (!alone) return Event::kNone;

@@ -10,6 +10,7 @@
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
 #include "broker/core/model_table.h"
+#include "broker/core/pacing/backoff.h"
 #include "broker/core/pacing/limit_scope.h"
 #include "broker/core/pacing/pacer.h"
 #include "broker/core/pacing/ramp.h"
@@ -145,11 +146,17 @@ class Key {
   void CountSuccess(const Evidence& evidence, absl::Time now);
   // What a report does, after OnEnded.
   // failures += 1; cools cooldown * 2^(failures-1) +-10 %, cap 30 min; from max_failures on, or as a trial:
-  // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row. Where no cooldown is set: 1 s *
-  // 2^(failures-1), cap 1 min, and 10 s * 2^(k-1), cap 30 min. Not disabled without `may_disable`: other keys fail as
-  // well.
+  // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row. Where no cooldown is set: the
+  // first is only spared, the next ones cool 1 s * 2^(failures-2), cap 1 min, and the trial comes after 10 s * 2^(k-1),
+  // cap 30 min and `longest_wait`. Not disabled without `may_disable`: other keys fail as well.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
-                  bool may_disable = true);
+                  bool may_disable = true, absl::Duration longest_wait = kMaxBackoff);
+  // A lease of another key that failures had disabled has succeeded: its trial is due now. False for a key
+  // that is not DISABLED("failures"), or since that lease, while its trial is under way, and where the provider told more.
+  bool HastenTrial(const Ticket& ticket, absl::Time now);
+  // Until then it is leased only when no other key can be: after each failure, where no cooldown is set, for 1 s *
+  // 2^(failures-1), and up to a hundred times longer the more of its attempts fail, cap 1 min.
+  absl::Time spared_until() const { return spared_until_; }
   // An answer that began well was cut: the success that its beginning was does not end the failures in a row, only one
   // of a whole answer does. OnFailure follows.
   void CountCut() { consecutive_failures_ = std::max(consecutive_failures_, consecutive_cuts_++); }
@@ -207,6 +214,7 @@ class Key {
   Event CoolUntil(absl::Time until, std::string_view reason, const Moment& now);
   Event Disable(std::string_view reason, absl::Time until, const Moment& now);
   void Recover();
+  void Spare(absl::Time now);
   void ForgetFailures();  // in a row; how often it was disabled not before a whole answer has come
   void Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now);
 
@@ -241,6 +249,8 @@ class Key {
   uint64_t doubted_by_ = 0;  // the last request that failed in doubt since a success; 0 = none
   uint32_t rests_ = 0;       // in a row
 
+  absl::Time spared_until_ = absl::InfinitePast();
+  float failing_ = 0;  // moving share of attempts that failed upstream
   uint32_t consecutive_failures_ = 0;
   uint32_t consecutive_rate_limits_ = 0;
   uint32_t consecutive_overloads_ = 0;  // of its own

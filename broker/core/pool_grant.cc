@@ -147,10 +147,11 @@ Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
 }
 
 Roster::Choice Pool::Impl::Choose(const Request& request, bool may_wait, KeyIndex preferred, absl::BitGenRef random) {
-  if (!circuit_.to_blame().empty()) {
-    std::vector<KeyIndex> avoided(request.excluded.begin(), request.excluded.end());
-    avoided.insert(avoided.end(), circuit_.to_blame().begin(), circuit_.to_blame().end());
-    roster_.Consider(avoided, request.model, request.tokens);
+  for (const absl::Span<const KeyIndex> others : {circuit_.to_blame(), roster_.Spared(now_)}) {
+    if (others.empty()) continue;
+    avoided_.assign(request.excluded.begin(), request.excluded.end());
+    avoided_.insert(avoided_.end(), others.begin(), others.end());
+    roster_.Consider(avoided_, request.model, request.tokens);
     const Roster::Choice choice = roster_.Pick(preferred, now_, random);
     if (choice.key != kNoKey) return choice;
   }

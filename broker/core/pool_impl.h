@@ -21,6 +21,7 @@
 #include "broker/core/verdict/inquiry.h"
 #include "broker/core/verdict/outage_watch.h"
 #include "broker/core/verdict/outcome.h"
+#include "broker/core/verdict/trial_pace.h"
 #include "broker/core/wait_queue.h"
 
 namespace ccr::core {
@@ -144,6 +145,7 @@ class Pool::Impl {
   Key::Event JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
                                   absl::BitGenRef random);
   uint32_t CountClosed(ModelId model) const;  // active keys that may not serve the model now, others than resting ones
+  void HastenTrials(const Ticket& ticket);    // one of the keys that failures disabled is well again
   bool FailsAlone(const LeaseRecord& lease);  // no other key has failed its model since that succeeded
   uint32_t CountActive(ModelId model) const;  // keys that may serve the model
   auto ActiveFor(ModelId model) const {
@@ -224,6 +226,9 @@ class Pool::Impl {
   uint64_t sequence_ = 0;                            // grants of this run; leases carry their number
   std::optional<uint32_t> epoch_;                    // of this run: that of the first grant
   absl::Time back_at_ = absl::InfinitePast();        // when the 429 that is judged is over, as its pacer says
+  // Keys that failures disabled, and when the next one of them is worth a trial.
+  TrialPace trials_;
+  std::vector<KeyIndex> avoided_;  // of the request that is considered
   uint64_t acquired_ = 0, reported_ = 0, expired_ = 0;
   std::vector<Transition> transitions_;
 };

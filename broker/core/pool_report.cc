@@ -198,6 +198,7 @@ Key::Event Pool::Impl::JudgeKey(const LeaseRecord& lease, const Verdict& verdict
 }
 
 Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration first_byte) {
+  trials_.OnServed(now_);
   last_success_ = now_;
   last_served_ = lease.key;
   if (lease.model < failing_.size()) failing_[lease.model] = {};
@@ -208,7 +209,20 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   }
   roster_.OnSuccess(lease.key, lease.model, lease.sequence, now_);
-  return roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);
+  const Key::Event event = roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);
+  if (event == Key::Event::kRecovered) HastenTrials(TicketOf(lease));
+  return event;
+}
+
+void Pool::Impl::HastenTrials(const Ticket& ticket) {
+  for (int i = 0; i < 2; ++i) {
+    const KeyIndex index = trials_.TakeIf(
+        [&](KeyIndex key) { return roster_.present(key) && roster_.key(key).HastenTrial(ticket, now_); });
+    if (index == kNoKey) return;
+    roster_.Settle(index, now_);
+    TellEvent(index, Key::Event::kDisabled, Outcome::kNeutral, "");
+    queue_.OnRoom();
+  }
 }
 
 Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::string_view reason, bool of_host,
@@ -232,7 +246,8 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   const bool alone = FailsAlone(lease) && !circuit_.OthersFail(lease.key, now_);
   Key::Event event = Key::Event::kNone;
   if (lease.progressed && !last && !shared) key.CountCut();
-  if (!last && !shared) event = key.OnFailure(ticket, reason, Now(), random, /*may_disable=*/alone);
+  if (!last && !shared) event = key.OnFailure(ticket, reason, Now(), random, alone, trials_.LongestWait(now_));
+  if (event == Key::Event::kDisabled) trials_.Add(lease.key);
   const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
   if (!counts_for_circuit) return event;
   if (!last) {

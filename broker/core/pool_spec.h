@@ -28,7 +28,7 @@ struct KeySpec {
   uint32_t max_concurrent = 0;  // 0 = no limit
   Limits limits = {};
   std::vector<std::string> models = {};               // those it may serve; empty: all
-  absl::Duration probe_interval = absl::Minutes(10);  // until the first probe of a disabled key; 0 = none ever
+  absl::Duration probe_interval = absl::Seconds(10);  // until the first probe of a disabled key; 0 = none ever
 };
 
 struct PoolSpec {

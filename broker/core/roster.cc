@@ -261,6 +261,7 @@ void Roster::Settle(KeyIndex index, absl::Time now) {
   slot.in_flight = slot.key.in_flight();
   Count(slot);
   Move(index, StandingOf(slot.key, now, &slot.wake));
+  if (slot.key.spared_until() > now) Spare(index);
 }
 
 KeyIndex Roster::Due(absl::Time now) const {

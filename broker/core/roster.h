@@ -84,6 +84,9 @@ class Roster {
   bool declares_limits() const { return declares_limits_; }  // some key is configured with one
   bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == present_; }
 
+  // Keys to be passed over as long as another one can be granted: active ones that have failed lately, the last kMaxSpared.
+  absl::Span<const KeyIndex> Spared(absl::Time now);
+
   // What the next calls are about: a request for that model of so many tokens (0 = not known) that leaves those keys
   // out. Duplicates and unknown numbers do no harm.
   void Consider(absl::Span<const KeyIndex> excluded, ModelId model = kAnyModel, uint64_t tokens = 0);
@@ -150,6 +153,7 @@ class Roster {
  private:
   static constexpr size_t kTiers = 2;
   static constexpr uint32_t kLooks = 32;
+  static constexpr size_t kMaxSpared = 16;
 
   // Laws: a slot is known to its strategy while it is present and eligible there while kReady; that is
   // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed, at
@@ -196,6 +200,8 @@ class Roster {
   void Bar(KeyIndex index, ModelId model);            // unless it may serve it
   void Move(KeyIndex index, Standing standing);
 
+  void Spare(KeyIndex index);
+
   using Strategies = std::array<std::unique_ptr<Strategy>, kTiers>;
 
   Slots<Slot> slots_;
@@ -220,6 +226,8 @@ class Roster {
   bool declares_limits_ = false;
   uint32_t restricted_ = 0;  // known keys that may not serve every model
   uint64_t sequence_ = 0;    // of the last lease
+
+  std::vector<KeyIndex> spared_;  // until the key says
 
   // The request that is considered.
   std::vector<KeyIndex> excluded_;

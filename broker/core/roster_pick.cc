@@ -17,6 +17,20 @@ void Roster::Consider(absl::Span<const KeyIndex> excluded, ModelId model, uint64
   excluded_.erase(std::unique(excluded_.begin(), excluded_.end()), excluded_.end());
 }
 
+void Roster::Spare(KeyIndex index) {
+  if (std::find(spared_.begin(), spared_.end(), index) != spared_.end()) return;
+  if (spared_.size() == kMaxSpared) spared_.erase(spared_.begin());
+  spared_.push_back(index);
+}
+
+absl::Span<const KeyIndex> Roster::Spared(absl::Time now) {
+  std::erase_if(spared_, [&](KeyIndex index) {
+    const Key& spared = slots_[index].key;
+    return spared.spared_until() <= now || spared.state() == KeyState::kDisabled;
+  });
+  return spared_;
+}
+
 Roster::Choice Roster::Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
   for (uint32_t looks = kLooks; looks > 0; --looks) {
     const Choice choice = PickOnce(preferred, now, random);

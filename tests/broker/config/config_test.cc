@@ -149,7 +149,7 @@ Providers:
       max_size: 1000
     probe:
       url: https://api.deepseek.test/models
-      interval: 600000
+      interval: 10000
     auth:
       header: authorization
       prefix: "Bearer "
@@ -177,7 +177,7 @@ Providers:
       max_size: 10
     probe:
       url: https://api.anthropic.test/v1/models
-      interval: 600000
+      interval: 10000
     auth:
       header: x-api-key
       prefix: ""
@@ -383,7 +383,7 @@ TEST(Config, ProbesAskForTheModelsUnlessToldOtherwise) {
     EXPECT_EQ(probe.url, row.url) << row.fields;
   }
   EXPECT_FALSE(GoodProvider("api_key: 'a', probe: false").probe.enabled);
-  EXPECT_EQ(GoodProvider("api_key: 'a'").probe.interval, absl::Minutes(10));
+  EXPECT_EQ(GoodProvider("api_key: 'a'").probe.interval, absl::Seconds(10));
   EXPECT_EQ(GoodProvider("api_key: 'a', probe: {interval: 250}").probe.interval, absl::Milliseconds(250));
 }
 

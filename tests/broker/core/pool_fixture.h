@@ -62,6 +62,7 @@ inline PoolSpec SpecOf(uint32_t keys, const std::string& strategy = "round_robin
     key.name = "key" + std::to_string(i);
     key.fingerprint = "fp" + std::to_string(i);
     key.cooldown = absl::Minutes(1);
+    key.probe_interval = absl::Minutes(10);
     spec.keys.push_back(key);
   }
   return spec;

@@ -197,7 +197,7 @@ TEST_F(PoolStateTest, CutsInARowDisableAKeyThoughItsAnswersBegin) {
     EXPECT_TRUE(Begin(grant));
     Tell(grant, Cut());
     EXPECT_EQ(Key(0).consecutive_failures, static_cast<uint32_t>(cut));
-    if (cut < 3) GoTo(Key(0).available_at);
+    if (cut < 3) Pass(absl::Minutes(1));
   }
   EXPECT_EQ(State(0), KeyState::kDisabled);
   for (const absl::Duration next : {absl::Seconds(20), absl::Seconds(40)}) {

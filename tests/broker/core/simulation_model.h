@@ -86,6 +86,7 @@ class SimulationModel {
     Climb climb;
     absl::Time began;      // of the last cooldown
     bool limited = false;  // it is for a limit
+    bool spared = false;   // it failed, and no cooldown is set, so others may come first at any time
     bool paced = false;    // a 429 told when it is back, so it may be held back at any time
   };
 
@@ -210,7 +211,7 @@ class SimulationModel {
       case Transition::Type::kCooling:
         return OnCooling(keys_[fingerprint], fingerprint, t, now);
       case Transition::Type::kDisabled:
-        return OnDisabled(keys_[fingerprint], fingerprint, t);
+        return OnDisabled(keys_[fingerprint], fingerprint, t, trial);
       case Transition::Type::kRecovered:
         return OnRecovered(keys_[fingerprint], t, trial, probe, now);
       case Transition::Type::kCircuitOpened:
@@ -269,6 +270,9 @@ class SimulationModel {
 
   // A 429 with Retry-After was reported.
   void OnPaced(const Lease& lease) { keys_[lease.fingerprint].paced = true; }
+
+  // A failure was reported of a key that has no cooldown.
+  void OnSpared(const Lease& lease) { keys_[lease.fingerprint].spared = true; }
 
   // A refusal by auth or permission was reported; before its transitions.
   void OnRefusal(const Lease& lease, bool auth) {
@@ -445,7 +449,8 @@ class SimulationModel {
         Expect(trial || SpecOf(last)->weight > 0 ||
                    std::none_of(spec_.keys.begin(), spec_.keys.end(),
                                 [&](const KeySpec& spec) {
-                                  return spec.weight > 0 && IsSurelyFree(spec, asked.excluded, asked.model, now);
+                                  return spec.weight > 0 && IsSurelyFree(spec, asked.excluded, asked.model, now) &&
+                                         !keys_[spec.fingerprint].spared;
                                 }),
                "affinity: a key of weight 0 though another was free");
         Expect(!is_excluded && keys_[last].state != KeyState::kDisabled, "affinity: an excluded key, or one on trial");
@@ -455,7 +460,7 @@ class SimulationModel {
         return;
       default:
         if (SpecOf(last)->weight > 0 && !trial) {
-          Expect(!IsSurelyFree(*SpecOf(last), asked.excluded, asked.model, now),
+          Expect(keys_[last].spared || !IsSurelyFree(*SpecOf(last), asked.excluded, asked.model, now),
                  "affinity: moved though the key was free");
         }
     }
@@ -555,8 +560,9 @@ class SimulationModel {
     Begin(key, KeyState::kCooling, t.available_at);
   }
 
-  void OnDisabled(Key& key, const std::string& fingerprint, const Transition& t) {
-    Expect(t.available_at >= key.until, "3: a disabled key's deadline shrank");
+  void OnDisabled(Key& key, const std::string& fingerprint, const Transition& t, bool trial) {
+    const bool hastened = trial && t.outcome == Outcome::kNeutral && key.state == KeyState::kDisabled && !key.auth;
+    Expect(hastened || t.available_at >= key.until, "3: a disabled key's deadline shrank");
     Expect(t.outcome != Outcome::kUpstreamFailure || key.state == KeyState::kDisabled || !IsLastAvailable(fingerprint),
            "8: an outage disables the last key");
     if (t.reason == "auth" && !key.auth) {
@@ -566,7 +572,7 @@ class SimulationModel {
     const bool refusal = t.outcome == Outcome::kAuth || t.outcome == Outcome::kPermission;
     const bool limited = t.outcome == Outcome::kRateLimited || t.outcome == Outcome::kQuota ||
                          (refusal && t.reason != "auth" && served_ == 0);
-    const bool prolonged = key.state == KeyState::kDisabled && (key.auth || limited);
+    const bool prolonged = hastened || (key.state == KeyState::kDisabled && (key.auth || limited));
     const uint64_t begun = key.begun;
     Begin(key, KeyState::kDisabled, t.available_at);
     if (prolonged) key.begun = begun;

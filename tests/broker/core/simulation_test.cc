@@ -100,7 +100,7 @@ class Simulation {
       key.name = key.fingerprint = absl::StrCat("k", number);
       key.weight = static_cast<double>(Below(4));
       key.max_failures = 1 + static_cast<uint32_t>(Below(3));
-      key.cooldown = absl::Milliseconds(1'000 + Below(60'000));
+      if (Chance(60)) key.cooldown = absl::Milliseconds(1'000 + Below(60'000));
       key.max_concurrent = Chance(40) ? 1 + static_cast<uint32_t>(Below(3)) : 0;
       key.limits.rpm = static_cast<uint32_t>(rpms_[number]);
       key.limits.tpm = tpms_[number];
@@ -327,9 +327,12 @@ class Simulation {
     const uint32_t active = model_.active();
     if (fault.evidence.model_only && !lease.model.empty()) {
       model_.OnModelRefused(lease);
-    } else if (fault.expected == Outcome::kRateLimited && fault.evidence.retry_after) {
+    } else if (fault.expected == Outcome::kRateLimited &&
+               (fault.evidence.retry_after || key == kNoKey || !pool_->key(key).cooldown)) {
       model_.OnPaced(lease);
     }
+    const bool fails = fault.expected == Outcome::kUpstreamFailure || fault.expected == Outcome::kPermission;
+    if (fails && (key == kNoKey || !pool_->key(key).cooldown)) model_.OnSpared(lease);
     const uint64_t told = fault.evidence.input_tokens + fault.evidence.output_tokens;
     const bool keeps = lease.progressed || fault.expected == Outcome::kSuccess || fault.expected == Outcome::kNeutral;
     model_.OnUsed(lease, told > 0 ? told : keeps ? lease.tokens : 0, now_);
