@@ -203,25 +203,24 @@ Key::Event Key::OnSuccess(const Ticket& ticket, absl::Duration first_byte, absl:
 }
 
 Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
-                          bool may_disable, absl::Duration longest_wait) {
+                          const Leniency& leniency) {
   if (IsStale(ticket) || (auth_disabled() && probed())) return Event::kNone;
   ++consecutive_failures_;
   failing_ += (1 - failing_) / kFailingOver;
-  if (state_ == KeyState::kDisabled || (may_disable && consecutive_failures_ >= spec_.max_failures)) {
+  if (state_ == KeyState::kDisabled || (leniency.may_disable && consecutive_failures_ >= spec_.max_failures)) {
     const uint32_t earlier = consecutive_disables_++;
     const absl::Duration wait = spec_.cooldown
                                     ? Exponential(*spec_.cooldown, earlier + 1, kMaxBackoff)
-                                    : std::min(longest_wait, Exponential(kTrialBackoff, earlier, kMaxBackoff));
+                                    : std::min(leniency.longest_wait, Exponential(kTrialBackoff, earlier, kMaxBackoff));
     return Disable(kFailuresReason, now.time + wait, now);
   }
-  const bool first = !spec_.cooldown && consecutive_failures_ == 1;
   Spare(now.time);
-  if (first) {
+  if (leniency.spares_first && !spec_.cooldown && consecutive_failures_ == 1) {
     episode_ = now.sequence + 1;
     return Event::kNone;
   }
   const absl::Duration cap = spec_.cooldown ? kMaxBackoff : kMaxFailureBackoff;
-  const uint32_t earlier = consecutive_failures_ - (spec_.cooldown ? 1 : 2);
+  const uint32_t earlier = consecutive_failures_ - (leniency.spares_first && !spec_.cooldown ? 2 : 1);
   const absl::Duration wait = Exponential(spec_.cooldown.value_or(kFailureBackoff), earlier, cap);
   return CoolUntil(now.time + Jittered(wait, cap, random), reason, now);
 }

@@ -32,6 +32,14 @@ struct Ticket {
   uint64_t sequence = 0;  // the lease's number; 0 = granted by an earlier run of the broker
 };
 
+// What an upstream failure may do to a key.
+struct Leniency {
+  bool may_disable = true;  // false: other keys fail as well
+  // Where no cooldown is set.
+  bool spares_first = false;                  // the first failure in a row cools nothing
+  absl::Duration longest_wait = kMaxBackoff;  // until the next trial
+};
+
 // How long a refusal for a limit (rate limited, quota) lasts; `earlier` such ones came in a row before it.
 // Rate limited: exactly `retry_after` (cap 24 h), else the cooldown * 2^n, cap 30 min; 1 s * 2^n, cap 1 min, where none is
 // set. Quota: 1 h * 2^n, cap 24 h, or `retry_after` when that is longer.
@@ -147,10 +155,10 @@ class Key {
   // What a report does, after OnEnded.
   // failures += 1; cools cooldown * 2^(failures-1) +-10 %, cap 30 min; from max_failures on, or as a trial:
   // DISABLED, next trial after cooldown * 2^k, cap 30 min, k = times disabled in a row. Where no cooldown is set: the
-  // first is only spared, the next ones cool 1 s * 2^(failures-2), cap 1 min, and the trial comes after 10 s * 2^(k-1),
-  // cap 30 min and `longest_wait`. Not disabled without `may_disable`: other keys fail as well.
+  // first may only be spared, the next ones cool 1 s * 2^(failures-2), cap 1 min, and the trial comes after 10 s *
+  // 2^(k-1), cap 30 min.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
-                  bool may_disable = true, absl::Duration longest_wait = kMaxBackoff);
+                  const Leniency& leniency = {});
   // A lease of another key that failures had disabled has succeeded: its trial is due now. False for a key
   // that is not DISABLED("failures"), or since that lease, while its trial is under way, and where the provider told more.
   bool HastenTrial(const Ticket& ticket, absl::Time now);

@@ -246,7 +246,8 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   const bool alone = FailsAlone(lease) && !circuit_.OthersFail(lease.key, now_);
   Key::Event event = Key::Event::kNone;
   if (lease.progressed && !last && !shared) key.CountCut();
-  if (!last && !shared) event = key.OnFailure(ticket, reason, Now(), random, alone, trials_.LongestWait(now_));
+  if (!last && !shared)
+    event = key.OnFailure(ticket, reason, Now(), random, {alone, /*spares_first=*/true, trials_.LongestWait(now_)});
   if (event == Key::Event::kDisabled) trials_.Add(lease.key);
   const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
   if (!counts_for_circuit) return event;

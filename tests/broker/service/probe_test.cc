@@ -39,6 +39,7 @@ class ProbeTest : public ::testing::Test {
   static ProviderConfig Provider(const std::string& name, const std::vector<std::string>& keys) {
     ProviderConfig provider = MakeProvider(name, keys);
     provider.probe.url = "http://127.0.0.1:9/models";
+    provider.probe.interval = absl::Minutes(10);
     return provider;
   }
   void Apply(Config config) { ASSERT_TRUE(service_.Apply(std::move(config)).ok()); }
