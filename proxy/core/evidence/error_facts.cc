@@ -121,8 +121,7 @@ class ErrorReader {
   void Detail(const json::object& detail) {
     const std::string reason = ErrorWord(Text(detail, "reason"));
     if (!reason.empty()) facts_.code = reason;
-    const std::string_view delay = Text(detail, "retryDelay");
-    if (delay.ends_with('s') && !delay_) delay_ = ParseReset(delay, now_);
+    if (!delay_) delay_ = RetryDelay(detail);
     const json::array* violations = Array(detail, "violations");
     if (violations == nullptr) return;
     bool all_of_model = !violations->empty();
@@ -133,6 +132,26 @@ class ErrorReader {
     }
     facts_.of_model |= all_of_model;
     facts_.quota_window |= day_ends_.has_value();
+  }
+
+  // A google.protobuf.Duration: "3s", "0.5s", or {"seconds": 3, "nanos": 500000000} where it was not written as JSON asks.
+  std::optional<absl::Duration> RetryDelay(const json::object& detail) const {
+    const std::string_view text = Text(detail, "retryDelay");
+    if (text.ends_with('s')) return ParseReset(text, now_);
+    const json::object* delay = Object(detail, "retryDelay");
+    if (delay == nullptr) return std::nullopt;
+    const std::optional<absl::Duration> seconds = Part(*delay, "seconds", absl::Seconds(1));
+    const std::optional<absl::Duration> nanos = Part(*delay, "nanos", absl::Nanoseconds(1));
+    if (!seconds && !nanos) return std::nullopt;
+    return std::min(seconds.value_or(absl::ZeroDuration()) + nanos.value_or(absl::ZeroDuration()), kMaxResetWait);
+  }
+
+  // A whole number of units, or its text.
+  static std::optional<absl::Duration> Part(const json::object& object, std::string_view name, absl::Duration unit) {
+    const json::value* value = object.if_contains(name);
+    uint64_t number = 0;
+    if (value == nullptr || !absl::SimpleAtoi(TextOrNumber(*value), &number)) return std::nullopt;
+    return std::min(kMaxResetWait, static_cast<double>(number) * unit);
   }
 
   void Metadata(const json::object& metadata) {

@@ -14,7 +14,7 @@ namespace ccr::proxy {
 namespace {
 
 constexpr size_t kMaxRequestId = 128;
-constexpr size_t kMinModelName = 3;  // that tells in a sentence
+constexpr size_t kShortName = 3;  // shorter ones may be words of any sentence
 constexpr std::string_view kRetryAfter = "retry-after";
 constexpr std::string_view kRetryAfterMs = "retry-after-ms";
 
@@ -34,9 +34,17 @@ std::string RequestId(const Headers& headers) {
   return {};
 }
 
+// "o1" does, "a" and "4" do not.
+bool TellsInSentence(std::string_view model) {
+  const auto is_digit = [](unsigned char c) { return absl::ascii_isdigit(c); };
+  const auto is_letter = [](unsigned char c) { return absl::ascii_isalpha(c); };
+  return model.size() >= kShortName ||
+         (std::any_of(model.begin(), model.end(), is_digit) && std::any_of(model.begin(), model.end(), is_letter));
+}
+
 // Whole, not as the beginning of another's name; a point may end the sentence.
 bool NamesModel(std::string_view sentence, std::string_view model) {
-  if (model.size() < kMinModelName) return false;
+  if (!TellsInSentence(model)) return false;
   for (size_t at = sentence.find(model); at != sentence.npos; at = sentence.find(model, at + 1)) {
     const size_t end = at + model.size();
     const bool begins = at == 0 || !IsModelChar(sentence[at - 1]);

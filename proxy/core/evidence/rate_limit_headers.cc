@@ -76,6 +76,81 @@ std::optional<RateLimit::Unit> LimitUnit(const LimitName& name) {
   return std::nullopt;
 }
 
+// The next member of a list: what stands before a comma that is in no string, and that comma.
+std::string_view TakeMember(std::string_view* list, char end) {
+  bool quoted = false;
+  size_t at = 0;
+  for (; at < list->size() && (quoted || (*list)[at] != end); ++at) {
+    if ((*list)[at] == '"') quoted = !quoted;
+    if ((*list)[at] == '\\' && quoted) ++at;
+  }
+  const std::string_view member = TrimBlanks(list->substr(0, at));
+  list->remove_prefix(std::min(at + 1, list->size()));
+  return member;
+}
+
+std::string_view Unquoted(std::string_view text) {
+  return text.size() >= 2 && text.front() == '"' && text.back() == '"' ? text.substr(1, text.size() - 2) : text;
+}
+
+// Quotas as the IETF's draft tells them from its eighth version on, a list of structured fields (RFC 8941):
+// RateLimit: "default";r=7;t=30 and RateLimit-Policy: "default";q=100;w=60. r is what remains, t the seconds until it is
+// restored, q the limit, qu its unit, of requests where there is none.
+class QuotaList {
+ public:
+  void Read(std::string_view list, absl::Time now) {
+    while (!list.empty()) {
+      std::string_view member = TakeMember(&list, ',');
+      Quota* const quota = Find(Unquoted(TakeMember(&member, ';')));
+      if (quota == nullptr) return;
+      while (!member.empty()) Parameter(TakeMember(&member, ';'), now, quota);
+    }
+  }
+
+  // Of a unit of which nothing is known in another form.
+  void AddTo(std::vector<RateLimit>* limits) const {
+    const size_t known = limits->size();
+    for (const Quota& quota : quotas_) {
+      const auto same = [&quota](const RateLimit& limit) { return limit.unit == quota.limit.unit; };
+      if (!quota.counts || !quota.limit.remaining || limits->size() == kMaxRateLimits) continue;
+      if (std::any_of(limits->begin(), limits->begin() + static_cast<std::ptrdiff_t>(known), same)) continue;
+      limits->push_back(quota.limit);
+    }
+  }
+
+ private:
+  struct Quota {
+    std::string_view name;
+    bool counts = true;  // requests or tokens
+    RateLimit limit = {};
+  };
+
+  Quota* Find(std::string_view name) {
+    for (Quota& quota : quotas_)
+      if (quota.name == name) return &quota;
+    if (quotas_.size() == kMaxRateLimits) return nullptr;
+    Quota& quota = quotas_.emplace_back(Quota{.name = name});
+    if (ContainsWithoutCase(name, "token")) quota.limit.unit = RateLimit::Unit::kTokens;
+    return &quota;
+  }
+
+  static void Parameter(std::string_view parameter, absl::Time now, Quota* quota) {
+    const size_t equals = parameter.find('=');
+    if (equals == parameter.npos) return;
+    const std::string_view name = TrimBlanks(parameter.substr(0, equals));
+    const std::string_view value = TrimBlanks(parameter.substr(equals + 1));
+    if (name == "r") quota->limit.remaining = ParseCount(value);
+    if (name == "q") quota->limit.limit = ParseCount(value);
+    if (name == "t") quota->limit.reset = ParseReset(value, now);
+    if (name != "qu") return;
+    const bool tokens = ContainsWithoutCase(value, "token");
+    quota->counts = tokens || Unquoted(value) == "requests";
+    if (tokens) quota->limit.unit = RateLimit::Unit::kTokens;
+  }
+
+  absl::InlinedVector<Quota, 2> quotas_;
+};
+
 class LimitsReader {
  public:
   explicit LimitsReader(absl::Time now) : now_(now) {}
@@ -90,6 +165,8 @@ class LimitsReader {
         if (SameWithoutCase(name, "retry-after")) return (void)(retry_after_ = ParseReset(value, now_));
         if (SameWithoutCase(name, "retry-after-ms"))
           return (void)(retry_after_ms_ = ParseReset(value, now_, absl::Milliseconds(1)));
+        if (SameWithoutCase(name, "ratelimit") || SameWithoutCase(name, "ratelimit-policy"))
+          return quotas_.Read(value, now_);
         return Limit(name, value);
       case 'x':
         return Limit(name, value);
@@ -102,6 +179,7 @@ class LimitsReader {
     HeaderLimits seen;
     seen.retry_after = retry_after_ms_ ? retry_after_ms_ : retry_after_;
     std::erase_if(limits_, [](const RateLimit& limit) { return !limit.limit && !limit.remaining && !limit.reset; });
+    quotas_.AddTo(&limits_);
     seen.limits = std::move(limits_);
     if (!rejected_) return seen;
     seen.window_rejected = true;
@@ -194,6 +272,7 @@ class LimitsReader {
   const absl::Time now_;
   std::optional<absl::Duration> retry_after_, retry_after_ms_;
   std::vector<RateLimit> limits_;
+  QuotaList quotas_;                         // views of the headers
   absl::InlinedVector<LimitName, 4> names_;  // of limits_, views of the headers
 
   bool rejected_ = false;

@@ -125,6 +125,27 @@ TEST(FromResponse, WhenTheKeyIsBack) {
        {},
        R"([{"error":{"status":"RESOURCE_EXHAUSTED","details":[{"reason":"RATE_LIMIT_EXCEEDED"},{"retryDelay":"34.5s"}]}}])",
        absl::Milliseconds(34500)},
+      {"RetryInfo as an object",
+       429,
+       {},
+       R"({"error":{"details":[{"retryDelay":{"seconds":34,"nanos":500000000}}]}})",
+       absl::Milliseconds(34'500)},
+      {"of texts", 429, {}, R"({"error":{"details":[{"retryDelay":{"seconds":"7"}}]}})", absl::Seconds(7)},
+      {"of nanoseconds",
+       429,
+       {},
+       R"({"error":{"details":[{"retryDelay":{"nanos":250000000}}]}})",
+       absl::Milliseconds(250)},
+      {"longer than can be",
+       429,
+       {},
+       R"({"error":{"details":[{"retryDelay":{"seconds":18446744073709551615}}]}})",
+       absl::Hours(400 * 24)},
+      {"of nothing",
+       429,
+       {},
+       R"({"error":{"details":[{"retryDelay":{}},{"retryDelay":{"seconds":-1}}]}})",
+       std::nullopt},
       {"no RetryInfo", 429, {}, R"({"error":{"details":[{"retryDelay":"5"},{"retryDelay":"xs"},7]}})", std::nullopt},
       {"a quota of a day",
        429,
@@ -251,6 +272,28 @@ TEST(FromResponse, OfTheModelAlone) {
     EXPECT_EQ(FromResponse(c.status, {}, body, kEvening, "gpt-4o").model_only, c.of_model) << c.message;
   }
   EXPECT_TRUE(FromResponse(404, {}, R"({"error":{"code":"model_not_found"}})", kEvening).model_only);
+}
+
+TEST(FromResponse, ShortNamesOfModels) {
+  const struct {
+    std::string model, message;
+    bool of_model;
+  } cases[] = {
+      {"o1", "Rate limit reached for o1 in organization org-1", true},
+      {"o3", "Rate limit reached for `o3`.", true},
+      {"o1", "Rate limit reached for o1-mini in organization org-1", false},
+      {"o1", "Rate limit reached for gpt-o1", false},
+      {"o1", "Rate limit reached for o10", false},
+      {"o1", "Rate limit reached for o1.5", false},
+      {"o1", "Rate limit reached for o3", false},
+      {"a", "You have sent a request too many", false},
+      {"4", "Limit 4 reached, try again in 4 s", false},
+      {"", "Rate limit reached", false},
+  };
+  for (const auto& c : cases) {
+    const std::string body = R"({"error":{"message":")" + c.message + R"("}})";
+    EXPECT_EQ(FromResponse(429, {}, body, kEvening, c.model).model_only, c.of_model) << c.model << ": " << c.message;
+  }
 }
 
 TEST(FromResponse, Sentences) {
