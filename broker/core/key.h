@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
@@ -143,6 +144,12 @@ class Key {
   std::unique_ptr<Pacer> TakePacer();
   // Whether its limits are each model's own, as what is left of them tells.
   LimitScope& limit_scope() { return limit_scope_; }
+  // An answer for the model told what is left. Whether that shows whose the limits are: a pacer of one model tells it with
+  // each, one of all models with one for another than the last.
+  bool TellsScope(const Pacer& of, ModelId model) {
+    const bool other = std::exchange(told_model_, model) != model;
+    return &of != pacer_.get() || (paced_model_ == kAnyModel && other);
+  }
   Pacer NewPacer() const { return {in_flight_, burst_, burst_began_}; }
   void OnReasserted() { ++in_flight_; }
   void OnEnded(bool trial);
@@ -232,6 +239,7 @@ class Key {
   std::unique_ptr<Pacer> pacer_;
   ModelId paced_model_ = kAnyModel;
   LimitScope limit_scope_;
+  ModelId told_model_ = kAnyModel;
   uint32_t burst_ = 0;  // leases since it was idle last, for a minute at least
   absl::Time burst_began_ = absl::InfinitePast();
   uint64_t latest_ = 0;       // number of its last lease

@@ -38,6 +38,9 @@ Key::Event Pool::Impl::JudgeLimit(const LeaseRecord& lease, const Verdict& verdi
   if (verdict.outcome == Outcome::kRateLimited && lease.model != kAnyModel && AnotherModelRests(lease)) {
     limit_scope_.OnOtherRefused();
   }
+  if (verdict.outcome == Outcome::kRateLimited && !evidence.model_only && !TellsReturn(evidence)) {
+    limit_scope_.OnTaken(of_model);
+  }
   if (of_model) {
     HoldLane(lease, verdict, evidence);
     return Key::Event::kNone;
@@ -73,8 +76,10 @@ void Pool::Impl::PaceBegun(const LeaseRecord& lease, const RateLimits& limits) {
   ForEachPacer(lease,
                [&](Pacer& pacer) { pacer.OnBegun(lease.sequence, &pacer == learns ? limits : RateLimits(), now_); });
   if (learns == nullptr) return;
-  if (learns->scope() > 0) roster_.key(lease.key).limit_scope().OnOtherServed();
-  if (learns->scope() < 0) roster_.key(lease.key).limit_scope().OnOtherRefused();
+  Key& key = roster_.key(lease.key);
+  if (lease.model == kAnyModel || !key.TellsScope(*learns, lease.model)) return;
+  if (learns->scope() > 0) key.limit_scope().OnOtherServed();
+  if (learns->scope() < 0) key.limit_scope().OnOtherRefused();
 }
 
 void Pool::Impl::PaceEnded(const LeaseRecord& lease, const Verdict& verdict, const Evidence& evidence) {

@@ -147,6 +147,8 @@ Pacer& Roster::PacerOf(KeyIndex index, ModelId model, absl::Time now) {
     ShareLimits(index, now);
     return of.Pace(kAnyModel);
   }
+  // Its models have limits of their own after all.
+  if (of.paced_model() == kAnyModel && of.limit_scope().is_model(true)) of.TakePacer();
   const Lane* const known = lanes_.Find(index, model);
   if (known != nullptr && known->pacer != nullptr) return *known->pacer;
   const bool shared =

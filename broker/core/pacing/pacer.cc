@@ -97,14 +97,19 @@ void Pacer::Read(const Flight& flight, const RateLimits& limits, absl::Time now)
 // came back meanwhile.
 void Pacer::LearnScope(const Flight& flight, const RateLimit& said, double rate, absl::Time now) {
   const std::optional<Told> before = last_told_;
-  if (flight.of_key == 0 || !said.limit || !said.reset || (before && flight.of_key <= before->of_key)) return;
+  if (flight.in_flight == 0 || !said.limit || !said.reset || (before && flight.requests <= before->requests)) return;
   last_told_ = {static_cast<double>(*said.remaining),
                 static_cast<double>(*said.limit),
                 flight.requests,
                 flight.of_key,
                 flight.granted,
                 now + *said.reset};
-  if (!before || before->limit != last_told_->limit || flight.granted >= before->reset_at) return;
+  if (!before || flight.granted >= before->reset_at) return;
+  if (flight.of_key == 0) {
+    scope_ = ScopeOfModels(*before, *last_told_, rate);
+    return;
+  }
+  if (before->limit != last_told_->limit || flight.of_key <= before->of_key) return;
   const double own = flight.requests - before->requests;
   const auto all = static_cast<double>(flight.of_key - before->of_key);
   const double fallen = before->remaining - last_told_->remaining;
@@ -112,6 +117,17 @@ void Pacer::LearnScope(const Flight& flight, const RateLimit& said, double rate,
   if (all < own + 2) return;
   if (fallen <= own && fallen + back + 1 < all) scope_ = 1;
   if (fallen > own && fallen + back >= all) scope_ = -1;
+}
+
+// Of a pacer of all models, between answers of two of them: one limit falls by their grants, and rises by no more than
+// comes back.
+int Pacer::ScopeOfModels(const Told& before, const Told& told, double rate) const {
+  const double back = rate * Seconds(told.granted - before.granted) + 1;
+  const double fallen = before.remaining - told.remaining;
+  const double granted = told.requests - before.requests;
+  const double slack = 1 + static_cast<double>(flights_.size() + untold_);
+  if (before.limit != told.limit || fallen + back + slack < 0) return 1;
+  return fallen <= granted + slack && fallen + back + slack >= granted ? -1 : 0;
 }
 
 void Pacer::OnBegun(uint64_t sequence, const RateLimits& limits, absl::Time now) {

@@ -53,7 +53,7 @@ class Pacer {
   absl::Time OnRefused(uint64_t sequence, std::optional<absl::Duration> retry_after, const RateLimits& limits,
                        absl::Time now);
 
-  // Of a pacer of one model: what the last answer told of whether its limit is the model's own (1) or the whole key's (-1).
+  // What the last answer told of whether the limit that it speaks of is the model's own (1) or the whole key's (-1).
   // 0 = nothing.
   int scope() const { return scope_; }
 
@@ -88,6 +88,7 @@ class Pacer {
   Flight* Find(uint64_t sequence);
   void Read(const Flight& flight, const RateLimits& limits, absl::Time now);
   void LearnScope(const Flight& flight, const RateLimit& said, double rate, absl::Time now);
+  int ScopeOfModels(const Told& before, const Told& told, double rate) const;
   LimitMirror& MirrorOf(RateLimit::Unit unit);
   bool mirrors_requests() const;
   double UsedOf(const LimitMirror& mirror, const Flight& flight) const;

@@ -250,6 +250,35 @@ TEST_F(PoolLanesTest, WhetherModelsHaveLimitsOfTheirOwnIsLearned) {
   }
 }
 
+// A provider that comes to limit each model by itself is found out, one that does not is seldom asked.
+TEST_F(PoolLanesTest, ThatModelsShareALimitIsNoDecisionForEver) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].cooldown = std::nullopt;
+  Start(spec);
+  Tell(GetFor("big"), Success());
+  Tell(GetFor("small"), Success());
+  // How often the other model was tried while one rested.
+  const auto tried = [this](int refusals, bool of_model) {
+    int tries = 0;
+    for (int i = 0; i < refusals; ++i) {
+      Tell(GetFor("big"), Status(429));
+      const LeaseResult other = AskFor("small");
+      if (const auto* grant = std::get_if<Grant>(&other)) {
+        ++tries;
+        Tell(*grant, of_model ? Success() : Status(429));
+      }
+      Pass(absl::Minutes(2));
+    }
+    return tries;
+  };
+  EXPECT_LE(tried(10, false), 4);
+  const int again = tried(200, false);
+  EXPECT_GE(again, 3);
+  EXPECT_LE(again, 8);
+  tried(100, true);
+  EXPECT_EQ(tried(20, true), 20);
+}
+
 // Nobody breaks what a provider announces to find out.
 TEST_F(PoolLanesTest, AToldRestIsTheWholeKeysUntilItIsSure) {
   Start(SpecOf(1));

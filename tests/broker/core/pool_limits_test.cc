@@ -335,6 +335,43 @@ TEST_F(PoolLimitsTest, LimitsOfTwoModelsAreTwo) {
   EXPECT_TRUE(std::holds_alternative<Grant>(lease("small")));
 }
 
+// What was found out of a key's limits may change, and is no matter of which model was asked for first.
+TEST_F(PoolLimitsTest, WhetherModelsShareAKeysLimitsFollowsWhatAnswersTell) {
+  Start(SpecOf(1));
+  uint64_t left = 2'000, left_of[] = {500, 1'500};
+  const auto serve = [&](int calls, bool shared) {
+    for (int i = 0; i < calls; ++i, Pass(absl::Seconds(1))) {
+      const int model = i % 5 == 0 ? 0 : 1;
+      const LeaseResult result = AskForModel(model == 0 ? "big" : "small");
+      if (!std::holds_alternative<Grant>(result)) continue;
+      --left;
+      --left_of[model];
+      Tell(std::get<Grant>(result), With(Success(), 3'000, shared ? left : left_of[model], absl::Hours(10)));
+    }
+  };
+  // When big has nothing left.
+  const auto small_goes_on = [&] {
+    Tell(std::get<Grant>(AskForModel("big")), With(Success(), 3'000, 0, absl::Hours(10)));
+    EXPECT_FALSE(std::holds_alternative<Grant>(AskForModel("big")));
+    return std::holds_alternative<Grant>(AskForModel("small"));
+  };
+  serve(20, true);
+  serve(60, false);
+  EXPECT_TRUE(small_goes_on());
+}
+
+TEST_F(PoolLimitsTest, WhereModelsShareAKeysLimitsAllOfThemWait) {
+  Start(SpecOf(1));
+  uint64_t left = 2'000;
+  for (int i = 0; i < 60; ++i, Pass(absl::Seconds(1))) {
+    const LeaseResult result = AskForModel(i % 5 == 0 ? "big" : "small");
+    --left;
+    Tell(std::get<Grant>(result), With(Success(), 3'000, left, absl::Hours(10)));
+  }
+  Tell(std::get<Grant>(AskForModel("big")), With(Success(), 3'000, 0, absl::Hours(10)));
+  EXPECT_FALSE(std::holds_alternative<Grant>(AskForModel("small")));
+}
+
 TEST_F(PoolLimitsTest, TheFirstAnswerThatTellsALimitLeavesWhatItSays) {
   for (const bool streamed : {false, true}) {
     Start(SpecOf(1));
