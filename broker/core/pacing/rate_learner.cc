@@ -17,7 +17,8 @@ constexpr double kSure = 2;          // the next cycle is that much longer than 
 constexpr double kTrial = 1.02;      // a pace so far above the rate is worth a trial
 constexpr double kMostMissed = 0.1;  // of the calls of a cycle that tells the rate
 constexpr double kThickestCushion = 3;
-constexpr double kLeastOfTold = 0.2;  // calls in the longest rest that was told,
+// Calls in the longest rest that was told. Who is too fast by that share is told no longer ones, and stays so.
+constexpr double kLeastOfTold = 0.02;
 constexpr uint32_t kToldRests = 4;    // of so many: one alone may be short by chance
 constexpr double kSureOfRate = 6;     // calls of a cycle that tell the rate well enough for the depth
 constexpr double kFirstDepth = 0.1;   // of what comes in a minute, until more is known: most providers allow some

@@ -213,6 +213,20 @@ TEST(PacerTest, WhatIsLeftTellsWhetherALimitIsOfTheModelOrTheKey) {
   }
 }
 
+// Who asks just a little too early is told to wait a little: that says nothing of the rate.
+TEST(PacerTest, ShortRestsThatAreToldDoNotSpeedItUp) {
+  Pacer pacer(0, 0, kStart);
+  uint64_t sequence = 0;
+  double now = 0;
+  for (int cycle = 0; cycle < 8; ++cycle) {
+    for (int call = 0; call < 4; ++call, now += 2) Serve(++sequence, now, {}, &pacer);
+    Refuse(++sequence, now, 0.1, &pacer);
+    now += 2;
+  }
+  EXPECT_GE(pacer.learned().rate, 0.4);
+  EXPECT_LE(pacer.learned().rate, 0.8);
+}
+
 TEST(PacerTest, SomeCallsMayComeAtOnceAfterTheFirstRefusal) {
   Pacer pacer(0, 60, At(-60));
   uint64_t sequence = 0;
