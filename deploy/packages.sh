@@ -2,7 +2,8 @@
 
 build_packages="ca-certificates cmake g++ lld ninja-build pkg-config
   libabsl-dev libboost1.81-dev libboost-json1.81-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libjemalloc-dev libprotobuf-dev
-  libsodium-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc"
+  libsodium-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc
+  zlib1g-dev"
 run_packages="python3"
 test_packages="clang clang-format clang-tidy git libclang-rt-14-dev libgmock-dev libgtest-dev openssl prometheus
   python3 python3-grpcio python3-protobuf"

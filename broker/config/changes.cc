@@ -104,6 +104,7 @@ void ConfigOutline::TakeLines(const Config& config) {
     const std::string_view line = ToStd(part);
     const size_t indent = line.find_first_not_of(' ');
     const std::string_view body = line.substr(indent);
+    if (body.starts_with('#')) continue;
     if (indent == 0) pool = nullptr;
     if (body.starts_with("- name: ") && next < config.providers.size()) {
       pool = &pools_[config.providers[next++].name];

@@ -17,6 +17,7 @@
 #include "broker/base/secret.h"
 #include "broker/base/tls_files.h"
 #include "broker/config/identity.h"
+#include "broker/config/rules.h"
 
 namespace ccr {
 
@@ -49,7 +50,8 @@ struct KeyConfig {
   std::vector<std::string> models;  // that it may serve; empty: all of its provider
 };
 
-enum class ProviderFormat { kOpenAi, kAnthropic, kGemini };
+// kOpenAi is Chat Completions.
+enum class ProviderFormat { kOpenAi, kAnthropic, kGemini, kResponses };
 
 struct TimeoutsConfig {  // "timeouts: {connect, first_byte, idle}", ms, of one attempt
   absl::Duration connect = absl::Seconds(10);
@@ -105,7 +107,8 @@ struct ProviderConfig {
   // "auth: {header, prefix}"; default by format: "authorization" "Bearer ", "x-api-key" "" or "x-goog-api-key" ""
   std::string auth_header;
   std::string auth_prefix;
-  std::vector<TransformerConfig> transformers;                               // "transformer.use", in order
+  std::vector<ModelRulesConfig> rules;          // in order: those of the table, then "rules" and "drop"
+  std::vector<TransformerConfig> transformers;  // "transformer.use", in order
   std::map<std::string, std::vector<TransformerConfig>> model_transformers;  // by model; applied after the provider's
 };
 

@@ -8,6 +8,8 @@
 #include "absl/strings/str_format.h"
 #include "broker/base/absl_text.h"
 #include "broker/config/config.h"
+#include "broker/config/endpoint.h"
+#include "broker/config/rules_reader.h"
 #include "broker/config/transformer.h"
 #include "broker/config/url.h"
 
@@ -75,6 +77,7 @@ class Block {
   void Raw(std::string_view name, std::string_view value) {
     absl::StrAppend(out_, indent_, ToAbsl(name), ":", value.empty() ? "" : " ", ToAbsl(value), "\n");
   }
+  void Note(std::string_view text) { absl::StrAppend(out_, indent_, "# ", ToAbsl(text), "\n"); }
   void Item(std::string_view text) { absl::StrAppend(out_, indent_, "- ", ToAbsl(text), "\n"); }
 
  private:
@@ -116,10 +119,12 @@ std::string DescribeErrorRules(const std::vector<ErrorRuleConfig>& rules) {
 
 void DescribeProvider(const ProviderConfig& provider, Block list, Block fields) {
   list.Item(absl::StrCat("name: ", Quote(provider.name)));
+  fields.Note(absl::StrCat(ToAbsl(FormatName(provider.format)), ", ", DescribeEndpoint(provider)));
   fields.Text("api_base_url", HideUrlSecrets(provider.base_url));
   const std::string transformers = DescribeTransformers(provider);
   if (!transformers.empty()) fields.Raw("transformer", transformers);
   fields.Raw("models", QuoteList(provider.models));
+  fields.Raw("rules", DescribeRulesOf(provider));
   fields.Flag("enable_rotation", provider.enable_rotation);
   fields.Text("rotation_strategy", provider.strategy);
   fields.Flag("session_affinity", provider.session_affinity);

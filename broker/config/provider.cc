@@ -10,7 +10,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "broker/config/endpoint.h"
 #include "broker/config/limits.h"
+#include "broker/config/provider_rules.h"
+#include "broker/config/rules_reader.h"
 #include "broker/config/transformer.h"
 #include "broker/config/url.h"
 
@@ -46,22 +49,15 @@ void ReadUrl(MapReader* fields, std::string* url) {
   if (!problem.empty()) fields->Problems().Error(fields->At("api_base_url"), problem);
 }
 
-// A base of endpoints, as SDKs take it: nothing, /v1, /api/v1, /openai.
-bool IsNoEndpoint(std::string_view path) {
-  const std::string_view last = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
-  if (last.empty() || last == "api" || last == "openai") return true;
-  return last.size() > 1 && last[0] == 'v' && absl::ascii_isdigit(last[1]);
-}
-
+// A server of one's own may answer anywhere, so that is only odd; at a provider nothing is there.
 void CheckEndpoint(MapReader* fields, const ProviderConfig& provider) {
   if (provider.base_url.empty() || !UrlProblem(provider.base_url, {"http", "https"}, false).empty()) return;
   const Place place = fields->At("api_base_url");
-  if (provider.format != ProviderFormat::kGemini && IsNoEndpoint(UrlPath(provider.base_url))) {
-    const bool anthropic = provider.format == ProviderFormat::kAnthropic;
-    fields->Problems().Warn(place,
-                            absl::StrCat("looks like the base of an API, and requests go to this very URL: write "
-                                         "the endpoint, for example https://HOST/v1/",
-                                         anthropic ? "messages" : "chat/completions"));
+  const std::string likely = LikelyEndpoint(provider.base_url, provider.format);
+  if (!likely.empty()) {
+    const std::string message = absl::StrCat(
+        "is no endpoint, and requests go to this very URL: write the full one; did you mean ", likely, "?");
+    IsOwnServer(provider.base_url) ? fields->Problems().Warn(place, message) : fields->Problems().Error(place, message);
   }
   if (IsReadableOnItsWay(provider.base_url)) {
     fields->Problems().Warn(place,
@@ -104,17 +100,10 @@ void ReadModels(MapReader* fields, std::vector<std::string>* models) {
                [&seen](const std::string& model) { return seen.erase(model) > 0; });
 }
 
-// What the URL alone tells. Google's host speaks OpenAI's format too, below /openai.
-ProviderFormat FormatOfUrl(std::string_view url) {
-  const std::string_view path = UrlPath(url);
-  if (path.ends_with("/v1/messages")) return ProviderFormat::kAnthropic;
-  const bool google = absl::StrContains(absl::AsciiStrToLower(ToAbsl(url)), "://generativelanguage.googleapis.com/");
-  return google && path.find("/openai") == path.npos ? ProviderFormat::kGemini : ProviderFormat::kOpenAi;
-}
-
 std::string_view AuthHeaderOf(ProviderFormat format) {
   switch (format) {
     case ProviderFormat::kOpenAi:
+    case ProviderFormat::kResponses:
       return "authorization";
     case ProviderFormat::kAnthropic:
       return "x-api-key";
@@ -246,6 +235,8 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   out.format = ReadTransformers(&fields, &out).value_or(FormatOfUrl(out.base_url));
   ReadAuth(&fields, &out);
   ReadAuthorities(&fields, files, &out.ca_file, &out.authorities);
+  out.rules = KnownRules(out);
+  ReadRules(&fields, &out.rules);
   CheckEndpoint(&fields, out);
   CheckWeights(&fields, out);
   fields.Done();

@@ -57,6 +57,9 @@ const std::vector<Known>& Table() {
       {"customparams", {}, true},
       {"Anthropic", {}},
       {"OpenAI", {}},
+      {"openai-responses", {}},
+      {"extrathinktag", {}},
+      {"forcereasoning", {}},
   };
   return *table;
 }
@@ -71,6 +74,7 @@ std::optional<ProviderFormat> FormatOf(std::string_view name) {
   if (name == "Anthropic") return ProviderFormat::kAnthropic;
   if (name == "OpenAI") return ProviderFormat::kOpenAi;
   if (name == "gemini") return ProviderFormat::kGemini;
+  if (name == "openai-responses") return ProviderFormat::kResponses;
   return std::nullopt;
 }
 
@@ -171,6 +175,8 @@ std::string_view NameOf(ProviderFormat format) {
       return "Anthropic";
     case ProviderFormat::kGemini:
       return "gemini";
+    case ProviderFormat::kResponses:
+      return "openai-responses";
   }
   return "";
 }

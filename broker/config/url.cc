@@ -116,7 +116,7 @@ std::string ModelsUrl(std::string_view endpoint) {
   endpoint = endpoint.substr(0, endpoint.find_first_of("?#"));
   while (endpoint.ends_with('/')) endpoint.remove_suffix(1);
   if (endpoint.ends_with("/models")) return std::string(endpoint);
-  for (const std::string_view end : {"/chat/completions", "/messages"}) {
+  for (const std::string_view end : {"/chat/completions", "/messages", "/responses"}) {
     if (endpoint.ends_with(end))
       return absl::StrCat(ToAbsl(endpoint.substr(0, endpoint.size() - end.size())), "/models");
   }

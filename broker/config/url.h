@@ -27,8 +27,8 @@ bool IsReadableOnItsWay(std::string_view url);
 // Whether both have one scheme, host and port as they are written, upper and lower case alike.
 bool IsSameOrigin(std::string_view a, std::string_view b);
 
-// Where a provider lists its models: ".../models" for ".../chat/completions", ".../messages" and Gemini's
-// ".../models/". Empty for other URLs.
+// Where a provider lists its models: ".../models" for ".../chat/completions", ".../messages", ".../responses" and
+// Gemini's ".../models/". Empty for other URLs.
 std::string ModelsUrl(std::string_view endpoint);
 
 // The URL with its password, and query values whose name speaks of a key, token, secret or signature, as "(hidden)".

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "client/lib/broker_status.h"
 #include "client/lib/lease_guard.h"
+#include "proxy/bridge/convert_rules.h"
 
 namespace ccr::proxy {
 namespace {
@@ -41,8 +42,10 @@ Format ToFormat(v1::Format format) {
       return Format::kAnthropic;
     case v1::FORMAT_GEMINI:
       return Format::kGemini;
+    case v1::FORMAT_RESPONSES:
+      return Format::kResponses;
     default:
-      return Format::kOpenAi;
+      return Format::kChat;
   }
 }
 
@@ -71,6 +74,7 @@ Provider ToProvider(const v1::Provider& message) {
   provider.authorities = ToAuthorities(message.ca_pem());
   provider.queue_wait = absl::Milliseconds(message.queue_wait_ms());
   provider.transformers = ToTransformers(message.transformers());
+  provider.rules = ToModelRules(message.rules());
   for (const auto& [model, list] : message.model_transformers())
     provider.model_transformers[model] = ToTransformers(list.transformers());
   return provider;

@@ -53,6 +53,29 @@ OpenAiKind OpenAiKindOf(int status) {
   }
 }
 
+// Of google.rpc.Code.
+std::string_view GoogleStatus(int status) {
+  switch (status) {
+    case 401:
+      return "UNAUTHENTICATED";
+    case 403:
+      return "PERMISSION_DENIED";
+    case 404:
+      return "NOT_FOUND";
+    case 429:
+      return "RESOURCE_EXHAUSTED";
+    case 501:
+      return "UNIMPLEMENTED";
+    case 503:
+    case 529:
+      return "UNAVAILABLE";
+    case 504:
+      return "DEADLINE_EXCEEDED";
+    default:
+      return status < 500 ? "INVALID_ARGUMENT" : "INTERNAL";
+  }
+}
+
 }  // namespace
 
 std::string ErrorBody(Format format, int status, std::string_view message) {
@@ -62,6 +85,11 @@ std::string ErrorBody(Format format, int status, std::string_view message) {
     body.append(JsonString(message)).append("}}");
     return body;
   }
+  if (format == Format::kGemini) {
+    body.append("{\"error\":{\"code\":").append(std::to_string(status)).append(",\"message\":");
+    body.append(JsonString(message)).append(",\"status\":\"").append(GoogleStatus(status)).append("\"}}");
+    return body;
+  }
   const OpenAiKind kind = OpenAiKindOf(status);
   body.append("{\"error\":{\"message\":").append(JsonString(message)).append(",\"type\":\"").append(kind.type);
   body.append("\",\"param\":null,\"code\":").append(kind.code).append("}}");
@@ -69,7 +97,12 @@ std::string ErrorBody(Format format, int status, std::string_view message) {
 }
 
 std::string SseErrorEvent(Format format, std::string_view message) {
-  std::string event = format == Format::kAnthropic ? "event: error\n" : "";
+  std::string event;
+  if (format == Format::kResponses) {
+    event.append("event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":");
+    return event.append(JsonString(message)).append(",\"param\":null,\"sequence_number\":0}\n\n");
+  }
+  if (format == Format::kAnthropic) event = "event: error\n";
   return event.append("data: ").append(ErrorBody(format, 500, message)).append("\n\n");
 }
 

@@ -3,11 +3,28 @@
 namespace ccr::proxy {
 
 Format ClientFormat(Endpoint endpoint) {
-  return endpoint == Endpoint::kMessages || endpoint == Endpoint::kCountTokens ? Format::kAnthropic : Format::kOpenAi;
+  switch (endpoint) {
+    case Endpoint::kMessages:
+    case Endpoint::kCountTokens:
+      return Format::kAnthropic;
+    case Endpoint::kResponses:
+      return Format::kResponses;
+    case Endpoint::kGenerate:
+    case Endpoint::kStreamGenerate:
+    case Endpoint::kGeminiCount:
+    case Endpoint::kGeminiModels:
+    case Endpoint::kGeminiModel:
+      return Format::kGemini;
+    default:
+      return Format::kChat;
+  }
 }
 
 bool SameFormat(Endpoint endpoint, Format provider) {
-  return endpoint == Endpoint::kPassthrough || ClientFormat(endpoint) == provider;
+  if (endpoint == Endpoint::kPassthrough) return true;
+  // Both of OpenAI's APIs stand beside its embeddings.
+  if (endpoint == Endpoint::kEmbeddings) return provider == Format::kChat || provider == Format::kResponses;
+  return ClientFormat(endpoint) == provider;
 }
 
 }  // namespace ccr::proxy

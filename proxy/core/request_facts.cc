@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <functional>
+#include <initializer_list>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -27,6 +28,11 @@ constexpr size_t kTaggedMessages = 2;
 
 bool IsString(std::string_view value) {
   return value.starts_with('"');
+}
+
+bool IsAny(std::string_view quoted, std::initializer_list<std::string_view> texts) {
+  return std::any_of(texts.begin(), texts.end(),
+                     [quoted](std::string_view text) { return JsonStringIs(quoted, text); });
 }
 
 bool StringIs(std::string_view value, std::string_view text) {
@@ -98,6 +104,8 @@ class FactsReader {
     facts.thinking = thinking_ || reasoning_;
     facts.web_search = web_search_tool_ || web_search_options_;
     facts.image = last_user_image_;
+    facts.asks = asks_;
+    facts.asks.max_output = max_output_;
     for (auto* tag : {&system_tag_, &system_message_tag_, &message_tag_}) {
       if (!facts.subagent) facts.subagent = std::move(*tag);
     }
@@ -106,35 +114,99 @@ class FactsReader {
 
  private:
   void Member(std::string_view key) {
-    if (JsonStringIs(key, "system")) return System();
-    if (JsonStringIs(key, "messages")) return Messages();
+    if (IsAny(key, {"system", "instructions", "systemInstruction", "system_instruction"})) return System();
+    if (JsonStringIs(key, "messages")) return Messages(Role::kOther);
+    if (JsonStringIs(key, "input")) return Input();
+    if (JsonStringIs(key, "contents")) return Messages(Role::kUser);
     if (JsonStringIs(key, "tools")) return Tools();
+    asks_.thinking |= IsAny(key, {"thinking", "reasoning", "reasoning_effort", "output_config"});
     if (JsonStringIs(key, "thinking")) return Thinking();
+    if (JsonStringIs(key, "reasoning")) return Reasoning();
+    if (IsAny(key, {"generationConfig", "generation_config"})) return GenerationConfig();
     const std::string_view value = cursor_.Read();
-    if (JsonStringIs(key, "max_tokens") || JsonStringIs(key, "max_completion_tokens")) {
-      if (!absl::SimpleAtoi(ToAbsl(value), &max_output_)) max_output_ = 0;
+    if (IsAny(key, {"max_tokens", "max_completion_tokens", "max_output_tokens"})) {
+      ReadMaxOutput(value);
     } else if (JsonStringIs(key, "reasoning_effort")) {
-      reasoning_ = IsString(value) && !JsonStringIs(value, "none") && !JsonStringIs(value, "minimal");
+      reasoning_ = IsEffort(value);
+    } else if (JsonStringIs(key, "tool_choice")) {
+      asks_.forced_tool = value.starts_with('{') || StringIs(value, "required") || StringIs(value, "any");
+    } else if (IsAny(key, {"temperature", "top_p", "top_k"})) {
+      asks_.sampling = true;
     } else if (JsonStringIs(key, "web_search_options")) {
       web_search_options_ = value.starts_with('{');
     }
   }
 
+  void ReadMaxOutput(std::string_view value) {
+    if (!absl::SimpleAtoi(ToAbsl(value), &max_output_)) max_output_ = 0;
+  }
+
+  static bool IsEffort(std::string_view value) {
+    return IsString(value) && !JsonStringIs(value, "none") && !JsonStringIs(value, "minimal");
+  }
+
+  // Responses'.
+  void Reasoning() {
+    reasoning_ = false;
+    cursor_.Object([this](std::string_view key) {
+      const std::string_view value = cursor_.Read();
+      if (JsonStringIs(key, "effort")) reasoning_ = IsEffort(value);
+    });
+  }
+
+  // Gemini's.
+  void GenerationConfig() {
+    cursor_.Object([this](std::string_view key) {
+      if (IsAny(key, {"thinkingConfig", "thinking_config"})) return ThinkingConfig();
+      const std::string_view value = cursor_.Read();
+      if (IsAny(key, {"maxOutputTokens", "max_output_tokens"})) ReadMaxOutput(value);
+    });
+  }
+
+  void ThinkingConfig() {
+    thinking_ = false;
+    cursor_.Object([this](std::string_view key) {
+      const std::string_view value = cursor_.Read();
+      if (IsAny(key, {"thinkingBudget", "thinking_budget"})) thinking_ |= value != "0" && value != "null";
+      if (IsAny(key, {"thinkingLevel", "thinking_level"})) thinking_ |= IsString(value);
+    });
+  }
+
+  // A text, a list of blocks, or Gemini's object with one.
   void System() {
     BeginAmount();
-    system_tag_ = ReadContent(0).tag;
+    if (cursor_.Peek() == '{') {
+      cursor_.Object([this](std::string_view key) {
+        if (!JsonStringIs(key, "parts")) return Drop();
+        system_tag_ = ReadContent(0).tag;
+      });
+    } else {
+      system_tag_ = ReadContent(0).tag;
+    }
     system_ = EndAmount();
   }
 
-  void Messages() {
+  // Responses': a text of the user's, or a list of messages, calls and results.
+  void Input() {
+    if (cursor_.Peek() != '"') return Messages(Role::kOther);
+    BeginAmount();
+    message_tag_ = ReadText();
+    messages_ = EndAmount();
+  }
+
+  // `unsaid` is the role of those that name none.
+  void Messages(Role unsaid) {
     BeginAmount();
     message_tag_.reset();
     system_message_tag_.reset();
     last_user_image_ = false;
     size_t user_messages = 0;
+    size_t messages = 0;
     cursor_.Array([&] {
       Content content;
-      const Role role = ReadMessage(&content);
+      const size_t number = messages++;
+      const Role role = ReadMessage(unsaid, &content);
+      asks_.late_system |= role == Role::kSystem && number > 0;
       if (role == Role::kSystem && !system_message_tag_) system_message_tag_ = std::move(content.tag);
       if (role != Role::kUser) return;
       if (user_messages++ < kTaggedMessages && !message_tag_) message_tag_ = std::move(content.tag);
@@ -143,17 +215,21 @@ class FactsReader {
     messages_ = EndAmount();
   }
 
-  Role ReadMessage(Content* content) {
-    Role role = Role::kOther;
+  Role ReadMessage(Role unsaid, Content* content) {
+    Role role = unsaid;
     CountTokens(kMessageTokens);
     cursor_.Object([&](std::string_view key) {
-      if (JsonStringIs(key, "content")) {
+      if (IsAny(key, {"content", "parts", "output"})) {
         *content = ReadContent(0);
+      } else if (IsAny(key, {"arguments", "input"})) {
+        CountValue(cursor_.Read());
       } else if (JsonStringIs(key, "tool_calls")) {
         cursor_.Array([this] { ToolCall(); });
       } else {
         const std::string_view value = cursor_.Read();
-        if (JsonStringIs(key, "role")) role = RoleOf(value);
+        if (!JsonStringIs(key, "role")) return;
+        role = RoleOf(value);
+        asks_.developer |= StringIs(value, "developer");
       }
     });
     return role;
@@ -195,10 +271,13 @@ class FactsReader {
         content->image |= ReadContent(depth + 1).image;
       } else if (JsonStringIs(key, "source")) {
         attached = Source(depth);
+      } else if (IsAny(key, {"inlineData", "inline_data"})) {
+        attached = InlineData(&image);
       } else if (JsonStringIs(key, "type")) {
         const std::string_view type = cursor_.Read();
-        image = StringIs(type, "image") || StringIs(type, "image_url");
-      } else if (JsonStringIs(key, "name") || JsonStringIs(key, "input") || JsonStringIs(key, "title")) {
+        image = StringIs(type, "image") || StringIs(type, "image_url") || StringIs(type, "input_image");
+      } else if (IsAny(key, {"name", "input", "title", "functionCall", "function_call", "functionResponse",
+                             "function_response"})) {
         CountValue(cursor_.Read());
       } else {
         Drop();
@@ -228,6 +307,17 @@ class FactsReader {
     return StringIs(type, "content") ? 0 : std::max<size_t>(data.size(), 1);
   }
 
+  // Gemini's. The bytes of what is attached.
+  size_t InlineData(bool* image) {
+    size_t bytes = 1;
+    cursor_.Object([&](std::string_view key) {
+      const std::string_view value = cursor_.Read();
+      if (IsAny(key, {"mimeType", "mime_type"})) *image |= StringBeginsWith(value, "image/");
+      if (JsonStringIs(key, "data")) bytes = value.size();
+    });
+    return bytes;
+  }
+
   std::optional<SubagentTag> ReadText() {
     const size_t begin = cursor_.pos();
     const std::string_view value = cursor_.Read();
@@ -239,8 +329,10 @@ class FactsReader {
     BeginAmount();
     web_search_tool_ = false;
     cursor_.Array([this] {
+      asks_.tools = true;
       cursor_.Object([this](std::string_view key) {
         const std::string_view value = cursor_.Read();
+        if (IsAny(key, {"googleSearch", "google_search"})) web_search_tool_ = true;
         if (JsonStringIs(key, "type")) {
           web_search_tool_ |= StringBeginsWith(value, "web_search");
         } else if (!JsonStringIs(key, "cache_control")) {
@@ -288,6 +380,7 @@ class FactsReader {
   TokenMeter meter_;  // of the member that is being read, as the next
   uint64_t bytes_ = 0;
   Amount system_, messages_, tools_;
+  RequestFacts::Asks asks_;
   uint64_t max_output_ = 0;
   bool thinking_ = false, reasoning_ = false;
   bool web_search_tool_ = false, web_search_options_ = false;
@@ -325,8 +418,8 @@ std::vector<std::string_view> CutTag(std::string_view body, const std::vector<st
   return cut;
 }
 
-std::string CountTokensAnswer(uint64_t tokens) {
-  return absl::StrCat("{\"input_tokens\":", tokens, "}");
+std::string CountTokensAnswer(Format client, uint64_t tokens) {
+  return absl::StrCat(client == Format::kGemini ? "{\"totalTokens\":" : "{\"input_tokens\":", tokens, "}");
 }
 
 }  // namespace ccr::proxy

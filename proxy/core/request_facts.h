@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proxy/core/json/scan.h"
+#include "proxy/core/routing_table.h"
 
 namespace ccr::proxy {
 
@@ -28,6 +29,17 @@ inline constexpr uint64_t kMaxUnreadEstimate = 128 * 1024;
 uint64_t EstimateUnread(std::string_view body);
 
 struct RequestFacts {
+  // What a provider's rules may have something against.
+  struct Asks {
+    bool late_system = false;  // a system text behind anything but the first message
+    bool developer = false;    // a message of that role
+    bool tools = false;
+    bool forced_tool = false;  // a tool_choice that is an object, "required" or "any"
+    bool sampling = false;     // temperature, top_p or top_k at the top
+    bool thinking = false;     // thinking, reasoning or reasoning_effort, whatever they say
+    uint64_t max_output = 0;
+  };
+
   // System, messages and tools, about (token_estimate.h). An image counts 1500, a document of base64 a 32nd of its
   // bytes but at least 1500, each message 3 for its frame. Thinking of earlier turns counts nothing: providers drop it.
   // 0 when not asked for.
@@ -36,10 +48,10 @@ struct RequestFacts {
   // quarter of the bytes of the same texts, and of the output the max_tokens (max_completion_tokens) that is asked for,
   // but kMaxOutputEstimate at most: answers are far shorter than what they may be.
   uint64_t estimate = 0;
-  // "thinking" with a type other than "disabled" ("adaptive" is one), or a "reasoning_effort" other than "none" and
-  // "minimal".
+  // "thinking" with a type other than "disabled" ("adaptive" is one), a "reasoning_effort" or "reasoning"."effort" other
+  // than "none" and "minimal", or a "thinkingConfig" with a level or a budget other than 0.
   bool thinking = false;
-  // A tool whose type begins with "web_search", or "web_search_options".
+  // A tool whose type begins with "web_search", "web_search_options", or a tool "googleSearch".
   bool web_search = false;
   // The last message of role "user" has an image, at its top or in a tool's result.
   bool image = false;
@@ -47,11 +59,13 @@ struct RequestFacts {
   // block, as clients put reminders into blocks of their own before the prompt) that begins with a tag. At most 256
   // bytes of model.
   std::optional<SubagentTag> subagent;
+  Asks asks;
   // BodyScan's. A caller that has the header x-claude-code-session-id puts that here instead.
   std::string session;
 };
 
-// Reads an Anthropic Messages or an OpenAI Chat Completions body, told apart by nothing: the members of either count.
+// Reads a body of Anthropic Messages, Chat Completions, Responses or Gemini's generateContent, told apart by nothing: the
+// members of each count.
 // Of members that come twice the last counts. `scan` is of this body and valid.
 //
 // One pass, a tree is not built, and what lies under other members is passed over. On a shared 2-core Xeon of 2023, in
@@ -65,7 +79,7 @@ RequestFacts ReadFacts(std::string_view body, const BodyScan& scan, bool count_t
 std::vector<std::string_view> CutTag(std::string_view body, const std::vector<std::string_view>& pieces,
                                      const SubagentTag& tag);
 
-// The answer of /v1/messages/count_tokens for a provider that has none of its own.
-std::string CountTokensAnswer(uint64_t tokens);
+// The answer of /v1/messages/count_tokens, or Gemini's :countTokens, for a provider that has none of its own.
+std::string CountTokensAnswer(Format client, uint64_t tokens);
 
 }  // namespace ccr::proxy

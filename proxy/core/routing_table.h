@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "proxy/core/model_rules.h"
 
 namespace ccr::proxy {
 
-enum class Format { kOpenAi, kAnthropic, kGemini };
+enum class Format { kChat, kAnthropic, kGemini, kResponses };
 
 // A change to requests in the provider's format and to their answers, by its name in the configuration.
 struct TransformerUse {
@@ -23,7 +24,7 @@ struct TransformerUse {
 struct Provider {
   std::string name;
   std::string base_url;  // the full endpoint URL, e.g. https://host/v1/chat/completions; Gemini's ends in /models
-  Format format = Format::kOpenAi;
+  Format format = Format::kChat;
   std::vector<std::string> models;
   bool retry_on_failure = true;
   uint32_t max_retries = 3;
@@ -35,6 +36,7 @@ struct Provider {
   absl::Duration queue_wait;                       // 0 = requests do not wait for a key
   std::vector<TransformerUse> transformers;        // in order
   std::map<std::string, std::vector<TransformerUse>> model_transformers;  // by model; applied after those
+  std::vector<ModelRules> rules;  // in order; RulesFor (model_rules.h) folds them
 };
 
 struct RoutingTable {

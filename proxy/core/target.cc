@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
@@ -14,6 +15,8 @@ namespace ccr::proxy {
 namespace {
 
 constexpr std::string_view kPassthroughPrefix = "/p/";
+constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr std::string_view kGeminiModelPrefix = "/v1beta/models/";
 constexpr std::string_view kGeminiModels = "/models";
 
 struct Entry {
@@ -22,15 +25,27 @@ struct Entry {
   bool post;
 };
 
-constexpr std::array<Entry, 8> kEntries = {{
+constexpr std::array<Entry, 9> kEntries = {{
     {"/v1/messages", Endpoint::kMessages, true},
     {"/v1/messages/count_tokens", Endpoint::kCountTokens, true},
     {"/v1/chat/completions", Endpoint::kChatCompletions, true},
     {"/v1/responses", Endpoint::kResponses, true},
     {"/v1/embeddings", Endpoint::kEmbeddings, true},
     {"/v1/models", Endpoint::kModels, false},
+    {"/v1beta/models", Endpoint::kGeminiModels, false},
     {"/", Endpoint::kRoot, false},
     {"/health", Endpoint::kHealth, false},
+}};
+
+struct GeminiEntry {
+  std::string_view method;
+  Endpoint endpoint;
+};
+
+constexpr std::array<GeminiEntry, 3> kGeminiEntries = {{
+    {"generateContent", Endpoint::kGenerate},
+    {"streamGenerateContent", Endpoint::kStreamGenerate},
+    {"countTokens", Endpoint::kGeminiCount},
 }};
 
 // What a provider's endpoint URL may end in. An endpoint's own name is all of these that a sibling replaces.
@@ -63,6 +78,24 @@ Target ParsePassthrough(std::string_view method, std::string_view path, std::str
   target.endpoint = Endpoint::kPassthrough;
   target.provider = *provider;
   if (slash < path.size()) target.rest = std::string(path.substr(slash + 1));
+  return target;
+}
+
+// "MODEL", or "MODEL:METHOD" of Gemini's API. `path` is what follows /models/.
+Target ParseModelPath(std::string_view method, std::string_view path, std::string_view query, Endpoint page) {
+  const size_t colon = path.rfind(':');
+  Target target;
+  target.query = query;
+  if (colon != path.npos) {
+    for (const GeminiEntry& entry : kGeminiEntries)
+      if (entry.method == path.substr(colon + 1)) target.endpoint = entry.endpoint;
+  }
+  const bool call = target.endpoint != Endpoint::kNotFound;
+  const std::optional<std::string> model = PercentDecode(call ? path.substr(0, colon) : path);
+  if (!model.has_value() || model->empty() || (!call && !IsGet(method) && colon != path.npos)) return Target();
+  if (call ? method != "POST" : !IsGet(method)) return NotAllowed(query, call ? "POST" : "GET, HEAD");
+  if (!call) target.endpoint = page;
+  target.model = *model;
   return target;
 }
 
@@ -234,6 +267,10 @@ std::string_view TakeAuthority(std::string_view* target) {
 
 Target ParsePath(std::string_view method, std::string_view path, std::string_view query) {
   if (path.starts_with(kPassthroughPrefix)) return ParsePassthrough(method, path, query);
+  for (const auto& [prefix, page] :
+       {std::pair(kModelPrefix, Endpoint::kModel), std::pair(kGeminiModelPrefix, Endpoint::kGeminiModel)}) {
+    if (path.starts_with(prefix)) return ParseModelPath(method, path.substr(prefix.size()), query, page);
+  }
   Target result;
   result.query = query;
   for (const Entry& entry : kEntries) {
@@ -260,6 +297,18 @@ std::string_view EndpointName(Endpoint endpoint) {
       return "embeddings";
     case Endpoint::kModels:
       return "models";
+    case Endpoint::kModel:
+      return "model";
+    case Endpoint::kGenerate:
+      return "generate_content";
+    case Endpoint::kStreamGenerate:
+      return "stream_generate_content";
+    case Endpoint::kGeminiCount:
+      return "gemini_count_tokens";
+    case Endpoint::kGeminiModels:
+      return "gemini_models";
+    case Endpoint::kGeminiModel:
+      return "gemini_model";
     case Endpoint::kRoot:
       return "root";
     case Endpoint::kHealth:
@@ -298,14 +347,21 @@ absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endp
   return url;
 }
 
-std::string GeminiUrl(std::string_view base_url, std::string_view model, bool stream) {
+std::string GeminiUrl(std::string_view base_url, std::string_view model, std::string_view method,
+                      std::string_view query) {
   const SplitUrl base = Split(base_url);
   std::string url(base.path);
   if (!base.path.ends_with(kGeminiModels)) url += kGeminiModels;
   url += '/';
   AppendSegment(model, &url);
-  url += stream ? ":streamGenerateContent" : ":generateContent";
-  return url += JoinQueries(base.query, stream ? "alt=sse" : "");
+  url.append(":").append(method);
+  return url += JoinQueries(base.query, query);
+}
+
+std::string_view GeminiMethod(Endpoint endpoint) {
+  for (const GeminiEntry& entry : kGeminiEntries)
+    if (entry.endpoint == endpoint) return entry.method;
+  return {};
 }
 
 absl::StatusOr<std::string> GeminiPassthroughUrl(std::string_view base_url, const Target& target) {

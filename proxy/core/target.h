@@ -15,6 +15,12 @@ enum class Endpoint {
   kResponses,        // POST /v1/responses
   kEmbeddings,       // POST /v1/embeddings
   kModels,           // GET, HEAD /v1/models
+  kModel,            // GET, HEAD /v1/models/MODEL
+  kGenerate,         // POST /v1beta/models/MODEL:generateContent; /v1/ as well, as the next two
+  kStreamGenerate,   // POST /v1beta/models/MODEL:streamGenerateContent
+  kGeminiCount,      // POST /v1beta/models/MODEL:countTokens
+  kGeminiModels,     // GET, HEAD /v1beta/models
+  kGeminiModel,      // GET, HEAD /v1beta/models/MODEL
   kRoot,             // GET, HEAD /
   kHealth,           // GET, HEAD /health
   kPassthrough,      // GET, HEAD, POST, PUT, PATCH, DELETE /p/PROVIDER/REST
@@ -24,6 +30,11 @@ enum class Endpoint {
 
 // For logs and metrics: "messages", "chat_completions", ..., "other".
 std::string_view EndpointName(Endpoint endpoint);
+
+// Whether the path, not the body, says which model is asked for: those of Gemini's API.
+inline bool ModelInPath(Endpoint endpoint) {
+  return endpoint == Endpoint::kGenerate || endpoint == Endpoint::kStreamGenerate || endpoint == Endpoint::kGeminiCount;
+}
 
 // Whether it takes the routing table to serve it.
 inline bool NeedsTable(Endpoint endpoint) {
@@ -37,6 +48,7 @@ struct Target {
   std::string_view query;      // without the '?'; a view of the target that was parsed
   std::string provider;        // of kPassthrough, percent-encoding resolved
   std::string rest;            // of kPassthrough: all behind PROVIDER's slash, as it came; may be empty
+  std::string model;           // of those with a MODEL in their path, percent-encoding resolved
   std::string_view allow;      // of kMethodNotAllowed: the value for the Allow header
 };
 
@@ -57,9 +69,13 @@ Target ParseTarget(std::string_view method, std::string_view target);
 // and empty segments, encoded or not, backslashes, control characters); the endpoints that have no upstream.
 absl::StatusOr<std::string> UpstreamUrl(std::string_view base_url, Endpoint endpoint, const Target& target);
 
-// Where Gemini answers for `model`: {base_url}/MODEL:generateContent, or :streamGenerateContent?alt=sse. "/models" is
-// added where base_url does not end in it; the model is percent-encoded, "/" too; a query in base_url is kept.
-std::string GeminiUrl(std::string_view base_url, std::string_view model, bool stream);
+// Where Gemini answers for `model`: {base_url}/MODEL:METHOD. "/models" is added where base_url does not end in it; the
+// model is percent-encoded, "/" too; a query in base_url is kept, and `query` joined as UpstreamUrl does.
+std::string GeminiUrl(std::string_view base_url, std::string_view model, std::string_view method,
+                      std::string_view query);
+
+// The METHOD of an endpoint with the model in its path.
+std::string_view GeminiMethod(Endpoint endpoint);
 
 // A path of the API behind that base_url, as UpstreamUrl for kPassthrough: its root is base_url without "/models".
 absl::StatusOr<std::string> GeminiPassthroughUrl(std::string_view base_url, const Target& target);

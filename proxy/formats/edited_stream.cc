@@ -33,7 +33,7 @@ void EditedStream::Finish(bool cut, std::string* out) {
     if (failed()) return;
   }
   if (inner_ != nullptr) return inner_->Finish(cut, out);
-  if (cut) out->append(SseErrorEvent(Format::kOpenAi, "the provider's stream broke off"));
+  if (cut) out->append(SseErrorEvent(Format::kChat, "the provider's stream broke off"));
 }
 
 void EditedStream::OnEvent(const SseEvent& event) {
@@ -65,7 +65,7 @@ void EditedStream::Push(json::object chunk, size_t edit) {
 // `inner` makes its own event of it.
 void EditedStream::Fail(std::string_view message) {
   if (failed_) return;
-  edited_ += SseErrorEvent(Format::kOpenAi, message);
+  edited_ += SseErrorEvent(Format::kChat, message);
   failed_ = true;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/core/body_form.h"
 #include "proxy/formats/edited_stream.h"
 #include "proxy/formats/tool_names.h"
 #include "proxy/formats/transformers/body_edits.h"
@@ -23,12 +24,14 @@ const std::vector<TransformerUse>* UsesOf(const Provider& provider, std::string_
 
 bool Knows(const Transformer& transformer, Format format) {
   switch (format) {
-    case Format::kOpenAi:
+    case Format::kChat:
       return true;
     case Format::kAnthropic:
       return transformer.edits_anthropic;
     case Format::kGemini:
       return transformer.edits_gemini;
+    case Format::kResponses:
+      return false;
   }
   return false;
 }
@@ -64,16 +67,6 @@ bool TransformerChain::EditsAnswers() const {
   return std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) {
     return stage.transformer->edit_response != nullptr || stage.transformer->edit_stream != nullptr;
   });
-}
-
-AnthropicToOpenAiOptions TransformerChain::Kept() const {
-  AnthropicToOpenAiOptions kept;
-  for (const Stage& stage : stages_) {
-    const auto keeps_cache_control = stage.transformer->keeps_cache_control;
-    kept.keep_reasoning |= stage.transformer->keeps_reasoning;
-    kept.keep_cache_control |= keeps_cache_control != nullptr && keeps_cache_control(model_);
-  }
-  return kept;
 }
 
 absl::StatusOr<std::string> TransformerChain::EditRequest(std::string_view body, Notes* notes) const {
@@ -113,7 +106,7 @@ absl::StatusOr<TranslatedRequest> EditedTranslation::Request(std::string_view bo
     absl::StatusOr<TranslatedRequest> translated = inner_->Request(body, model, notes);
     if (!translated.ok()) return translated.status();
     request = *std::move(translated);
-    body = request.body;
+    if (!request.body.empty()) body = request.body;
   }
   if (!chain_.EditsRequests()) return request;
   absl::StatusOr<std::string> edited = chain_.EditRequest(body, notes);
@@ -123,8 +116,28 @@ absl::StatusOr<TranslatedRequest> EditedTranslation::Request(std::string_view bo
 }
 
 absl::StatusOr<std::string> EditedTranslation::Response(std::string_view body, Notes* notes) const {
+  const absl::StatusOr<std::string> edited = EditResponse(body, notes);
+  return inner_ == nullptr || !edited.ok() ? edited : inner_->Response(*edited, notes);
+}
+
+absl::StatusOr<std::string> EditedTranslation::ResponseAsStream(std::string_view body, Notes* notes) const {
+  const absl::StatusOr<std::string> edited = EditResponse(body, notes);
+  if (inner_ == nullptr) return absl::UnimplementedError("a whole answer cannot be given as a stream");
+  return edited.ok() ? inner_->ResponseAsStream(*edited, notes) : edited;
+}
+
+// In the provider's format: a document, or a whole stream.
+absl::StatusOr<std::string> EditedTranslation::EditResponse(std::string_view body, Notes* notes) const {
+  if (!EditsAnswers()) return std::string(body);
+  if (FormOf(body) == BodyForm::kEvents) {
+    std::string stream;
+    EditedStream edits(Edits(), nullptr);
+    edits.Feed(body, &stream);
+    edits.Finish(false, &stream);
+    return stream;
+  }
   std::string edited(body);
-  absl::StatusOr<json::value> parsed = EditsAnswers() ? ParseJson(body) : json::value();
+  absl::StatusOr<json::value> parsed = ParseJson(body);
   if (absl::IsResourceExhausted(parsed.status())) {
     return absl::InternalError(absl::StrCat("the upstream's answer is ", parsed.status().message()));
   }
@@ -134,18 +147,27 @@ absl::StatusOr<std::string> EditedTranslation::Response(std::string_view body, N
     RestoreToolNames(names_, &answer);
     edited = ToJson(*parsed);
   }
-  return inner_ == nullptr ? edited : inner_->Response(edited, notes);
+  return edited;
 }
 
 std::string EditedTranslation::Error(int status, std::string_view body) const {
   return inner_ == nullptr ? std::string(body) : inner_->Error(status, body);
 }
 
+int EditedTranslation::ErrorStatus(int status, std::string_view body) const {
+  return inner_ == nullptr ? status : inner_->ErrorStatus(status, body);
+}
+
+std::vector<std::unique_ptr<ChunkEdit>> EditedTranslation::Edits() const {
+  std::vector<std::unique_ptr<ChunkEdit>> edits = chain_.StreamEdits();
+  if (!names_.empty()) edits.push_back(MakeToolNameEdit(names_));
+  return edits;
+}
+
 std::unique_ptr<StreamTranslator> EditedTranslation::Stream(std::string_view model,
                                                             const StreamOptions& options) const {
   std::unique_ptr<StreamTranslator> inner = inner_ == nullptr ? nullptr : inner_->Stream(model, options);
-  std::vector<std::unique_ptr<ChunkEdit>> edits = chain_.StreamEdits();
-  if (!names_.empty()) edits.push_back(MakeToolNameEdit(names_));
+  std::vector<std::unique_ptr<ChunkEdit>> edits = Edits();
   if (edits.empty() && inner != nullptr) return inner;
   return std::make_unique<EditedStream>(std::move(edits), std::move(inner));
 }

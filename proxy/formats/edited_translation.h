@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/transformers/transformer.h"
 #include "proxy/formats/translation.h"
 
@@ -26,8 +25,6 @@ class TransformerChain {
   bool EditsAnswers() const;
   // Names of those that do not know the provider's format.
   const std::vector<std::string_view>& left_out() const { return left_out_; }
-  // What the translation from Anthropic's format should leave in the request.
-  AnthropicToOpenAiOptions Kept() const;
 
   // Parses, edits and writes. InvalidArgument when it is no JSON object.
   absl::StatusOr<std::string> EditRequest(std::string_view body, Notes* notes) const;
@@ -63,10 +60,15 @@ class EditedTranslation final : public Translation {
 
   absl::StatusOr<TranslatedRequest> Request(std::string_view body, std::string_view model, Notes* notes) const override;
   absl::StatusOr<std::string> Response(std::string_view body, Notes* notes) const override;
+  absl::StatusOr<std::string> ResponseAsStream(std::string_view body, Notes* notes) const override;
   std::string Error(int status, std::string_view body) const override;
+  int ErrorStatus(int status, std::string_view body) const override;
   std::unique_ptr<StreamTranslator> Stream(std::string_view model, const StreamOptions& options) const override;
 
  private:
+  absl::StatusOr<std::string> EditResponse(std::string_view body, Notes* notes) const;
+  std::vector<std::unique_ptr<ChunkEdit>> Edits() const;
+
   const Translation* inner_;
   TransformerChain chain_;
   ToolNames names_;

@@ -23,6 +23,14 @@ void AddNote(Notes* notes, std::string_view note) {
   if (notes != nullptr) notes->Add(note);
 }
 
+absl::StatusOr<std::string> Translation::ResponseAsStream(std::string_view /*body*/, Notes* /*notes*/) const {
+  return absl::UnimplementedError("a whole answer cannot be given as a stream");
+}
+
+int Translation::ErrorStatus(int status, std::string_view /*body*/) const {
+  return status;
+}
+
 const Notes& StreamTranslator::notes() const {
   static const Notes& none = *new Notes();
   return none;

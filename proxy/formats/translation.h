@@ -64,11 +64,14 @@ struct StreamOptions {
   uint64_t id_seed = 0;        // differs between the requests of a conversation, for identifiers that do too
 };
 
+struct AnswerContext;
+
 struct TranslatedRequest {
   std::string body;
   bool stream = false;
-  StreamOptions stream_options;  // for Stream
-  ToolNames tool_names;          // to be restored in answers, before they are translated back
+  StreamOptions stream_options;                 // for Stream
+  ToolNames tool_names;                         // to be restored in answers, before they are translated back
+  std::shared_ptr<const AnswerContext> answer;  // what the writer of the answer has to know of it
 };
 
 // Turns the bytes of an upstream's SSE stream into the client's. Bytes may be split anywhere.
@@ -100,10 +103,15 @@ class Translation {
   // ResourceExhausted when it holds more than kMaxJsonValues (json_util.h), or its tools' arguments together do.
   virtual absl::StatusOr<TranslatedRequest> Request(std::string_view body, std::string_view model,
                                                     Notes* notes) const = 0;
-  // A complete 2xx body. Internal when it is no response of the upstream's format, or too large as a request can be.
+  // A complete 2xx body, which may also be a whole stream of events. Internal when it is no response of the upstream's
+  // format, or too large as a request can be.
   virtual absl::StatusOr<std::string> Response(std::string_view body, Notes* notes) const = 0;
-  // A non-2xx body in the client's shape, the upstream's own wording kept.
+  // The same as the client's stream.
+  virtual absl::StatusOr<std::string> ResponseAsStream(std::string_view body, Notes* notes) const;
+  // A non-2xx body in the client's shape, the upstream's own wording kept where clients act on none.
   virtual std::string Error(int status, std::string_view body) const = 0;
+  // The status it then has.
+  virtual int ErrorStatus(int status, std::string_view body) const;
   virtual std::unique_ptr<StreamTranslator> Stream(std::string_view model, const StreamOptions& options) const = 0;
 };
 

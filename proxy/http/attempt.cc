@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
+#include "proxy/core/body_form.h"
 #include "proxy/core/error_body.h"
 #include "proxy/core/evidence/evidence_builder.h"
 #include "proxy/core/header_rules.h"
@@ -24,7 +25,8 @@ constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kOutOfTime = "the time limit of this request (API_TIMEOUT_MS) has passed";
 
-constexpr size_t kMaxEventEnd = 3;  // bytes that tell an event's end
+constexpr size_t kMaxInflated = size_t{16} << 20;  // of one piece of a compressed body
+constexpr size_t kMaxEventEnd = 3;                 // bytes that tell an event's end
 
 bool IsEventStream(const UpstreamHead& head) {
   return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), ToAbsl(kEventStream));
@@ -78,17 +80,63 @@ void Attempt::OnHead(UpstreamHead head) {
   if (!IsSuccess())
     for (auto& header : head_.headers) Mask(lease_.credential.Reveal(), &header.second);
   event_stream_ = IsEventStream(head_);
+  if (Inflater::Knows(FindHeader(head_.headers, "content-encoding"))) {
+    inflater_.emplace();
+    head_.content_length = -1;
+    std::erase_if(head_.headers,
+                  [](const auto& header) { return absl::EqualsIgnoreCase(header.first, "content-encoding"); });
+  }
   const bool held = IsSuccess() || (head_.status < 400 && options_.translation == nullptr);
   state_ = held ? State::kHeadHeld : State::kCollecting;
-  if (!IsSuccess()) return;
+  if (IsSuccess()) BeginReading();
+}
+
+void Attempt::BeginReading() {
+  opening_.reset();
   if (event_stream_ && FindHeader(head_.headers, "content-encoding").empty()) opening_.emplace();
   const bool gemini = options_.provider_format == Format::kGemini;
   scanner_.emplace(event_stream_ ? UsageScanner::Body::kEventStream : UsageScanner::Body::kJson,
                    gemini ? UsageScanner::Names::kGemini : UsageScanner::Names::kSnakeCase);
 }
 
+// False when it cannot be: the attempt has ended then.
+bool Attempt::Decompress(std::string_view* bytes) {
+  if (!inflater_) return true;
+  inflated_.clear();
+  const bool good = inflater_->Feed(*bytes, kMaxInflated, &inflated_);
+  *bytes = inflated_;
+  if (good) return true;
+  if (state_ == State::kRelaying) {
+    StopTransfer();
+    BreakOff(kStreamBroke);
+    evidence_.incomplete = true;
+    state_ = State::kDone;
+    owner_.OnRelayed(RelayedEvidence());
+  } else {
+    FailWith({"", "a body that cannot be decompressed"});
+  }
+  return false;
+}
+
+// Of a chat's good answer, by its first bytes.
+void Attempt::DecideForm(std::string_view bytes) {
+  form_decided_ = true;
+  if (options_.promised.empty() || !FindHeader(head_.headers, "content-encoding").empty()) return;
+  const BodyForm form = FormOf(bytes);
+  // Gemini's array comes in pieces, which are worth having.
+  document_ = form == BodyForm::kDocument && options_.provider_format != Format::kGemini;
+  if (form != BodyForm::kUnknown && event_stream_ != (form == BodyForm::kEvents)) {
+    event_stream_ = form == BodyForm::kEvents;
+    BeginReading();
+  }
+  if (form != BodyForm::kUnknown && event_stream_ != options_.wants_stream) other_form_ = owner_.OtherForm();
+}
+
 bool Attempt::OnData(std::string_view bytes) {
+  if (!Decompress(&bytes)) return false;
+  if (bytes.empty()) return true;
   if (state_ == State::kCollecting) return CollectError(bytes);
+  if (state_ == State::kHeadHeld && IsSuccess() && !form_decided_) DecideForm(bytes);
   if (TranslatedWhole()) return Collect(bytes);
   const bool error = opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError;
   if (state_ != State::kRelaying) {
@@ -136,6 +184,7 @@ bool Attempt::HoldsBody() const {
 }
 
 bool Attempt::TranslatedWhole() const {
+  if (other_form_ != nullptr) return true;
   return options_.translation != nullptr && !(IsSuccess() && event_stream_);
 }
 
@@ -166,6 +215,7 @@ bool Attempt::CollectError(std::string_view bytes) {
 
 bool Attempt::WholeOrNothing() const {
   if (event_stream_) return false;
+  if (document_) return true;
   const absl::string_view type = ToAbsl(FindHeader(head_.headers, "content-type"));
   const bool whole = absl::StartsWithIgnoreCase(type, ToAbsl(kJson)) || absl::StartsWithIgnoreCase(type, "text/html");
   return head_.content_length >= 0 || (whole && options_.known_format);
@@ -183,6 +233,7 @@ bool Attempt::IsHeldPage() const {
 
 // What a complete 2xx is when it is no answer.
 std::optional<NoAnswer> Attempt::HeldNoAnswer() {
+  if (other_form_ != nullptr && opening_) opening_->Feed(held_body_);
   if (PromisesObject()) return FindNoAnswer(held_body_, options_.promised);
   if (!opening_) return std::nullopt;
   const StreamOpening::Kind kind = opening_->Finish();
@@ -216,17 +267,44 @@ void Attempt::BeginRelay() {
   first_relayed_ = quiet_since_ = server_.clock.Now();
   if (options_.translation != nullptr) {
     stream_ = options_.translation->Stream(options_.model, options_.stream_options);
-    WriteHead(writer_, head_, std::nullopt, kEventStream);
+    WriteHead(writer_, head_, std::nullopt, options_.stream_type);
     writer_.EndHead(ResponseWriter::kUnknownLength);
   } else {
+    if (options_.think_tags && event_stream_ && IsSuccess()) {
+      think_probe_.emplace();
+      head_.content_length = -1;
+    }
     WriteHead(writer_, head_, std::nullopt, {});
     writer_.EndHead(head_.content_length);
   }
   if (!held_body_.empty()) Relay(std::exchange(held_body_, {}));
 }
 
+// Leaves in `bytes` what may go on while it is not known whether the stream begins with tags.
+void Attempt::DecideTags(std::string_view* bytes, std::string* held) {
+  if (!think_probe_) return;
+  const ThinkProbe::Verdict verdict = think_probe_->Feed(*bytes, held);
+  *bytes = *held;
+  if (verdict == ThinkProbe::Verdict::kUndecided) return;
+  think_probe_.reset();
+  if (verdict != ThinkProbe::Verdict::kThinks) return;
+  if (const Translation* other = owner_.OtherForm(); other != nullptr)
+    stream_ = other->Stream(options_.model, options_.stream_options);
+}
+
+// The stream is over: what was held is all there is.
+void Attempt::EndProbe() {
+  if (!think_probe_) return;
+  const std::string held = think_probe_->TakeHeld();
+  think_probe_.reset();
+  writer_.Body(held);
+  last_bytes_ = held.substr(held.size() - std::min(held.size(), kMaxEventEnd));
+}
+
 void Attempt::Relay(std::string_view bytes) {
   if (scanner_) scanner_->Feed(bytes);
+  std::string held;
+  DecideTags(&bytes, &held);
   if (stream_ != nullptr) {
     translated_.clear();
     stream_->Feed(bytes, &translated_);
@@ -244,7 +322,10 @@ void Attempt::Relay(std::string_view bytes) {
 // A complete good answer, at once.
 void Attempt::RelayTranslated(const UpstreamResult& result) {
   Notes notes;
-  const absl::StatusOr<std::string> body = options_.translation->Response(held_body_, &notes);
+  const Translation& translation = other_form_ != nullptr ? *other_form_ : *options_.translation;
+  const bool stream = other_form_ != nullptr && options_.wants_stream;
+  const absl::StatusOr<std::string> body =
+      stream ? translation.ResponseAsStream(held_body_, &notes) : translation.Response(held_body_, &notes);
   LogNotes(notes);
   if (!body.ok()) return FailWith({"", absl::StrCat("what cannot be translated: ", body.status().message())});
   scanner_->Feed(held_body_);
@@ -252,7 +333,7 @@ void Attempt::RelayTranslated(const UpstreamResult& result) {
   evidence_ = RelayedEvidence();
   evidence_.first_byte = result.first_byte;
   first_relayed_ = server_.clock.Now();
-  WriteHead(writer_, head_, std::nullopt, kJson);
+  WriteHead(writer_, head_, std::nullopt, stream ? options_.stream_type : kJson);
   writer_.EndHead(static_cast<int64_t>(body->size()));
   writer_.Body(*body);
   writer_.End();
@@ -272,6 +353,8 @@ void Attempt::OnDone(const UpstreamResult& result) {
   const bool broken = result.error != TransportError::kNone;
   if (!broken && state_ == State::kHeadHeld) {
     if (std::optional<NoAnswer> none = HeldNoAnswer()) return FailWith(*std::move(none));
+    if (options_.think_tags && options_.translation == nullptr && BeginsWithThinkTag(held_body_))
+      other_form_ = owner_.OtherForm();
     if (TranslatedWhole()) return RelayTranslated(result);
     BeginRelay();
   }
@@ -325,6 +408,7 @@ Evidence Attempt::RelayedEvidence() {
 }
 
 void Attempt::EndStream(bool cut) {
+  EndProbe();
   if (stream_ != nullptr) {
     translated_.clear();
     stream_->Finish(cut, &translated_);
@@ -334,6 +418,7 @@ void Attempt::EndStream(bool cut) {
 }
 
 void Attempt::BreakOff(std::string_view message) {
+  EndProbe();
   if (stream_ != nullptr) return EndStream(true);
   if (!event_stream_ || !writer_.extensible()) return writer_.Abort();
   if (!BetweenEvents()) writer_.Body("\n\n");
@@ -349,7 +434,9 @@ void Attempt::Tick(absl::Time now) {
 }
 
 bool Attempt::PingIsDue(absl::Time now) const {
+  // Clients of Gemini's know no comments.
   if (state_ != State::kRelaying || !event_stream_ || !options_.known_format) return false;
+  if (options_.client_format == Format::kGemini) return false;
   return BetweenEvents() && scanner_ && !scanner_->ended() && !paused_ && writer_.extensible() &&
          now - quiet_since_ >= server_.ping_interval;
 }
@@ -391,8 +478,11 @@ void RelayAnswer(ResponseWriter& writer, const AttemptAnswer& answer, std::optio
                  const Translation* translation) {
   const std::string translated =
       translation == nullptr ? std::string() : translation->Error(answer.head.status, answer.body);
-  const std::string_view body = translation == nullptr ? answer.body : translated;
-  WriteHead(writer, answer.head, retry_after, translation == nullptr ? std::string_view() : kJson);
+  const bool same = translation == nullptr || translated == answer.body;
+  const std::string_view body = same ? answer.body : translated;
+  UpstreamHead head = answer.head;
+  if (!same) head.status = translation->ErrorStatus(head.status, answer.body);
+  WriteHead(writer, head, retry_after, same ? std::string_view() : kJson);
   writer.EndHead(static_cast<int64_t>(body.size()));
   writer.Body(body);
   writer.End();

@@ -11,6 +11,8 @@
 #include "proxy/core/evidence/no_answer.h"
 #include "proxy/core/evidence/stream_opening.h"
 #include "proxy/core/evidence/usage_scanner.h"
+#include "proxy/core/inflater.h"
+#include "proxy/formats/think_probe.h"
 #include "proxy/formats/translation.h"
 #include "proxy/http/response_writer.h"
 #include "proxy/http/server.h"
@@ -36,6 +38,10 @@ struct AttemptAnswer {
 // but the first two for kHeadHold at most, since clients give up on silent connections, and what is larger of them is
 // relayed as it comes.
 //
+// Of a chat, the first bytes tell whether an answer is a stream or a document, whatever its content type says; one of the
+// form that the client did not ask for is collected whole and given in the other. What comes compressed, though nobody
+// asked for it, is decompressed.
+//
 // With a translation, event streams are translated as they come. Other good answers are held until they are complete,
 // as long as it takes, up to kMaxTranslatedBody and as far as Server::bodies has room. One for which there is no room
 // becomes a 502, one that cannot be translated has failed. Evidence is always of the provider's own bytes.
@@ -56,20 +62,25 @@ class Attempt final : public UpstreamHandler {
   static constexpr size_t kMaxTranslatedBody = 50 * 1024 * 1024;
   static constexpr absl::Duration kHeadHold = absl::Seconds(10);
 
-  // Each is called at most once, the last two as the last thing an attempt does.
+  // Each is called at most once, OnAnswer and OnRelayed as the last thing an attempt does.
   class Owner {
    public:
     virtual ~Owner() = default;
     virtual void OnBodyUnneeded() = 0;                     // nothing reads the request's body any more
     virtual void OnAnswer(AttemptAnswer answer) = 0;       // nothing was relayed
     virtual void OnRelayed(const Evidence& evidence) = 0;  // relayed to its end, or as far as it came
+    // For an answer that has the other form than the client asked for; nullptr where there is none.
+    virtual const Translation* OtherForm() = 0;
   };
 
   struct Options {
-    Format client_format = Format::kOpenAi;    // of the error event that ends a broken stream
-    Format provider_format = Format::kOpenAi;  // of the figures in its answers
-    bool known_format = false;                 // an event stream without its format's last event is incomplete
-    std::string_view promised;                 // a member of every good answer; static storage, see FindNoAnswer
+    Format client_format = Format::kChat;    // of the error event that ends a broken stream
+    Format provider_format = Format::kChat;  // of the figures in its answers
+    bool wants_stream = false;               // the client asked for one; of a chat
+    bool think_tags = false;                 // thinking may stand in tags in front of an answer that passes as it is
+    std::string_view stream_type;            // the content type of the stream that a translation makes; static storage
+    bool known_format = false;               // an event stream without its format's last event is incomplete
+    std::string_view promised;               // a member of every good answer; static storage, see FindNoAnswer
     const Translation* translation = nullptr;  // nullptr: bytes pass as they are
     std::string model;                         // that is asked for; for Translation::Stream, as the next
     StreamOptions stream_options;
@@ -102,6 +113,9 @@ class Attempt final : public UpstreamHandler {
   bool OnData(std::string_view bytes) override;
   void OnDone(const UpstreamResult& result) override;
 
+  bool Decompress(std::string_view* bytes);
+  void DecideForm(std::string_view bytes);
+  void BeginReading();
   bool WholeOrNothing() const;   // the client has no use for a part of this body
   bool TranslatedWhole() const;  // in one piece
   bool PromisesObject() const;
@@ -115,6 +129,8 @@ class Attempt final : public UpstreamHandler {
   void TellProgress();
   void RelayTranslated(const UpstreamResult& result);
   void Relay(std::string_view bytes);
+  void DecideTags(std::string_view* bytes, std::string* held);
+  void EndProbe();
   void LeaveBody();
   void EndStream(bool cut);
   void BreakOff(std::string_view message);
@@ -140,16 +156,22 @@ class Attempt final : public UpstreamHandler {
   UpstreamHead head_;
   absl::Time head_at_;
   bool event_stream_ = false;
-  std::optional<StreamOpening> opening_;  // of a good event stream, until its first event has been told of
+  bool form_decided_ = false;
+  bool document_ = false;                    // by its first bytes
+  const Translation* other_form_ = nullptr;  // of an answer that is not of the form that was asked for
+  std::optional<Inflater> inflater_;         // of a compressed body
+  std::string inflated_;                     // what one OnData gave
+  std::optional<StreamOpening> opening_;     // of a good event stream, until its first event has been told of
   bool progress_told_ = false;
   std::string held_body_;
   BodyCharge charge_;                    // for it, when it is translated whole
   std::optional<UsageScanner> scanner_;  // of a 2xx body
   Evidence evidence_;                    // of the head, once relaying
   std::unique_ptr<StreamTranslator> stream_;
-  std::string translated_;  // what one Feed gave
-  std::string last_bytes_;  // of an event stream that is not translated, at most three
-  absl::Time quiet_since_;  // of an event stream that is relayed
+  std::optional<ThinkProbe> think_probe_;  // of a stream that may yet have to be translated
+  std::string translated_;                 // what one Feed gave
+  std::string last_bytes_;                 // of an event stream that is not translated, at most three
+  absl::Time quiet_since_;                 // of an event stream that is relayed
   std::optional<absl::Time> first_relayed_;
 };
 

@@ -46,6 +46,9 @@ bool NeedsBody(const Target& target, const RoutingTable& table) {
     case Endpoint::kChatCompletions:
     case Endpoint::kResponses:
     case Endpoint::kEmbeddings:
+    case Endpoint::kGenerate:
+    case Endpoint::kStreamGenerate:
+    case Endpoint::kGeminiCount:
       return true;
     case Endpoint::kPassthrough:
       return table.FindProvider(target.provider) != nullptr;
@@ -88,7 +91,7 @@ void Connection::StartRejected() {
   self_ = shared_from_this();
   state_ = State::kExchange;
   writer_.Reset({.http10 = false, .head_only = false, .keep_alive = false});
-  WriteError(writer_, Format::kOpenAi, {503, "the proxy has too many connections", absl::Seconds(1)});
+  WriteError(writer_, Format::kChat, {503, "the proxy has too many connections", absl::Seconds(1)});
   Read();
 }
 

@@ -116,6 +116,10 @@ void Exchange::Start() {
     case Endpoint::kModels:
       WriteJson(writer_, 200, ModelsPage(*table_));
       return Finish();
+    case Endpoint::kModel:
+    case Endpoint::kGeminiModels:
+    case Endpoint::kGeminiModel:
+      return ServeModels();
     case Endpoint::kNotFound:
       return Fail(404, "there is no such endpoint; /p/PROVIDER/ reaches every path of a provider");
     case Endpoint::kMethodNotAllowed:
@@ -128,6 +132,16 @@ void Exchange::Start() {
 void Exchange::ServeHealth() {
   const bool ready = table_ != nullptr && server_.leases.connected();
   WriteJson(writer_, ready ? 200 : 503, ready ? R"({"status":"ok"})" : R"({"status":"waiting for the key broker"})");
+  Finish();
+}
+
+void Exchange::ServeModels() {
+  const bool gemini = target_.endpoint != Endpoint::kModel;
+  const std::optional<std::string> page = target_.endpoint == Endpoint::kGeminiModels
+                                              ? std::optional<std::string>(GeminiModelsPage(*table_))
+                                              : ModelPage(*table_, target_.model, gemini);
+  if (!page) return Fail(404, "no provider lists a model of this name; GET /v1/models lists them");
+  WriteJson(writer_, 200, *page);
   Finish();
 }
 
@@ -208,10 +222,17 @@ void Exchange::StartAttempt(Lease lease) {
     return Fail(400, std::string(ToStd(url.status().message())));
   }
   UpstreamRequest request = BuildRequest(lease, *std::move(url));
-  const Attempt::Options options{
-      client_format_,           routed_.provider()->format, target_.endpoint != Endpoint::kPassthrough,
-      routed_.PromisedMember(), routed_.translation(),      routed_.model(),
-      routed_.stream_options(), table_->max_buffered_bytes};
+  const Attempt::Options options{client_format_,
+                                 routed_.upstream_format(),
+                                 routed_.wants_stream(),
+                                 routed_.may_have_think_tags(),
+                                 routed_.stream_type(),
+                                 target_.endpoint != Endpoint::kPassthrough,
+                                 routed_.PromisedMember(),
+                                 routed_.translation(),
+                                 routed_.model(),
+                                 routed_.stream_options(),
+                                 table_->max_buffered_bytes};
   ++attempts_;
   TellSource(lease.key_name);
   state_ = Trying();

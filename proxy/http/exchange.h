@@ -68,10 +68,12 @@ class Exchange final : private Attempt::Owner {
   }
 
   void OnBodyUnneeded() override;
+  const Translation* OtherForm() override { return routed_.other_form(); }
   void OnAnswer(AttemptAnswer answer) override;
   void OnRelayed(const Evidence& evidence) override;
 
   void ServeHealth();
+  void ServeModels();
   void Forward();
   void BeginRoute();
   void TellSource(std::string_view key);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "broker/base/absl_text.h"
+#include "proxy/core/ascii.h"
 #include "proxy/core/json/text.h"
 
 namespace ccr::proxy {
@@ -32,6 +33,11 @@ std::string ToJson(const ModelEntry& entry) {
   return "{\"id\":" + JsonString(entry.id) +
          ",\"type\":\"model\",\"object\":\"model\",\"display_name\":" + JsonString(entry.display_name) +
          ",\"created\":0,\"created_at\":\"1970-01-01T00:00:00Z\",\"owned_by\":" + JsonString(entry.owner) + "}";
+}
+
+std::string ToGeminiJson(const ModelEntry& entry) {
+  return "{\"name\":" + JsonString("models/" + entry.id) + ",\"displayName\":" + JsonString(entry.display_name) +
+         R"(,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]})";
 }
 
 }  // namespace
@@ -96,6 +102,18 @@ std::string ModelsPage(const RoutingTable& table) {
   const std::string first = entries.empty() ? "null" : JsonString(entries.front().id);
   const std::string last = entries.empty() ? "null" : JsonString(entries.back().id);
   return page + "],\"has_more\":false,\"first_id\":" + first + ",\"last_id\":" + last + "}";
+}
+
+std::optional<std::string> ModelPage(const RoutingTable& table, std::string_view model, bool gemini) {
+  for (const ModelEntry& entry : ListModels(table))
+    if (SameWithoutCase(entry.id, model)) return gemini ? ToGeminiJson(entry) : ToJson(entry);
+  return std::nullopt;
+}
+
+std::string GeminiModelsPage(const RoutingTable& table) {
+  std::string page;
+  for (const ModelEntry& entry : ListModels(table)) page += (page.empty() ? "" : ",") + ToGeminiJson(entry);
+  return "{\"models\":[" + page + "]}";
 }
 
 }  // namespace ccr::proxy

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/time/time.h"
 #include "proxy/core/evidence/evidence.h"
@@ -30,5 +31,10 @@ std::string RetryAfterSeconds(absl::Duration wait);
 // The body of GET /v1/models, in a shape that OpenAI's and Anthropic's SDKs accept: each model as its plain name
 // (once), and as "provider,model".
 std::string ModelsPage(const RoutingTable& table);
+// One entry of it, by plain name or "provider,model", in any case, in that shape or Gemini's. None when no
+// provider lists it.
+std::optional<std::string> ModelPage(const RoutingTable& table, std::string_view model, bool gemini);
+// The body of Gemini's GET /v1beta/models.
+std::string GeminiModelsPage(const RoutingTable& table);
 
 }  // namespace ccr::proxy

@@ -1,6 +1,6 @@
 #include "proxy/request/routed_request.h"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,9 +9,7 @@
 #include "broker/base/log.h"
 #include "proxy/core/ascii.h"
 #include "proxy/core/format.h"
-#include "proxy/formats/anthropic_openai/translation.h"
-#include "proxy/formats/openai_anthropic/translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
+#include "proxy/core/model_rules.h"
 
 namespace ccr::proxy {
 namespace {
@@ -23,33 +21,59 @@ int64_t NowInSeconds() {
   return absl::ToUnixSeconds(absl::Now());
 }
 
-const Translation& AnthropicToOpenAi(const AnthropicToOpenAiOptions& options) {
-  static const std::array<const Translation*, 4> all = [] {
-    std::array<const Translation*, 4> made = {};
-    for (size_t i = 0; i < made.size(); ++i)
-      made[i] = MakeAnthropicToOpenAi({.keep_reasoning = (i & 1) != 0, .keep_cache_control = (i & 2) != 0}).release();
-    return made;
-  }();
-  return *all[(options.keep_reasoning ? 1 : 0) + (options.keep_cache_control ? 2 : 0)];
-}
-
-// Between two formats that differ.
-const Translation& TranslationFor(Format client, Format provider, const TransformerChain& chain) {
-  static const Translation& openai_to_anthropic = *MakeOpenAiToAnthropic(NowInSeconds).release();
-  static const Translation& anthropic_to_gemini = *MakeAnthropicToGemini().release();
-  static const Translation& openai_to_gemini = *MakeOpenAiToGemini(NowInSeconds).release();
-  const bool from_anthropic = client == Format::kAnthropic;
-  if (provider == Format::kGemini) return from_anthropic ? anthropic_to_gemini : openai_to_gemini;
-  return from_anthropic ? AnthropicToOpenAi(chain.Kept()) : openai_to_anthropic;
-}
-
 bool IsTranslatable(Endpoint endpoint) {
-  return endpoint == Endpoint::kMessages || endpoint == Endpoint::kChatCompletions;
+  switch (endpoint) {
+    case Endpoint::kMessages:
+    case Endpoint::kChatCompletions:
+    case Endpoint::kResponses:
+    case Endpoint::kGenerate:
+    case Endpoint::kStreamGenerate:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool CountsTokens(Endpoint endpoint) {
+  return endpoint == Endpoint::kCountTokens || endpoint == Endpoint::kGeminiCount;
+}
+
+// Where a provider of that format serves a chat; of Gemini's the model is in the path.
+Endpoint ChatEndpoint(Format format) {
+  switch (format) {
+    case Format::kAnthropic:
+      return Endpoint::kMessages;
+    case Format::kResponses:
+      return Endpoint::kResponses;
+    default:
+      return Endpoint::kChatCompletions;
+  }
+}
+
+std::string_view NameOf(Format format) {
+  switch (format) {
+    case Format::kAnthropic:
+      return "Anthropic's";
+    case Format::kGemini:
+      return "Gemini's";
+    case Format::kResponses:
+      return "OpenAI's Responses";
+    case Format::kChat:
+      return "OpenAI's";
+  }
+  return "";
+}
+
+bool HasParameter(std::string_view query, std::string_view parameter) {
+  const std::string all = "&" + std::string(query) + "&";
+  return all.find("&" + std::string(parameter) + "&") != all.npos;
 }
 
 // What only a provider of the client's own format understands, and what we set anew.
 bool IsOfFormat(Format client, std::string_view header) {
-  const std::string_view prefix = client == Format::kAnthropic ? "anthropic-" : "openai-";
+  const std::string_view prefix = client == Format::kAnthropic ? "anthropic-"
+                                  : client == Format::kGemini  ? "x-goog-"
+                                                               : "openai-";
   return absl::StartsWithIgnoreCase(ToAbsl(header), ToAbsl(prefix)) ||
          absl::EqualsIgnoreCase(ToAbsl(header), "content-type");
 }
@@ -58,6 +82,16 @@ OwnAnswer Untranslatable(const absl::Status& why) {
   const std::string message(ToStd(why.message()));
   if (!absl::IsResourceExhausted(why)) return {400, message, std::nullopt};
   return {413, "the body is " + message, std::nullopt};
+}
+
+// stream_options.include_usage of a body that passes as it is.
+bool AsksForUsage(std::string_view body) {
+  constexpr std::string_view kName = "\"include_usage\"";
+  const size_t at = body.find(kName);
+  if (at == body.npos) return false;
+  body.remove_prefix(at + kName.size());
+  body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n:"), body.size()));
+  return body.starts_with("true");
 }
 
 bool IsRoute(const Route& a, const Route& b) {
@@ -85,7 +119,7 @@ std::optional<OwnAnswer> RoutedRequest::PickByModel(SessionUsage& sessions) {
   if (!scan_.valid) return OwnAnswer{400, "the body is not a JSON object: " + scan_.error, std::nullopt};
   ReadBody();
   const Format client = ClientFormat(target_.endpoint);
-  const auto route = PickRoute(*table_, client, scan_.model.value_or(""), facts_, sessions.Last(facts_.session));
+  const auto route = PickRoute(*table_, client, AskedModel(), facts_, sessions.Last(facts_.session));
   if (!route.ok()) {
     const int status = route.status().code() == absl::StatusCode::kNotFound ? 404 : 400;
     return OwnAnswer{status, std::string(ToStd(route.status().message())), std::nullopt};
@@ -95,8 +129,13 @@ std::optional<OwnAnswer> RoutedRequest::PickByModel(SessionUsage& sessions) {
   return Use(*route);
 }
 
+std::string_view RoutedRequest::AskedModel() const {
+  if (ModelInPath(target_.endpoint)) return target_.model;
+  return scan_.model ? std::string_view(*scan_.model) : std::string_view();
+}
+
 void RoutedRequest::ReadBody() {
-  const bool counts = target_.endpoint == Endpoint::kCountTokens;
+  const bool counts = CountsTokens(target_.endpoint);
   if (IsChat() || counts) {
     facts_ = ReadFacts(request_.body, scan_, counts || NeedsTokenCount(*table_));
   } else {
@@ -110,13 +149,15 @@ void RoutedRequest::ReadBody() {
 std::string_view RoutedRequest::PromisedMember() const {
   if (target_.endpoint == Endpoint::kEmbeddings) return "data";
   if (!IsChat()) return {};
-  switch (provider()->format) {
-    case Format::kOpenAi:
+  switch (upstream_format_) {
+    case Format::kChat:
       return "choices";
     case Format::kAnthropic:
       return "content";
     case Format::kGemini:
       return "candidates";
+    case Format::kResponses:
+      return "output";
   }
   return {};
 }
@@ -141,17 +182,18 @@ bool RoutedRequest::PickNext() {
 }
 
 std::optional<OwnAnswer> RoutedRequest::Use(const Route& route) {
-  const bool same_format = SameFormat(target_.endpoint, route.provider->format);
-  if (!same_format && target_.endpoint != Endpoint::kCountTokens && !IsChat()) {
+  const Format format = route.provider->format;
+  const bool same_format = SameFormat(target_.endpoint, format);
+  if (!same_format && !CountsTokens(target_.endpoint) && !IsChat()) {
     return OwnAnswer{501,
-                     "provider '" + route.provider->name + "' speaks " +
-                         (route.provider->format == Format::kGemini ? "Gemini" : "Anthropic") +
-                         "'s format, which has no such endpoint; choose a model of a provider that speaks OpenAI's",
+                     "provider '" + route.provider->name + "' speaks " + std::string(NameOf(format)) +
+                         " format, which has no such endpoint; choose a model of a provider that speaks OpenAI's",
                      std::nullopt};
   }
+  upstream_format_ = format;
   if (IsChat()) {
     if (std::optional<OwnAnswer> refusal = UseForChat(route, same_format)) return refusal;
-  } else if (target_.endpoint == Endpoint::kPassthrough) {
+  } else if (target_.endpoint == Endpoint::kPassthrough || ModelInPath(target_.endpoint)) {
     body_ = {request_.body};
   } else {
     body_ = BodyFor(route.model, &splice_);
@@ -161,26 +203,47 @@ std::optional<OwnAnswer> RoutedRequest::Use(const Route& route) {
 }
 
 std::optional<OwnAnswer> RoutedRequest::UseForChat(const Route& route, bool same_format) {
-  TransformerChain chain(*route.provider, route.model);
-  const Translation* translation =
-      same_format ? nullptr : &TranslationFor(ClientFormat(target_.endpoint), route.provider->format, chain);
-  EditedTranslation edited(translation, std::move(chain));
-  if (!same_format || edited.EditsRequests()) {
-    absl::StatusOr<TranslatedRequest> translated = Translate(edited, route.model);
-    if (!translated.ok()) return Untranslatable(translated.status());
-    translated_ = *std::move(translated);
-    edited.RestoreTools(std::move(translated_.tool_names));
-    body_ = {translated_.body};
-  } else {
-    body_ = BodyFor(route.model, &splice_);
+  FormatPairOptions options;
+  options.client = ClientFormat(target_.endpoint);
+  options.provider = route.provider->format;
+  options.rules = RulesFor(*route.provider, route.model);
+  // A host that serves Responses beside Chat Completions takes them as they come.
+  if (options.client == Format::kResponses && options.provider == Format::kChat && options.rules.responses) {
+    options.provider = Format::kResponses;
+    same_format = true;
   }
-  translation_ = translation;
-  edited_.emplace(std::move(edited));
+  options.stream_in_path = target_.endpoint == Endpoint::kStreamGenerate;
+  options.json_array = options.stream_in_path && !HasParameter(target_.query, "alt=sse");
+  options.now = NowInSeconds;
+  FormatPair pair(options);
+  const TransformerChain chain(*route.provider, route.model);
+  const bool by_pair = !same_format || FormatPair::MayEdit(options.rules, facts_, request_.body);
+  TranslatedRequest translated;
+  if (by_pair || chain.EditsRequests()) {
+    const EditedTranslation edited(by_pair ? &pair : nullptr, chain);
+    absl::StatusOr<TranslatedRequest> made = Translate(edited, route.model);
+    if (!made.ok()) return Untranslatable(made.status());
+    translated = *std::move(made);
+    pair.Expect(translated);
+  }
+  upstream_format_ = options.provider;
+  json_array_ = options.json_array;
+  think_tags_ = same_format && options.client == Format::kChat && options.rules.think_tags;
+  translates_ = !same_format;
+  pair_.emplace(std::move(pair));
+  edited_.emplace(translates_ ? &*pair_ : nullptr, chain);
+  if (!translates_) edited_->RestoreTools(translated.tool_names);
+  other_form_.reset();
+  if (!by_pair) translated.stream_options.include_usage = AsksForUsage(request_.body);
+  translated_ = std::move(translated);
+  body_ = translated_.body.empty() ? BodyFor(route.model, &splice_) : std::vector<std::string_view>{translated_.body};
   return std::nullopt;
 }
 
 std::vector<std::string_view> RoutedRequest::BodyFor(std::string_view model, std::string* splice) const {
-  const std::vector<std::string_view> pieces = SpliceModel(request_.body, scan_, model, splice);
+  const std::vector<std::string_view> pieces = ModelInPath(target_.endpoint)
+                                                   ? std::vector<std::string_view>{request_.body}
+                                                   : SpliceModel(request_.body, scan_, model, splice);
   return facts_.subagent ? CutTag(request_.body, pieces, *facts_.subagent) : pieces;
 }
 
@@ -202,13 +265,23 @@ void RoutedRequest::DropBody() {
 }
 
 const Translation* RoutedRequest::translation() const {
-  if (edited_ && (translation_ != nullptr || edited_->EditsAnswers())) return &*edited_;
-  return translation_;
+  return edited_ && (translates_ || edited_->EditsAnswers()) ? &*edited_ : nullptr;
+}
+
+const Translation* RoutedRequest::other_form() {
+  if (!edited_ || translates_) return translation();
+  if (!other_form_) other_form_.emplace(&*pair_, TransformerChain(*route_.provider, route_.model));
+  return &*other_form_;
+}
+
+bool RoutedRequest::wants_stream() const {
+  if (target_.endpoint == Endpoint::kStreamGenerate) return translates_ || !json_array_;
+  return target_.endpoint != Endpoint::kGenerate && scan_.stream;
 }
 
 std::optional<std::string> RoutedRequest::OwnPage() const {
-  if (target_.endpoint != Endpoint::kCountTokens || route_.provider->format == Format::kAnthropic) return std::nullopt;
-  return CountTokensAnswer(facts_.tokens);
+  if (!CountsTokens(target_.endpoint) || SameFormat(target_.endpoint, route_.provider->format)) return std::nullopt;
+  return CountTokensAnswer(ClientFormat(target_.endpoint), facts_.tokens);
 }
 
 ClientCredentials RoutedRequest::Credentials() const {
@@ -218,22 +291,24 @@ ClientCredentials RoutedRequest::Credentials() const {
 }
 
 absl::StatusOr<std::string> RoutedRequest::UpstreamUrl(std::string_view base_url) const {
-  const Format format = route_.provider->format;
-  if (translation_ != nullptr && format == Format::kGemini)
-    return GeminiUrl(base_url, route_.model, translated_.stream);
-  if (translation_ != nullptr) {
-    const bool anthropic = format == Format::kAnthropic;
-    return proxy::UpstreamUrl(base_url, anthropic ? Endpoint::kMessages : Endpoint::kChatCompletions, Target());
+  if (translates_ && upstream_format_ == Format::kGemini) {
+    const bool stream = translated_.stream;
+    return GeminiUrl(base_url, route_.model, GeminiMethod(stream ? Endpoint::kStreamGenerate : Endpoint::kGenerate),
+                     stream ? "alt=sse" : "");
   }
-  const auto url = [&](const Target& target) {
-    return format == Format::kGemini ? GeminiPassthroughUrl(base_url, target)
-                                     : proxy::UpstreamUrl(base_url, target.endpoint, target);
-  };
-  if (target_.query.empty()) return url(target_);
+  if (translates_) return proxy::UpstreamUrl(base_url, ChatEndpoint(upstream_format_), Target());
+  if (target_.query.empty()) return PathUrl(base_url, target_);
   const std::string query = WithoutCredentials(target_.query, Credentials());
   Target target = target_;
   target.query = query;
-  return url(target);
+  return PathUrl(base_url, target);
+}
+
+absl::StatusOr<std::string> RoutedRequest::PathUrl(std::string_view base_url, const Target& target) const {
+  if (ModelInPath(target.endpoint))
+    return GeminiUrl(base_url, route_.model, GeminiMethod(target.endpoint), target.query);
+  if (route_.provider->format == Format::kGemini) return GeminiPassthroughUrl(base_url, target);
+  return proxy::UpstreamUrl(base_url, target.endpoint, target);
 }
 
 Headers RoutedRequest::UpstreamHeaders(std::string_view credential_header) const {
@@ -245,14 +320,14 @@ Headers RoutedRequest::UpstreamHeaders(std::string_view credential_header) const
   for (const auto& [name, value] : request_.fields) {
     if (!ForwardRequestHeader(name) || NamedByConnection(connection, name)) continue;
     if (SameWithoutCase(name, credential_header) || credentials.In(value)) continue;
-    if (translation_ != nullptr && IsOfFormat(client, name)) continue;
+    if (translates_ && IsOfFormat(client, name)) continue;
     // Evidence has to be read: bodies come uncompressed.
     const bool encoding = absl::EqualsIgnoreCase(ToAbsl(name), "accept-encoding");
     headers.emplace_back(name, encoding ? std::string_view("identity") : value);
   }
-  if (translation_ == nullptr) return headers;
+  if (!translates_) return headers;
   headers.emplace_back("content-type", "application/json");
-  if (route_.provider->format == Format::kAnthropic && request_.Find("anthropic-version").empty())
+  if (upstream_format_ == Format::kAnthropic && request_.Find("anthropic-version").empty())
     headers.emplace_back("anthropic-version", kAnthropicVersion);
   return headers;
 }

@@ -15,6 +15,7 @@
 #include "proxy/core/session_usage.h"
 #include "proxy/core/target.h"
 #include "proxy/formats/edited_translation.h"
+#include "proxy/formats/format_pair.h"
 #include "proxy/formats/translation.h"
 #include "proxy/request/own_answer.h"
 #include "proxy/request/request.h"
@@ -43,7 +44,7 @@ class RoutedRequest {
   bool is_fallback() const { return route_.rule == Rule::kFallback; }
 
   // As the client wrote it; empty where it named none.
-  std::string_view asked_model() const { return scan_.model ? std::string_view(*scan_.model) : std::string_view(); }
+  std::string_view asked_model() const { return AskedModel(); }
   const Provider* provider() const { return route_.provider; }  // of the table; nullptr until there is a route
   const std::string& model() const { return route_.model; }     // empty for kPassthrough
   const std::string& session() const { return facts_.session; }
@@ -64,7 +65,17 @@ class RoutedRequest {
 
   // For good answers, and for errors; nullptr when bytes pass as they are.
   const Translation* translation() const;
-  const Translation* error_translation() const { return translation_; }
+  const Translation* error_translation() const { return pair_ ? &*pair_ : nullptr; }
+  // For a good answer that has another form than was asked for: whole instead of streamed, or the other way. Of a chat
+  // only; valid until the next route.
+  const Translation* other_form();
+  // The client asked for a stream of events. Gemini's array in pieces is one document where it comes from a provider.
+  bool wants_stream() const;
+  // Of a good answer that passes as it is.
+  bool may_have_think_tags() const { return think_tags_; }
+  std::string_view stream_type() const { return json_array_ ? "application/json" : "text/event-stream"; }
+  // What the provider's answers are in.
+  Format upstream_format() const { return upstream_format_; }
   const StreamOptions& stream_options() const { return translated_.stream_options; }
 
  private:
@@ -73,7 +84,9 @@ class RoutedRequest {
   void ReadBody();
   std::optional<OwnAnswer> Use(const Route& route);
   absl::StatusOr<TranslatedRequest> Translate(const Translation& translation, std::string_view model) const;
+  absl::StatusOr<std::string> PathUrl(std::string_view base_url, const Target& target) const;
   std::optional<OwnAnswer> UseForChat(const Route& route, bool same_format);
+  std::string_view AskedModel() const;
   // The client's, with that model and without the tag.
   std::vector<std::string_view> BodyFor(std::string_view model, std::string* splice) const;
   ClientCredentials Credentials() const;
@@ -85,8 +98,13 @@ class RoutedRequest {
   RequestFacts facts_;
 
   Route route_;
-  const Translation* translation_ = nullptr;  // between the formats, where they differ
-  std::optional<EditedTranslation> edited_;   // with the route's transformers around it, of a chat
+  Format upstream_format_ = Format::kChat;
+  std::optional<FormatPair> pair_;  // of a chat
+  bool json_array_ = false;         // the client's stream, Gemini's without alt=sse
+  bool think_tags_ = false;
+  bool translates_ = false;                  // by it: the formats differ
+  std::optional<EditedTranslation> edited_;  // with the route's transformers, and the pair where the formats differ
+  std::optional<EditedTranslation> other_form_;
   TranslatedRequest translated_;
   std::string splice_;
   std::vector<std::string_view> body_;  // of the request's body, splice_ and translated_

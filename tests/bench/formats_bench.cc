@@ -8,8 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "proxy/formats/anthropic_openai/translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
+#include "tests/proxy/formats/pairs.h"
 
 namespace ccr::proxy {
 namespace {

@@ -66,7 +66,7 @@ void RouteAndSplice(benchmark::State& state) {
   const BodyScan scan = ScanBody(body);
   std::string storage;
   for (auto _ : state) {
-    const auto route = PickRoute(table, Format::kOpenAi, *scan.model, RequestFacts(), 0);
+    const auto route = PickRoute(table, Format::kChat, *scan.model, RequestFacts(), 0);
     benchmark::DoNotOptimize(SpliceModel(body, scan, route->model, &storage));
   }
 }

@@ -11,6 +11,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr const char* kTwoProviders = R"({
   providers: [  // lower case is known too
@@ -104,7 +105,8 @@ TEST_F(ModelTest, BrokenFileIsLeftAlone) {
 
 TEST_F(ModelTest, CheckTellsTheVerdictInALine) {
   EXPECT_EQ(Run({"config", "check"}), 0);
-  EXPECT_EQ(out_.str(), folder_ + "/config.json: ok: 2 providers, 3 keys, routes default\n");
+  EXPECT_THAT(out_.str(), StartsWith(folder_ + "/config.json: ok: 2 providers, 3 keys, routes default\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("\n  Demo: Anthropic Messages, POST http://127.0.0.1:9/v1/messages\n"));
   EXPECT_EQ(err_.str(), "");
   out_.str("");
   EXPECT_EQ(Run({"config", "check", "--print"}), 0);
@@ -118,6 +120,12 @@ TEST_F(ModelTest, CheckTellsTheVerdictInALine) {
   out_.str("");
   EXPECT_EQ(Run({"--json", "config", "check", folder_ + "/none.json"}), 2);
   EXPECT_EQ(boost::json::parse(out_.str()).at("ok"), false);
+  out_.str("");
+  EXPECT_EQ(Run({"--json", "config", "check"}), 0);
+  const boost::json::value told = boost::json::parse(out_.str());
+  const boost::json::value& demo = told.at("providers").at(0);
+  EXPECT_EQ(demo.at("format"), "Anthropic Messages");
+  EXPECT_EQ(demo.at("rules").at("system"), "anywhere");
 }
 
 TEST_F(ModelTest, MigrateTellsWhatBecomesOfAFile) {

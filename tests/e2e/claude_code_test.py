@@ -14,8 +14,9 @@ FINAL = {"say": [{"text": "The tool said: {result}"}]}
 
 
 class ClaudeCodeTest(StackTest):
-    def start_with(self, upstream):
-        """Broker, proxy and an upstream of that format."""
+    def start_with(self, upstream, **told):
+        """Broker, proxy and an upstream of that format, which is told so much more."""
+        self.told = told
         self.fake_provider = self.fake({DEAD: {"kind": "status", "status": 401}, GOOD: {"kind": "status", "status": 500}})
         self.start([self.provider(self.fake_provider, [DEAD, GOOD], path=PATHS[upstream])])
         self.work, home = self.folder / "work", self.folder / "home"
@@ -29,7 +30,7 @@ class ClaudeCodeTest(StackTest):
 
     def claude(self, *turns, tools="Bash,Read", prompt="Do it."):
         """Runs a conversation of these turns; returns Claude Code's account of it and the requests that got an answer."""
-        self.fake_provider.tell({GOOD: {"kind": "talk", "turns": list(turns)}})
+        self.fake_provider.tell({GOOD: {"kind": "talk", "turns": list(turns), **self.told}})
         before = len(self.fake_provider.requests(GOOD))
         result = subprocess.run([NPM / "node_modules/.bin/claude", "-p", prompt, "--output-format", "json", "--allowedTools", tools],
                                 cwd=self.work, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -50,8 +51,8 @@ class ClaudeCodeTest(StackTest):
         path.write_text(f"first line\n{nonce}\n")
         return {"faults": list(faults), "say": [{"tool": "Read", "input": {"file_path": str(path)}}]}
 
-    def tools_work(self, upstream):
-        self.start_with(upstream)
+    def tools_work(self, upstream, **told):
+        self.start_with(upstream, **told)
         nonce = secrets.token_hex(8)
         account, requests = self.claude(self.bash_turn(nonce), FINAL)
         self.assertEqual(account["result"], f"The tool said: {nonce}")
@@ -93,6 +94,14 @@ class ClaudeCodeTest(StackTest):
 
     def test_tools_with_an_openai_upstream(self):
         self.tools_work("openai")
+
+    def test_tools_with_a_strict_openai_upstream(self):
+        self.tools_work("openai", strict=["system_first", "no_user_after_tool", "unknown_fields", "no_forced_while_thinking"])
+        self.assertEqual({request["status"] for request in self.fake_provider.requests(GOOD)}, {200})
+
+    def test_tools_with_a_strict_anthropic_upstream(self):
+        self.tools_work("anthropic", strict=["unknown_fields", "no_forced_while_thinking", "signed_thinking"])
+        self.assertEqual({request["status"] for request in self.fake_provider.requests(GOOD)}, {200})
 
     def test_deferred_tools_with_an_openai_upstream(self):
         self.start_with("openai")

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import signal
@@ -40,11 +41,15 @@ def wait_for(condition, what, timeout=PATIENCE):
         time.sleep(0.01)
 
 
-def node_environment():
-    """For a child that uses the npm packages: nothing of ours but the PATH."""
+def node_environment(node22=False):
+    """For a child that uses the npm packages: nothing of ours but the PATH. With `node22` that comes first, from npm too."""
     if not (NPM / "installed").exists():
         raise AssertionError("tests/e2e/npm/install.sh has not been run")
-    return {"PATH": os.environ["PATH"], "NODE_PATH": str(NPM / "node_modules"), "NO_PROXY": "127.0.0.1"}
+    path = os.environ["PATH"]
+    if node22:
+        machine = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+        path = f"{NPM}/node_modules/node22-linux-{machine}/bin:{path}"
+    return {"PATH": path, "NODE_PATH": str(NPM / "node_modules"), "NO_PROXY": "127.0.0.1"}
 
 
 class Process:

@@ -79,7 +79,8 @@ class StreamOpeningTest(StackTest):
                                                    "b": OK})
                 answer = self.ask(provider)
                 self.assertEqual((answer.status, answer.headers["content-type"]), (400, "application/json"))
-                self.assertEqual(answer.json()["error"]["message"], "in the stream")
+                words = "prompt is too long: in the stream" if provider == ANTHROPIC else "in the stream"
+                self.assertEqual(answer.json()["error"]["message"], words)
                 self.assertEqual(answer.json()["error"]["type"], "invalid_request_error")
                 self.assertEqual(len(fake.requests()), 1)
                 for key in self.keys().values():

@@ -24,7 +24,8 @@ class TransformerTest(StackTest):
         return answer
 
     def test_options_reach_the_provider(self):
-        self.start_with({"use": ["deepseek", ["customparams", {"service_tier": "flex", "nested": {"a": [1, None]}}]],
+        self.start_with({"use": ["deepseek", ["maxtoken", {"max_tokens": 8192}],
+                                ["customparams", {"service_tier": "flex", "nested": {"a": [1, None]}}]],
                          "fake-model": {"use": [["sampling", {"temperature": 0.5}]]}})
         self.message()
         sent = self.sent()

@@ -1,10 +1,16 @@
-"""What the fake provider says when it is told to hold a conversation: the same turns in OpenAI's and in Anthropic's format.
+"""What the fake provider says when it is told to hold a conversation: the same turns in each format. Here are the turns, Anthropic's
+format and Chat Completions; talk_responses.py and talk_gemini.py have the other two.
 
 A turn is {"say": [BLOCK...], "faults": [BEHAVIOUR...]}; a block is {"text": T}, {"thinking": T} or {"tool": NAME, "input": {...}}.
+Chat Completions alone: "extra_content" of a tool, "details" of a thinking. Opaque state (a signature, encrypted reasoning) is made of
+what it belongs to, so that it is told from any other.
 The turn is chosen by how often the conversation has called tools already, the last one for ever, so a request that is sent
 again gets the same turn again; its faults come first, one a request. `{result}` in a text stands for what the last tools said.
 A request that offers no tools (such as one for a title) gets a short text instead of calls.
 """
+import base64
+import dataclasses
+import hashlib
 import itertools
 import json
 
@@ -36,17 +42,34 @@ def results(messages):
             yield from (text_of(part.get("content")) for part in message["content"] if part.get("type") == "tool_result")
 
 
-def next_turn(told, asked):
+@dataclasses.dataclass
+class Heard:
+    """What a request says, in any format."""
+    calls: int  # how often the model has called tools already
+    results: list  # texts of the results of the last calls
+    tools: bool  # offers any
+
+
+def heard(asked):
+    messages = asked.get("messages") or []
+    return Heard(sum(map(has_calls, messages)), list(results(messages)), bool(asked.get("tools")))
+
+
+def next_turn(told, request):
     """Returns the fault to play, or None, and the blocks to say."""
-    messages = asked["messages"]
     turns = told["turns"]
-    turn = turns[min(sum(map(has_calls, messages)), len(turns) - 1)]
-    if called(turn["say"]) and not asked.get("tools"):
+    turn = turns[min(request.calls, len(turns) - 1)]
+    if called(turn["say"]) and not request.tools:
         return None, SIDE_ANSWER
     fault = turn["faults"].pop(0) if turn.get("faults") else None
-    said = "; ".join(results(messages))
+    said = "; ".join(request.results)
     return fault, [{**block, "text": block["text"].replace("{result}", said)} if "text" in block else block
                    for block in turn["say"]]
+
+
+def opaque(kind, *of):
+    """State that only this fake can have made, of what it belongs to."""
+    return base64.b64encode(hashlib.sha256(json.dumps([kind, *of], sort_keys=True).encode()).digest()).decode()
 
 
 def pieces(text):
@@ -72,7 +95,7 @@ def anthropic_block(asked, number, block):
     if "tool" in block:
         return {"type": "tool_use", "id": f"toolu_{len(asked['messages'])}_{number}", "name": block["tool"], "input": block["input"]}
     if "thinking" in block:
-        return {"type": "thinking", "thinking": block["thinking"], "signature": "c2lnbmVk"}
+        return {"type": "thinking", "thinking": block["thinking"], "signature": opaque("signature", block["thinking"])}
     return {"type": "text", "text": block["text"]}
 
 
@@ -120,7 +143,7 @@ def openai_usage(blocks):
 
 
 def openai_calls(blocks):
-    return [{"id": f"call_{number}", "type": "function",
+    return [{"id": f"call_{number}", "type": "function", **({"extra_content": block["extra_content"]} if "extra_content" in block else {}),
              "function": {"name": block["tool"], "arguments": json.dumps(block["input"])}}
             for number, block in enumerate(blocks) if "tool" in block]
 
@@ -130,6 +153,9 @@ def openai_completion(asked, blocks):
     thinking = "".join(block.get("thinking", "") for block in blocks)
     if thinking:
         message["reasoning_content"] = thinking
+    for block in blocks:
+        if "details" in block:
+            message["reasoning_details"] = block["details"]
     if called(blocks):
         message["tool_calls"] = openai_calls(blocks)
     return {"id": "chatcmpl-fake", "object": "chat.completion", "created": 1, "model": asked.get("model", ""),
@@ -150,16 +176,14 @@ def openai_events(asked, blocks):
         for name, field in (("thinking", "reasoning_content"), ("text", "content")):
             for piece in pieces(block[name]) if name in block else []:
                 yield delta(**{field: piece})
+        if "details" in block:
+            yield delta(reasoning_details=block["details"])
     for index, call in enumerate(openai_calls(blocks)):
         yield delta(tool_calls=[{**call, "index": index, "function": {**call["function"], "arguments": ""}}])
         for piece in pieces(call["function"]["arguments"]):
             yield delta(tool_calls=[{"index": index, "function": {"arguments": piece}}])
     yield chunk([{"index": 0, "delta": {}, "finish_reason": "tool_calls" if called(blocks) else "stop"}])
-    if (asked.get("stream_options") or {}).get("include_usage"):
+    if not asked.get("stream") or (asked.get("stream_options") or {}).get("include_usage"):
         yield chunk([], usage=openai_usage(blocks))
     yield b"data: [DONE]\n\n"
 
-
-def error_event(error, anthropic):
-    """An error in the middle of a stream that began well."""
-    return anthropic_event("error", error=error) if anthropic else b"data: " + json.dumps({"error": error}).encode() + b"\n\n"

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """A scripted LLM provider on loopback, for tests and the quickstart.
 
-It speaks OpenAI chat completions, Anthropic messages and Gemini generateContent, plain and streamed, and answers each
-key as told:
+It speaks Chat Completions, Responses, Anthropic Messages and Gemini's API, plain and streamed, and answers each key as told:
 
   {"kind": "ok", "chunks": 3, "delay": 0.0, "bytes": 0}       a good answer; delay in seconds before the head and each chunk
   {"kind": "status", "status": 429, "headers": {...}, "error": {...}}  that status with this error object
@@ -14,11 +13,17 @@ key as told:
   {"kind": "break", "after_chunks": 1, "error": {...}}    streams, then an error in the stream, and an orderly end; after 0
                                           chunks the error is all of the stream
   {"kind": "talk", "turns": [...]}        holds a conversation with tools, see conversation.py; its requests are logged with bodies
+                                          told {"strict": [RULE...]} it refuses what real providers do, see strictness.py
   {"kind": "script", "steps": [...]}      one of the above per request, the last one for ever
 
 Any may be told {"on": {PART: {...}}}: what a request whose target contains PART gets instead.
 
 Any that streams may be told {"before": TEXT}: sent before each event, comments for example.
+
+A good answer may come in the other form: {"form": "json" | "events", "content_type": TEXT or null for none, "gzip": true},
+whatever was asked for.
+
+A good answer that is told {"cut_short": true} ends for the bound of its tokens.
 
 A good answer that is told {"hold": true} waits until it is released, a stream behind its first event.
 
@@ -32,12 +37,16 @@ DELETE /_control/requests, GET /_control/open (streams now open), POST /_control
 """
 import argparse
 import asyncio
+import gzip
 import hashlib
 import json
 import sys
 import time
+import zlib
 
 import conversation
+import formats
+import strictness
 
 MAX_KEPT_BODY = 64 * 1024  # of each request, for /_control/requests
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
@@ -114,8 +123,7 @@ class Provider:
         return told
 
     async def answer(self, entry, told, headers, body, writer):
-        anthropic = "/messages" in entry["target"]
-        gemini = ":generateContent" in entry["target"] or ":streamGenerateContent" in entry["target"]
+        kind_of_request = formats.told_by(entry["target"])
         try:
             asked = json.loads(body) if body else {}
         except ValueError:
@@ -123,9 +131,8 @@ class Provider:
         said = None
         if told["kind"] == "talk":
             entry["body"] = asked
-            if isinstance(asked.get("messages"), list) and not entry["target"].split("?")[0].endswith("/count_tokens"):
-                fault, said = conversation.next_turn(told, asked)
-                told = fault or told
+            if formats.is_conversation(kind_of_request, entry["target"], asked):
+                told, said = talk(told, kind_of_request, asked)
         kind = told["kind"]
         delay = float(headers.get("x-fake-delay-ms", [told.get("delay", 0) * 1000])[0]) / 1000
         if delay:
@@ -138,32 +145,32 @@ class Provider:
             await send_raw(entry, told, writer)
             return
         if kind == "status":
-            await send_error(entry, told, anthropic, gemini, writer)
+            await send_error(entry, told, kind_of_request, writer)
             return
         entry["status"] = 200
-        if gemini:
+        if kind_of_request == "gemini":
             entry["body"] = asked
-            if unsigned := gemini_refusal(asked, told.get("call")):
-                await send_error(entry, {"status": 400, "error": unsigned}, False, False, writer)
+            if unsigned := formats.gemini_refusal(asked, told.get("call")):
+                await send_error(entry, {"status": 400, "error": unsigned}, "chat", writer)
                 return
         chunks = int(headers.get("x-fake-chunks", [told.get("chunks", 3)])[0])
         size = int(headers.get("x-fake-bytes", [told.get("bytes", 0)])[0])
-        call = told.get("call") if gemini and not gemini_responses(asked) else None
         held = self.released if told.get("hold") else None
-        if not asked.get("stream") and ":stream" not in entry["target"]:
+        streamed = bool(asked.get("stream")) or ":stream" in entry["target"]
+        if not {"json": False, "events": True}.get(told.get("form"), streamed):
             if held:
                 await held.wait()
-            answer = gemini_plain(size, call) if gemini else plain_answer(entry["target"], asked, anthropic, size, said)
-            await send_plain(kind, answer, writer)
+            payload = json.dumps(formats.plain_answer(kind_of_request, entry["target"], asked, told, size, said)).encode()
+            await send_plain(told, formats.cut_short(kind_of_request, payload) if told.get("cut_short") else payload, writer)
             return
-        if gemini:
-            events = list(gemini_events(chunks, size, call))
-        elif said:
-            events = list((conversation.anthropic_events if anthropic else conversation.openai_events)(asked, said))
-        else:
-            events = list((anthropic_events if anthropic else openai_events)(asked.get("model", ""), chunks, size))
+        events = list(formats.events(kind_of_request, asked, told, chunks, size, said))
+        if told.get("cut_short"):
+            events = [formats.cut_short(kind_of_request, event) for event in events]
         if kind == "break":
-            events[told.get("after_chunks", 1):] = [conversation.error_event(told["error"], anthropic)]
+            events[told.get("after_chunks", 1):] = [formats.error_event(kind_of_request, told["error"])]
+        if kind_of_request == "gemini" and streamed and "alt=sse" not in entry["target"]:
+            events = formats.as_array(events)
+            told = {"content_type": "application/json", **told}
         await send_stream(told, events, delay, held, writer)
 
     async def control(self, method, target, body, writer):
@@ -209,12 +216,22 @@ def presented_key(headers):
     return ""
 
 
-async def send_error(entry, told, anthropic, gemini, writer):
+def talk(told, kind, asked):
+    """What to do instead or as told, and the blocks to say."""
+    if "strict" in told and (refused := strictness.refusal(kind, asked, told["strict"])):
+        return {"kind": "status", "status": 400, "error": formats.refusal_error(kind, refused)}, None
+    fault, said = conversation.next_turn(told, formats.heard(kind, asked))
+    return fault or told, said
+
+
+async def send_error(entry, told, kind, writer):
+    gemini = kind == "gemini"
     status = entry["status"] = 400 if gemini and told["status"] == 401 else told["status"]
     error = told.get("error") or {"type": ERROR_TYPES.get(status, "api_error"), "message": f"scripted {status}"}
     if gemini and not told.get("error"):
-        error = gemini_error(told["status"])
-    payload = json.dumps({"type": "error", "error": error} if anthropic else {"error": error}).encode()
+        error = formats.gemini_error(told["status"])
+    entry["error"] = error["message"] if isinstance(error, dict) else error
+    payload = json.dumps({"type": "error", "error": error} if kind == "anthropic" else {"error": error}).encode()
     extra = "".join(f"{name}: {value}\r\n" for name, value in told.get("headers", {}).items())
     writer.write((f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\ncontent-type: application/json\r\n{extra}"
                   f"content-length: {len(payload)}\r\n\r\n").encode() + payload)
@@ -230,10 +247,17 @@ async def send_raw(entry, told, writer):
     await writer.drain()
 
 
+def content_headers(told, usual):
+    """Content type and coding as told; no type at all where it is null."""
+    kind = told.get("content_type", usual)
+    return ((f"content-type: {kind}\r\n" if kind else "") + ("content-encoding: gzip\r\n" if told.get("gzip") else "")).encode()
+
+
 async def send_stream(told, events, delay, held, writer):
     cut_after = told.get("after_chunks", 1) if told["kind"] in ("cut", "stall") else None
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req-fake\r\n"
+    writer.write(b"HTTP/1.1 200 OK\r\n" + content_headers(told, "text/event-stream") + b"x-request-id: req-fake\r\n"
                  b"transfer-encoding: chunked\r\n\r\n")
+    packer = zlib.compressobj(wbits=31) if told.get("gzip") else None
     for number, event in enumerate(events):
         if number == cut_after:
             await writer.drain()
@@ -245,119 +269,27 @@ async def send_stream(told, events, delay, held, writer):
         if number and delay:
             await asyncio.sleep(delay)
         event = told.get("before", "").encode() + event
+        if packer:
+            event = packer.compress(event) + packer.flush(zlib.Z_FINISH if number + 1 == len(events) else zlib.Z_SYNC_FLUSH)
         writer.write(b"%x\r\n%s\r\n" % (len(event), event))
         await writer.drain()
     writer.write(b"0\r\n\r\n")
     await writer.drain()
 
 
-async def send_plain(kind, answer, writer):
-    payload = json.dumps(answer).encode()
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req-fake\r\ncontent-length: %d\r\n\r\n"
+async def send_plain(told, payload, writer):
+    if told.get("gzip"):
+        payload = gzip.compress(payload)
+    writer.write(b"HTTP/1.1 200 OK\r\n" + content_headers(told, "application/json") + b"x-request-id: req-fake\r\ncontent-length: %d\r\n\r\n"
                  % len(payload))
-    if kind in ("cut", "stall"):
+    if told["kind"] in ("cut", "stall"):
         writer.write(payload[: len(payload) // 2])
         await writer.drain()
-        if kind == "cut":
+        if told["kind"] == "cut":
             raise Drop
         await asyncio.sleep(3600)
     writer.write(payload)
     await writer.drain()
-
-
-def plain_answer(target, asked, anthropic, size, said):
-    if said:
-        return (conversation.anthropic_message if anthropic else conversation.openai_completion)(asked, said)
-    model, text = asked.get("model", ""), "Hello from the fake provider." + "x" * size
-    path = target.split("?")[0]
-    if path.endswith("/count_tokens"):
-        return {"input_tokens": 7}
-    if path.endswith("/embeddings"):
-        return {"object": "list", "model": model, "data": [{"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}],
-                "usage": {"prompt_tokens": 3, "total_tokens": 3}}
-    if path.endswith("/responses"):
-        return {"id": "resp_fake", "object": "response", "status": "completed", "model": model,
-                "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}],
-                "usage": {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}}
-    if path.endswith("/models"):
-        return {"object": "list", "data": [{"id": "fake-model", "object": "model"}]}
-    if anthropic:
-        return {"id": "msg_fake", "type": "message", "role": "assistant", "model": model,
-                "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": None,
-                "usage": {"input_tokens": 7, "output_tokens": 5}}
-    return {"id": "chatcmpl-fake", "object": "chat.completion", "created": 1, "model": model,
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}}
-
-
-def openai_events(model, chunks, size):
-    def chunk(delta, finish=None, **more):
-        return b"data: " + json.dumps({"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": model,
-                                       "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}).encode() + b"\n\n"
-    yield chunk({"role": "assistant", "content": ""})
-    for number in range(chunks):
-        yield chunk({"content": f"word{number} " + "x" * size})
-    yield chunk({}, "stop", usage={"prompt_tokens": 7, "completion_tokens": chunks, "total_tokens": 7 + chunks})
-    yield b"data: [DONE]\n\n"
-
-
-def anthropic_events(model, chunks, size):
-    def event(kind, **fields):
-        return f"event: {kind}\ndata: ".encode() + json.dumps({"type": kind, **fields}).encode() + b"\n\n"
-    yield event("message_start", message={"id": "msg_fake", "type": "message", "role": "assistant", "model": model, "content": [],
-                                          "stop_reason": None, "stop_sequence": None,
-                                          "usage": {"input_tokens": 7, "output_tokens": 1}})
-    yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
-    for number in range(chunks):
-        yield event("content_block_delta", index=0, delta={"type": "text_delta", "text": f"word{number} " + "x" * size})
-    yield event("content_block_stop", index=0)
-    yield event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": chunks})
-    yield event("message_stop")
-
-
-def gemini_error(status):
-    if status == 401:
-        return {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT",
-                "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}
-    names = {403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
-    return {"code": status, "message": f"scripted {status}", "status": names.get(status, "INVALID_ARGUMENT")}
-
-
-def gemini_responses(asked):
-    return [part for content in asked.get("contents", []) for part in content["parts"] if "functionResponse" in part]
-
-
-def gemini_refusal(asked, call):
-    """The error of a request whose call lacks the signature that was sent with it."""
-    parts = [part for content in asked.get("contents", []) for part in content["parts"] if "functionCall" in part]
-    if call and any(part.get("thoughtSignature") != call.get("signature") for part in parts):
-        return {"code": 400, "message": "Function call is missing a thought_signature", "status": "INVALID_ARGUMENT"}
-    return None
-
-
-def gemini_answer(parts, candidates=None, **candidate):
-    answer = {"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0, **candidate}],
-              "modelVersion": "fake-gemini", "responseId": "resp-fake"}
-    if candidates is not None:
-        answer["usageMetadata"] = {"promptTokenCount": 7, "candidatesTokenCount": candidates, "totalTokenCount": 7 + candidates}
-    return answer
-
-
-def gemini_call(call):
-    return {"functionCall": {"name": call["name"], "args": call["args"]}, "thoughtSignature": call["signature"]}
-
-
-def gemini_plain(size, call):
-    parts = [gemini_call(call)] if call else [{"text": "Hello from the fake provider." + "x" * size}]
-    return gemini_answer(parts, 5, finishReason="STOP")
-
-
-def gemini_events(chunks, size, call):
-    def event(answer):
-        return b"data: " + json.dumps(answer).encode() + b"\r\n\r\n"
-    for number in range(chunks):
-        yield event(gemini_answer([{"text": f"word{number} " + "x" * size}]))
-    yield event(gemini_answer([gemini_call(call)] if call else [{"text": ""}], chunks, finishReason="STOP"))
 
 
 async def main():

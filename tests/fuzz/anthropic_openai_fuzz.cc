@@ -2,9 +2,9 @@
 // upstream becomes an invalid one.
 #include <string>
 
-#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/proxy/formats/openai_validators.h"
+#include "tests/proxy/formats/pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::fuzz {

@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/fuzz/stream_fuzz.h"
+#include "tests/proxy/formats/pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -12,9 +12,9 @@
 #include <string_view>
 
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/openai_validators.h"
+#include "tests/proxy/formats/pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {

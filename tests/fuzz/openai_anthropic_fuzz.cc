@@ -2,9 +2,9 @@
 // and neither does an answer.
 #include <string>
 
-#include "proxy/formats/openai_anthropic/translation.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/proxy/formats/openai_validators.h"
+#include "tests/proxy/formats/pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::fuzz {

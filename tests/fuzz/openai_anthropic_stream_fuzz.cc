@@ -1,9 +1,9 @@
 // Anthropic's events to OpenAI's chunks: whatever comes in, in whatever pieces, a valid sequence goes out.
 #include <string>
 
-#include "proxy/formats/openai_anthropic/translation.h"
 #include "tests/fuzz/stream_fuzz.h"
 #include "tests/proxy/formats/openai_validators.h"
+#include "tests/proxy/formats/pairs.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ccr;

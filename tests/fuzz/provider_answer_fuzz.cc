@@ -10,10 +10,9 @@
 #include "proxy/core/evidence/no_answer.h"
 #include "proxy/core/evidence/stream_opening.h"
 #include "proxy/core/evidence/usage_scanner.h"
-#include "proxy/formats/anthropic_openai/translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "proxy/upstream/response_parser.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/proxy/formats/pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::fuzz {

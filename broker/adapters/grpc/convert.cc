@@ -177,6 +177,8 @@ v1::Format ToFormat(ProviderFormat format) {
       return v1::FORMAT_ANTHROPIC;
     case ProviderFormat::kGemini:
       return v1::FORMAT_GEMINI;
+    case ProviderFormat::kResponses:
+      return v1::FORMAT_RESPONSES;
   }
   return v1::FORMAT_UNSPECIFIED;
 }
@@ -188,6 +190,33 @@ void FillTransformers(const std::vector<TransformerConfig>& transformers,
     added->set_name(transformer.name);
     added->set_options(transformer.options);
   }
+}
+
+void FillNames(const std::vector<std::string>& names, v1::NameList* out) {
+  out->mutable_names()->Assign(names.begin(), names.end());
+}
+
+void FillRules(const RulesConfig& rules, v1::Rules* out) {
+  if (rules.system) out->set_system(*rules.system);
+  if (rules.developer) out->set_developer(*rules.developer);
+  if (rules.user_after_tool) out->set_user_after_tool(*rules.user_after_tool);
+  if (rules.alternate) out->set_alternate(*rules.alternate);
+  if (rules.reasoning) out->set_reasoning(*rules.reasoning);
+  if (rules.reasoning_with_calls) out->set_reasoning_with_calls(*rules.reasoning_with_calls);
+  if (rules.forced) out->set_forced(*rules.forced);
+  if (rules.thinking) out->set_thinking(*rules.thinking);
+  if (rules.efforts) FillNames(*rules.efforts, out->mutable_efforts());
+  if (rules.sampling) out->set_sampling(*rules.sampling);
+  if (rules.cache_control) out->set_cache_control(*rules.cache_control);
+  if (rules.schema_combinators) out->set_schema_combinators(*rules.schema_combinators);
+  if (rules.schema_items) out->set_schema_items(*rules.schema_items);
+  if (rules.schema_refs) out->set_schema_refs(*rules.schema_refs);
+  if (rules.responses) out->set_responses(*rules.responses);
+  if (rules.think_tags) out->set_think_tags(*rules.think_tags);
+  if (rules.max_tokens) out->set_max_tokens(*rules.max_tokens);
+  if (rules.max_output) out->set_max_output(*rules.max_output);
+  if (rules.drop) FillNames(*rules.drop, out->mutable_drop());
+  out->mutable_also_drop()->Assign(rules.also_drop.begin(), rules.also_drop.end());
 }
 
 void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
@@ -203,6 +232,11 @@ void FillProvider(const ProviderConfig& provider, v1::Provider* out) {
   out->set_proxy_url(provider.proxy_url);
   out->set_ca_pem(provider.authorities);
   out->set_queue_wait_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(provider.queue.max_wait)));
+  for (const ModelRulesConfig& entry : provider.rules) {
+    v1::ModelRules* const added = out->add_rules();
+    added->mutable_models()->Assign(entry.models.begin(), entry.models.end());
+    FillRules(entry.rules, added->mutable_rules());
+  }
   FillTransformers(provider.transformers, out->mutable_transformers());
   for (const auto& [model, transformers] : provider.model_transformers) {
     FillTransformers(transformers, (*out->mutable_model_transformers())[model].mutable_transformers());

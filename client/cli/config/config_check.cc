@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <ostream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "broker/base/absl_text.h"
+#include "broker/config/endpoint.h"
+#include "broker/config/rules_reader.h"
 #include "client/cli/model.h"
 #include "client/cli/text.h"
 
@@ -47,20 +51,46 @@ boost::json::object ProblemJson(const ConfigProblem& problem) {
           {"message", problem.message}};
 }
 
+// The effective rules are what `rules` of the configuration reads.
+boost::json::object ProviderJson(const ProviderConfig& provider) {
+  return {{"name", provider.name},
+          {"format", FormatName(provider.format)},
+          {"endpoint", DescribeEndpoint(provider)},
+          {"rules", boost::json::parse(DescribeRulesOf(provider))}};
+}
+
+void TellJson(const ConfigResult& result, const std::string& summary, std::ostream& out) {
+  boost::json::array problems, providers;
+  for (const ConfigProblem& problem : result.problems) problems.push_back(ProblemJson(problem));
+  if (result.config) {
+    for (const ProviderConfig& provider : result.config->providers) providers.push_back(ProviderJson(provider));
+  }
+  out << boost::json::serialize(boost::json::object{
+             {"ok", result.config.has_value()}, {"summary", summary}, {"problems", problems}, {"providers", providers}})
+      << "\n";
+}
+
+// What each provider's URL means.
+void TellProviders(const Config& config, std::ostream& out) {
+  for (const ProviderConfig& provider : config.providers) {
+    const std::string line =
+        absl::StrCat(provider.name, ": ", ToAbsl(FormatName(provider.format)), ", ", DescribeEndpoint(provider));
+    out << "  " << Fit(line, DisplayWidth(line)) << "\n";
+  }
+}
+
 }  // namespace
 
 int CheckConfig(const ServiceOptions& options, bool print, const Terminal& terminal) {
   const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
   const std::string summary = absl::StrCat(options.config_path, ": ", Summary(result));
   if (options.json) {
-    boost::json::array problems;
-    for (const ConfigProblem& problem : result.problems) problems.push_back(ProblemJson(problem));
-    terminal.out << boost::json::serialize(boost::json::object{
-                        {"ok", result.config.has_value()}, {"summary", summary}, {"problems", problems}})
-                 << "\n";
+    TellJson(result, summary, terminal.out);
   } else {
     for (const ConfigProblem& problem : result.problems) terminal.err << problem.ToString() << "\n";
-    (print ? terminal.err : terminal.out) << summary << "\n";
+    std::ostream& out = print ? terminal.err : terminal.out;
+    out << summary << "\n";
+    if (result.config) TellProviders(*result.config, out);
   }
   if (print && result.config && !options.json) terminal.out << DescribeConfig(*result.config);
   return result.config ? 0 : 2;

@@ -7,8 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "broker/base/absl_text.h"
 #include "broker/base/address.h"
 #include "broker/base/file_content.h"
+#include "broker/config/endpoint.h"
 #include "broker/config/parse.h"
 #include "client/cli/config/config_check.h"
 #include "client/cli/model.h"
@@ -57,23 +59,11 @@ const Node* FieldOf(const Node& map, std::string_view name) {
   return nullptr;
 }
 
-const char* FormatName(ProviderFormat format) {
-  switch (format) {
-    case ProviderFormat::kOpenAi:
-      return "OpenAI";
-    case ProviderFormat::kAnthropic:
-      return "Anthropic";
-    case ProviderFormat::kGemini:
-      return "Gemini";
-  }
-  return "";
-}
-
 std::string ProviderLine(const ProviderConfig& provider) {
   const size_t keys = provider.keys.size();
   return absl::StrCat(
-      provider.models.size(), provider.models.size() == 1 ? " model, " : " models, ", FormatName(provider.format),
-      "'s format, ", keys == 1 ? "1 key" : absl::StrCat(keys, " keys"),
+      provider.models.size(), provider.models.size() == 1 ? " model, " : " models, ",
+      ToAbsl(FormatName(provider.format)), ", ", keys == 1 ? "1 key" : absl::StrCat(keys, " keys"),
       keys > 1 ? absl::StrCat(" by ", provider.enable_rotation ? provider.strategy : "no rotation") : "");
 }
 

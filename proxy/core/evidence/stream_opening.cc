@@ -14,11 +14,26 @@ namespace json = boost::json;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kDone = "[DONE]";
 
+// What a stream of Responses begins with, before anything is known of the answer.
+bool IsAnnouncement(std::string_view name) {
+  return name == "response.created" || name == "response.queued" || name == "response.in_progress";
+}
+
 // Empty when it is no object.
 json::object ParseEvent(std::string_view text) {
   json::error_code failed;
   json::value parsed = json::parse({text.data(), text.size()}, failed);
   return !failed && parsed.is_object() ? std::move(parsed.get_object()) : json::object();
+}
+
+// Of the event that ends a stream of Responses without an answer.
+std::string ErrorOfResponse(std::string_view data) {
+  const json::object event = ParseEvent(data);
+  const json::value* response = event.if_contains("response");
+  const json::object* inner = response == nullptr ? nullptr : response->if_object();
+  const json::value* error = inner == nullptr ? nullptr : inner->if_contains("error");
+  if (error == nullptr || !error->is_object()) return R"({"error":{"message":"the provider's answer failed"}})";
+  return R"({"error":)" + std::string(json::serialize(*error)) + "}";
 }
 
 }  // namespace
@@ -93,6 +108,7 @@ void StreamOpening::Judge(std::string_view name, std::string_view data) {
     error = R"({"error":)" +
             (named.empty() ? R"({"message":)" + JsonString(data) + "}" : std::string(json::serialize(named))) + "}";
   }
+  if (name == "response.failed" && !error) error = ErrorOfResponse(data);
   if (error) {
     error_ = *std::move(error);
     kind_ = Kind::kError;
@@ -100,7 +116,7 @@ void StreamOpening::Judge(std::string_view name, std::string_view data) {
     const json::object object = ParseEvent(data);
     const json::value* type = object.if_contains("type");
     if (type != nullptr && *type == "ping") kind_ = Kind::kUndecided;
-  } else if (HasEmptyChoices(data)) {
+  } else if (IsAnnouncement(name) || HasEmptyChoices(data)) {
     kind_ = Kind::kUndecided;
   }
 }

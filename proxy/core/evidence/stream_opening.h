@@ -12,7 +12,9 @@ namespace ccr::proxy {
 //   - an event named "error"
 //   - an event whose data is an error object, or an array of such (Gemini); see FindErrorObject
 //   - a JSON document of that kind in place of events, as some servers send it
-// An event with choices and none in them is neither. Every other event is an answer's. Lines end with LF or CRLF. Thread-compatible.
+//   - response.failed of the Responses API
+// An event with choices and none in them is neither, nor is one that only announces a response. Every other event is an
+// answer's. Lines end with LF or CRLF. Thread-compatible.
 class StreamOpening {
  public:
   enum class Kind { kUndecided, kAnswer, kError };

@@ -218,17 +218,21 @@ class BodyVisitor {
       is_user_id_ = member_ == Member::kMetadata && JsonStringIs(key, "user_id");
       return;
     }
-    member_ = JsonStringIs(key, "model")      ? Member::kModel
-              : JsonStringIs(key, "stream")   ? Member::kStream
-              : JsonStringIs(key, "metadata") ? Member::kMetadata
-                                              : Member::kOther;
+    member_ = JsonStringIs(key, "model")              ? Member::kModel
+              : JsonStringIs(key, "stream")           ? Member::kStream
+              : JsonStringIs(key, "metadata")         ? Member::kMetadata
+              : JsonStringIs(key, "prompt_cache_key") ? Member::kCacheKey
+                                                      : Member::kOther;
     if (member_ == Member::kMetadata) user_id_ = {};
+    if (member_ == Member::kCacheKey) cache_key_ = {};
   }
 
   void OnValue(size_t depth, size_t begin, size_t end) {
     const std::string_view value = body_.substr(begin, end - begin);
     if (depth == 2) {
       if (is_user_id_) user_id_ = value;
+    } else if (member_ == Member::kCacheKey) {
+      cache_key_ = value;
     } else if (member_ == Member::kStream) {
       scan_->stream = value == "true";
     } else if (member_ == Member::kModel) {
@@ -240,15 +244,17 @@ class BodyVisitor {
   }
 
   std::string_view user_id() const { return user_id_; }
+  std::string_view cache_key() const { return cache_key_; }
 
  private:
-  enum class Member { kOther, kModel, kStream, kMetadata };
+  enum class Member { kOther, kModel, kStream, kMetadata, kCacheKey };
 
   const std::string_view body_;
   BodyScan* const scan_;
   Member member_ = Member::kOther;
   bool is_user_id_ = false;
   std::string_view user_id_;
+  std::string_view cache_key_;
 };
 
 }  // namespace
@@ -265,6 +271,8 @@ BodyScan ScanBody(std::string_view body) {
   scan.valid = true;
   if (scan.model_end == 0) scan.model_begin = scan.model_end = body.find('{') + 1;
   scan.session = SessionOf(visitor.user_id());
+  if (scan.session.empty() && visitor.cache_key().starts_with('"'))
+    scan.session = DecodeJsonString(visitor.cache_key());
   if (scan.session.size() > kMaxSession) scan.session.clear();
   return scan;
 }

@@ -19,7 +19,8 @@ struct BodyScan {
   size_t model_end = 0;
   bool stream = false;  // "stream": true
   // The session in "metadata"."user_id": the text behind "_session_", or the "session_id" of an object or of an object
-  // in a string. At most 256 bytes; longer ones are left out.
+  // in a string; else "prompt_cache_key", by which OpenAI's clients name their conversation. At most 256 bytes; longer
+  // ones are left out.
   std::string session;
 };
 

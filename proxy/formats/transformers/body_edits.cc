@@ -62,18 +62,6 @@ void EraseSchemaNames(const EditContext& context, json::object* body) {
   }
 }
 
-void KeepReasoningOfThisTurn(json::object* body) {
-  json::array* messages = FindArray(*body, "messages");
-  if (messages == nullptr) return;
-  bool this_turn = true;
-  for (size_t i = messages->size(); i-- > 0;) {
-    json::object* message = (*messages)[i].if_object();
-    if (message == nullptr) continue;
-    if (!this_turn) message->stable_erase("reasoning_content");
-    if (FindText(*message, "role") == "user") this_turn = false;
-  }
-}
-
 bool IsGptOss(std::string_view model) {
   return model.find("gpt-oss") != std::string_view::npos;
 }

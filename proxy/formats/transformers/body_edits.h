@@ -23,10 +23,6 @@ void EraseCacheControl(const EditContext& context, json::object* body);
 // "$schema" of the parameters of tools.
 void EraseSchemaNames(const EditContext& context, json::object* body);
 
-// Erases reasoning_content but behind the last message of the user: providers want it back while a tool loop runs, and
-// not later.
-void KeepReasoningOfThisTurn(json::object* body);
-
 bool IsGptOss(std::string_view model);
 bool IsClaude(std::string_view model);
 

@@ -27,9 +27,12 @@ void EditMaxTokenRequest(const EditContext& context, json::object* body) {
       return CapAnthropic(context, max, body);
     case Format::kGemini:
       return CapGemini(context, max, body);
-    case Format::kOpenAi:
+    case Format::kChat:
       Cap(context, "max_tokens", max, body);
       Cap(context, "max_completion_tokens", max, body);
+      return;
+    case Format::kResponses:
+      return;
   }
 }
 

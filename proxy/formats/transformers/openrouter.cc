@@ -52,7 +52,6 @@ std::unique_ptr<ChunkEdit> MakeOpenRouterEdit() {
 const Transformer kOpenRouter = {.name = "openrouter",
                                  .edit_request = EditOpenRouterRequest,
                                  .edit_response = PrefixNumericIds,
-                                 .edit_stream = MakeOpenRouterEdit,
-                                 .keeps_cache_control = IsClaude};
+                                 .edit_stream = MakeOpenRouterEdit};
 
 }  // namespace ccr::proxy

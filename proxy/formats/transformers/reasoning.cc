@@ -10,7 +10,6 @@ int64_t BudgetOf(std::string_view effort) {
 }
 
 void EditReasoningRequest(const EditContext& context, json::object* body) {
-  KeepReasoningOfThisTurn(body);
   const json::value* enable = Find(context.options, "enable");
   if (enable != nullptr && *enable == false) {
     Drop(context, "reasoning_effort", body);
@@ -28,6 +27,6 @@ void EditReasoningRequest(const EditContext& context, json::object* body) {
 
 }  // namespace
 
-const Transformer kReasoning = {.name = "reasoning", .edit_request = EditReasoningRequest, .keeps_reasoning = true};
+const Transformer kReasoning = {.name = "reasoning", .edit_request = EditReasoningRequest};
 
 }  // namespace ccr::proxy

@@ -4,8 +4,8 @@ namespace ccr::proxy {
 
 const Transformer* FindTransformer(std::string_view name) {
   for (const Transformer* const transformer :
-       {&kCerebras, &kCleanCache, &kCustomParams, &kDeepseek, &kEnhanceTool, &kGroq, &kMaxCompletionTokens, &kMaxToken,
-        &kOpenRouter, &kReasoning, &kSampling, &kStreamOptions, &kToolUse}) {
+       {&kCerebras, &kCleanCache, &kCustomParams, &kDeepseek, &kEnhanceTool, &kForceReasoning, &kGroq,
+        &kMaxCompletionTokens, &kMaxToken, &kOpenRouter, &kReasoning, &kSampling, &kStreamOptions, &kToolUse}) {
     if (transformer->name == name) return transformer;
   }
   return nullptr;

@@ -10,6 +10,7 @@ extern const Transformer kCleanCache;
 extern const Transformer kCustomParams;
 extern const Transformer kDeepseek;
 extern const Transformer kEnhanceTool;
+extern const Transformer kForceReasoning;
 extern const Transformer kGroq;
 extern const Transformer kMaxCompletionTokens;
 extern const Transformer kMaxToken;

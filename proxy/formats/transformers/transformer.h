@@ -3,8 +3,9 @@
 // clang-format off
 // | name                | request                                                        | answer, plain and streamed           |
 // |---------------------|----------------------------------------------------------------|--------------------------------------|
-// | deepseek            | max_completion_tokens -> max_tokens, at most 8192; reasoning   |                                      |
-// |                     | of the present turn goes back up as reasoning_content          |                                      |
+// | deepseek            | max_completion_tokens -> max_tokens, at most 8192 for          |                                      |
+// |                     | deepseek-chat and -coder; reasoning of the present turn goes   |                                      |
+// |                     | back up as reasoning_content                                   |                                      |
 // | openrouter          | cache_control goes to Claude models only; reasoning_effort ->  | a chunk that ends with "error" is an |
 // |                     | reasoning.effort; options replace members of the body          | error; ids of calls that are numbers |
 // |                     |                                                                | get a prefix                         |
@@ -19,6 +20,8 @@
 // |                     |                                                                | a stream holds them: 4 MiB of a call,|
 // |                     |                                                                | 16 MiB and 1024 calls in all, beyond |
 // |                     |                                                                | them it ends with an error           |
+// | forcereasoning      | the user's last text asks for thinking between <think> and     |                                      |
+// |                     | </think>, which the provider's rule think_tags takes apart     |                                      |
 // | reasoning           | reasoning_effort -> thinking and enable_thinking as well;      |                                      |
 // |                     | {enable: false} turns it off; reasoning goes back as deepseek  |                                      |
 // | maxtoken *+         | max_tokens at most {max_tokens}                                |                                      |
@@ -74,9 +77,6 @@ struct Transformer {
   void (*edit_request)(const EditContext& context, json::object* body) = nullptr;
   void (*edit_response)(const EditContext& context, json::object* body) = nullptr;
   std::unique_ptr<ChunkEdit> (*edit_stream)() = nullptr;
-  // What the translation from Anthropic should leave in for edit_request.
-  bool keeps_reasoning = false;
-  bool (*keeps_cache_control)(std::string_view model) = nullptr;
 };
 
 // nullptr for a name that edits nothing.

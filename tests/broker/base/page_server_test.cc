@@ -105,7 +105,9 @@ TEST_F(PageServerTest, WhoDripsIsCutOffAtTheDeadline) {
 
 TEST_F(PageServerTest, WhoAsksAndDoesNotReadHoldsFewPages) {
   page_ = std::string(16 * 1024 * 1024, 'x');
-  Start();
+  PageServer::Options options;
+  options.deadline = std::chrono::minutes(5);  // a slow machine under a sanitizer takes its time to read it
+  Start(options);
   std::vector<FileDescriptor> deaf;
   for (int i = 0; i < 40; ++i) {
     deaf.push_back(Connected());

@@ -130,9 +130,11 @@ NON_INTERACTIVE_MODE: false
 CLAUDE_PATH: ""
 Providers:
   - name: deepseek
+    # Chat Completions, POST https://api.deepseek.test/chat/completions
     api_base_url: https://api.deepseek.test/chat/completions
     transformer: {use: [deepseek], "deepseek-chat": {use: [tooluse, [maxtoken, {"max_tokens": 65536}]]}}
     models: [deepseek-chat, deepseek-reasoner]
+    rules: {"system": "first", "developer": false, "user_after_tool": true, "alternate": false, "reasoning": "turn", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", "efforts": [], "sampling": true, "cache_control": false, "schema_combinators": true, "schema_items": true, "schema_refs": true, "responses": false, "think_tags": true, "max_tokens": "max_tokens", "max_output": 0, "drop": [], "models": {"deepseek-reasoner": {"reasoning": "none", "forced": "auto"}}}
     enable_rotation: true
     rotation_strategy: weighted
     session_affinity: true
@@ -158,9 +160,11 @@ Providers:
       - {key: "(hidden)", weight: 2, maxFailures: 5, cooldownTime: 30000, max_concurrent: 0, rpm: 0}
       - {name: spare, key: "(hidden)", weight: 0, maxFailures: 3, max_concurrent: 16, rpm: 60}
   - name: claude
+    # Anthropic Messages, POST https://api.anthropic.test/v1/messages
     api_base_url: https://api.anthropic.test/v1/messages
     transformer: {use: [Anthropic]}
     models: [claude-x]
+    rules: {"system": "anywhere", "developer": false, "user_after_tool": true, "alternate": false, "reasoning": "none", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", "efforts": [], "sampling": true, "cache_control": false, "schema_combinators": false, "schema_items": true, "schema_refs": true, "responses": false, "think_tags": false, "max_tokens": "default", "max_output": 0, "drop": [], "models": {"claude-x": {"thinking": "adaptive", "efforts": ["low", "medium", "high", "xhigh", "max"], "sampling": false}}}
     enable_rotation: false
     rotation_strategy: round_robin
     session_affinity: false
@@ -318,12 +322,21 @@ TEST(Config, TheFormatDecidesHowAKeyIsSent) {
       {"api_base_url: 'https://p.test/v1/messages', api_key: 'a'", ProviderFormat::kAnthropic, "x-api-key", ""},
       {"api_base_url: 'https://p.test/x/v1/messages/?beta=true', api_key: 'a'", ProviderFormat::kAnthropic, "x-api-key",
        ""},
+      {"api_base_url: 'https://p.test/v1/responses', api_key: 'a'", ProviderFormat::kResponses, "authorization",
+       "Bearer "},
+      {"api_base_url: 'https://p.test/openai/responses/?api-version=1', api_key: 'a'", ProviderFormat::kResponses,
+       "authorization", "Bearer "},
+      {"api_base_url: 'https://p.test/x', transformer: {use: ['openai-responses']}, api_key: 'a'",
+       ProviderFormat::kResponses, "authorization", "Bearer "},
+      {"api_base_url: 'https://p.test/v1/responses', transformer: {use: ['OpenAI']}, api_key: 'a'",
+       ProviderFormat::kOpenAi, "authorization", "Bearer "},
       {"api_base_url: 'https://p.test/x?y=/v1/messages', api_key: 'a'", ProviderFormat::kOpenAi, "authorization",
        "Bearer "},
       {"api_base_url: 'https://p.test/x', transformer: {use: ['Anthropic']}, api_key: 'a'", ProviderFormat::kAnthropic,
        "x-api-key", ""},
       {"api_base_url: 'https://p.test/v1beta/models/', transformer: {use: ['gemini']}, api_key: 'a'",
        ProviderFormat::kGemini, "x-goog-api-key", ""},
+      {"api_base_url: 'https://p.test/v1beta/models', api_key: 'a'", ProviderFormat::kGemini, "x-goog-api-key", ""},
       {"api_base_url: 'https://p.test/x', transformer: {use: ['gemini']}, api_key: 'a', auth: {header: "
        "'authorization'}",
        ProviderFormat::kGemini, "authorization", "Bearer "},
@@ -370,6 +383,7 @@ TEST(Config, ProbesAskForTheModelsUnlessToldOtherwise) {
       {"api_base_url: 'https://p.test/v1/chat/completions'", true, "https://p.test/v1/models"},
       {"api_base_url: 'https://p.test/v1/chat/completions/?a=b'", true, "https://p.test/v1/models"},
       {"api_base_url: 'https://p.test:8/x/v1/messages'", true, "https://p.test:8/x/v1/models"},
+      {"api_base_url: 'https://p.test/v1/responses'", true, "https://p.test/v1/models"},
       {"api_base_url: 'https://p.test/v1/chat/completions', probe: true", true, "https://p.test/v1/models"},
       {"api_base_url: 'https://p.test/x'", false, ""},
       {"api_base_url: 'https://p.test/v1beta/models/', transformer: {use: ['gemini']}", true,

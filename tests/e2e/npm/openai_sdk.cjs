@@ -113,15 +113,13 @@ test('models are listed', async () => {
   assert.ok(ids.includes('fake-model') && ids.includes('talk,fake-model'), `${ids}`);
 });
 
-test('embeddings and responses go to providers of the format', async () => {
+test('embeddings go to providers of the format, responses to all', async () => {
   const embed = () => client.embeddings.create({model: 'talk,fake-model', input: 'text', encoding_format: 'float'});
-  const respond = () => client.responses.create({model: 'talk,fake-model', input: 'text'});
+  assert.equal((await client.responses.create({model: 'talk,fake-model', input: 'text'})).output_text, 'Side answer.');
   if (UPSTREAM === 'openai') {
     assert.deepEqual((await embed()).data[0].embedding, [0.1, 0.2]);
-    assert.equal((await respond()).output_text, 'Hello from the fake provider.');
   } else {
     await assert.rejects(embed, fails(OpenAI.InternalServerError, 501, /./));
-    await assert.rejects(respond, fails(OpenAI.InternalServerError, 501, /./));
   }
 });
 

@@ -32,22 +32,30 @@ TEST(ErrorBody, AnthropicTypes) {
   }
 }
 
+TEST(ErrorBody, Gemini) {
+  EXPECT_EQ(ErrorBody(Format::kGemini, 429, "m"),
+            R"({"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}})");
+  EXPECT_EQ(ErrorBody(Format::kGemini, 413, "m"),
+            R"({"error":{"code":413,"message":"m","status":"INVALID_ARGUMENT"}})");
+  EXPECT_EQ(ErrorBody(Format::kGemini, 502, "m"), R"({"error":{"code":502,"message":"m","status":"INTERNAL"}})");
+}
+
 TEST(ErrorBody, OpenAi) {
   EXPECT_EQ(
-      ErrorBody(Format::kOpenAi, 401, "a \"b\"\n"),
+      ErrorBody(Format::kChat, 401, "a \"b\"\n"),
       R"({"error":{"message":"a \"b\"\n","type":"invalid_request_error","param":null,"code":"invalid_api_key"}})");
-  EXPECT_EQ(ErrorBody(Format::kOpenAi, 400, "m"),
+  EXPECT_EQ(ErrorBody(Format::kChat, 400, "m"),
             R"({"error":{"message":"m","type":"invalid_request_error","param":null,"code":null}})");
-  EXPECT_EQ(ErrorBody(Format::kOpenAi, 429, "m"),
+  EXPECT_EQ(ErrorBody(Format::kChat, 429, "m"),
             R"({"error":{"message":"m","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}})");
-  EXPECT_EQ(ErrorBody(Format::kOpenAi, 502, "m"),
+  EXPECT_EQ(ErrorBody(Format::kChat, 502, "m"),
             R"({"error":{"message":"m","type":"server_error","param":null,"code":null}})");
 }
 
 TEST(SseErrorEvent, OneEvent) {
   EXPECT_EQ(SseErrorEvent(Format::kAnthropic, "cut\n"),
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"cut\\n\"}}\n\n");
-  EXPECT_EQ(SseErrorEvent(Format::kOpenAi, "cut"),
+  EXPECT_EQ(SseErrorEvent(Format::kChat, "cut"),
             "data: {\"error\":{\"message\":\"cut\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n");
 }
 

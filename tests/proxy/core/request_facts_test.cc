@@ -277,8 +277,52 @@ TEST(ReadFacts, MembersOfTheWrongKindAreNoFacts) {
   }
 }
 
-TEST(CountTokensAnswer, IsAnthropics) {
-  EXPECT_EQ(CountTokensAnswer(42), R"({"input_tokens":42})");
+TEST(ReadFacts, OfResponsesAndGemini) {
+  const std::string responses = R"({"instructions":"i","input":[
+      {"role":"user","content":[{"type":"input_text","text":"TAG hi"}]},
+      {"type":"function_call","name":"f","arguments":"{}","call_id":"c"},
+      {"type":"function_call_output","call_id":"c","output":"a long result of a tool"},
+      {"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]}],
+      "tools":[{"type":"web_search"}],"reasoning":{"effort":"high"},"max_output_tokens":9000,"prompt_cache_key":"s"})";
+  RequestFacts facts = Facts(WithTag(responses));
+  EXPECT_TRUE(facts.image && facts.web_search && facts.thinking && facts.asks.tools && facts.asks.thinking);
+  EXPECT_EQ(facts.asks.max_output, 9000);
+  EXPECT_EQ(facts.session, "s");
+  EXPECT_EQ(facts.subagent.value().model, "p,m");
+  EXPECT_GT(facts.tokens, 1500);
+  facts = Facts(R"({"input":"hello there","reasoning":{"effort":"none"}})");
+  EXPECT_FALSE(facts.image || facts.web_search || facts.thinking);
+  EXPECT_GT(facts.tokens, 0);
+
+  const std::string gemini = R"({"systemInstruction":{"parts":[{"text":"be brief"}]},"contents":[
+      {"parts":[{"text":"TAG hi"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}],
+      "tools":[{"googleSearch":{}}],"generationConfig":{"maxOutputTokens":7,"thinkingConfig":{"thinkingBudget":1024}}})";
+  facts = Facts(WithTag(gemini));
+  EXPECT_TRUE(facts.image && facts.web_search && facts.thinking);
+  EXPECT_EQ(facts.asks.max_output, 7);
+  EXPECT_EQ(facts.subagent.value().model, "p,m");
+  facts = Facts(R"({"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[
+      {"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}],"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}})");
+  EXPECT_FALSE(facts.image || facts.web_search || facts.thinking);
+}
+
+TEST(ReadFacts, WhatRulesMayBeAgainst) {
+  const auto asks = [](std::string_view body) { return Facts(body).asks; };
+  EXPECT_TRUE(asks(R"({"messages":[{"role":"user","content":"x"},{"role":"system","content":"y"}]})").late_system);
+  EXPECT_TRUE(asks(R"({"messages":[{"role":"system","content":"x"},{"role":"developer","content":"y"}]})").late_system);
+  EXPECT_FALSE(asks(R"({"messages":[{"role":"system","content":"x"},{"role":"user","content":"y"}]})").late_system);
+  EXPECT_TRUE(asks(R"({"messages":[{"role":"developer","content":"x"}]})").developer);
+  EXPECT_TRUE(asks(R"({"tool_choice":{"type":"tool","name":"t"}})").forced_tool);
+  EXPECT_TRUE(asks(R"({"tool_choice":"required"})").forced_tool);
+  EXPECT_FALSE(asks(R"({"tool_choice":"auto"})").forced_tool);
+  EXPECT_TRUE(asks(R"({"top_p":1})").sampling);
+  const RequestFacts::Asks none = asks(R"({"messages":[{"role":"user","content":"x"}]})");
+  EXPECT_FALSE(none.late_system || none.developer || none.tools || none.forced_tool || none.sampling || none.thinking);
+}
+
+TEST(CountTokensAnswer, IsTheClients) {
+  EXPECT_EQ(CountTokensAnswer(Format::kAnthropic, 42), R"({"input_tokens":42})");
+  EXPECT_EQ(CountTokensAnswer(Format::kGemini, 42), R"({"totalTokens":42})");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ RoutingTable Table() {
 
 // Of a request that no rule of the Router is about.
 absl::StatusOr<Route> PickByName(const RoutingTable& table, std::string_view model) {
-  return PickRoute(table, Format::kOpenAi, model, RequestFacts(), 0);
+  return PickRoute(table, Format::kChat, model, RequestFacts(), 0);
 }
 
 TEST(PickRoute, Rules) {
@@ -203,7 +203,7 @@ TEST(PickRouteByFacts, OnlyClaudeCodesOwnChoiceIsLeftToTheRouter) {
   facts.session = "s";
   EXPECT_EQ(Pick(table, "claude-listed", facts), "default=Up,default");
   EXPECT_EQ(Pick(table, "CLAUDE-listed", facts), "default=Up,default");
-  EXPECT_EQ(Pick(table, "claude-listed", facts, 0, Format::kOpenAi), "listed=Up,claude-listed");
+  EXPECT_EQ(Pick(table, "claude-listed", facts, 0, Format::kChat), "listed=Up,claude-listed");
   EXPECT_EQ(Pick(table, "listed", facts), "listed=Up,listed");
 }
 
@@ -279,13 +279,13 @@ TEST(SpliceModel, PutsOneInWhereThereIsNone) {
 TEST(Format, OfClients) {
   EXPECT_EQ(ClientFormat(Endpoint::kMessages), Format::kAnthropic);
   EXPECT_EQ(ClientFormat(Endpoint::kCountTokens), Format::kAnthropic);
-  EXPECT_EQ(ClientFormat(Endpoint::kChatCompletions), Format::kOpenAi);
-  EXPECT_EQ(ClientFormat(Endpoint::kNotFound), Format::kOpenAi);
+  EXPECT_EQ(ClientFormat(Endpoint::kChatCompletions), Format::kChat);
+  EXPECT_EQ(ClientFormat(Endpoint::kNotFound), Format::kChat);
   EXPECT_TRUE(SameFormat(Endpoint::kMessages, Format::kAnthropic));
-  EXPECT_FALSE(SameFormat(Endpoint::kMessages, Format::kOpenAi));
+  EXPECT_FALSE(SameFormat(Endpoint::kMessages, Format::kChat));
   EXPECT_FALSE(SameFormat(Endpoint::kEmbeddings, Format::kAnthropic));
   EXPECT_TRUE(SameFormat(Endpoint::kPassthrough, Format::kAnthropic));
-  EXPECT_TRUE(SameFormat(Endpoint::kPassthrough, Format::kOpenAi));
+  EXPECT_TRUE(SameFormat(Endpoint::kPassthrough, Format::kChat));
 }
 
 }  // namespace

@@ -35,6 +35,18 @@ void Expect(const std::string& bytes, Kind fed, Kind ended, std::string_view err
   }
 }
 
+TEST(StreamOpening, ResponsesAreAnnouncedFirst) {
+  const std::string created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n";
+  Expect(created, Kind::kUndecided, Kind::kUndecided, "");
+  Expect(created + "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\"}\n\n",
+         Kind::kAnswer, Kind::kAnswer, "");
+  Expect(created + "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"error\":" +
+             R"({"code":"rate_limit_exceeded","message":"slow down"}}})" + "\n\n",
+         Kind::kError, Kind::kError, R"({"error":{"code":"rate_limit_exceeded","message":"slow down"}})");
+  Expect("event: response.failed\ndata: {}\n\n", Kind::kError, Kind::kError,
+         R"({"error":{"message":"the provider's answer failed"}})");
+}
+
 TEST(StreamOpening, Answers) {
   for (const char* event : {
            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n",

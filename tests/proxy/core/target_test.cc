@@ -26,6 +26,14 @@ TEST(ParseTarget, Endpoints) {
       {"HEAD", "/?x", Endpoint::kRoot, "x"},
       {"GET", "/health", Endpoint::kHealth, ""},
       {"HEAD", "/health", Endpoint::kHealth, ""},
+      {"GET", "/v1beta/models?pageSize=5", Endpoint::kGeminiModels, "pageSize=5"},
+      {"POST", "/v1beta/models", Endpoint::kMethodNotAllowed, ""},
+      {"GET", "/v1/models/m:generateContent", Endpoint::kMethodNotAllowed, ""},
+      {"POST", "/v1/models/m", Endpoint::kMethodNotAllowed, ""},
+      {"POST", "/v1beta/models/m:embedContent", Endpoint::kNotFound, ""},
+      {"POST", "/v1beta/models/:generateContent", Endpoint::kNotFound, ""},
+      {"POST", "/v1beta/models/%zz:generateContent", Endpoint::kNotFound, ""},
+      {"GET", "/v1/models/", Endpoint::kNotFound, ""},
       {"GET", "/v1/messages", Endpoint::kMethodNotAllowed, ""},
       {"post", "/v1/messages", Endpoint::kMethodNotAllowed, ""},
       {"POST", "/health", Endpoint::kMethodNotAllowed, ""},
@@ -78,6 +86,29 @@ TEST(ParseTarget, NamesTheAllowedMethods) {
   EXPECT_EQ(ParseTarget("PUT", "/").allow, "GET, HEAD");
   EXPECT_EQ(ParseTarget("TRACE", "/p/x/y").allow, "GET, HEAD, POST, PUT, PATCH, DELETE");
   EXPECT_EQ(ParseTarget("POST", "/v1/messages").allow, "");
+}
+
+TEST(ParseTarget, ModelsInThePath) {
+  const struct {
+    std::string method, target;
+    Endpoint endpoint;
+    std::string model;
+  } cases[] = {
+      {"POST", "/v1beta/models/m:generateContent", Endpoint::kGenerate, "m"},
+      {"POST", "/v1beta/models/m:streamGenerateContent?alt=sse", Endpoint::kStreamGenerate, "m"},
+      {"POST", "/v1beta/models/m:countTokens", Endpoint::kGeminiCount, "m"},
+      {"POST", "/v1/models/a%2Cb:c:generateContent", Endpoint::kGenerate, "a,b:c"},
+      {"POST", "/v1beta/models/deepseek,deepseek-ai/V3:generateContent", Endpoint::kGenerate,
+       "deepseek,deepseek-ai/V3"},
+      {"GET", "/v1/models/gpt-5", Endpoint::kModel, "gpt-5"},
+      {"GET", "/v1/models/p%2Cqwen3:32b", Endpoint::kModel, "p,qwen3:32b"},
+      {"HEAD", "/v1beta/models/m", Endpoint::kGeminiModel, "m"},
+  };
+  for (const auto& c : cases) {
+    const Target target = ParseTarget(c.method, c.target);
+    EXPECT_EQ(target.endpoint, c.endpoint) << c.target;
+    EXPECT_EQ(target.model, c.model) << c.target;
+  }
 }
 
 TEST(ParseTarget, Passthrough) {
@@ -196,17 +227,18 @@ TEST(UpstreamUrl, PassthroughStaysInside) {
 
 TEST(GeminiUrl, NamesModelAndMethod) {
   const std::string base = "https://h/v1beta/models/";
-  EXPECT_EQ(GeminiUrl(base, "gemini-2.5-flash", false), "https://h/v1beta/models/gemini-2.5-flash:generateContent");
-  EXPECT_EQ(GeminiUrl(base, "gemini-2.5-flash", true),
+  EXPECT_EQ(GeminiUrl(base, "gemini-2.5-flash", "generateContent", ""),
+            "https://h/v1beta/models/gemini-2.5-flash:generateContent");
+  EXPECT_EQ(GeminiUrl(base, "gemini-2.5-flash", "streamGenerateContent", "alt=sse"),
             "https://h/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
-  EXPECT_EQ(GeminiUrl("https://h/v1beta/models", "m", false), "https://h/v1beta/models/m:generateContent");
-  EXPECT_EQ(GeminiUrl("https://h/v1beta", "m", false), "https://h/v1beta/models/m:generateContent");
-  EXPECT_EQ(GeminiUrl("https://h/v1beta/models/?a=b&alt=json", "m", true),
+  EXPECT_EQ(GeminiUrl("https://h/v1beta/models", "m", "countTokens", ""), "https://h/v1beta/models/m:countTokens");
+  EXPECT_EQ(GeminiUrl("https://h/v1beta", "m", "generateContent", ""), "https://h/v1beta/models/m:generateContent");
+  EXPECT_EQ(GeminiUrl("https://h/v1beta/models/?a=b&alt=json", "m", "streamGenerateContent", "alt=sse"),
             "https://h/v1beta/models/m:streamGenerateContent?a=b&alt=sse");
 }
 
 TEST(GeminiUrl, EscapesTheModel) {
-  EXPECT_EQ(GeminiUrl("https://h/models", "../x?a#b:\xC3\xA9", false),
+  EXPECT_EQ(GeminiUrl("https://h/models", "../x?a#b:\xC3\xA9", "generateContent", ""),
             "https://h/models/..%2Fx%3Fa%23b%3A%C3%A9:generateContent");
 }
 

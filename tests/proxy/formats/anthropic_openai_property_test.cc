@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "pairs.h"
 #include "proxy/formats/answer_id.h"
-#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/edited_translation.h"
 #include "proxy/formats/json_util.h"
 #include "tests/proxy/formats/anthropic_requests.h"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "proxy/formats/anthropic_openai/translation.h"
+#include "pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {
@@ -18,7 +18,7 @@ using testing::SizeIs;
 class AnthropicOpenAiRequest : public testing::Test {
  protected:
   // Translates, and checks the result by the book.
-  std::string Translate(std::string_view body, AnthropicToOpenAiOptions options = {}) {
+  std::string Translate(std::string_view body, PairTraits options = {}) {
     const auto request = MakeAnthropicToOpenAi(options)->Request(body, "m", &notes_);
     if (!request.ok()) return request.status().ToString();
     if (!options.keep_reasoning && !options.keep_cache_control) EXPECT_EQ(CheckOpenAiRequest(request->body), "");
@@ -27,7 +27,7 @@ class AnthropicOpenAiRequest : public testing::Test {
   }
 
   // The "messages" that Anthropic's messages become.
-  std::string Messages(std::string_view messages, AnthropicToOpenAiOptions options = {}) {
+  std::string Messages(std::string_view messages, PairTraits options = {}) {
     const std::string body = Translate(R"({"messages":)" + std::string(messages) + "}", options);
     const std::string front = R"({"model":"m","messages":)";
     return body.starts_with(front) ? body.substr(front.size(), body.size() - front.size() - 1) : body;
@@ -159,7 +159,7 @@ TEST_F(AnthropicOpenAiRequest, GivesTheUpstreamItsOwnIdsBack) {
             R"([{"role":"assistant","content":null,"tool_calls":[)"
             R"({"id":"0","type":"function","function":{"name":"A","arguments":"{}"}},)"
             R"({"id":"1","type":"function","function":{"name":"A","arguments":"{}"}}]},)"
-            R"({"role":"tool","content":"b","tool_call_id":"1"},{"role":"tool","content":"a","tool_call_id":"0"}])");
+            R"({"role":"tool","content":"a","tool_call_id":"0"},{"role":"tool","content":"b","tool_call_id":"1"}])");
   EXPECT_THAT(ids("0_ccr4567abcd"), HasSubstr(R"("content":"b","tool_call_id":"0_ccr4567abcd")"));  // else alike
   EXPECT_THAT(ids("_ccr4567abcd"), HasSubstr(R"("tool_call_id":"_ccr4567abcd")"));
   EXPECT_THAT(ids("1_ccr4567"), HasSubstr(R"("tool_call_id":"1_ccr4567")"));
@@ -185,7 +185,7 @@ TEST_F(AnthropicOpenAiRequest, DropsThinkingUnlessAskedToKeepIt) {
       {"type":"thinking","thinking":"hm","signature":"s"},{"type":"redacted_thinking","data":"x"},
       {"type":"text","text":"a"},{"type":"text","text":"b"}]}])";
   EXPECT_EQ(Messages(messages), R"([{"role":"user","content":"q"},{"role":"assistant","content":"ab"}])");
-  EXPECT_THAT(notes_, Contains("thinking block: dropped"));
+  EXPECT_THAT(notes_, Contains("messages: thinking of earlier answers dropped"));
   EXPECT_EQ(Messages(messages, {.keep_reasoning = true}),
             R"([{"role":"user","content":"q"},{"role":"assistant","content":"ab","reasoning_content":"hm"}])");
 }
@@ -198,11 +198,10 @@ TEST_F(AnthropicOpenAiRequest, KeepsCacheControlWhenAsked) {
             R"({"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}])");
 }
 
-TEST_F(AnthropicOpenAiRequest, KeepsEmptyContentAndPrefill) {
+TEST_F(AnthropicOpenAiRequest, DropsEmptyMessagesAndKeepsPrefill) {
   EXPECT_EQ(Messages(R"([{"role":"user","content":""},{"role":"assistant","content":[]},{"role":"user","content":"x"},
                          {"role":"assistant","content":"{\"a\":"}])"),
-            R"([{"role":"user","content":""},{"role":"assistant","content":""},{"role":"user","content":"x"},)"
-            R"({"role":"assistant","content":"{\"a\":"}])");
+            R"([{"role":"user","content":"x"},{"role":"assistant","content":"{\"a\":"}])");
 }
 
 TEST_F(AnthropicOpenAiRequest, DropsServerToolsAndTheirBlocks) {

@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/formats/anthropic_openai/stream.h"
-#include "proxy/formats/anthropic_openai/translation.h"
+#include "pairs.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {
@@ -22,7 +21,7 @@ std::string Delta(std::string_view delta) {
          R"(,"finish_reason":null}]})";
 }
 
-std::string Stop(std::string_view reason) {
+std::string StopChunk(std::string_view reason) {
   return R"({"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":")" + std::string(reason) + R"("}]})";
 }
 
@@ -58,7 +57,7 @@ class AnthropicOpenAiStream : public testing::Test {
 
 TEST_F(AnthropicOpenAiStream, TranslatesText) {
   EXPECT_EQ(Run({Delta(R"({"role":"assistant","content":""})"), Delta(R"({"content":"Hel"})"),
-                 Delta(R"({"content":"lo \"you\""})"), Stop("stop"), kUsage, kDone}),
+                 Delta(R"({"content":"lo \"you\""})"), StopChunk("stop"), kUsage, kDone}),
             R"(event: message_start
 data: {"type":"message_start","message":{"id":"c1","type":"message","role":"assistant","model":"shown","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}
 
@@ -95,16 +94,17 @@ TEST_F(AnthropicOpenAiStream, StartsWithTheFirstChunkAndWritesEachDeltaAtOnce) {
   EXPECT_THAT(out, HasSubstr(R"("text":"a")"));
   out.clear();
   stream->Feed("data: " + Call(0, R"("id":"t","function":{"name":"A","arguments":""})") + "\n\n", &out);
+  stream->Feed("data: " + Arguments(0, "{\\\"a\\\"") + "\n\n", &out);  // until then its id may get to carry state
   EXPECT_THAT(Unmarked(out),
               HasSubstr(R"("index":1,"content_block":{"type":"tool_use","id":"t","name":"A","input":{}})"));
   out.clear();
-  stream->Feed("data: " + Arguments(0, "{}") + "\n\n", &out);
+  stream->Feed("data: " + Arguments(0, ":1}") + "\n\n", &out);
   EXPECT_THAT(out, HasSubstr("content_block_stop"));
 }
 
 TEST_F(AnthropicOpenAiStream, PutsThinkingBeforeText) {
   Run({Delta(R"({"reasoning_content":"h"})"), Delta(R"({"reasoning":"m"})"),
-       Delta(R"({"content":"a","reasoning":null})"), Stop("stop"), kDone});
+       Delta(R"({"content":"a","reasoning":null})"), StopChunk("stop"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(2));
   EXPECT_EQ(answer_.blocks[0].type, "thinking");
   EXPECT_EQ(answer_.blocks[0].text, "hm");
@@ -114,7 +114,7 @@ TEST_F(AnthropicOpenAiStream, PutsThinkingBeforeText) {
 TEST_F(AnthropicOpenAiStream, HoldsWhatBelongsToALaterBlock) {
   Run({Call(0, R"("id":"t0","function":{"name":"A","arguments":"{\"a\":"})"),
        Call(1, R"("id":"t1","function":{"name":"B","arguments":"{\"b\""})"), Delta(R"({"content":"text"})"),
-       Arguments(0, "1}"), Arguments(1, ":2}"), Stop("tool_calls"), kDone});
+       Arguments(0, "1}"), Arguments(1, ":2}"), StopChunk("tool_calls"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(3));
   EXPECT_EQ(answer_.blocks[0].text, R"({"a":1})");
   EXPECT_EQ(answer_.blocks[1].text, R"({"b":2})");
@@ -124,7 +124,7 @@ TEST_F(AnthropicOpenAiStream, HoldsWhatBelongsToALaterBlock) {
 
 TEST_F(AnthropicOpenAiStream, WaitsForLateNamesAndIds) {
   Run({Call(0, R"("function":{"arguments":"{\"a\""})"), Call(0, R"("function":{"name":"A","arguments":":"})"),
-       Call(0, R"("id":"late","function":{"arguments":"1"})"), Arguments(0, "}"), Stop("tool_calls"), kDone});
+       Call(0, R"("id":"late","function":{"arguments":"1"})"), Arguments(0, "}"), StopChunk("tool_calls"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(1));
   EXPECT_EQ(answer_.blocks[0].name, "A");
   EXPECT_THAT(answer_.blocks[0].id, StartsWith("late_ccr"));
@@ -133,7 +133,7 @@ TEST_F(AnthropicOpenAiStream, WaitsForLateNamesAndIds) {
 
 TEST_F(AnthropicOpenAiStream, MakesUpIdsThatNeverCome) {
   Run({Call(0, R"("function":{"name":"A","arguments":"{}"})"),
-       Call(1, R"("id":"","function":{"name":"B","arguments":""})"), Stop("stop"), kDone});
+       Call(1, R"("id":"","function":{"name":"B","arguments":""})"), StopChunk("stop"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(2));
   EXPECT_EQ(answer_.blocks[1].text, "");
   EXPECT_EQ(answer_.stop_reason, "tool_use");
@@ -143,7 +143,7 @@ TEST_F(AnthropicOpenAiStream, GivesAnswersAndCallsIdsOfTheirOwn) {
   std::set<std::string> ids;
   for (const uint64_t seed : {1, 2}) {
     Run({Call(0, R"("id":"0","function":{"name":"A","arguments":"{}"})"),
-         Call(1, R"("id":"0","function":{"name":"A","arguments":"{}"})"), Stop("tool_calls"), kDone},
+         Call(1, R"("id":"0","function":{"name":"A","arguments":"{}"})"), StopChunk("tool_calls"), kDone},
         false, {.id_seed = seed});
     ASSERT_THAT(answer_.blocks, SizeIs(2));
     ids.insert({answer_.id, answer_.blocks[0].id, answer_.blocks[1].id});
@@ -156,7 +156,7 @@ TEST_F(AnthropicOpenAiStream, TellsCallsApartThatShareAnIndexOrHaveNone) {
        Call(0, R"("id":"t1","function":{"name":"A","arguments":"{\"a\":2}"})"),
        Delta(R"({"tool_calls":[{"function":{"name":"B","arguments":"{"}}]})"),
        Delta(R"({"tool_calls":[{"function":{"arguments":"}"}}]})"),
-       Delta(R"({"tool_calls":[{"function":{"name":"B","arguments":"{}"}}]})"), Stop("tool_calls"), kDone});
+       Delta(R"({"tool_calls":[{"function":{"name":"B","arguments":"{}"}}]})"), StopChunk("tool_calls"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(4));
   EXPECT_EQ(answer_.blocks[1].text, R"({"a":2})");
   EXPECT_EQ(answer_.blocks[2].text, "{}");
@@ -164,7 +164,7 @@ TEST_F(AnthropicOpenAiStream, TellsCallsApartThatShareAnIndexOrHaveNone) {
 }
 
 TEST_F(AnthropicOpenAiStream, DropsArgumentsBehindCompleteOnes) {
-  Run({Call(0, R"("id":"t0","function":{"name":"A","arguments":"{}"})"), Arguments(0, "{}"), Stop("tool_calls"),
+  Run({Call(0, R"("id":"t0","function":{"name":"A","arguments":"{}"})"), Arguments(0, "{}"), StopChunk("tool_calls"),
        kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(1));
   EXPECT_EQ(answer_.blocks[0].text, "{}");
@@ -172,7 +172,7 @@ TEST_F(AnthropicOpenAiStream, DropsArgumentsBehindCompleteOnes) {
 
 TEST_F(AnthropicOpenAiStream, ReadsTheOldFunctionCall) {
   Run({Delta(R"({"function_call":{"name":"A","arguments":"{\"a\":"}})"),
-       Delta(R"({"function_call":{"arguments":"1}"}})"), Stop("function_call"), kDone});
+       Delta(R"({"function_call":{"arguments":"1}"}})"), StopChunk("function_call"), kDone});
   ASSERT_THAT(answer_.blocks, SizeIs(1));
   EXPECT_EQ(answer_.blocks[0].text, R"({"a":1})");
   EXPECT_EQ(answer_.stop_reason, "tool_use");
@@ -185,23 +185,23 @@ TEST_F(AnthropicOpenAiStream, TakesUsageFromWhereverItComes) {
   EXPECT_EQ(answer_.output_tokens, 2u);
   const auto stream = MakeAnthropicToOpenAi()->Stream("", {});
   std::string out;
-  stream->Feed("data: " + Stop("stop") + "\n\ndata: {\"choices\":[]," + usage + "}\n\ndata: [DONE]\n\n", &out);
+  stream->Feed("data: " + StopChunk("stop") + "\n\ndata: {\"choices\":[]," + usage + "}\n\ndata: [DONE]\n\n", &out);
   answer_ = {};
   EXPECT_EQ(CheckAnthropicStream(out, &answer_), "");
   EXPECT_EQ(answer_.input_tokens, 3u);
 }
 
 TEST_F(AnthropicOpenAiStream, EndsProperlyWithoutDoneOrFinishReason) {
-  Run({Delta(R"({"content":"a"})"), Stop("length")});
+  Run({Delta(R"({"content":"a"})"), StopChunk("length")});
   EXPECT_EQ(answer_.stop_reason, "max_tokens");
-  Run({Delta(R"({"content":"a"})"), Stop("stop")}, true);
+  Run({Delta(R"({"content":"a"})"), StopChunk("stop")}, true);
   EXPECT_EQ(answer_.stop_reason, "end_turn");
   Run({Delta(R"({"content":"a"})"), kDone});
   EXPECT_EQ(answer_.stop_reason, "end_turn");
 }
 
 TEST_F(AnthropicOpenAiStream, AFinishReasonAloneIsAMessage) {
-  Run({Stop("stop"), kDone});
+  Run({StopChunk("stop"), kDone});
   EXPECT_THAT(answer_.blocks, SizeIs(0));
   EXPECT_EQ(answer_.stop_reason, "end_turn");
 }
@@ -227,14 +227,14 @@ TEST_F(AnthropicOpenAiStream, ErrorsOfTheUpstreamEndTheStream) {
   const std::string out = Run(
       {Delta(R"({"content":"a"})"),
        R"({"id":"c1","error":{"code":429,"message":"Slow down"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]})",
-       Delta(R"({"content":"b"})"), Stop("stop"), kDone});
+       Delta(R"({"content":"b"})"), StopChunk("stop"), kDone});
   EXPECT_EQ(answer_.error, "rate_limit_error: Slow down");
   EXPECT_EQ(answer_.Joined("text"), "a");
   Run({R"({"error":{"type":"overloaded_error","message":"busy"}})"});
   EXPECT_EQ(answer_.error, "overloaded_error: busy");
   Run({R"({"error":"plain"})"});
   EXPECT_EQ(answer_.error, "api_error: plain");
-  Run({Delta(R"({"content":"a"})"), Stop("error")});
+  Run({Delta(R"({"content":"a"})"), StopChunk("error")});
   EXPECT_THAT(answer_.error, HasSubstr("api_error"));
 }
 
@@ -248,20 +248,20 @@ TEST_F(AnthropicOpenAiStream, ReadsNamedErrorEvents) {
 }
 
 TEST_F(AnthropicOpenAiStream, ACallWithoutANameIsAnError) {
-  Run({Call(0, R"("id":"t0","function":{"arguments":"{}"})"), Stop("tool_calls"), kDone});
+  Run({Call(0, R"("id":"t0","function":{"arguments":"{}"})"), StopChunk("tool_calls"), kDone});
   EXPECT_THAT(answer_.error, HasSubstr("without a name"));
-  Run({Delta(R"({"content":"a"})"), Arguments(0, ""), Stop("stop"), kDone});
+  Run({Delta(R"({"content":"a"})"), Arguments(0, ""), StopChunk("stop"), kDone});
   EXPECT_EQ(answer_.stop_reason, "end_turn");
 }
 
 TEST_F(AnthropicOpenAiStream, TellsRefusals) {
-  Run({Delta(R"({"refusal":"No."})"), Stop("stop"), kDone});
+  Run({Delta(R"({"refusal":"No."})"), StopChunk("stop"), kDone});
   EXPECT_EQ(answer_.stop_reason, "refusal");
   EXPECT_EQ(answer_.Joined("text"), "No.");
 }
 
 TEST_F(AnthropicOpenAiStream, IgnoresOtherChoicesAndWhatFollowsTheEnd) {
-  Run({Delta(R"({"content":"a"})"), R"({"choices":[{"index":1,"delta":{"content":"z"}}]})", Stop("stop"), kDone,
+  Run({Delta(R"({"content":"a"})"), R"({"choices":[{"index":1,"delta":{"content":"z"}}]})", StopChunk("stop"), kDone,
        Delta(R"({"content":"b"})"), kDone});
   EXPECT_EQ(answer_.Joined("text"), "a");
 }
@@ -269,10 +269,9 @@ TEST_F(AnthropicOpenAiStream, IgnoresOtherChoicesAndWhatFollowsTheEnd) {
 TEST_F(AnthropicOpenAiStream, HoldsNoMoreThanItsBound) {
   const std::string piece = Delta(R"({"content":")" + std::string(1 << 20, 'x') + R"("})");
   std::vector<std::string> chunks = {Call(0, R"("id":"t0","function":{"name":"A","arguments":"{"})")};
-  for (size_t held = 0; held + (1 << 20) < OpenAiToAnthropicStream::kMaxHeldBytes; held += 1 << 20)
-    chunks.push_back(piece);
+  for (size_t held = 0; held + (1 << 20) < StreamReader::kMaxHeldBytes; held += 1 << 20) chunks.push_back(piece);
   std::vector<std::string> fits = chunks;
-  fits.insert(fits.end(), {Arguments(0, "}"), Stop("stop"), kDone});
+  fits.insert(fits.end(), {Arguments(0, "}"), StopChunk("stop"), kDone});
   Run(fits);
   EXPECT_EQ(answer_.error, "");
   chunks.push_back(piece);

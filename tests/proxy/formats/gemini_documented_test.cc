@@ -5,8 +5,8 @@
 
 #include <string>
 
+#include "pairs.h"
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/openai_validators.h"
 #include "tests/proxy/formats/validators.h"

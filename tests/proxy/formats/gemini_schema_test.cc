@@ -1,13 +1,12 @@
-#include "proxy/formats/openai_gemini/gemini_schema.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 
+#include "proxy/formats/gemini/schema.h"
 #include "tests/proxy/formats/dice.h"
 #include "tests/proxy/formats/gemini_validators.h"
 
-namespace ccr::proxy {
+namespace ccr::proxy::gemini {
 namespace {
 
 // Both as JSON; the result must be valid too.
@@ -127,4 +126,4 @@ TEST(GeminiSchema, AnythingBecomesAValidSchema) {
 }
 
 }  // namespace
-}  // namespace ccr::proxy
+}  // namespace ccr::proxy::gemini

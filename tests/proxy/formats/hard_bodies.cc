@@ -4,16 +4,14 @@
 #include <memory>
 #include <utility>
 
+#include "pairs.h"
 #include "proxy/core/evidence/evidence_builder.h"
 #include "proxy/core/evidence/no_answer.h"
 #include "proxy/core/evidence/stream_opening.h"
 #include "proxy/core/evidence/usage_scanner.h"
 #include "proxy/core/json/scan.h"
 #include "proxy/core/request_facts.h"
-#include "proxy/formats/anthropic_openai/translation.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_anthropic/translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "proxy/formats/transformers/json_repair.h"
 
 namespace ccr::proxy {
@@ -401,7 +399,7 @@ std::vector<Way> AnswerWays(Format upstream, const StreamFn& run) {
     add("openai", MakeOpenAiToGemini());
     add("anthropic", MakeAnthropicToGemini());
   }
-  if (upstream != Format::kOpenAi) return ways;
+  if (upstream != Format::kChat) return ways;
   add("anthropic", MakeAnthropicToOpenAi());
   static const Translation& inner = *MakeAnthropicToOpenAi().release();
   for (const std::string name : {"enhancetool", "tooluse", "openrouter"}) {
@@ -493,11 +491,11 @@ std::vector<HardWork> AllHardWork() {
   std::vector<HardWork> all;
   Add("anthropic_request", AnthropicRequests(), RequestWays(true), &all);
   Add("openai_request", OpenAiRequests(), RequestWays(false), &all);
-  Add("openai_answer", OpenAiAnswers(), AnswerWays(Format::kOpenAi, Answer), &all);
+  Add("openai_answer", OpenAiAnswers(), AnswerWays(Format::kChat, Answer), &all);
   Add("anthropic_answer", AnthropicAnswers(), AnswerWays(Format::kAnthropic, Answer), &all);
   Add("gemini_answer", GeminiAnswers(), AnswerWays(Format::kGemini, Answer), &all);
-  Add("openai_stream", OpenAiStreams(), AnswerWays(Format::kOpenAi, stream(16384)), &all);
-  Add("openai_bytes", bytewise, AnswerWays(Format::kOpenAi, stream(1)), &all);
+  Add("openai_stream", OpenAiStreams(), AnswerWays(Format::kChat, stream(16384)), &all);
+  Add("openai_bytes", bytewise, AnswerWays(Format::kChat, stream(1)), &all);
   Add("anthropic_stream", AnthropicStreams(), AnswerWays(Format::kAnthropic, stream(16384)), &all);
   Add("gemini_stream", GeminiStreams(), AnswerWays(Format::kGemini, stream(16384)), &all);
   Add("arguments", Arguments(), {repair}, &all);

@@ -6,10 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "proxy/formats/anthropic_openai/translation.h"
+#include "pairs.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_anthropic/translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
 
 namespace ccr::proxy {
 namespace {

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 #include <string>
 
-#include "proxy/formats/openai_anthropic/translation.h"
+#include "pairs.h"
 #include "tests/proxy/formats/openai_requests.h"
 #include "tests/proxy/formats/openai_validators.h"
 

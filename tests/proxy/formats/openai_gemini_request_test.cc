@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "pairs.h"
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 
 namespace ccr::proxy {
@@ -142,7 +142,8 @@ TEST(OpenAiToGeminiRequest, Tools) {
   EXPECT_EQ(ToJson(request.at("tools")),
             R"([{"functionDeclarations":[{"name":"get_current_weather","description":"Weather.","parameters":)"
             R"({"type":"OBJECT","properties":{"location":{"type":"STRING"},"unit":{"type":"STRING","enum":["c","f"]}},)"
-            R"("required":["location"]}},{"name":"now"},{"name":"_7up_35beaf180fb5b78b"}]}])");
+            R"("required":["location"]}},{"name":"now"},{"name":"_7up_35beaf180fb5b78b"},{"name":"c","parameters":)"
+            R"({"type":"OBJECT","properties":{"input":{"type":"STRING"}},"required":["input"]}}]}])");
   EXPECT_FALSE(request.as_object().contains("toolConfig"));
 }
 

@@ -3,10 +3,8 @@
 
 #include <string>
 
-#include "proxy/formats/answer_id.h"
+#include "pairs.h"
 #include "proxy/formats/json_util.h"
-#include "proxy/formats/openai_gemini/gemini_call_id.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/openai_validators.h"
 #include "tests/proxy/formats/validators.h"
 
@@ -135,7 +133,7 @@ TEST(GeminiToAnthropicResponse, CallsAndUsage) {
   EXPECT_EQ(answer.Joined("thinking"), "Let me see.");
   ASSERT_EQ(answer.blocks.size(), 3U);
   EXPECT_EQ(answer.blocks[1].text, R"({"city":"Paris"})");
-  EXPECT_EQ(ReadGeminiCallId(UpstreamId(answer.blocks[1].id)).signature, "a+/b");
+  EXPECT_EQ(ReadGeminiCallId(answer.blocks[1].id).signature, "a+/b");
   const AnthropicAnswer text = ToAnthropic(kTextAnswer);
   EXPECT_EQ(text.input_tokens, 3U);
   EXPECT_EQ(text.cache_read_tokens, 5U);
@@ -157,33 +155,17 @@ TEST(GeminiErrors, KeepTheirWording) {
 }
 
 TEST(GeminiCallIds, AreUniqueWhateverTheUpstreamSays) {
-  const json::value part = ParseJson(R"({"functionCall":{"name":"f","id":"a"},"thoughtSignature":"QQ=="})").value();
-  GeminiCallIds ids;
-  EXPECT_EQ(ids.Next(part.as_object(), 1), "gid_a__sig_QQ");
-  const std::string second = ids.Next(part.as_object(), 1);
+  gemini::CallIds ids;
+  EXPECT_EQ(ids.Next("a", 1), "gid_a");
+  const std::string second = ids.Next("a", 1);
   EXPECT_TRUE(second.starts_with("call_"));
-  EXPECT_EQ(ReadGeminiCallId(second).signature, "QQ==");
-  EXPECT_NE(ids.Next(part.as_object(), 1), second);
-}
-
-TEST(GeminiCallId, CarriesIdAndSignature) {
-  const auto id_of = [](std::string_view part) { return MakeGeminiCallId(ParseJson(part).value().as_object(), 1, 0); };
-  const std::string plain = id_of(R"({"functionCall":{"name":"f"}})");
-  EXPECT_TRUE(plain.starts_with("call_"));
-  EXPECT_EQ(ReadGeminiCallId(plain).id, "");
-  EXPECT_EQ(ReadGeminiCallId(plain).signature, "");
-  const std::string full = id_of(R"({"functionCall":{"name":"f","id":"x_1-Y"},"thoughtSignature":"ab+/cd=="})");
-  EXPECT_EQ(full, "gid_x_1-Y__sig_ab-_cd");
-  EXPECT_EQ(full.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"), full.npos);
-  EXPECT_EQ(ReadGeminiCallId(full).id, "x_1-Y");
-  EXPECT_EQ(ReadGeminiCallId(full).signature, "ab+/cd==");
-  EXPECT_EQ(WithoutSignature(full), "gid_x_1-Y");
-  EXPECT_TRUE(id_of(R"({"functionCall":{"name":"f","id":"a b"}})").starts_with("call_")) << "no id of OpenAI's";
-  EXPECT_TRUE(id_of(R"({"functionCall":{"name":"f","id":"a__sig_b"}})").starts_with("call_"));
-  EXPECT_EQ(id_of(R"({"functionCall":{"name":"f","id":"a"},"thoughtSignature":"not base64"})"), "gid_a");
-  EXPECT_EQ(ReadGeminiCallId("toolu_01").id, "");
-  EXPECT_NE(MakeGeminiCallId({}, 1, 0), MakeGeminiCallId({}, 1, 1));
-  EXPECT_NE(MakeGeminiCallId({}, 1, 0), MakeGeminiCallId({}, 2, 0));
+  EXPECT_NE(ids.Next("a", 1), second);
+  EXPECT_EQ(ids.Next("x_1-Y", 1), "gid_x_1-Y");
+  EXPECT_TRUE(ids.Next("a b", 1).starts_with("call_")) << "no id of OpenAI's";
+  EXPECT_TRUE(ids.Next("a__sig_b", 1).starts_with("call_"));
+  EXPECT_EQ(gemini::OwnCallId("gid_x_1-Y", false), "x_1-Y");
+  EXPECT_EQ(gemini::OwnCallId("toolu_01", false), "");
+  EXPECT_NE(gemini::CallIds().Next("", 1), gemini::CallIds().Next("", 2));
 }
 
 }  // namespace

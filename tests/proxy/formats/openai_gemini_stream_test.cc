@@ -2,9 +2,7 @@
 
 #include <string>
 
-#include "proxy/formats/answer_id.h"
-#include "proxy/formats/openai_gemini/gemini_call_id.h"
-#include "proxy/formats/openai_gemini/translation.h"
+#include "pairs.h"
 #include "tests/proxy/formats/openai_validators.h"
 #include "tests/proxy/formats/validators.h"
 
@@ -61,7 +59,7 @@ TEST(GeminiStreamToAnthropic, TextThoughtsCallsUsage) {
   EXPECT_EQ(answer.blocks[0].type, "thinking");
   EXPECT_EQ(answer.blocks[1].text, "h\xC3\xA9llo");
   EXPECT_EQ(answer.blocks[2].name, "f");
-  EXPECT_EQ(ReadGeminiCallId(UpstreamId(answer.blocks[2].id)).signature, "c2ln");
+  EXPECT_EQ(ReadGeminiCallId(answer.blocks[2].id).signature, "c2ln");
   EXPECT_EQ(answer.stop_reason, "tool_use");
   EXPECT_EQ(answer.input_tokens, 5U);
   EXPECT_EQ(answer.cache_read_tokens, 4U);

@@ -334,7 +334,7 @@ class ChunkReader {
     Require(answer_.finish_reason.empty(), "a choice behind the finish");
     Require(Int(choice, "index") == 0, "index");
     const json::object& delta = Object(choice, "delta");
-    OnlyMembers(delta, {"role", "content", "reasoning_content", "refusal", "tool_calls"}, "delta");
+    OnlyMembers(delta, {"role", "content", "reasoning_content", "reasoning_details", "refusal", "tool_calls"}, "delta");
     Require(delta.contains("role") == !has_role_, "the role comes with the first delta only");
     if (!has_role_) Require(Text(delta, "role") == "assistant", "role");
     has_role_ = true;

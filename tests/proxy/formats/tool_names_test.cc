@@ -11,9 +11,8 @@
 #include <string>
 #include <utility>
 
-#include "proxy/formats/anthropic_openai/translation.h"
+#include "pairs.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/validators.h"
 
@@ -90,6 +89,8 @@ TEST_F(LongNamesTest, AnswersHaveTheClients) {
   const std::unique_ptr<StreamTranslator> stream = edited_.Stream("m", {});
   std::string out;
   for (const char c : R"(data: {"choices":[{"delta":{"tool_calls":)" + call + "}}]}\n\n") stream->Feed({&c, 1}, &out);
+  stream->Feed("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n", &out);
+  stream->Finish(false, &out);
   EXPECT_THAT(out, HasSubstr(R"("name":")" + kLong + "\""));
 }
 

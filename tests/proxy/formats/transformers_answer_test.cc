@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/formats/anthropic_openai/translation.h"
+#include "pairs.h"
 #include "proxy/formats/edited_translation.h"
 #include "proxy/formats/sse.h"
 #include "tests/proxy/formats/openai_validators.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "pairs.h"
 #include "proxy/formats/edited_translation.h"
-#include "proxy/formats/openai_gemini/translation.h"
 
 namespace ccr::proxy {
 namespace {
@@ -21,7 +21,7 @@ struct EditRow {
   std::string model;
   std::string body;
   std::string edited;
-  Format format = Format::kOpenAi;
+  Format format = Format::kChat;
 };
 
 std::string Edit(const EditRow& row, Notes* notes) {
@@ -41,16 +41,35 @@ TEST_P(RequestEditTest, GivesTheBody) {
   EXPECT_EQ(Edit(GetParam(), &notes), GetParam().edited) << GetParam().name;
 }
 
+TEST(ForceReasoning, TheUsersLastTextAsksForIt) {
+  const auto edited = [](std::string body) {
+    Notes notes;
+    return Edit(EditRow{"forcereasoning", "", "m", std::move(body), ""}, &notes);
+  };
+  const auto asks = ::testing::AllOf(::testing::HasSubstr("<think>"), ::testing::HasSubstr("</think>"));
+  EXPECT_THAT(edited(R"({"messages":[{"role":"user","content":"hi"}]})"),
+              ::testing::AllOf(asks, ::testing::HasSubstr(R"("content":"hi\n\n)")));
+  EXPECT_THAT(edited(R"({"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]})"),
+              ::testing::AllOf(asks, ::testing::HasSubstr(R"({"type":"text","text":"hi"},{"type":"text",)")));
+  for (const std::string body :
+       {R"({"messages":[{"role":"user","content":"hi"},{"role":"tool","content":"x"}]})", R"({"messages":[]})",
+        R"({"messages":["x"]})", R"({"messages":[{"role":"user"}]})", "{}"}) {
+    EXPECT_THAT(edited(body), ::testing::Not(::testing::HasSubstr("think"))) << body;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Limits, RequestEditTest,
     ::testing::Values(
-        EditRow{"deepseek", "", "m", R"({"max_tokens":8193})", R"({"max_tokens":8192})"},
-        EditRow{"deepseek", "", "m", R"({"max_tokens":8192})", R"({"max_tokens":8192})"},
-        EditRow{"deepseek", "", "m", R"({"max_completion_tokens":9000})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "deepseek-chat", R"({"max_tokens":8193})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "v/deepseek-chat", R"({"max_tokens":8192})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "deepseek-coder", R"({"max_completion_tokens":9000})", R"({"max_tokens":8192})"},
+        EditRow{"deepseek", "", "deepseek-v4-pro", R"({"max_completion_tokens":9000})", R"({"max_tokens":9000})"},
+        EditRow{"deepseek", "", "m", R"({"max_tokens":65536})", R"({"max_tokens":65536})"},
         EditRow{"deepseek", "", "m",
                 R"({"messages":[{"role":"assistant","reasoning_content":"old"},{"role":"user"},)"
                 R"({"role":"assistant","reasoning_content":"new"},{"role":"tool"}]})",
-                R"({"messages":[{"role":"assistant"},{"role":"user"},)"
+                R"({"messages":[{"role":"assistant","reasoning_content":"old"},{"role":"user"},)"
                 R"({"role":"assistant","reasoning_content":"new"},{"role":"tool"}]})"},
         EditRow{"maxtoken", R"({"max_tokens":100})", "m", R"({"max_tokens":101,"max_completion_tokens":500})",
                 R"({"max_tokens":100,"max_completion_tokens":100})"},
@@ -152,7 +171,7 @@ TEST(RequestEdit, TakesAnyObject) {
         "maxcompletiontokens", "sampling", "streamoptions", "cleancache", "customparams"}) {
     ASSERT_NE(FindTransformer(name), nullptr) << name;
     for (const std::string& body : bodies) {
-      for (const Format format : {Format::kOpenAi, Format::kAnthropic, Format::kGemini}) {
+      for (const Format format : {Format::kChat, Format::kAnthropic, Format::kGemini}) {
         Notes notes;
         EXPECT_TRUE(ParseJson(Edit({name, R"({"max_tokens":1,"enable":true})", "m", body, "", format}, &notes)).ok());
       }
@@ -221,19 +240,6 @@ TEST(TransformerChain, TellsWhichDoNotKnowTheFormat) {
   EXPECT_THAT(notes, ::testing::ElementsAre("transformer deepseek: of no effect on the provider's format",
                                             "transformer enhancetool: of no effect on the provider's format",
                                             "maxOutputTokens: lowered to 50"));
-}
-
-TEST(TransformerChain, TellsTheTranslatorWhatToKeep) {
-  const auto kept = [](const char* name, const char* model) {
-    Provider provider;
-    provider.transformers = {{name, "{}"}};
-    return TransformerChain(provider, model).Kept();
-  };
-  EXPECT_TRUE(kept("openrouter", "anthropic/claude-x").keep_cache_control);
-  EXPECT_FALSE(kept("openrouter", "google/gemini").keep_cache_control);
-  EXPECT_FALSE(kept("openrouter", "anthropic/claude-x").keep_reasoning);
-  EXPECT_TRUE(kept("deepseek", "m").keep_reasoning);
-  EXPECT_FALSE(kept("groq", "m").keep_reasoning);
 }
 
 }  // namespace

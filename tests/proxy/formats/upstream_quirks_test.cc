@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "pairs.h"
 #include "proxy/formats/answer_id.h"
-#include "proxy/formats/anthropic_openai/translation.h"
 #include "tests/proxy/formats/validators.h"
 
 namespace ccr::proxy {
@@ -102,7 +102,7 @@ TEST(UpstreamQuirks, IdsThatAreNumbers) {
   EXPECT_THAT(ReadStream(Data({R"({"id":7,"choices":[{"delta":{"tool_calls":[{"index":0,"id":1,"function":)"
                                R"({"name":"f","arguments":"{}"}}]}}]})",
                                "[DONE]"})),
-              testing::MatchesRegex(R"(tool:f/toolu_[0-9a-f]*\{\} tool_use)"));
+              testing::MatchesRegex(R"(tool:f/call_[0-9a-f]*\{\} tool_use)"));
 }
 
 TEST(UpstreamQuirks, FinishReasonsOfAllKinds) {

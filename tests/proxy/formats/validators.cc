@@ -171,7 +171,8 @@ void ReadUsage(const json::object& usage, AnthropicAnswer* answer) {
 
 void ReadStop(const json::object& holder, AnthropicAnswer* answer) {
   answer->stop_reason = Text(holder, "stop_reason");
-  Require(OneOf(answer->stop_reason, {"end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"}),
+  Require(OneOf(answer->stop_reason, {"end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal",
+                                      "model_context_window_exceeded"}),
           "stop_reason " + answer->stop_reason);
   const json::value& sequence = holder.at("stop_sequence");
   Require(sequence.is_string() == (answer->stop_reason == "stop_sequence"), "stop_sequence does not fit");
@@ -192,15 +193,29 @@ void ReadHead(const json::object& message, AnthropicAnswer* answer) {
   ReadUsage(Object(message, "usage"), answer);
 }
 
+bool IsServerTools(const std::string& type) {
+  return type == "server_tool_use" || type.ends_with("_tool_result");
+}
+
 AnthropicBlock ReadBlock(const json::object& object, bool complete) {
-  AnthropicBlock block{.type = Text(object, "type"), .text = {}, .id = {}, .name = {}};
+  AnthropicBlock block;
+  block.type = Text(object, "type");
   if (block.type == "text") {
-    OnlyMembers(object, {"type", "text"}, "a block");
+    OnlyMembers(object, {"type", "text", "citations"}, "a block");
     block.text = Text(object, "text");
   } else if (block.type == "thinking") {
     OnlyMembers(object, {"type", "thinking", "signature"}, "a block");
     block.text = Text(object, "thinking");
-    Require(Text(object, "signature").empty(), "a made up signature");
+    block.signature = Text(object, "signature");
+    Require(complete || block.signature.empty(), "a signature before its delta");
+  } else if (block.type == "redacted_thinking") {
+    OnlyMembers(object, {"type", "data"}, "a block");
+    block.signature = Text(object, "data");
+    Require(!block.signature.empty(), "nothing redacted");
+    return block;
+  } else if (IsServerTools(block.type)) {
+    block.text = json::serialize(object);
+    return block;
   } else {
     Require(block.type == "tool_use", "block type " + block.type);
     OnlyMembers(object, {"type", "id", "name", "input"}, "a block");
@@ -209,7 +224,8 @@ AnthropicBlock ReadBlock(const json::object& object, bool complete) {
     Require(!block.id.empty() && !block.name.empty(), "a tool without id or name");
     if (complete) block.text = json::serialize(Object(object, "input"));
   }
-  Require(complete ? block.type == "tool_use" || !block.text.empty() : block.text.empty(), "text of a block");
+  const bool says = block.type == "tool_use" || !block.text.empty() || !block.signature.empty();
+  Require(complete ? says : block.text.empty(), "text of a block");
   return block;
 }
 
@@ -279,9 +295,9 @@ class StreamChecker {
 
   void Error(const json::object& event) {
     const json::object& error = Object(event, "error");
-    Require(OneOf(Text(error, "type"),
-                  {"invalid_request_error", "authentication_error", "permission_error", "not_found_error",
-                   "request_too_large", "rate_limit_error", "api_error", "overloaded_error", "timeout_error"}),
+    Require(OneOf(Text(error, "type"), {"invalid_request_error", "authentication_error", "billing_error",
+                                        "permission_error", "not_found_error", "request_too_large", "rate_limit_error",
+                                        "api_error", "overloaded_error", "timeout_error"}),
             "error type");
     answer_->error = Text(error, "type") + ": " + Text(error, "message");
     over_ = true;
@@ -289,6 +305,10 @@ class StreamChecker {
 
   static void Delta(const json::object& delta, AnthropicBlock* block) {
     const std::string type = Text(delta, "type");
+    if (type == "signature_delta" && block->type == "thinking") {
+      block->signature += Text(delta, "signature");
+      return;
+    }
     const char* const field = type == "text_delta" ? "text" : type == "thinking_delta" ? "thinking" : "partial_json";
     const std::string wanted = block->type == "tool_use" ? "input_json_delta" : block->type + "_delta";
     Require(type == wanted, type + " in a block of type " + block->type);

@@ -16,9 +16,10 @@ std::string CheckOpenAiRequest(std::string_view body);
 
 struct AnthropicBlock {
   std::string type;
-  std::string text;  // text, thinking or the JSON of the input
+  std::string text;  // text, thinking, the JSON of the input or of the whole block of a server tool
   std::string id;
   std::string name;
+  std::string signature;  // of thinking; the data of redacted_thinking
 };
 
 // An answer of POST /v1/messages, read from a body or put together from events.

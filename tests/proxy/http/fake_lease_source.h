@@ -135,7 +135,7 @@ class FakeBroker {
     lease.key_name = key;
     lease.key_fingerprint = "fp-" + key;
     const Provider* provider = table_->FindProvider(request.pool);
-    if (provider->format == Format::kOpenAi) {
+    if (provider->format == Format::kChat) {
       lease.credential_header = "authorization";
       lease.credential_prefix = "Bearer ";
     } else {

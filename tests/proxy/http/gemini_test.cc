@@ -127,11 +127,9 @@ TEST_F(GeminiTest, AnInvalidKeyIsTheKeysFaultAndTheModelIsEscaped) {
 
 TEST_F(GeminiTest, EndpointsThatGeminiLacksAre501) {
   StartAnswer(JsonAnswer(200, "{}"));
-  for (std::string_view endpoint : {"/v1/responses", "/v1/embeddings"}) {
-    const Response response = Ask(Post(endpoint, R"({"model":"gemini-x"})"));
-    EXPECT_EQ(response.status, 501);
-    EXPECT_THAT(response.body, HasSubstr("Gemini's format"));
-  }
+  const Response response = Ask(Post("/v1/embeddings", R"({"model":"gemini-x"})"));
+  EXPECT_EQ(response.status, 501);
+  EXPECT_THAT(response.body, HasSubstr("Gemini's format"));
   EXPECT_TRUE(upstream_->requests().empty());
 }
 

@@ -123,7 +123,7 @@ TEST_F(LimitsTest, Http10) {
   TestClient client(port());
   const Response response =
       client.Ask("POST /v1/chat/completions HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: " +
-                 std::to_string(kChatBody.size()) + "\r\n\r\n" + std::string(kChatBody));
+                 std::to_string(kChatStream.size()) + "\r\n\r\n" + std::string(kChatStream));
   EXPECT_FALSE(response.Has("chunked"));
   EXPECT_EQ(response.body, "data: {}\n\ndata: [DONE]\n\n");
 }

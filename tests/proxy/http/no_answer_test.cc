@@ -68,12 +68,12 @@ TEST_P(PlainNoAnswerTest, AnotherKeyAnswersInAnotherFormat) {
 }
 TEST_P(PlainNoAnswerTest, AnotherKeyAnswersWithAStream) {
   StartWithBadKey(Bad(), Stream(kGoodStream));
-  ExpectOtherKeyAnswers(Chat(), kGoodStream);
+  ExpectOtherKeyAnswers(Ask(Post("/v1/chat/completions", kChatStream)), kGoodStream);
 }
 TEST_P(PlainNoAnswerTest, InPlaceOfEvents) {
   if (!GetParam().of_streams) return;
   StartWithBadKey(Stream(GetParam().body), Stream(kGoodStream));
-  ExpectOtherKeyAnswers(Chat(), kGoodStream);
+  ExpectOtherKeyAnswers(Ask(Post("/v1/chat/completions", kChatStream)), kGoodStream);
 }
 TEST_P(PlainNoAnswerTest, TheClientGetsAnErrorWhenNoKeyIsLeft) {
   Start(Bad());
@@ -103,7 +103,7 @@ TEST_F(NoAnswerTest, AStreamWithoutEvents) {
       return peer.Send(Stream(std::exchange(first, false) ? events : kGoodStream));
     });
     StartProxy();
-    EXPECT_EQ(Chat().body, kGoodStream);
+    EXPECT_EQ(Ask(Post("/v1/chat/completions", kChatStream)).body, kGoodStream);
     EXPECT_EQ(upstream_->requests().size(), 2U) << events;
     pool_.reset();
     upstream_.reset();

@@ -84,7 +84,7 @@ TEST_F(PassthroughTest, FirstEventArrivesWhileTheStreamIsOpen) {
   });
   StartProxy();
   TestClient client(port());
-  client.Send(Post("/v1/chat/completions", kChatBody));
+  client.Send(Post("/v1/chat/completions", kChatStream));
   EXPECT_TRUE(client.ReceiveUntil("data: 1\n\n"));
   release_ = true;
   EXPECT_TRUE(client.Read().complete);

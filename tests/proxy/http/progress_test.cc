@@ -32,7 +32,7 @@ class ProgressTest : public ProxyFixture {
 TEST_F(ProgressTest, AStreamProgressesWithItsFirstEvent) {
   StartStream(std::string(kEvent));
   TestClient client(port());
-  client.Send(Post("/v1/chat/completions", kChatBody));
+  client.Send(Post("/v1/chat/completions", kChatStream));
   ASSERT_TRUE(client.ReceiveUntil("hello"));
   ASSERT_TRUE(Eventually([&] { return broker_.begun().size() == 1; }));
   EXPECT_EQ(broker_.begun()[0].key, "canary-key-a1");
@@ -66,7 +66,7 @@ TEST_F(ProgressTest, ItHasTheLimitsOfTheHeadAndTheReportHasThemNoMore) {
   });
   StartProxy();
   TestClient client(port());
-  client.Send(Post("/v1/chat/completions", kChatBody));
+  client.Send(Post("/v1/chat/completions", kChatStream));
   ASSERT_TRUE(Eventually([&] { return broker_.begun().size() == 1; }));
   ASSERT_EQ(broker_.begun()[0].rate_limits.size(), 1U);
   EXPECT_EQ(broker_.begun()[0].rate_limits[0].remaining, 4U);
@@ -120,7 +120,7 @@ class SlowProgressTest : public ProgressTest {
   void RelayComments(std::string_view rest) {
     StartStream(std::string(kComment), std::string(rest));
     client_ = std::make_unique<TestClient>(port());
-    client_->Send(Post("/v1/chat/completions", kChatBody));
+    client_->Send(Post("/v1/chat/completions", kChatStream));
     ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
     ASSERT_TRUE(Eventually([&] {  // from whenever the head has come
       clock_.Skip(absl::Seconds(11));

@@ -21,6 +21,8 @@
 namespace ccr::proxy::testing {
 
 inline constexpr std::string_view kChatBody = R"({"model":"gpt-x","messages":[{"role":"user","content":"hi"}]})";
+inline constexpr std::string_view kChatStream =
+    R"({"model":"gpt-x","stream":true,"messages":[{"role":"user","content":"hi"}]})";
 inline constexpr std::string_view kChatAnswer =
     R"({"id":"1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":5}})";
 

@@ -116,7 +116,7 @@ TEST_F(RotationTest, NothingIsReplayedAfterTheFirstByte) {
   StartUpstream(
       [](Peer& peer, const std::string&) { return peer.Send(std::string(kStreamHead) + Chunk("data: 1\n\n")), false; });
   StartProxy();
-  const Response response = Chat();
+  const Response response = Ask(Post("/v1/chat/completions", kChatStream));
   EXPECT_EQ(response.status, 200);
   EXPECT_TRUE(response.complete) << "the chunked body ends properly";
   EXPECT_TRUE(response.body.starts_with("data: 1\n\n")) << response.body;
@@ -144,7 +144,7 @@ TEST_F(RotationTest, AnthropicStreamsEndWithAnErrorEvent) {
            false;
   });
   StartProxy();
-  const Response response = Ask(Post("/v1/messages", R"({"model":"claude-s"})"));
+  const Response response = Ask(Post("/v1/messages", R"({"model":"claude-s","stream":true})"));
   EXPECT_TRUE(response.complete);
   EXPECT_TRUE(
       response.body.starts_with("event: message_start\ndata: {}\n\nevent: ping\ndata: {}\n\nevent: error\ndata: "

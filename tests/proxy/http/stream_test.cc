@@ -61,7 +61,7 @@ TEST_F(StreamTest, ClientGoneCancelsTheProvider) {
   });
   StartProxy();
   TestClient client(port());
-  client.Send(Post("/v1/chat/completions", kChatBody));
+  client.Send(Post("/v1/chat/completions", kChatStream));
   ASSERT_TRUE(client.ReceiveUntil("data: 1"));
   EXPECT_FALSE(cancelled_);
   client.Close();

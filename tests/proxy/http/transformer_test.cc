@@ -62,7 +62,7 @@ class TransformerTest : public ProxyFixture {
 
 TEST_F(TransformerTest, EditsBehindTheTranslation) {
   StartWith(JsonAnswer(200, OpenAiAnswer(R"({"content":"a"})", "stop")), 0,
-            {{"deepseek", "{}"}, {"customparams", R"({"service_tier":"flex"})"}});
+            {{"maxtoken", R"({"max_tokens":8192})"}, {"customparams", R"({"service_tier":"flex"})"}});
   EXPECT_EQ(Messages(kCachedBody).status, 200);
   EXPECT_THAT(Sent(), HasSubstr(R"("max_tokens":8192)"));
   EXPECT_THAT(Sent(), HasSubstr(R"("service_tier":"flex")"));
@@ -70,7 +70,10 @@ TEST_F(TransformerTest, EditsBehindTheTranslation) {
 }
 
 TEST_F(TransformerTest, CacheMarksReachTheClaudeModelsOfOpenRouterOnly) {
-  StartWith(GoodAnswer(), 0, {{"openrouter", R"({"provider":{"only":["a"]}})"}});
+  StartUpstream([](Peer& peer, const std::string&) { return peer.Send(GoodAnswer()); });
+  table_.providers[0].transformers = {{"openrouter", R"({"provider":{"only":["a"]}})"}};
+  table_.providers[0].rules = {{{"*claude*"}, {.cache_control = true}}};
+  StartProxy();
   std::string body(kCachedBody);
   Messages(body.replace(body.find("gpt-x"), 5, "anthropic/claude-x"));
   Messages(kCachedBody);
@@ -104,7 +107,7 @@ TEST_F(TransformerTest, BytesPassWhereNothingEditsThem) {
 
 TEST_F(TransformerTest, OtherEndpointsAreLeftAlone) {
   StartWith(JsonAnswer(200, kBareAnswer), 0, {{"maxtoken", R"({"max_tokens":5})"}, {"enhancetool", "{}"}});
-  for (const char* path : {"/v1/embeddings", "/v1/responses", "/p/one/chat/completions"}) {
+  for (const char* path : {"/v1/embeddings", "/p/one/chat/completions"}) {
     const Response response = Ask(Post(path, R"({"model":"gpt-x", "max_tokens":9})"));
     EXPECT_EQ(response.body, kBareAnswer) << path;
     EXPECT_THAT(upstream_->requests().back(), EndsWith(R"({"model":"gpt-x", "max_tokens":9})")) << path;

@@ -1,0 +1,29 @@
+// What a provider's api_base_url says: which format is spoken there, and whether requests can go there at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "broker/config/config.h"
+
+namespace ccr {
+
+// By the URL alone: Anthropic's Messages for .../v1/messages, the Responses API for .../responses, Gemini's for
+// .../v1beta/models and for Google's host outside /openai, else Chat Completions.
+ProviderFormat FormatOfUrl(std::string_view url);
+
+// "Chat Completions", "Anthropic Messages", "Gemini", "Responses".
+std::string_view FormatName(ProviderFormat format);
+
+// The endpoint that is probably meant by a URL that is none: the base of an API, or its list of models. Empty where it
+// may be one. Without query.
+std::string LikelyEndpoint(std::string_view url, ProviderFormat format);
+
+// Whether the URL leads to a server of one's own, which may answer anywhere: an address, a name without a dot, or one
+// that is not in the public DNS (.local, .internal, .lan, .home.arpa).
+bool IsOwnServer(std::string_view url);
+
+// Where requests go, secrets hidden: "POST https://HOST/v1/messages"; Gemini's with MODEL in it.
+std::string DescribeEndpoint(const ProviderConfig& provider);
+
+}  // namespace ccr

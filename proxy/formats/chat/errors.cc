@@ -1,0 +1,165 @@
+#include "proxy/formats/chat/errors.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/monotonic_resource.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "broker/base/absl_text.h"
+#include "proxy/core/json/text.h"
+#include "proxy/formats/upstream_error.h"
+
+namespace ccr::proxy::chat {
+namespace {
+
+struct KindWord {
+  std::string_view word;  // of a type or code
+  ErrorKind kind;
+};
+
+// Words that say more than any status: OpenAI's 429 is also that of an account without money.
+constexpr std::array<KindWord, 6> kSureWords = {{{"context_length_exceeded", ErrorKind::kContext},
+                                                 {"insufficient_quota", ErrorKind::kQuota},
+                                                 {"exceeded_current_quota", ErrorKind::kQuota},
+                                                 {"billing", ErrorKind::kQuota},
+                                                 {"insufficient_balance", ErrorKind::kQuota},
+                                                 {"insufficient_credits", ErrorKind::kQuota}}};
+
+// Words for a status that says little.
+constexpr std::array<KindWord, 12> kWords = {{{"rate_limit", ErrorKind::kRateLimited},
+                                              {"overloaded", ErrorKind::kOverloaded},
+                                              {"service_unavailable", ErrorKind::kOverloaded},
+                                              {"timeout", ErrorKind::kTimeout},
+                                              {"authentication", ErrorKind::kAuth},
+                                              {"invalid_api_key", ErrorKind::kAuth},
+                                              {"permission", ErrorKind::kPermission},
+                                              {"forbidden", ErrorKind::kPermission},
+                                              {"not_found", ErrorKind::kNotFound},
+                                              {"too_large", ErrorKind::kTooLarge},
+                                              {"insufficient_system_resource", ErrorKind::kOverloaded},
+                                              {"invalid_request", ErrorKind::kInvalid}}};
+
+ErrorKind KindOfStatus(int status) {
+  switch (status) {
+    case 401:
+      return ErrorKind::kAuth;
+    case 402:
+      return ErrorKind::kQuota;
+    case 403:
+      return ErrorKind::kPermission;
+    case 404:
+      return ErrorKind::kNotFound;
+    case 408:
+    case 504:
+      return ErrorKind::kTimeout;
+    case 413:
+      return ErrorKind::kTooLarge;
+    case 429:
+      return ErrorKind::kRateLimited;
+    case 503:
+    case 529:
+      return ErrorKind::kOverloaded;
+    default:
+      return status >= 400 && status < 500 ? ErrorKind::kInvalid : ErrorKind::kUpstream;
+  }
+}
+
+ErrorKind KindOfError(const AnswerError& error) {
+  const std::string words = absl::AsciiStrToLower(absl::StrCat(error.type, " ", error.code));
+  for (const KindWord& known : kSureWords)
+    if (absl::StrContains(words, ToAbsl(known.word))) return known.kind;
+  const ErrorKind kind = KindOfStatus(error.status);
+  if (kind != ErrorKind::kInvalid && kind != ErrorKind::kUpstream) return kind;
+  for (const KindWord& known : kWords)
+    if (absl::StrContains(words, ToAbsl(known.word))) return known.kind;
+  return kind;
+}
+
+struct ClientWords {
+  std::string_view type;
+  std::string_view code;  // empty: null
+};
+
+ClientWords WordsOf(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kInvalid:
+      return {"invalid_request_error", ""};
+    case ErrorKind::kContext:
+      return {"invalid_request_error", "context_length_exceeded"};
+    case ErrorKind::kAuth:
+      return {"invalid_request_error", "invalid_api_key"};
+    case ErrorKind::kQuota:
+      return {"insufficient_quota", "insufficient_quota"};
+    case ErrorKind::kPermission:
+      return {"invalid_request_error", "forbidden"};
+    case ErrorKind::kNotFound:
+      return {"invalid_request_error", "not_found"};
+    case ErrorKind::kTooLarge:
+      return {"invalid_request_error", "request_too_large"};
+    case ErrorKind::kRateLimited:
+      return {"rate_limit_error", "rate_limit_exceeded"};
+    case ErrorKind::kOverloaded:
+      return {"server_error", "service_unavailable"};
+    case ErrorKind::kTimeout:
+      return {"server_error", "timeout"};
+    case ErrorKind::kUpstream:
+      break;
+  }
+  return {"server_error", ""};
+}
+
+// A word that clients of this format know the like of: not "RESOURCE_EXHAUSTED", not a number.
+bool IsWord(std::string_view word) {
+  return !word.empty() && word != "error" && std::all_of(word.begin(), word.end(), [](char c) {
+    return absl::ascii_islower(static_cast<unsigned char>(c)) || c == '_';
+  });
+}
+
+}  // namespace
+
+AnswerError ReadErrorValue(const json::value& value, int status) {
+  const UpstreamError read = ReadUpstreamError(value, status);
+  AnswerError error;
+  error.status = read.status;
+  error.message = read.message;
+  const json::value* holder = &value;
+  if (value.is_array() && !value.get_array().empty()) holder = &value.get_array().front();
+  if (const json::object* object = holder->if_object(); object != nullptr) {
+    const json::object* inner = FindObject(*object, "error");
+    error.type = FindText(inner == nullptr ? *object : *inner, "type");
+    error.code = FindText(inner == nullptr ? *object : *inner, "code");
+  }
+  error.kind = KindOfError(error);
+  return error;
+}
+
+AnswerError ReadError(int status, std::string_view body) {
+  json::monotonic_resource memory;
+  const absl::StatusOr<json::value> parsed = ParseJson(body, &memory);
+  if (parsed.ok()) return ReadErrorValue(*parsed, status);
+  AnswerError error;
+  error.status = status;
+  error.kind = KindOfStatus(status);
+  error.message = UpstreamErrorMessage(status, body);
+  return error;
+}
+
+std::string WriteError(const AnswerError& error) {
+  const ClientWords words = WordsOf(error.kind);
+  const bool context = error.kind == ErrorKind::kContext;
+  const std::string_view type = IsWord(error.type) && !context ? std::string_view(error.type) : words.type;
+  const std::string_view code = IsWord(error.code) && !context ? std::string_view(error.code) : words.code;
+  std::string body = R"({"error":{"message":)";
+  AppendJsonString(
+      error.message.empty() ? absl::StrCat("the upstream answered with HTTP status ", error.status) : error.message,
+      &body);
+  body += R"(,"type":)";
+  AppendJsonString(type, &body);
+  body += R"(,"param":null,"code":)";
+  body += code.empty() ? "null" : JsonString(code);
+  return body += "}}";
+}
+
+}  // namespace ccr::proxy::chat

@@ -1,0 +1,20 @@
+#include "proxy/core/body_form.h"
+
+#include <gtest/gtest.h>
+
+namespace ccr::proxy {
+namespace {
+
+TEST(FormOf, FirstBytesTell) {
+  for (const char* events : {"data: {}", "event: x", ": ping", "\n\ndata:[]", "id: 1", "retry: 1",
+                             "\xEF\xBB\xBF"
+                             "data:"})
+    EXPECT_EQ(FormOf(events), BodyForm::kEvents) << events;
+  for (const char* document : {"{", " \r\n{\"data:\":1}", "[{}]", "\xEF\xBB\xBF{"})
+    EXPECT_EQ(FormOf(document), BodyForm::kDocument) << document;
+  for (const char* unknown : {"", "  ", "<html>", "dat", "data", "null", "\"x\""})
+    EXPECT_EQ(FormOf(unknown), BodyForm::kUnknown) << unknown;
+}
+
+}  // namespace
+}  // namespace ccr::proxy
