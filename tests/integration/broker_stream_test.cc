@@ -74,13 +74,13 @@ TEST_F(BrokerStreamTest, ReportAndNextLeaseTakeOneRoundTrip) {
   v1::LeaseStreamRequest request;
   v1::Operation* operation = request.add_operations();
   operation->set_correlation_id(9);
-  *operation->mutable_report() = ReportOf(lease.lease_id(), 500);
+  *operation->mutable_report() = ReportOf(lease.lease_id(), 402);
   operation->mutable_report()->mutable_next()->set_pool("p");
   stream.Send(request);
   const v1::Result result = stream.ReadResults(1).at(0);
   EXPECT_EQ(result.correlation_id(), 9u);
-  EXPECT_EQ(result.report().outcome(), v1::OUTCOME_UPSTREAM_FAILURE);
-  EXPECT_EQ(result.report().advice(), v1::ReportResponse::RETRY);
+  EXPECT_EQ(result.report().outcome(), v1::OUTCOME_QUOTA);
+  EXPECT_EQ(result.report().advice(), v1::ReportResponse::ROTATE);
   EXPECT_NE(result.report().next().key_name(), lease.key_name());
 
   *operation->mutable_report() = ReportOf(result.report().next().lease_id(), 401);

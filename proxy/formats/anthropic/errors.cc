@@ -41,31 +41,6 @@ const ErrorType* FindType(std::string_view type) {
   return nullptr;
 }
 
-ErrorKind KindOfStatus(int status) {
-  switch (status) {
-    case 401:
-      return ErrorKind::kAuth;
-    case 402:
-      return ErrorKind::kQuota;
-    case 403:
-      return ErrorKind::kPermission;
-    case 404:
-      return ErrorKind::kNotFound;
-    case 408:
-    case 504:
-      return ErrorKind::kTimeout;
-    case 413:
-      return ErrorKind::kTooLarge;
-    case 429:
-      return ErrorKind::kRateLimited;
-    case 503:
-    case 529:
-      return ErrorKind::kOverloaded;
-    default:
-      return status >= 400 && status < 500 ? ErrorKind::kInvalid : ErrorKind::kUpstream;
-  }
-}
-
 std::string_view TypeOfKind(ErrorKind kind) {
   if (kind == ErrorKind::kContext) kind = ErrorKind::kInvalid;
   for (const ErrorType& known : kErrorTypes) {

@@ -41,31 +41,6 @@ constexpr std::array<KindWord, 12> kWords = {{{"rate_limit", ErrorKind::kRateLim
                                               {"insufficient_system_resource", ErrorKind::kOverloaded},
                                               {"invalid_request", ErrorKind::kInvalid}}};
 
-ErrorKind KindOfStatus(int status) {
-  switch (status) {
-    case 401:
-      return ErrorKind::kAuth;
-    case 402:
-      return ErrorKind::kQuota;
-    case 403:
-      return ErrorKind::kPermission;
-    case 404:
-      return ErrorKind::kNotFound;
-    case 408:
-    case 504:
-      return ErrorKind::kTimeout;
-    case 413:
-      return ErrorKind::kTooLarge;
-    case 429:
-      return ErrorKind::kRateLimited;
-    case 503:
-    case 529:
-      return ErrorKind::kOverloaded;
-    default:
-      return status >= 400 && status < 500 ? ErrorKind::kInvalid : ErrorKind::kUpstream;
-  }
-}
-
 ErrorKind KindOfError(const AnswerError& error) {
   const std::string words = absl::AsciiStrToLower(absl::StrCat(error.type, " ", error.code));
   for (const KindWord& known : kSureWords)

@@ -4,6 +4,31 @@
 
 namespace ccr::proxy {
 
+ErrorKind KindOfStatus(int status) {
+  switch (status) {
+    case 401:
+      return ErrorKind::kAuth;
+    case 402:
+      return ErrorKind::kQuota;
+    case 403:
+      return ErrorKind::kPermission;
+    case 404:
+      return ErrorKind::kNotFound;
+    case 408:
+    case 504:
+      return ErrorKind::kTimeout;
+    case 413:
+      return ErrorKind::kTooLarge;
+    case 429:
+      return ErrorKind::kRateLimited;
+    case 503:
+    case 529:
+      return ErrorKind::kOverloaded;
+    default:
+      return status >= 400 && status < 500 ? ErrorKind::kInvalid : ErrorKind::kUpstream;
+  }
+}
+
 void Replay(ModelAnswer answer, AnswerSink* sink) {
   sink->Start(answer.id, answer.model);
   size_t number = 0;

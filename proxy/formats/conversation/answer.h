@@ -55,6 +55,9 @@ enum class ErrorKind {
   kUpstream,     // 500, 502 and all others
 };
 
+// What a status alone says.
+ErrorKind KindOfStatus(int status);
+
 struct AnswerError {
   int status = 500;  // what the error itself says, else that of the answer
   ErrorKind kind = ErrorKind::kUpstream;

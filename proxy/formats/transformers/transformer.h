@@ -4,8 +4,7 @@
 // | name                | request                                                        | answer, plain and streamed           |
 // |---------------------|----------------------------------------------------------------|--------------------------------------|
 // | deepseek            | max_completion_tokens -> max_tokens, at most 8192 for          |                                      |
-// |                     | deepseek-chat and -coder; reasoning of the present turn goes   |                                      |
-// |                     | back up as reasoning_content                                   |                                      |
+// |                     | deepseek-chat and -coder; its rule `reasoning` is turn         |                                      |
 // | openrouter          | cache_control goes to Claude models only; reasoning_effort ->  | a chunk that ends with "error" is an |
 // |                     | reasoning.effort; options replace members of the body          | error; ids of calls that are numbers |
 // |                     |                                                                | get a prefix                         |
@@ -23,7 +22,7 @@
 // | forcereasoning      | the user's last text asks for thinking between <think> and     |                                      |
 // |                     | </think>, which the provider's rule think_tags takes apart     |                                      |
 // | reasoning           | reasoning_effort -> thinking and enable_thinking as well;      |                                      |
-// |                     | {enable: false} turns it off; reasoning goes back as deepseek  |                                      |
+// |                     | {enable: false} turns it off; `reasoning` as deepseek          |                                      |
 // | maxtoken *+         | max_tokens at most {max_tokens}                                |                                      |
 // | maxcompletiontokens | max_tokens -> max_completion_tokens                            |                                      |
 // | sampling *+         | {max_tokens} caps; {temperature, top_p, top_k,                 |                                      |
