@@ -36,6 +36,9 @@ ROOMS = {
 GENERATED_ALLOWED = ("broker/adapters/grpc", "client/lib", "client/cli", "proxy/bridge")
 PURE = ("broker/core", "proxy/core", "proxy/formats")
 NO_SOCKETS = ("proxy/ports", "proxy/request")
+# Each reads and writes one format and knows no other; nothing between them knows one, but for the table of codecs.
+FORMATS = [f"proxy/formats/{name}/" for name in ("anthropic", "chat", "responses", "gemini")]
+FORMAT_TABLE = "proxy/formats/conversation/codecs.cc"
 SOCKETS = re.compile(r"^(boost/asio|boost/beast|curl/|sys/socket|netinet/)")
 IMPURE_SYSTEM = re.compile(r"^(boost/asio|boost/beast|curl/|grpc|prometheus/|spdlog/|sys/|unistd\.h|fcntl\.h|netinet/|fstream|mutex|thread|"
                            r"condition_variable|filesystem|iostream|cstdio)")
@@ -64,7 +67,9 @@ def wrong_includes(path, text):
         elif room == "broker/core" and not quoted and not STANDARD.match(header):
             yield number, header, "core knows the standard library and Abseil only"
         elif quoted and header.startswith(("broker/", "proxy/", "client/", "tests/")):
-            if not any(header.startswith(allowed) for allowed in ROOMS[room]):
+            if path != FORMAT_TABLE and any(header.startswith(f) and not path.startswith(f) for f in FORMATS):
+                yield number, header, "a format is known to its own folder alone"
+            elif not any(header.startswith(allowed) for allowed in ROOMS[room]):
                 yield number, header, f"{room} may include {', '.join(ROOMS[room])}"
 
 
@@ -79,7 +84,9 @@ def self_test():
                           ("proxy/http/x.cc", '"broker/config/config.h"'), ("proxy/main.cc", '"broker/config/config.h"'),
                           ("proxy/upstream/x.cc", '"proxy/http/server.h"'), ("proxy/upstream/x.cc", '"proxy/ports/lease_source.h"'),
                           ("proxy/bridge/x.cc", '"proxy/http/server.h"'), ("proxy/request/x.cc", '"proxy/http/server.h"'),
-                          ("proxy/request/x.cc", '<boost/asio.hpp>'), ("client/lib/x.cc", '"broker/config/config.h"'), ("broker/config/x.cc", '"broker/service/lease.h"')]:
+                          ("proxy/request/x.cc", '<boost/asio.hpp>'), ("client/lib/x.cc", '"broker/config/config.h"'), ("broker/config/x.cc", '"broker/service/lease.h"'),
+                          ("proxy/formats/chat/x.cc", '"proxy/formats/gemini/schema.h"'),
+                          ("proxy/formats/conversation/x.cc", '"proxy/formats/chat/codec.h"'), ("proxy/http/x.cc", '"proxy/formats/chat/codec.h"')]:
         assert list(wrong_includes(path, f"#include {include}\n")), (path, include)
     assert not list(wrong_includes("broker/core/pool.cc", '#include "absl/time/time.h"\n#include <vector>\n'))
 
