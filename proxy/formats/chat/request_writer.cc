@@ -138,9 +138,9 @@ void RequestWriter::Stream() {
   if (!request_.stream) return;
   body_.Bool("stream", true);
   const json::object* rest = own_ ? FindObject(request_.own, "stream_options") : nullptr;
-  if (own_ && !request_.include_usage && rest == nullptr) return;
+  if (!request_.include_usage && rest == nullptr) return;
   ObjectWriter options(body_.Key("stream_options"));
-  if (!own_ || request_.include_usage) options.Bool("include_usage", true);
+  if (request_.include_usage) options.Bool("include_usage", true);
   options.Members(rest);
 }
 

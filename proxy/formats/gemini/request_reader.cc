@@ -29,6 +29,7 @@ absl::Status ReadContents(json::object* body, ModelRequest* request, Notes* note
 absl::StatusOr<ModelRequest> ReadRequest(std::string_view body, Notes* notes) {
   ModelRequest request;
   request.origin = Format::kGemini;
+  request.include_usage = true;
   Adopt(&request.own, json::object(request.memory));
   absl::StatusOr<json::value> parsed = ParseJson(body, request.memory);
   if (!parsed.ok()) return parsed.status();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/formats/chat/codec.h"
+#include "proxy/formats/conversation/fit.h"
 #include "proxy/formats/json_util.h"
 #include "tests/proxy/formats/validators.h"
 
@@ -260,6 +261,7 @@ TEST_F(ChatCodecWriting, WritesTheRest) {
   request_.output.kind = OutputFormat::Kind::kJsonSchema;
   request_.output.schema = json::object({{"type", "object"}});
   request_.stream = true;
+  request_.include_usage = true;
   request_.own = {{"context_management", 1}};
   EXPECT_EQ(Rest(), R"(,"max_tokens":10,"temperature":0.7,"top_p":1,"stop":["1","2","3","4"],"user":")" +
                         std::string(63, 'u') +
@@ -268,6 +270,15 @@ TEST_F(ChatCodecWriting, WritesTheRest) {
                         R"("stream_options":{"include_usage":true})");
   EXPECT_THAT(notes_, ElementsAre("top_k: dropped", "stop_sequences: all behind the fourth dropped",
                                   "user: cut to 64 bytes", "context_management: dropped"));
+}
+
+TEST_F(ChatCodecWriting, AsksForNoUsageWhereTheProviderRefusesTheQuestion) {
+  ProviderRules mistral;
+  mistral.drop = {"stream_options"};
+  Add(Role::kUser).parts = {Text("hi")};
+  request_.stream = request_.include_usage = true;
+  Fit(mistral, Format::kChat, &request_, &notes_);
+  EXPECT_EQ(Rest(), R"(,"stream":true)");
 }
 
 TEST_F(ChatCodecWriting, WritesWhatFitSetsForTheProviderOnce) {
