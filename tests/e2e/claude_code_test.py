@@ -71,7 +71,7 @@ class ClaudeCodeTest(StackTest):
         self.assertEqual(account["result"], f"The tool said: {nonce}")
         self.assertEqual(len(requests), 3)
         self.assertEqual(json.dumps(requests[1]["body"]).count(nonce), 2)
-        self.assertEqual(len(self.fake_provider.requests(DEAD)), 1)
+        self.assertEqual(len([r for r in self.fake_provider.requests(DEAD) if r["method"] == "POST"]), 1)  # probes are GETs
         self.assertEqual({name: key["state"] for name, key in self.keys().items()}, {"key-1": "disabled", "key-2": "active"})
 
     def survives(self, upstream):
