@@ -23,7 +23,8 @@ struct Inflater::Stream {
 
   z_stream z{};
   bool good = false;
-  bool ended = false;
+  bool begun = false;
+  bool ended = false;  // the member that was read last
 };
 
 bool Inflater::Knows(std::string_view encoding) {
@@ -36,6 +37,10 @@ Inflater::~Inflater() = default;
 Inflater::Inflater(Inflater&&) noexcept = default;
 Inflater& Inflater::operator=(Inflater&&) noexcept = default;
 
+bool Inflater::broken_off() const {
+  return stream_->begun && !stream_->ended;
+}
+
 bool Inflater::Feed(std::string_view bytes, size_t most, std::string* out) {
   z_stream& z = stream_->z;
   if (!stream_->good || bytes.size() > std::numeric_limits<uInt>::max()) return false;
@@ -44,7 +49,13 @@ bool Inflater::Feed(std::string_view bytes, size_t most, std::string* out) {
   z.avail_in = static_cast<uInt>(bytes.size());
   const size_t end = out->size() + most;
   unsigned char piece[kPiece];
-  while (stream_->good && !stream_->ended) {
+  while (stream_->good) {
+    if (stream_->ended) {
+      if (z.avail_in == 0) break;
+      stream_->good = inflateReset2(&z, kGzipOrZlib) == Z_OK;  // another member
+      stream_->ended = false;
+    }
+    stream_->begun |= z.avail_in > 0;
     z.next_out = piece;
     z.avail_out = kPiece;
     const int result = inflate(&z, Z_NO_FLUSH);
@@ -52,7 +63,7 @@ bool Inflater::Feed(std::string_view bytes, size_t most, std::string* out) {
     stream_->ended = result == Z_STREAM_END;
     stream_->good = (result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR) && out->size() + got <= end;
     if (stream_->good) out->append(reinterpret_cast<const char*>(piece), got);
-    if (got < kPiece) break;
+    if (got < kPiece && !stream_->ended) break;
   }
   return stream_->good;
 }

@@ -8,7 +8,7 @@
 
 namespace ccr::proxy {
 
-// Reads one gzip or zlib body, cut anywhere. Not thread-safe.
+// Reads a gzip body, of one member or more, or a zlib body, cut anywhere. Not thread-safe.
 class Inflater {
  public:
   // Whether it reads what a content-encoding names.
@@ -22,6 +22,8 @@ class Inflater {
   // Appends what the bytes stand for. False when they are no such body, or would add more than `most` bytes at once:
   // what is small to send may be large to hold.
   bool Feed(std::string_view bytes, size_t most, std::string* out);
+  // What was fed is a part of a body only.
+  bool broken_off() const;
 
  private:
   struct Stream;

@@ -38,8 +38,8 @@ bool Knows(const Transformer& transformer, Format format) {
 
 }  // namespace
 
-TransformerChain::TransformerChain(const Provider& provider, std::string_view model)
-    : format_(provider.format), model_(model) {
+TransformerChain::TransformerChain(const Provider& provider, std::string_view model, Format format)
+    : format_(format), model_(model) {
   Add(provider.transformers);
   if (const std::vector<TransformerUse>* own = UsesOf(provider, model); own != nullptr) Add(*own);
 }

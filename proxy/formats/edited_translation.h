@@ -19,7 +19,10 @@ class TransformerChain {
  public:
   // `model` is compared without case. Transformers that do not know the provider's format, and those that edit nothing,
   // are left out.
-  TransformerChain(const Provider& provider, std::string_view model);
+  TransformerChain(const Provider& provider, std::string_view model)
+      : TransformerChain(provider, model, provider.format) {}
+  // `format` is what the provider is spoken to in this time.
+  TransformerChain(const Provider& provider, std::string_view model, Format format);
 
   bool EditsRequests() const;
   bool EditsAnswers() const;

@@ -43,17 +43,19 @@ bool HasUnsignedThinking(std::string_view body) {
   return blocks > 0;
 }
 
-// What other providers' models gave: packed (state.h), in base64 too, or behind the id of a call; or thinking that
-// nobody signed.
-bool HoldsPackedState(std::string_view body) {
-  for (const std::string_view mark : {"ccr1_", "Y2NyMV", "__st_", "__sig_"})
-    if (Has(body, mark)) return true;
-  // Gemini 3 wants a signature of calls that others made.
-  return Has(body, R"("functionCall")") && !Has(body, R"("thoughtSignature")");
+// A text that is packed state (state.h), which its provider would refuse: reading the request leaves some of it out.
+bool HoldsPackedState(Format format, std::string_view body) {
+  return Has(body, format == Format::kGemini ? R"("Y2NyMV)" : R"("ccr1_)");
 }
 
-bool MayHoldForeignState(std::string_view body) {
-  return HoldsPackedState(body) || Has(body, R"("encrypted_content":null)") || HasUnsignedThinking(body);
+// What other providers' models gave, where a client of this format returns it: packed, behind the id of a call, or
+// thinking and calls that nobody signed. A text that looks alike only costs a reading.
+bool MayHoldForeignState(Format format, std::string_view body) {
+  if (HoldsPackedState(format, body)) return true;
+  if (format == Format::kGemini) return Has(body, R"("functionCall")") && !Has(body, R"("thoughtSignature")");
+  if (format == Format::kResponses && Has(body, R"("encrypted_content":null)")) return true;
+  if (format == Format::kAnthropic && HasUnsignedThinking(body)) return true;
+  return Has(body, "__s") && (Has(body, "__st_ccr1_") || Has(body, "__sig_"));
 }
 
 // In the words that clients of either format know, as their own providers write them.
@@ -154,7 +156,7 @@ absl::StatusOr<ModelAnswer> ReadWhole(const FormatCodec& provider, std::string_v
 
 }  // namespace
 
-bool FormatPair::MayEdit(const ProviderRules& rules, const RequestFacts& facts, std::string_view body) {
+bool FormatPair::MayEdit(Format client, const ProviderRules& rules, const RequestFacts& facts, std::string_view body) {
   const RequestFacts::Asks& asks = facts.asks;
   const bool schemas = !rules.schema_combinators || !rules.schema_items || !rules.schema_refs;
   const bool thinking = rules.thinking != ProviderRules::Thinking::kDefault || !rules.efforts.empty();
@@ -163,7 +165,7 @@ bool FormatPair::MayEdit(const ProviderRules& rules, const RequestFacts& facts, 
          (asks.sampling && !rules.sampling) || (asks.thinking && thinking) ||
          (rules.max_output > 0 && asks.max_output > rules.max_output) || !rules.user_after_tool || rules.alternate ||
          (rules.max_tokens != ProviderRules::MaxTokens::kDefault && asks.max_output > 0) ||
-         rules.reasoning_with_calls || !rules.drop.empty() || MayHoldForeignState(body);
+         rules.reasoning_with_calls || !rules.drop.empty() || MayHoldForeignState(client, body);
 }
 
 absl::StatusOr<TranslatedRequest> FormatPair::Request(std::string_view body, std::string_view model,
@@ -185,8 +187,8 @@ absl::StatusOr<TranslatedRequest> FormatPair::Request(std::string_view body, std
   answer.include_usage = request->include_usage;
   translated.answer = std::make_shared<const AnswerContext>(std::move(answer));
   if (options_.client == options_.provider) {
-    // What was packed was lost in reading: it is written without, whatever else changes.
-    if (!FitSame(options_.rules, HoldsPackedState(body), &*request, notes)) return translated;
+    const bool changed = FitSame(options_.rules, HoldsPackedState(options_.client, body), &*request, notes);
+    if (!changed && !CodecOf(options_.provider).MustSign(*request, model)) return translated;
   } else {
     Fit(options_.rules, options_.provider, &*request, notes);
   }

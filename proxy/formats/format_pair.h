@@ -30,7 +30,7 @@ class FormatPair final : public Translation {
   explicit FormatPair(FormatPairOptions options) : options_(std::move(options)) {}
 
   // Whether a request of the provider's own format may have to be edited, so that Request() is called at all. Cheap.
-  static bool MayEdit(const ProviderRules& rules, const RequestFacts& facts, std::string_view body);
+  static bool MayEdit(Format client, const ProviderRules& rules, const RequestFacts& facts, std::string_view body);
 
   // Where both formats are the same and nothing has to change, the body of the result is empty: bytes pass as they are.
   absl::StatusOr<TranslatedRequest> Request(std::string_view body, std::string_view model, Notes* notes) const override;

@@ -18,15 +18,11 @@
 namespace ccr::proxy {
 namespace {
 
-constexpr std::string_view kStreamBroke = "the provider's stream broke off";
 constexpr std::string_view kPing = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
 constexpr std::string_view kPingComment = ": ping\n\n";
 constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kOutOfTime = "the time limit of this request (API_TIMEOUT_MS) has passed";
-
-constexpr size_t kMaxInflated = size_t{16} << 20;  // of one piece of a compressed body
-constexpr size_t kMaxEventEnd = 3;                 // bytes that tell an event's end
 
 bool IsEventStream(const UpstreamHead& head) {
   return absl::StartsWithIgnoreCase(ToAbsl(FindHeader(head.headers, "content-type")), ToAbsl(kEventStream));
@@ -80,7 +76,7 @@ void Attempt::OnHead(UpstreamHead head) {
   if (!IsSuccess())
     for (auto& header : head_.headers) Mask(lease_.credential.Reveal(), &header.second);
   event_stream_ = IsEventStream(head_);
-  if (Inflater::Knows(FindHeader(head_.headers, "content-encoding"))) {
+  if (options_.known_format && Inflater::Knows(FindHeader(head_.headers, "content-encoding"))) {
     inflater_.emplace();
     head_.content_length = -1;
     std::erase_if(head_.headers,
@@ -99,44 +95,20 @@ void Attempt::BeginReading() {
                    gemini ? UsageScanner::Names::kGemini : UsageScanner::Names::kSnakeCase);
 }
 
-// False when it cannot be: the attempt has ended then.
-bool Attempt::Decompress(std::string_view* bytes) {
-  if (!inflater_) return true;
-  inflated_.clear();
-  const bool good = inflater_->Feed(*bytes, kMaxInflated, &inflated_);
-  *bytes = inflated_;
-  if (good) return true;
-  if (state_ == State::kRelaying) {
-    StopTransfer();
-    BreakOff(kStreamBroke);
-    evidence_.incomplete = true;
-    state_ = State::kDone;
-    owner_.OnRelayed(RelayedEvidence());
-  } else {
-    FailWith({"", "a body that cannot be decompressed"});
-  }
-  return false;
-}
-
-// Of a chat's good answer, by its first bytes.
-void Attempt::DecideForm(std::string_view bytes) {
-  form_decided_ = true;
-  if (options_.promised.empty() || !FindHeader(head_.headers, "content-encoding").empty()) return;
-  const BodyForm form = FormOf(bytes);
-  // Gemini's array comes in pieces, which are worth having.
-  document_ = form == BodyForm::kDocument && options_.provider_format != Format::kGemini;
-  if (form != BodyForm::kUnknown && event_stream_ != (form == BodyForm::kEvents)) {
-    event_stream_ = form == BodyForm::kEvents;
-    BeginReading();
-  }
-  if (form != BodyForm::kUnknown && event_stream_ != options_.wants_stream) other_form_ = owner_.OtherForm();
-}
-
 bool Attempt::OnData(std::string_view bytes) {
-  if (!Decompress(&bytes)) return false;
+  std::string inflated;
+  if (!Decompress(&bytes, &inflated)) return false;
   if (bytes.empty()) return true;
   if (state_ == State::kCollecting) return CollectError(bytes);
-  if (state_ == State::kHeadHeld && IsSuccess() && !form_decided_) DecideForm(bytes);
+  std::string held;
+  if (state_ == State::kHeadHeld && IsSuccess() && !form_decided_) {
+    if (!DecideForm(&bytes, &held)) return true;
+    form_decided_ = true;
+  }
+  return Take(bytes);
+}
+
+bool Attempt::Take(std::string_view bytes) {
   if (TranslatedWhole()) return Collect(bytes);
   const bool error = opening_ && opening_->Feed(bytes) == StreamOpening::Kind::kError;
   if (state_ != State::kRelaying) {
@@ -262,6 +234,8 @@ void Attempt::FailWith(NoAnswer none) {
 
 void Attempt::BeginRelay() {
   state_ = State::kRelaying;
+  form_decided_ = true;
+  held_body_ += std::exchange(undecided_, {});
   if (!IsSuccess()) Mask(lease_.credential.Reveal(), &held_body_);
   evidence_ = ReadEvidence(held_body_);
   first_relayed_ = quiet_since_ = server_.clock.Now();
@@ -280,27 +254,6 @@ void Attempt::BeginRelay() {
   if (!held_body_.empty()) Relay(std::exchange(held_body_, {}));
 }
 
-// Leaves in `bytes` what may go on while it is not known whether the stream begins with tags.
-void Attempt::DecideTags(std::string_view* bytes, std::string* held) {
-  if (!think_probe_) return;
-  const ThinkProbe::Verdict verdict = think_probe_->Feed(*bytes, held);
-  *bytes = *held;
-  if (verdict == ThinkProbe::Verdict::kUndecided) return;
-  think_probe_.reset();
-  if (verdict != ThinkProbe::Verdict::kThinks) return;
-  if (const Translation* other = owner_.OtherForm(); other != nullptr)
-    stream_ = other->Stream(options_.model, options_.stream_options);
-}
-
-// The stream is over: what was held is all there is.
-void Attempt::EndProbe() {
-  if (!think_probe_) return;
-  const std::string held = think_probe_->TakeHeld();
-  think_probe_.reset();
-  writer_.Body(held);
-  last_bytes_ = held.substr(held.size() - std::min(held.size(), kMaxEventEnd));
-}
-
 void Attempt::Relay(std::string_view bytes) {
   if (scanner_) scanner_->Feed(bytes);
   std::string held;
@@ -314,7 +267,11 @@ void Attempt::Relay(std::string_view bytes) {
   if (event_stream_) quiet_since_ = server_.clock.Now();
   writer_.Body(bytes);
   if (stream_ != nullptr) return;
-  if (!event_stream_) return;
+  if (event_stream_) KeepEnd(bytes);
+}
+
+void Attempt::KeepEnd(std::string_view bytes) {
+  constexpr size_t kMaxEventEnd = 3;  // bytes that tell an event's end
   last_bytes_ += bytes.substr(bytes.size() - std::min(bytes.size(), kMaxEventEnd));
   if (last_bytes_.size() > kMaxEventEnd) last_bytes_.erase(0, last_bytes_.size() - kMaxEventEnd);
 }
@@ -348,9 +305,20 @@ void Attempt::RefuseAnswer(std::string_view message) {
   owner_.OnAnswer({{502, -1, {}}, ErrorBody(options_.provider_format, 502, message), std::move(evidence_)});
 }
 
-void Attempt::OnDone(const UpstreamResult& result) {
+void Attempt::OnDone(const UpstreamResult& upstream) {
   transfer_ = nullptr;
+  UpstreamResult result = upstream;
+  if (result.error == TransportError::kNone && inflater_ && inflater_->broken_off()) {
+    result.error = TransportError::kRead;
+    result.detail = "the compressed body ended before its end";
+  }
   const bool broken = result.error != TransportError::kNone;
+  if (!broken && !undecided_.empty()) {
+    form_decided_ = true;
+    UseForm(BodyForm::kUnknown);
+    Take(std::exchange(undecided_, {}));
+    if (state_ == State::kDone) return;
+  }
   if (!broken && state_ == State::kHeadHeld) {
     if (std::optional<NoAnswer> none = HeldNoAnswer()) return FailWith(*std::move(none));
     if (options_.think_tags && options_.translation == nullptr && BeginsWithThinkTag(held_body_))
@@ -427,7 +395,8 @@ void Attempt::BreakOff(std::string_view message) {
 }
 
 void Attempt::Tick(absl::Time now) {
-  if (state_ == State::kHeadHeld && now - head_at_ >= kHeadHold && !TranslatedWhole()) BeginRelay();
+  const bool held_long = state_ == State::kHeadHeld && now - head_at_ >= kHeadHold;
+  if (held_long && !TranslatedWhole() && !HeadIsOfOtherForm()) BeginRelay();
   if (!PingIsDue(now)) return;
   quiet_since_ = now;
   writer_.Body(options_.client_format == Format::kAnthropic ? kPing : kPingComment);

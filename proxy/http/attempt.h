@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "proxy/core/body_form.h"
 #include "proxy/core/evidence/evidence.h"
 #include "proxy/core/evidence/no_answer.h"
 #include "proxy/core/evidence/stream_opening.h"
@@ -40,7 +41,7 @@ struct AttemptAnswer {
 //
 // Of a chat, the first bytes tell whether an answer is a stream or a document, whatever its content type says; one of the
 // form that the client did not ask for is collected whole and given in the other. What comes compressed, though nobody
-// asked for it, is decompressed.
+// asked for it, is decompressed where the format is known.
 //
 // With a translation, event streams are translated as they come. Other good answers are held until they are complete,
 // as long as it takes, up to kMaxTranslatedBody and as far as Server::bodies has room. One for which there is no room
@@ -107,14 +108,19 @@ class Attempt final : public UpstreamHandler {
   uint64_t total_input_tokens() const { return scanner_ ? scanner_->total_input_tokens() : 0; }
 
  private:
+  static constexpr std::string_view kStreamBroke = "the provider's stream broke off";
+
   enum class State { kWaiting, kHeadHeld, kCollecting, kRelaying, kDone };
 
   void OnHead(UpstreamHead head) override;
   bool OnData(std::string_view bytes) override;
-  void OnDone(const UpstreamResult& result) override;
+  void OnDone(const UpstreamResult& upstream) override;
 
-  bool Decompress(std::string_view* bytes);
-  void DecideForm(std::string_view bytes);
+  bool Decompress(std::string_view* bytes, std::string* inflated);
+  bool Take(std::string_view bytes);
+  bool DecideForm(std::string_view* bytes, std::string* held);
+  void UseForm(BodyForm form);
+  bool HeadIsOfOtherForm() const;
   void BeginReading();
   bool WholeOrNothing() const;   // the client has no use for a part of this body
   bool TranslatedWhole() const;  // in one piece
@@ -133,6 +139,7 @@ class Attempt final : public UpstreamHandler {
   void EndProbe();
   void LeaveBody();
   void EndStream(bool cut);
+  void KeepEnd(std::string_view bytes);
   void BreakOff(std::string_view message);
   void RefuseAnswer(std::string_view message);
   bool PingIsDue(absl::Time now) const;
@@ -157,10 +164,10 @@ class Attempt final : public UpstreamHandler {
   absl::Time head_at_;
   bool event_stream_ = false;
   bool form_decided_ = false;
+  std::string undecided_;                    // the beginning of a body, too little to tell its form
   bool document_ = false;                    // by its first bytes
   const Translation* other_form_ = nullptr;  // of an answer that is not of the form that was asked for
   std::optional<Inflater> inflater_;         // of a compressed body
-  std::string inflated_;                     // what one OnData gave
   std::optional<StreamOpening> opening_;     // of a good event stream, until its first event has been told of
   bool progress_told_ = false;
   std::string held_body_;

@@ -1,5 +1,7 @@
 #include "proxy/request/routed_request.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -87,9 +89,9 @@ OwnAnswer Untranslatable(const absl::Status& why) {
 // stream_options.include_usage of a body that passes as it is.
 bool AsksForUsage(std::string_view body) {
   constexpr std::string_view kName = "\"include_usage\"";
-  const size_t at = body.find(kName);
-  if (at == body.npos) return false;
-  body.remove_prefix(at + kName.size());
+  const void* at = memmem(body.data(), body.size(), kName.data(), kName.size());
+  if (at == nullptr) return false;
+  body.remove_prefix(static_cast<size_t>(static_cast<const char*>(at) - body.data()) + kName.size());
   body.remove_prefix(std::min(body.find_first_not_of(" \t\r\n:"), body.size()));
   return body.starts_with("true");
 }
@@ -190,10 +192,13 @@ std::optional<OwnAnswer> RoutedRequest::Use(const Route& route) {
                          " format, which has no such endpoint; choose a model of a provider that speaks OpenAI's",
                      std::nullopt};
   }
-  upstream_format_ = format;
   if (IsChat()) {
     if (std::optional<OwnAnswer> refusal = UseForChat(route, same_format)) return refusal;
-  } else if (target_.endpoint == Endpoint::kPassthrough || ModelInPath(target_.endpoint)) {
+    route_ = route;
+    return std::nullopt;
+  }
+  upstream_format_ = format;
+  if (target_.endpoint == Endpoint::kPassthrough || ModelInPath(target_.endpoint)) {
     body_ = {request_.body};
   } else {
     body_ = BodyFor(route.model, &splice_);
@@ -216,8 +221,8 @@ std::optional<OwnAnswer> RoutedRequest::UseForChat(const Route& route, bool same
   options.json_array = options.stream_in_path && !HasParameter(target_.query, "alt=sse");
   options.now = NowInSeconds;
   FormatPair pair(options);
-  const TransformerChain chain(*route.provider, route.model);
-  const bool by_pair = !same_format || FormatPair::MayEdit(options.rules, facts_, request_.body);
+  const TransformerChain chain(*route.provider, route.model, options.provider);
+  const bool by_pair = !same_format || FormatPair::MayEdit(options.client, options.rules, facts_, request_.body);
   TranslatedRequest translated;
   if (by_pair || chain.EditsRequests()) {
     const EditedTranslation edited(by_pair ? &pair : nullptr, chain);
@@ -234,7 +239,7 @@ std::optional<OwnAnswer> RoutedRequest::UseForChat(const Route& route, bool same
   edited_.emplace(translates_ ? &*pair_ : nullptr, chain);
   if (!translates_) edited_->RestoreTools(translated.tool_names);
   other_form_.reset();
-  if (!by_pair) translated.stream_options.include_usage = AsksForUsage(request_.body);
+  if (!by_pair && think_tags_ && scan_.stream) translated.stream_options.include_usage = AsksForUsage(request_.body);
   translated_ = std::move(translated);
   body_ = translated_.body.empty() ? BodyFor(route.model, &splice_) : std::vector<std::string_view>{translated_.body};
   return std::nullopt;
@@ -264,13 +269,15 @@ void RoutedRequest::DropBody() {
   translated_.body = std::string();
 }
 
-const Translation* RoutedRequest::translation() const {
+const Translation* RoutedRequest::translation() {
+  // Edits would pass the tags on.
+  if (think_tags_ && edited_ && edited_->EditsAnswers()) return other_form();
   return edited_ && (translates_ || edited_->EditsAnswers()) ? &*edited_ : nullptr;
 }
 
 const Translation* RoutedRequest::other_form() {
   if (!edited_ || translates_) return translation();
-  if (!other_form_) other_form_.emplace(&*pair_, TransformerChain(*route_.provider, route_.model));
+  if (!other_form_) other_form_.emplace(&*pair_, TransformerChain(*route_.provider, route_.model, upstream_format_));
   return &*other_form_;
 }
 

@@ -64,7 +64,7 @@ class RoutedRequest {
   void DropBody();
 
   // For good answers, and for errors; nullptr when bytes pass as they are.
-  const Translation* translation() const;
+  const Translation* translation();
   const Translation* error_translation() const { return pair_ ? &*pair_ : nullptr; }
   // For a good answer that has another form than was asked for: whole instead of streamed, or the other way. Of a chat
   // only; valid until the next route.

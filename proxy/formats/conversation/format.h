@@ -76,6 +76,9 @@ class FormatCodec {
   virtual absl::StatusOr<WrittenRequest> WriteRequest(const ModelRequest& request, std::string_view model,
                                                       Notes* notes) const = 0;
 
+  // Whether a request of this very format has calls that the model refuses without a signature, which WriteRequest adds.
+  virtual bool MustSign(const ModelRequest& /*request*/, std::string_view /*model*/) const { return false; }
+
   // A complete 2xx body. Internal when it is no answer of this format, or too large as a request can be.
   virtual absl::StatusOr<ModelAnswer> ReadAnswer(std::string_view body, Notes* notes) const = 0;
   virtual std::string WriteAnswer(const ModelAnswer& answer, const AnswerContext& context) const = 0;

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "absl/strings/str_cat.h"
 #include "proxy/formats/gemini/answer_reader.h"
 #include "proxy/formats/gemini/answer_writer.h"
 #include "proxy/formats/gemini/errors.h"
@@ -20,6 +19,9 @@ class GeminiCodec final : public FormatCodec {
   absl::StatusOr<WrittenRequest> WriteRequest(const ModelRequest& request, std::string_view model,
                                               Notes* notes) const override {
     return gemini::WriteRequest(request, model, notes);
+  }
+  bool MustSign(const ModelRequest& request, std::string_view model) const override {
+    return gemini::MustSign(request, model);
   }
   absl::StatusOr<ModelAnswer> ReadAnswer(std::string_view body, Notes* notes) const override {
     return gemini::ReadAnswer(body, notes);
@@ -40,10 +42,6 @@ class GeminiCodec final : public FormatCodec {
 const FormatCodec& Codec() {
   static const GeminiCodec codec;
   return codec;
-}
-
-std::string CountTokensAnswer(uint64_t tokens) {
-  return absl::StrCat("{\"totalTokens\":", tokens, "}");
 }
 
 }  // namespace ccr::proxy::gemini

@@ -107,16 +107,10 @@
 // /docs/function-calling, /docs/thought-signatures, /docs/file-input-methods; the google-genai SDKs' types.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "proxy/formats/conversation/format.h"
 
 namespace ccr::proxy::gemini {
 
 const FormatCodec& Codec();
-
-// What :countTokens answers.
-std::string CountTokensAnswer(uint64_t tokens);
 
 }  // namespace ccr::proxy::gemini

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/formats/conversation/turns.h"
 #include "proxy/formats/gemini/contents_writer.h"
 #include "proxy/formats/gemini/object_text.h"
 #include "proxy/formats/gemini/schema.h"
@@ -277,7 +278,7 @@ void RequestWriter::Stops(ObjectText* config) {
 void RequestWriter::Thinking(ObjectText* config) {
   const Reasoning& reasoning = request_.reasoning;
   const bool asked = reasoning.mode != Reasoning::Mode::kUnset || !reasoning.effort.empty();
-  if (asked && ThinkingOf(model_) == ThinkingKind::kNone) {
+  if (asked && !own_client_ && ThinkingOf(model_) == ThinkingKind::kNone) {
     return AddNote(notes_, "reasoning_effort: dropped, this model does not think");
   }
   const std::string thinking = ThinkingConfig(reasoning, model_, own_client_);
@@ -322,6 +323,19 @@ void RequestWriter::Rest(ObjectText* body) {
 
 absl::StatusOr<WrittenRequest> WriteRequest(const ModelRequest& request, std::string_view model, Notes* notes) {
   return RequestWriter(request, model, notes).Run();
+}
+
+bool MustSign(const ModelRequest& request, std::string_view model) {
+  if (ThinkingOf(model) != ThinkingKind::kLevel) return false;
+  const std::vector<Message>& messages = request.messages;
+  return std::any_of(messages.begin() + static_cast<std::ptrdiff_t>(fit::TurnUnderWay(messages)), messages.end(),
+                     [](const Message& message) {
+                       const auto call = std::find_if(message.parts.begin(), message.parts.end(), [](const Part& part) {
+                         return part.kind == PartKind::kToolCall;
+                       });
+                       return message.role == Role::kAssistant && call != message.parts.end() &&
+                              FindState(call->state, StateKind::kGeminiSignature) == nullptr;
+                     });
 }
 
 }  // namespace ccr::proxy::gemini

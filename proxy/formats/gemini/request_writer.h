@@ -11,4 +11,7 @@ namespace ccr::proxy::gemini {
 // As FormatCodec::WriteRequest.
 absl::StatusOr<WrittenRequest> WriteRequest(const ModelRequest& request, std::string_view model, Notes* notes);
 
+// As FormatCodec::MustSign.
+bool MustSign(const ModelRequest& request, std::string_view model);
+
 }  // namespace ccr::proxy::gemini

@@ -68,7 +68,7 @@ std::string ThinkingConfig(const Reasoning& reasoning, std::string_view model, b
   const std::string own = gemini_client ? OwnBudget(reasoning) : std::string();
   const std::string_view effort = EffortOf(reasoning);
   const bool shown = gemini_client ? reasoning.include_text : effort != "none";
-  if (kind == ThinkingKind::kNone || (effort.empty() && !(gemini_client && shown))) return {};
+  if ((kind == ThinkingKind::kNone && !gemini_client) || (effort.empty() && !(gemini_client && shown))) return {};
   std::string text;
   ObjectText config(&text);
   config.Flag("includeThoughts", shown);

@@ -12,8 +12,10 @@ TEST(FormOf, FirstBytesTell) {
     EXPECT_EQ(FormOf(events), BodyForm::kEvents) << events;
   for (const char* document : {"{", " \r\n{\"data:\":1}", "[{}]", "\xEF\xBB\xBF{"})
     EXPECT_EQ(FormOf(document), BodyForm::kDocument) << document;
-  for (const char* unknown : {"", "  ", "<html>", "dat", "data", "null", "\"x\""})
+  for (const char* unknown : {"<html>", "dat:", "null", "\"x\"", "idea"})
     EXPECT_EQ(FormOf(unknown), BodyForm::kUnknown) << unknown;
+  for (const char* undecided : {"", "\n ", "\xEF\xBB", "\xEF\xBB\xBF", "dat", "data", "\n\nr", "i"})
+    EXPECT_EQ(FormOf(undecided), BodyForm::kUndecided) << undecided;
 }
 
 }  // namespace

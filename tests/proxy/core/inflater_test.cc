@@ -36,8 +36,21 @@ TEST(Inflater, ReadsHoweverItIsCut) {
       for (size_t at = 0; at < body.size(); at += step)
         ASSERT_TRUE(inflater.Feed(std::string_view(body).substr(at, step), kMuch, &out));
       EXPECT_EQ(out, text);
+      EXPECT_FALSE(inflater.broken_off());
     }
   }
+}
+
+TEST(Inflater, KnowsAPartAndReadsEveryMember) {
+  const std::string body = Compressed("one ", kGzip) + Compressed("two", kGzip);
+  Inflater inflater;
+  std::string out;
+  EXPECT_FALSE(inflater.broken_off()) << "nothing came";
+  ASSERT_TRUE(inflater.Feed(body.substr(0, body.size() - 3), kMuch, &out));
+  EXPECT_TRUE(inflater.broken_off());
+  ASSERT_TRUE(inflater.Feed(body.substr(body.size() - 3), kMuch, &out));
+  EXPECT_FALSE(inflater.broken_off());
+  EXPECT_EQ(out, "one two");
 }
 
 TEST(Inflater, RefusesWhatIsNoneAndWhatGrowsTooFar) {

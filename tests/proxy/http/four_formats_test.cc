@@ -69,6 +69,44 @@ TEST_F(FourFormatsTest, ResponsesPassWhereTheHostServesThem) {
   EXPECT_THAT(upstream_->requests().at(0), HasSubstr(R"("input":"hi",  "previous_response_id":"resp_1"})"));
 }
 
+TEST_F(FourFormatsTest, TransformersOfChatsLeaveResponsesThatPassAlone) {
+  StartUpstream([](Peer& peer, const std::string&) {
+    return peer.Send(JsonAnswer(200, R"({"id":"r","object":"response","output":[{}]})"));
+  });
+  table_.providers[0].rules = {{{"*"}, {.responses = true}}};
+  table_.providers[0].transformers = {{"reasoning", "{}"}, {"groq", "{}"}};
+  StartProxy();
+  EXPECT_EQ(Responses(R"(, "reasoning_effort":"low")").status, 200);
+  EXPECT_TRUE(upstream_->requests().at(0).ends_with(R"({"model":"gpt-x","input":"hi", "reasoning_effort":"low"})"));
+}
+
+// Texts that look like state of other providers cost a reading and change nothing.
+TEST_F(FourFormatsTest, TextsThatLookLikeStatePass) {
+  StartUpstream([](Peer& peer, const std::string&) {
+    return peer.Send(JsonAnswer(200, R"({"choices":[{"message":{"content":"a"}}],"content":[],"output":[{}]})"));
+  });
+  Provider openai = table_.providers[0];
+  openai.name = "openai";
+  openai.format = Format::kResponses;
+  openai.base_url = upstream_->Url("/v1/responses");
+  table_.providers.push_back(openai);
+  StartProxy();
+  const std::string text = R"("__sig_atomic_t and __st_ino, ccr1_, \"signature\", \"functionCall\"" )";
+  const std::pair<const char*, std::string> rows[] = {
+      {"/v1/messages",
+       R"({"model":"claude-s","messages":[{ "role":"user","content":)" + text +
+           R"(},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"functionCall","input":)"
+           R"({"n":123456789012345678901}}]}]})"},
+      {"/v1/chat/completions", R"({"model":"gpt-x", "x":1.0,"messages":[{ "role":"user","content":)" + text + "}]}"},
+      {"/v1/responses", R"({"model":"openai,gpt-x", "input":[{"id":"msg_1","role":"user","content":)" + text + "}]}"},
+  };
+  for (const auto& [path, body] : rows) {
+    EXPECT_EQ(Ask(Post(path, body)).status, 200) << path;
+    const std::string sent = body.substr(body.find(',', body.find("-x") == body.npos ? 0 : body.find("-x")));
+    EXPECT_TRUE(upstream_->requests().back().ends_with(sent)) << upstream_->requests().back();
+  }
+}
+
 TEST_F(FourFormatsTest, GeminiOfAChatProvider) {
   Start(JsonAnswer(200, kHello));
   const Response plain = Generate("/v1beta/models/gpt-x:generateContent");

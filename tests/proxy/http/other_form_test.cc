@@ -63,6 +63,44 @@ TEST_F(OtherFormTest, EventsForAPlainRequest) {
   }
 }
 
+// However few bytes come first, and whatever the head says.
+TEST_F(OtherFormTest, PieceByPiece) {
+  const std::string blank_document = "\r\n \n" + std::string(kChatDocument);
+  for (const char* type : {"text/event-stream", "application/json"}) {
+    for (const std::string& body : {kChatEvents, blank_document}) {
+      StartUpstream([type, body](Peer& peer, const std::string&) {
+        peer.Send("HTTP/1.1 200 OK\r\ncontent-type: " + std::string(type) + "\r\ntransfer-encoding: chunked\r\n\r\n");
+        for (const char c : body) peer.Send(Chunk(std::string(1, c)));
+        return peer.Send("0\r\n\r\n");
+      });
+      StartProxy();
+      EXPECT_THAT(Chat(false).body, HasSubstr(R"("content":"hello")")) << type << body;
+      EXPECT_THAT(Messages(false).body, HasSubstr(R"({"type":"text","text":"hello"})")) << type << body;
+      EXPECT_TRUE(Chat(true).body.ends_with("data: [DONE]\n\n")) << type << body;
+      EXPECT_THAT(Messages(true).body, HasSubstr("event: message_stop")) << type << body;
+      pool_.reset();
+    }
+  }
+}
+
+TEST_F(OtherFormTest, AHeadOfTheOtherFormIsNotRelayedBeforeItsBody) {
+  StartUpstream([this](Peer& peer, const std::string&) {
+    peer.Send(kStreamHead);
+    peer.WaitFor(release_);
+    return peer.Send(Chunk(kChatEvents) + "0\r\n\r\n");
+  });
+  StartProxy();
+  TestClient client(port());
+  client.Send(Post("/v1/chat/completions", Body("gpt-x", false)));
+  ASSERT_TRUE(Eventually([&] { return upstream_->requests().size() == 1; }));
+  clock_.Skip(absl::Seconds(20));
+  EXPECT_TRUE(Eventually([&] { return broker_.lease_requests().size() == 1; }));
+  TestClient other(port());
+  EXPECT_EQ(other.Ask(Get("/health")).status, 200) << "the loop has turned";
+  release_ = true;
+  EXPECT_THAT(client.Read().body, HasSubstr(R"("content":"hello")"));
+}
+
 TEST_F(OtherFormTest, ADocumentForAStream) {
   for (const char* type : {"application/json", "text/event-stream", ""}) {
     StartWith(type, kChatDocument);
@@ -103,6 +141,11 @@ TEST_F(OtherFormTest, ThinkingInTagsOfAnAnswerThatPasses) {
   EXPECT_THAT(stream.body, HasSubstr(R"({"content":"hello"})"));
   EXPECT_TRUE(stream.body.ends_with("data: [DONE]\n\n")) << stream.body;
   pool_.reset();
+  table_.providers[0].transformers = {{"enhancetool", "{}"}};
+  StartWith("text/event-stream", delta("<think>hm</think>hello") + end);
+  table_.providers[0].transformers.clear();
+  EXPECT_THAT(Chat(true).body, HasSubstr(R"({"content":"hello"})"));
+  pool_.reset();
   const std::string none = delta("") + delta("<b>") + end;
   StartWith("text/event-stream", none);
   EXPECT_EQ(Chat(true).body, none) << "byte for byte";
@@ -133,6 +176,13 @@ TEST_F(OtherFormTest, CompressedThoughNobodyAskedForIt) {
   pool_.reset();
   Start(Answer(200, "content-type: application/json\r\ncontent-encoding: gzip\r\n", "no gzip at all"));
   EXPECT_EQ(Chat(false).status, 502);
+  pool_.reset();
+  const std::string half = Gzip(kChatDocument).substr(0, 60);
+  Start(Answer(200, "content-type: application/json\r\ncontent-encoding: gzip\r\n", half));
+  EXPECT_EQ(Chat(false).status, 502) << "a part of a body is none";
+  const Response passed = Ask(Post("/p/one/v1/files", "{}"));
+  EXPECT_EQ(passed.body, half) << "what is not known passes as it came";
+  EXPECT_TRUE(passed.Has("content-encoding: gzip\r\n")) << passed.head;
 }
 
 }  // namespace

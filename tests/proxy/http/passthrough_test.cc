@@ -65,7 +65,7 @@ TEST_F(PassthroughTest, StreamedEventsPassWhereverTheyAreSplit) {
     return peer.Send("0\r\n\r\n");
   });
   StartProxy();
-  const Response response = Chat();
+  const Response response = Ask(Post("/v1/chat/completions", kChatStream));
   EXPECT_TRUE(response.complete);
   EXPECT_EQ(response.body, stream);
   EXPECT_TRUE(response.Has("content-type: text/event-stream\r\n"));
