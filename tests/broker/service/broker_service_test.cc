@@ -1,14 +1,4 @@
-#include "broker/service/broker_service.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <future>
-#include <set>
-#include <thread>
-
-#include "tests/broker/service/fixture.h"
-#include "tests/broker/service/stores.h"
+#include "tests/broker/service/broker_service_fixture.h"
 
 namespace ccr {
 namespace {
@@ -18,61 +8,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 using Type = core::Transition::Type;
-
-class RecordingObserver final : public Observer {
- public:
-  void OnTransitions(const std::shared_ptr<const PoolNames>& pool, absl::Span<const core::Transition> batch) override {
-    for (const core::Transition& transition : batch) {
-      types.push_back(transition.type);
-      const bool failed = transition.type == Type::kFailure || transition.type == Type::kCooling;
-      if (failed) requests.push_back(transition.request_id);
-      if (transition.key != core::kNoKey) keys.push_back(pool->keys.at(transition.key).name);
-    }
-  }
-  void OnPoolAdded(const std::shared_ptr<const PoolNames>& pool) override { pools.push_back("+" + pool->pool); }
-  void OnPoolRemoved(const std::shared_ptr<const PoolNames>& pool) override { pools.push_back("-" + pool->pool); }
-  void OnAnswer(const PoolNames& /*pool*/, const Answer& answer) override {
-    refusals += std::holds_alternative<core::Refusal::Why>(answer);
-  }
-
-  std::vector<Type> types;
-  std::vector<std::string> requests;  // of failures and cooldowns
-  std::vector<std::string> keys;
-  std::vector<std::string> pools;
-  int refusals = 0;
-};
-
-class BrokerServiceTest : public ::testing::Test {
- protected:
-  BrokerServiceTest() { Restart(); }
-
-  void Restart() {
-    service_ = std::make_unique<BrokerService>(BrokerService::Options{
-        &clock_, &store_, {&observer_}, TestSalt(), [this](absl::Time when) { due_ = std::min(due_, when); }});
-  }
-  void Apply(Config config) { ASSERT_TRUE(service_->Apply(std::move(config)).ok()); }
-  PoolStatus Pool(std::string_view name) { return *service_->GetPool(name); }
-  // And waits until it is written and told.
-  ReportAnswer Report(const LeaseAnswer& lease, int status) {
-    const ReportAnswer answer = service_->Report(MakeReport(lease.grant.id, status));
-    EXPECT_TRUE(service_->Settle().ok());
-    return answer;
-  }
-
-  // Its first key is refused, and another one serves the request.
-  void Disable(std::string_view pool) {
-    const ReportAnswer refused = Report(LeaseNow(*service_, pool), 401);
-    LeaseParams params;
-    params.pool = pool;
-    Report(*service_->LeaseNext(params, refused, MustNotWait), 200);
-  }
-
-  ManualClock clock_;
-  MemoryStore store_;
-  RecordingObserver observer_;
-  absl::Time due_ = absl::InfiniteFuture();
-  std::unique_ptr<BrokerService> service_;
-};
 
 TEST_F(BrokerServiceTest, LeasesKeysInTurnByTheNameOfThePoolWithoutCase) {
   Apply(MakeConfig(MakeProvider("OpenAI", {"a", "b", "c"})));
@@ -343,75 +278,6 @@ TEST_F(BrokerServiceTest, WithoutRotationOnlyTheFirstKeyIsUsed) {
   EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-a");
 }
 
-TEST_F(BrokerServiceTest, StateSurvivesInTheStore) {
-  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
-  Disable("p");
-  core::Report limited = MakeReport(LeaseNow(*service_, "p").grant.id, 429);
-  limited.evidence.retry_after = absl::Seconds(30);
-  service_->Report(limited);
-
-  const absl::Time next_probe = Pool("p").snapshot.keys[0].available_at;
-
-  Restart();
-  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
-  EXPECT_EQ(Pool("p").snapshot.keys[0].state, core::KeyState::kDisabled);
-  EXPECT_EQ(Pool("p").snapshot.keys[0].available_at, next_probe);
-  EXPECT_EQ(Pool("p").snapshot.keys[1].state, core::KeyState::kCooling);
-  clock_.Advance(absl::Milliseconds(29999));
-  EXPECT_FALSE(LeaseNow(*service_, "p").status.ok());
-  clock_.Advance(absl::Milliseconds(1));
-  EXPECT_EQ(KeyOf(LeaseNow(*service_, "p")), "canary-key-b");
-}
-
-TEST_F(BrokerServiceTest, OnlyKeysThatChangedAreWrittenAndEachOnce) {
-  std::vector<std::string> written;
-  ScriptedStore store([&](absl::Span<const Record> batch) {
-    for (const Record& record : batch) written.push_back(std::get<KeyRecord>(record).fingerprint);
-    return absl::OkStatus();
-  });
-  service_ = std::make_unique<BrokerService>(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr});
-  Apply(MakeConfig(MakeProvider("p", {"a", "b", "c"})));
-  Report(LeaseNow(*service_, "p"), 200);
-  EXPECT_THAT(written, ElementsAre());
-  const LeaseAnswer lease = LeaseNow(*service_, "p");
-  Report(lease, 401);  // a failure and a rest
-  EXPECT_THAT(written, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint));
-  const LeaseAnswer removed = LeaseNow(*service_, "p");
-  Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
-  Report(removed, 429);  // for the day it comes back
-  EXPECT_THAT(written, ElementsAre(lease.pool->keys[lease.grant.key].fingerprint,
-                                   removed.pool->keys[removed.grant.key].fingerprint));
-  service_.reset();  // before the store
-}
-
-TEST_F(BrokerServiceTest, FlushWritesTheCountersOfEveryKey) {
-  Apply(MakeConfig(MakeProvider("p", {"a"})));
-  Report(LeaseNow(*service_, "p"), 200);
-  ASSERT_TRUE(service_->Flush().ok());
-  Restart();
-  Apply(MakeConfig(MakeProvider("p", {"a"})));
-  EXPECT_EQ(Pool("p").snapshot.keys[0].uses, 1u);
-  EXPECT_EQ(Pool("p").snapshot.keys[0].successes, 1u);
-}
-
-TEST_F(BrokerServiceTest, ACheckpointWritesTheKeysUsedSinceTheLastOne) {
-  ScriptedStore store;
-  BrokerService service(BrokerService::Options{&clock_, &store, {}, TestSalt(), nullptr, nullptr});
-  ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a", "b"}))).ok());
-  EXPECT_EQ(service.Checkpoint(), clock_.Now() + absl::Seconds(10));
-  EXPECT_THAT(store.sizes(), ::testing::ElementsAre(2));  // the first one writes all
-  service.Checkpoint();
-  EXPECT_EQ(store.sizes().size(), 1u);
-  service.Report(MakeReport(LeaseNow(service, "p").grant.id, 200));  // at the very moment of the last one
-  service.Checkpoint();
-  EXPECT_THAT(store.sizes(), ::testing::ElementsAre(2, 1));
-  clock_.Advance(absl::Nanoseconds(1));
-  service.Checkpoint();
-  EXPECT_THAT(store.sizes(), ::testing::ElementsAre(2, 1, 1));
-  service.Checkpoint();
-  EXPECT_EQ(store.sizes().size(), 3u);
-}
-
 TEST_F(BrokerServiceTest, LeasesOfABrokenStreamEndAfterTheGraceTime) {
   Apply(MakeConfig(MakeProvider("p", {"a"})));
   const auto stream = service_->OpenStream("token-of-16-bytes", {});
@@ -470,120 +336,6 @@ TEST_F(BrokerServiceTest, LeasesOfAnEarlierRunAreTakenOverAndReported) {
   EXPECT_EQ(Pool("p").snapshot.keys[0].in_flight, 0u);
 }
 
-class WaitTest : public BrokerServiceTest {
- protected:
-  WaitTest() {
-    ProviderConfig provider = MakeProvider("p", {"a"});
-    provider.max_concurrent = 1;
-    provider.queue.max_wait = absl::Seconds(10);
-    Apply(MakeConfig(std::move(provider)));
-    held_ = LeaseNow(*service_, "p");
-  }
-  core::LeaseId Wait(core::OwnerId owner = core::kNoOwner) {
-    LeaseParams params;
-    params.pool = "p";
-    params.max_wait = absl::Seconds(60);
-    params.owner = owner;
-    core::LeaseId wait;
-    EXPECT_EQ(service_->Lease(params,
-                              [&](const core::LeaseId& id) -> LeaseCallback {
-                                wait = id;
-                                return [this](LeaseAnswer answer) { answers_.push_back(std::move(answer)); };
-                              }),
-              std::nullopt);
-    return wait;
-  }
-
-  LeaseAnswer held_;
-  std::vector<LeaseAnswer> answers_;
-};
-
-TEST_F(WaitTest, AReportLetsAWaiterGo) {
-  const core::LeaseId id = Wait();
-  EXPECT_EQ(Pool("p").snapshot.waiting, 1u);
-  Report(held_, 200);
-  ASSERT_EQ(answers_.size(), 1u);
-  EXPECT_TRUE(answers_[0].status.ok());
-  EXPECT_EQ(answers_[0].grant.id, id);
-  EXPECT_FALSE(service_->CancelWait(id));
-}
-
-TEST_F(WaitTest, AWaitEndsAtThePoolsLimit) {
-  Wait();
-  EXPECT_EQ(due_, clock_.Now() + absl::Seconds(10));
-  clock_.Advance(absl::Milliseconds(9999));
-  service_->Sweep();
-  EXPECT_TRUE(answers_.empty());
-  clock_.Advance(absl::Milliseconds(1));
-  service_->Sweep();
-  ASSERT_EQ(answers_.size(), 1u);
-  EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(answers_[0].refused, core::Refusal::Why::kWaitedTooLong);
-}
-
-TEST_F(WaitTest, ACancelledWaitIsNotAnswered) {
-  EXPECT_TRUE(service_->CancelWait(Wait()));
-  Report(held_, 200);
-  EXPECT_TRUE(answers_.empty());
-  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
-}
-
-TEST_F(WaitTest, AClosedStreamsWaitsAreDropped) {
-  const auto stream = service_->OpenStream("token-of-16-bytes", {});
-  Wait(stream.owner);
-  service_->CloseStream(stream.owner);
-  Report(held_, 200);
-  EXPECT_TRUE(answers_.empty());
-  EXPECT_EQ(Pool("p").snapshot.in_flight, 0u);
-}
-
-TEST_F(WaitTest, DrainRefusesWaitersAndNewcomersButTakesReports) {
-  Wait();
-  service_->BeginDrain();
-  ASSERT_EQ(answers_.size(), 1u);
-  EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(LeaseNow(*service_, "p").status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(Report(held_, 200).decision.disposition, core::Disposition::kApplied);
-}
-
-TEST_F(WaitTest, AReloadThatRemovesThePoolRefusesItsWaiters) {
-  Wait();
-  Apply(MakeConfig(MakeProvider("q", {"a"})));
-  ASSERT_EQ(answers_.size(), 1u);
-  EXPECT_EQ(answers_[0].status.code(), absl::StatusCode::kNotFound);
-}
-
-// Somebody still has the directory in which the pool is.
-TEST_F(BrokerServiceTest, APoolThatIsGoneKeepsNobodyWaiting) {
-  Journal journal(&store_, {&observer_});
-  ManagedPool::Environment environment;
-  environment.clock = &clock_;
-  environment.journal = &journal;
-  ProviderConfig provider = MakeProvider("p", {"a"});
-  provider.max_concurrent = 1;
-  provider.queue.max_wait = absl::Seconds(10);
-  Config config;
-  const Fingerprinter fingerprinter(TestSalt());
-  ManagedPool pool(0, PlanPool(&provider, config, fingerprinter), {}, &environment);
-  LeaseParams params;
-  params.pool = "p";
-  params.max_wait = absl::Seconds(10);
-  const std::optional<LeaseAnswer> held = pool.Lease(params, MustNotWait);
-  ASSERT_TRUE(held->status.ok());
-  int answers = 0;
-  const auto wait = [&](const core::LeaseId&) -> LeaseCallback {
-    return [&](const LeaseAnswer& answer) { answers += answer.status.code() == absl::StatusCode::kNotFound; };
-  };
-  EXPECT_EQ(pool.Lease(params, wait), std::nullopt);
-  pool.Retire();
-  EXPECT_EQ(answers, 1);
-  EXPECT_EQ(pool.Lease(params, MustNotWait)->status.code(), absl::StatusCode::kNotFound);
-  pool.Apply(MakeReport(held->grant.id, 200));
-  EXPECT_TRUE(journal.Settle().ok());
-  EXPECT_EQ(observer_.pools.back(), "-p");
-  EXPECT_THAT(observer_.types, ElementsAre(Type::kLeased, Type::kQueued)) << "what comes after the end is not told";
-}
-
 TEST_F(BrokerServiceTest, ObserversHearOfEventsInOrder) {
   Apply(MakeConfig(MakeProvider("p", {"a", "b"})));
   Report(LeaseNow(*service_, "p"), 401);
@@ -592,49 +344,6 @@ TEST_F(BrokerServiceTest, ObserversHearOfEventsInOrder) {
 }
 
 // While the store is stuck: a report of a 401 is not acknowledged, everything else goes on.
-TEST_F(BrokerServiceTest, OnlyWhatMustBeDurableWaitsForTheStore) {
-  Gate gate;
-  ScriptedStore store([&](absl::Span<const Record>) { return gate.Pass(); });
-  BrokerService service({&clock_, &store, {&observer_}, TestSalt(), nullptr});
-  ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a", "b"}))).ok());
-  const LeaseAnswer good = LeaseNow(service, "p");
-  const LeaseAnswer bad = LeaseNow(service, "p");
-  const ReportAnswer refused = service.Report(MakeReport(bad.grant.id, 401));
-  std::atomic<bool> acknowledged{false};
-  std::promise<bool> stored;
-  ASSERT_TRUE(service.AwaitCommit(refused, [&] {
-    acknowledged = true;
-    stored.set_value(store.Load()->keys.size() == 1);
-  }));
-  gate.AwaitArrival();
-  const ReportAnswer success = service.Report(MakeReport(good.grant.id, 200));
-  EXPECT_FALSE(service.AwaitCommit(success, [] { FAIL(); }));
-  EXPECT_TRUE(LeaseNow(service, "p").status.ok());
-  EXPECT_FALSE(service.AwaitCommit(service.Report(MakeReport(bad.grant.id, 401)), [] { FAIL(); })) << "a duplicate";
-  EXPECT_FALSE(acknowledged);
-  EXPECT_FALSE(service.Settle(absl::ZeroDuration()).ok() && acknowledged);
-  gate.Open();
-  EXPECT_TRUE(stored.get_future().get());
-  EXPECT_FALSE(service.AwaitCommit(refused, [] { FAIL(); }));
-}
-
-// A checkpoint that began before a key was disabled is written before it, not over it.
-TEST_F(BrokerServiceTest, ACheckpointNeverOverwritesANewerRecord) {
-  Gate gate;
-  ScriptedStore store([&](absl::Span<const Record>) { return gate.Pass(); });
-  BrokerService service({&clock_, &store, {}, TestSalt(), nullptr});
-  ASSERT_TRUE(service.Apply(MakeConfig(MakeProvider("p", {"a"}))).ok());
-  const LeaseAnswer lease = LeaseNow(service, "p");
-  std::thread checkpoint([&] { service.Checkpoint(); });
-  gate.AwaitArrival();
-  service.Report(MakeReport(lease.grant.id, 402));
-  gate.Open();
-  checkpoint.join();
-  ASSERT_TRUE(service.Settle().ok());
-  EXPECT_EQ(store.Load()->keys.at(0).state.state, core::KeyState::kCooling);
-}
-
-// A file with a wrong header costs no key, and its correction is tried at once.
 TEST_F(BrokerServiceTest, AChangedAccessEndsTheCircuitThatRefusalsOpened) {
   const auto wrong = [] {
     ProviderConfig provider = MakeProvider("p", {"a", "b", "c"});
