@@ -33,6 +33,18 @@ struct Line {
   RulesConfig rules = {};
 };
 
+// Claude's names: versions with dots or dashes, before or behind the family. A version may be followed by a date, a tag
+// of a gateway's or [1m]; a further digit is another version.
+constexpr std::string_view kClaudeTo45 =
+    "*claude-instant* *claude-v2* *claude-2* *claude-3* *claude-opus-3* *claude-sonnet-3* *claude-haiku-3* "
+    "*claude-4-opus* *claude-opus-4 *claude-opus-4-2025* *claude-opus-4@* *claude-opus-4:* *claude-opus-4[* "
+    "*claude-4-sonnet* *claude-sonnet-4 *claude-sonnet-4-2025* *claude-sonnet-4@* *claude-sonnet-4:* "
+    "*claude-sonnet-4[* "
+    "*claude*-4?0 *claude*-4?0-* *claude*-4?0@* *claude*-4?0:* *claude*-4?0[* "
+    "*claude*-4?1 *claude*-4?1-* *claude*-4?1@* *claude*-4?1:* *claude*-4?1[* "
+    "*claude*-4?5 *claude*-4?5-* *claude*-4?5@* *claude*-4?5:* *claude*-4?5[*";
+constexpr std::string_view kClaude46 = "*claude*-4?6 *claude*-4?6-* *claude*-4?6@* *claude*-4?6:* *claude*-4?6[*";
+
 // clang-format off
 // Of which nothing is known. The same as ccr::proxy::ProviderRules has by default, which a test compares.
 const RulesConfig& Unknown() {
@@ -138,19 +150,11 @@ const std::vector<Line>& Models() {
       {.models = "*claude*", .rules = {.sampling = false}},
       {.models = "*claude*", .format = Format::kAnthropic,
        .rules = {.thinking = "adaptive", .efforts = Names{"low", "medium", "high", "xhigh", "max"}}},
-      {.models = "*claude-instant* *claude-2* *claude-3* *claude-opus-4-0* *claude-opus-4-1* *claude-opus-4-2025* "
-                 "*claude-opus-4@* *claude-opus-4 *claude-opus-4-5* *claude-opus-4-6* *claude-sonnet-4-0* "
-                 "*claude-sonnet-4-2025* *claude-sonnet-4@* *claude-sonnet-4 *claude-sonnet-4-5* *claude-sonnet-4-6* "
-                 "*claude-haiku-4-5* *claude-opus-4.1* *claude-opus-4.5* *claude-opus-4.6* *claude-sonnet-4.5* "
-                 "*claude-sonnet-4.6* *claude-haiku-4.5* *claude-4-opus* *claude-4-sonnet* *claude-4.5-* *claude-4.6-*",
-       .rules = {.sampling = true}},
-      {.models = "*claude-instant* *claude-2* *claude-3* *claude-opus-4-0* *claude-opus-4-1* *claude-opus-4-2025* "
-                 "*claude-opus-4@* *claude-opus-4 *claude-opus-4-5* *claude-sonnet-4-0* *claude-sonnet-4-2025* "
-                 "*claude-sonnet-4@* *claude-sonnet-4 *claude-sonnet-4-5* *claude-haiku-4-5*",
-       .format = Format::kAnthropic, .rules = {.thinking = "budget", .efforts = Names{}}},
-      // 4.6 takes both.
-      {.models = "*claude-opus-4-6* *claude-sonnet-4-6*", .format = Format::kAnthropic,
-       .rules = {.thinking = "default", .efforts = Names{}}},
+      {.models = kClaudeTo45, .rules = {.sampling = true}},
+      {.models = kClaude46, .rules = {.sampling = true}},
+      {.models = kClaudeTo45, .format = Format::kAnthropic, .rules = {.thinking = "budget", .efforts = Names{}}},
+      // It takes both.
+      {.models = kClaude46, .format = Format::kAnthropic, .rules = {.thinking = "default", .efforts = Names{}}},
   };
   return *lines;
 }

@@ -163,6 +163,58 @@ TEST(Rules, TheTable) {
     EXPECT_EQ(DescribeRules(Known(row.url, row.model), unknown), row.rules) << row.url << " " << row.model;
 }
 
+// As gateways, clouds and Claude Code write the names.
+TEST(Rules, ClaudesThinkingByAnySpellingOfItsName) {
+  const struct {
+    std::string model, thinking;
+    bool sampling;
+  } rows[] = {
+      {"claude-haiku-4.5", "budget", true},
+      {"claude-opus-4.1", "budget", true},
+      {"claude-opus-4.5", "budget", true},
+      {"anthropic/claude-sonnet-4.5", "budget", true},
+      {"anthropic/claude-sonnet-4.5:beta", "budget", true},
+      {"claude-4.5-sonnet", "budget", true},
+      {"claude-4-5-opus-20251101", "budget", true},
+      {"claude-4-sonnet", "budget", true},
+      {"claude-4-opus-20250514", "budget", true},
+      {"anthropic/claude-sonnet-4", "budget", true},
+      {"anthropic/claude-sonnet-4:beta", "budget", true},
+      {"claude-opus-4:thinking", "budget", true},
+      {"claude-sonnet-4[1m]", "budget", true},
+      {"claude-sonnet-4-5[1m]", "budget", true},
+      {"claude-sonnet-4-0", "budget", true},
+      {"claude-opus-4-1", "budget", true},
+      {"claude-opus-4@20250514", "budget", true},
+      {"claude-opus-4-1@20250805", "budget", true},
+      {"us.anthropic.claude-opus-4-1-20250805-v1:0", "budget", true},
+      {"anthropic.claude-sonnet-4-20250514-v1:0", "budget", true},
+      {"claude-3-7-sonnet-20250219", "budget", true},
+      {"claude-sonnet-3.7", "budget", true},
+      {"anthropic.claude-v2:1", "budget", true},
+      {"claude-sonnet-4-6", "default", true},
+      {"claude-sonnet-4.6", "default", true},
+      {"anthropic/claude-opus-4.6:beta", "default", true},
+      {"claude-4.6-opus", "default", true},
+      {"claude-opus-4-8", "adaptive", false},
+      {"anthropic/claude-opus-4.8", "adaptive", false},
+      {"claude-4.7-opus", "adaptive", false},
+      {"claude-opus-4-10", "adaptive", false},
+      {"claude-opus-4.50", "adaptive", false},
+      {"claude-opus-5@20260101", "adaptive", false},
+      {"claude-sonnet-5-20260415", "adaptive", false},
+      {"claude-sonnet-5-4", "adaptive", false},
+      {"anthropic.claude-opus-5-20260415-v1:0", "adaptive", false},
+  };
+  for (const auto& row : rows) {
+    const RulesConfig rules = Known("https://p.test/v1/messages", row.model);
+    EXPECT_EQ(rules.thinking, row.thinking) << row.model;
+    EXPECT_EQ(rules.efforts->empty(), row.thinking != "adaptive") << row.model;
+    EXPECT_EQ(rules.sampling, row.sampling) << row.model;
+    EXPECT_EQ(Known(kSomewhere, row.model).sampling, row.sampling) << row.model;
+  }
+}
+
 TEST(Rules, MistralTakesNothingThatItDoesNotKnow) {
   const RulesConfig rules = Known("https://api.mistral.ai/v1/chat/completions", "mistral-large-latest");
   EXPECT_EQ(rules.user_after_tool, false);
