@@ -1,7 +1,6 @@
 #include "broker/config/endpoint.h"
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,16 +91,6 @@ std::string LikelyEndpoint(std::string_view url, ProviderFormat format) {
   if (!CutToBase(&path)) return "";
   const bool anthropic = LastSegment(path) == "anthropic" || HostOf(url) == "api.anthropic.com";
   return absl::StrCat(origin, ToAbsl(path), HasVersion(path) ? "" : "/v1", ToAbsl(EndOf(format, anthropic)));
-}
-
-bool IsOwnServer(std::string_view url) {
-  const std::string host = HostOf(url);
-  if (host.find('.') == std::string::npos) return true;  // IPv6 too
-  const bool is_address = std::all_of(
-      host.begin(), host.end(), [](char c) { return c == '.' || absl::ascii_isdigit(static_cast<unsigned char>(c)); });
-  static constexpr std::string_view kPrivate[] = {".local", ".internal", ".lan", ".home.arpa", ".localhost"};
-  return is_address || std::any_of(std::begin(kPrivate), std::end(kPrivate),
-                                   [&host](std::string_view end) { return host.ends_with(end); });
 }
 
 std::string DescribeEndpoint(const ProviderConfig& provider) {

@@ -19,10 +19,6 @@ std::string_view FormatName(ProviderFormat format);
 // may be one. Without query.
 std::string LikelyEndpoint(std::string_view url, ProviderFormat format);
 
-// Whether the URL leads to a server of one's own, which may answer anywhere: an address, a name without a dot, or one
-// that is not in the public DNS (.local, .internal, .lan, .home.arpa).
-bool IsOwnServer(std::string_view url);
-
 // Where requests go, secrets hidden: "POST https://HOST/v1/messages"; Gemini's with MODEL in it.
 std::string DescribeEndpoint(const ProviderConfig& provider);
 

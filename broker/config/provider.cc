@@ -49,15 +49,17 @@ void ReadUrl(MapReader* fields, std::string* url) {
   if (!problem.empty()) fields->Problems().Error(fields->At("api_base_url"), problem);
 }
 
-// A server of one's own may answer anywhere, so that is only odd; at a provider nothing is there.
-void CheckEndpoint(MapReader* fields, const ProviderConfig& provider) {
+// An error only where no request can succeed and a route needs one: at a provider that is known. Elsewhere the server may
+// answer anywhere.
+void CheckEndpoint(MapReader* fields, const ProviderConfig& provider, bool is_routed) {
   if (provider.base_url.empty() || !UrlProblem(provider.base_url, {"http", "https"}, false).empty()) return;
   const Place place = fields->At("api_base_url");
   const std::string likely = LikelyEndpoint(provider.base_url, provider.format);
   if (!likely.empty()) {
     const std::string message = absl::StrCat(
         "is no endpoint, and requests go to this very URL: write the full one; did you mean ", likely, "?");
-    IsOwnServer(provider.base_url) ? fields->Problems().Warn(place, message) : fields->Problems().Error(place, message);
+    const bool fails = is_routed && IsProvidersHost(provider.base_url);
+    fails ? fields->Problems().Error(place, message) : fields->Problems().Warn(place, message);
   }
   if (IsReadableOnItsWay(provider.base_url)) {
     fields->Problems().Warn(place,
@@ -213,7 +215,8 @@ void ReadErrorRules(MapReader* fields, std::vector<ErrorRuleConfig>* out) {
   }
 }
 
-ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
+ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles& files, bool is_routed,
+                            ProblemList* problems) {
   MapReader fields(node, place, problems);
   ProviderConfig out;
   ReadName(&fields, &out.name);
@@ -237,7 +240,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   ReadAuthorities(&fields, files, &out.ca_file, &out.authorities);
   out.rules = KnownRules(out);
   ReadRules(&fields, &out.rules);
-  CheckEndpoint(&fields, out);
+  CheckEndpoint(&fields, out, is_routed);
   CheckWeights(&fields, out);
   fields.Done();
   return out;
@@ -276,7 +279,8 @@ bool HasNoKey(const Node& provider) {
 std::unordered_set<std::string> Routed(MapReader* top) {
   std::unordered_set<std::string> names;
   const auto take = [&names](const Node& route) {
-    names.insert(absl::AsciiStrToLower(route.text.substr(0, route.text.find(','))));
+    const std::string name = route.text.substr(0, route.text.find(','));
+    names.insert(absl::AsciiStrToLower(absl::StripAsciiWhitespace(name)));
   };
   for (const char* section : {"Router", "fallback"}) {
     const Node* routes = top->Find(section);
@@ -289,10 +293,9 @@ std::unordered_set<std::string> Routed(MapReader* top) {
   return names;
 }
 
-bool IsLeftOut(const Node& provider, const std::unordered_set<std::string>& routed, const Node& all) {
+bool IsLeftOut(const Node& provider, bool is_routed, const Node& all) {
   const auto has_key = [](const Node& other) { return !HasNoKey(other); };
-  return HasNoKey(provider) && !routed.contains(absl::AsciiStrToLower(NameOf(provider))) &&
-         std::any_of(all.items.begin(), all.items.end(), has_key);
+  return !is_routed && HasNoKey(provider) && std::any_of(all.items.begin(), all.items.end(), has_key);
 }
 
 }  // namespace
@@ -327,13 +330,14 @@ std::vector<ProviderConfig> ReadProviders(MapReader* top, const KeyFiles& files)
       continue;
     }
     where.provider = NameOf(node);
-    if (IsLeftOut(node, routed, *list)) {
+    const bool is_routed = routed.contains(absl::AsciiStrToLower(where.provider));
+    if (IsLeftOut(node, is_routed, *list)) {
       problems->Warn(where,
                      "is left out: its key is empty or of a variable that is not set, and nothing in Router and "
                      "fallback needs it; where the server asks for no key, write any text");
       continue;
     }
-    providers.push_back(ReadProvider(node, where, files, problems));
+    providers.push_back(ReadProvider(node, where, files, is_routed, problems));
     if (providers.back().name.empty()) continue;
     const auto [same, is_new] = names.try_emplace(absl::AsciiStrToLower(providers.back().name), i);
     if (is_new) continue;

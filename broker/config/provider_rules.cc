@@ -21,7 +21,7 @@ using Format = ProviderFormat;
 using Names = std::vector<std::string>;
 
 // One line of the table: for whom, and what. Patterns are those of MatchesName, several with spaces between; empty is
-// any. A host with a colon is compared with HOST:PORT, one with a slash with HOST/PATH.
+// any. A host with a colon is compared with HOST:PORT; those without one are providers' own (IsProvidersHost).
 //
 // Lines are applied from the top, later ones over earlier ones, rule by rule. So: what a format means, what a model's
 // name means wherever it runs, what a host means, what single models of a host mean, what a transformer says. A new
@@ -162,6 +162,8 @@ const std::vector<Line>& Models() {
 // Hosts, and single models there.
 const std::vector<Line>& Hosts() {
   static const auto* const lines = new std::vector<Line>{
+      // What the format says, and no more.
+      {.hosts = "api.anthropic.com"},
       // platform.openai.com/docs/api-reference/chat: developer and system at any place; Roo-Code, OmniRoute 13552,
       // opencode 35516: a tool's parameters have no combinators at the top; mcphost 35: an array has items.
       {.hosts = "api.openai.com *.api.openai.com *.openai.azure.com *.cognitiveservices.azure.com "
@@ -188,7 +190,7 @@ const std::vector<Line>& Hosts() {
       {.hosts = "api.deepseek.com", .models = "deepseek-reasoner", .format = Format::kOpenAi,
        .rules = {.forced = "auto", .max_output = 65536}},
       {.hosts = "api.deepseek.com api.moonshot.ai api.moonshot.cn api.kimi.com api.z.ai open.bigmodel.cn "
-                "api.minimax.io api.minimaxi.com *.aliyuncs.com",
+                "api.minimax.io api.minimaxi.com dashscope*.aliyuncs.com *.dashscope.aliyuncs.com *.maas.aliyuncs.com",
        .format = Format::kAnthropic, .rules = {.reasoning = "all"}},
       // alibabacloud.com/help/model-studio: enable_thinking in the body; system first.
       {.hosts = "dashscope*.aliyuncs.com *.dashscope.aliyuncs.com *.maas.aliyuncs.com", .format = Format::kOpenAi,
@@ -322,13 +324,13 @@ const std::vector<Line>& Transformers() {
 
 // What of a URL hosts are compared with.
 struct Where {
-  std::string host, port, path;
+  std::string host, port;
 };
 
-Where WhereIs(const std::string& url) {
+Where WhereIs(std::string_view url) {
   const std::optional<HostPort> address = HostPortOf(url);
   if (!address) return {};
-  return {absl::AsciiStrToLower(address->host), absl::StrCat(address->port), std::string(UrlPath(url))};
+  return {absl::AsciiStrToLower(address->host), absl::StrCat(address->port)};
 }
 
 bool MatchesHost(std::string_view patterns, const Where& where) {
@@ -337,7 +339,6 @@ bool MatchesHost(std::string_view patterns, const Where& where) {
     const std::string_view pattern = ToStd(part);
     std::string text = where.host;
     if (pattern.find(':') != pattern.npos) absl::StrAppend(&text, ":", where.port);
-    if (pattern.find('/') != pattern.npos) absl::StrAppend(&text, where.path);
     if (MatchesName(pattern, text)) return true;
   }
   return false;
@@ -378,6 +379,12 @@ std::vector<ModelRulesConfig> KnownRules(const ProviderConfig& provider) {
     }
   }
   return entries;
+}
+
+bool IsProvidersHost(std::string_view url) {
+  const Where named = {.host = WhereIs(url).host, .port = ""};  // like no pattern with a port
+  return std::any_of(Hosts().begin(), Hosts().end(),
+                     [&named](const Line& line) { return MatchesHost(line.hosts, named); });
 }
 
 }  // namespace ccr

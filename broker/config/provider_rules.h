@@ -12,4 +12,7 @@ namespace ccr {
 // first sets every rule, to what a provider of which nothing is known takes. What the configuration says goes behind.
 std::vector<ModelRulesConfig> KnownRules(const ProviderConfig& provider);
 
+// Whether the table knows the URL's host as a provider's own, by name.
+bool IsProvidersHost(std::string_view url);
+
 }  // namespace ccr
