@@ -83,15 +83,16 @@ const std::vector<Line>& Models() {
       {.models = "*mistral* *mixtral* *codestral* *devstral* *ministral* *magistral* *pixtral*",
        .rules = {.user_after_tool = false, .alternate = true}},
       {.models = "*gemma*", .rules = {.alternate = true}},
-      // They do not reason: reasoning_effort is refused or has no effect.
-      {.models = "*gpt-4* *gpt-3.5*", .rules = {.thinking = "none"}},
+      // They do not reason: reasoning_effort is refused or has no effect. Azure writes gpt-35-turbo.
+      {.models = "*gpt-4* *gpt-3.5* *gpt-35*", .rules = {.thinking = "none"}},
       {.models = "*llama-2* *llama-3* *llama3* *llama-4* *llama4* *gemma-2* *gemma2* *gemma-3* *gemma3* *qwen2* "
                  "*qwen-2* *qwen3-coder* *mixtral* *codestral* *devstral* *mistral-large* *mistral-nemo* *phi-3* "
                  "*phi-4 *claude-3-haiku* *claude-3-5* *claude-3.5*",
        .format = Format::kOpenAi, .rules = {.thinking = "none"}},
       // platform.openai.com/docs/models: what they give at most; more is refused.
-      {.models = "*gpt-4* *gpt-3.5*", .rules = {.max_output = 4096}},
+      {.models = "*gpt-4* *gpt-3.5* *gpt-35*", .rules = {.max_output = 4096}},
       {.models = "*gpt-4o* *gpt-5-chat*", .rules = {.max_output = 16384}},
+      {.models = "*gpt-4o-2024-05-13*", .rules = {.max_output = 4096}},
       {.models = "*gpt-4.1*", .rules = {.max_output = 32768}},
       {.models = "*gpt-4.5*", .rules = {.max_output = 16384}},
       {.models = "gpt-4 gpt-4-0* */gpt-4", .rules = {.max_output = 8192}},

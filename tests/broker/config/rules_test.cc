@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -212,6 +213,26 @@ TEST(Rules, ClaudesThinkingByAnySpellingOfItsName) {
     EXPECT_EQ(rules.efforts->empty(), row.thinking != "adaptive") << row.model;
     EXPECT_EQ(rules.sampling, row.sampling) << row.model;
     EXPECT_EQ(Known(kSomewhere, row.model).sampling, row.sampling) << row.model;
+  }
+}
+
+TEST(Rules, WhatOpenAisChatModelsGiveAtMost) {
+  const struct {
+    std::string model;
+    uint64_t max_output;
+  } rows[] = {
+      {"gpt-4o", 16384},
+      {"gpt-4o-2024-11-20", 16384},
+      {"gpt-4o-2024-05-13", 4096},
+      {"openai/gpt-4o-2024-05-13", 4096},
+      {"gpt-3.5-turbo", 4096},
+      {"gpt-35-turbo", 4096},
+      {"gpt-35-turbo-0125", 4096},
+  };
+  for (const auto& row : rows) {
+    const RulesConfig rules = Known(kSomewhere, row.model);
+    EXPECT_EQ(rules.max_output, row.max_output) << row.model;
+    EXPECT_EQ(rules.thinking, "none") << row.model;
   }
 }
 
