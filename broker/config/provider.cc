@@ -239,7 +239,7 @@ ProviderConfig ReadProvider(const Node& node, const Place& place, const KeyFiles
   ReadAuth(&fields, &out);
   ReadAuthorities(&fields, files, &out.ca_file, &out.authorities);
   out.rules = KnownRules(out);
-  ReadRules(&fields, &out.rules);
+  ReadRules(&fields, &out);
   CheckEndpoint(&fields, out, is_routed);
   CheckWeights(&fields, out);
   fields.Done();

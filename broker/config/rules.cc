@@ -43,7 +43,7 @@ const std::vector<RuleField>& RuleFields() {
       {"reasoning_with_calls", &RulesConfig::reasoning_with_calls},
       {"forced", &RulesConfig::forced, {"keep", "auto", "thinking_off"}},
       {"thinking", &RulesConfig::thinking, {"default", "none", "effort", "object", "enable", "budget", "adaptive"}},
-      {"efforts", &RulesConfig::efforts},
+      {"efforts", &RulesConfig::efforts, {"none", "minimal", "low", "medium", "high", "xhigh", "max", "default"}},
       {"sampling", &RulesConfig::sampling},
       {"cache_control", &RulesConfig::cache_control},
       {"schema_combinators", &RulesConfig::schema_combinators},

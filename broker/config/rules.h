@@ -45,7 +45,7 @@ struct RuleField {
 
   std::string_view name;
   std::variant<Member<bool>, Member<uint64_t>, Member<std::string>, Member<std::vector<std::string>>> member;
-  std::vector<std::string_view> words = {};  // what a text may be
+  std::vector<std::string_view> words = {};  // what a text may be, and one of a list should
 };
 
 // All of them but also_drop, in the order in which they are told.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <optional>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "broker/base/closest_name.h"
 #include "broker/config/node_json.h"
 
 namespace ccr {
@@ -73,6 +75,18 @@ struct RuleReader {
   }
   void operator()(RuleField::Member<std::vector<std::string>> member) const {
     ReadNames(fields, Name(), &(out->*member));
+    if (!field.words.empty() && out->*member) WarnUnknown(*(out->*member));
+  }
+
+  // A provider may know more than we do.
+  void WarnUnknown(const std::vector<std::string>& names) const {
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (std::find(field.words.begin(), field.words.end(), names[i]) != field.words.end()) continue;
+      const std::string_view closest = ClosestName(names[i], field.words);
+      const std::string hint = closest.empty() ? "" : absl::StrCat("; did you mean ", ToAbsl(closest), "?");
+      fields->Problems().Warn(fields->At(Name()).Item(i, fields->Find(Name())->items[i].line),
+                              absl::StrCat("is not known: use ", JoinNames(field.words), hint));
+    }
   }
 };
 
@@ -83,25 +97,49 @@ RulesConfig ReadRuleFields(MapReader* fields) {
   return rules;
 }
 
-// The patterns of a map by model, each with what it stands for; empty after a mistake.
-const std::vector<Node::Entry>& Patterns(MapReader* holder, const char* name) {
-  static const auto* const none = new std::vector<Node::Entry>();
-  const Node* map = holder->Find(name);
-  if (map == nullptr) return *none;
-  if (map->entries.size() <= kMaxPatterns) return map->entries;
-  holder->Problems().Error(holder->At(name), absl::StrCat("holds more than ", kMaxPatterns, " patterns"));
-  return *none;
+bool MatchesAny(const std::string& pattern, const std::vector<std::string>& models) {
+  return std::any_of(models.begin(), models.end(),
+                     [&pattern](const std::string& model) { return MatchesName(pattern, model); });
 }
 
-void ReadModelRules(MapReader* rules, std::vector<ModelRulesConfig>* out) {
-  std::optional<MapReader> models = rules->Map("models");
-  if (!models) return;
-  for (const Node::Entry& entry : Patterns(rules, "models")) {
-    if (entry.name.empty())
-      models->Problems().Error(models->Here(), "the pattern of a model is empty: write \"*\" for all");
-    std::optional<MapReader> own = models->Map(entry.name.c_str());
+// "rules.models" or "drop": a map by pattern.
+struct PatternMap {
+  MapReader reader;
+  std::vector<std::string> patterns;  // those that are right, each where it is given last
+};
+
+std::optional<PatternMap> ReadPatterns(MapReader* holder, const char* name, const std::vector<std::string>& models) {
+  std::optional<MapReader> reader = holder->Map(name);
+  if (!reader) return std::nullopt;
+  PatternMap map{.reader = *std::move(reader), .patterns = {}};
+  ProblemList* problems = &holder->Problems();
+  const std::vector<Node::Entry>& entries = holder->Find(name)->entries;
+  if (entries.size() > kMaxPatterns) {
+    problems->Error(holder->At(name), absl::StrCat("holds more than ", kMaxPatterns, " patterns"));
+    return map;
+  }
+  std::unordered_set<std::string_view> seen;
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    if (!seen.insert(entry->name).second) continue;
+    if (entry->name.empty()) {
+      problems->Error(holder->At(name), "the pattern of a model is empty: write \"*\" for all");
+      continue;
+    }
+    if (!models.empty() && !MatchesAny(entry->name, models))
+      problems->Warn(map.reader.At(entry->name.c_str()), "matches none of the models that the provider lists");
+    map.patterns.push_back(entry->name);
+  }
+  std::reverse(map.patterns.begin(), map.patterns.end());
+  return map;
+}
+
+void ReadModelRules(MapReader* rules, const std::vector<std::string>& models, std::vector<ModelRulesConfig>* out) {
+  std::optional<PatternMap> map = ReadPatterns(rules, "models", models);
+  if (!map) return;
+  for (const std::string& pattern : map->patterns) {
+    std::optional<MapReader> own = map->reader.Map(pattern.c_str());
     if (!own) continue;
-    out->push_back({{entry.name}, ReadRuleFields(&*own)});
+    out->push_back({{pattern}, ReadRuleFields(&*own)});
     own->DoneExactly();
   }
 }
@@ -114,22 +152,22 @@ void AddDrop(MapReader* fields, const char* name, const std::string& pattern, st
   out->push_back({{pattern}, {.also_drop = *std::move(names)}});
 }
 
-void ReadDrop(MapReader* provider, std::vector<ModelRulesConfig>* out) {
+void ReadDrop(MapReader* provider, const std::vector<std::string>& models, std::vector<ModelRulesConfig>* out) {
   const Node* node = provider->Find("drop");
   if (node == nullptr || node->kind != Node::Kind::kMap) return AddDrop(provider, "drop", kEveryModel, out);
-  std::optional<MapReader> models = provider->Map("drop");
-  for (const Node::Entry& entry : Patterns(provider, "drop")) AddDrop(&*models, entry.name.c_str(), entry.name, out);
+  std::optional<PatternMap> map = ReadPatterns(provider, "drop", models);
+  for (const std::string& pattern : map->patterns) AddDrop(&map->reader, pattern.c_str(), pattern, out);
 }
 
 }  // namespace
 
-void ReadRules(MapReader* provider, std::vector<ModelRulesConfig>* out) {
+void ReadRules(MapReader* provider, ProviderConfig* out) {
   if (std::optional<MapReader> rules = provider->Map("rules")) {
-    out->push_back({{kEveryModel}, ReadRuleFields(&*rules)});
-    ReadModelRules(&*rules, out);
+    out->rules.push_back({{kEveryModel}, ReadRuleFields(&*rules)});
+    ReadModelRules(&*rules, out->models, &out->rules);
     rules->DoneExactly();
   }
-  ReadDrop(provider, out);
+  ReadDrop(provider, out->models, &out->rules);
 }
 
 std::string DescribeRulesOf(const ProviderConfig& provider) {

@@ -221,12 +221,9 @@ TEST(Rules, WhatOpenAisChatModelsGiveAtMost) {
     std::string model;
     uint64_t max_output;
   } rows[] = {
-      {"gpt-4o", 16384},
-      {"gpt-4o-2024-11-20", 16384},
-      {"gpt-4o-2024-05-13", 4096},
-      {"openai/gpt-4o-2024-05-13", 4096},
-      {"gpt-3.5-turbo", 4096},
-      {"gpt-35-turbo", 4096},
+      {"gpt-4o", 16384},           {"gpt-4o-2024-11-20", 16384},
+      {"gpt-4o-2024-05-13", 4096}, {"openai/gpt-4o-2024-05-13", 4096},
+      {"gpt-3.5-turbo", 4096},     {"gpt-35-turbo", 4096},
       {"gpt-35-turbo-0125", 4096},
   };
   for (const auto& row : rows) {
@@ -270,7 +267,7 @@ TEST(Rules, TheConfigurationGoesOverTheTable) {
 }
 
 TEST(Rules, DropIsAddedAndItsRuleReplaces) {
-  const std::string groq = At("https://api.groq.com/openai/v1/chat/completions");
+  const std::string groq = At("https://api.groq.com/openai/v1/chat/completions", "['m', 'abc']");
   const auto dropped = [&groq](const std::string& more, const std::string& model = "m") {
     return *RulesFor(Good(groq + more).rules, model).drop;
   };
@@ -283,6 +280,19 @@ TEST(Rules, DropIsAddedAndItsRuleReplaces) {
   EXPECT_THAT(dropped(by_model), ElementsAre("y"));
 }
 
+// The one problem, on line 3, of a provider p that has the model m.
+void ExpectOne(const std::string& fields, ConfigProblem::Severity severity, const std::string& field,
+               const std::string& message) {
+  const ConfigResult result = Parse(At(kSomewhere) + ", " + fields);
+  ASSERT_EQ(result.problems.size(), 1U) << fields << "\n" << Show(result.problems);
+  const ConfigProblem& problem = result.problems[0];
+  EXPECT_EQ(problem.severity, severity) << fields;
+  EXPECT_EQ(problem.line, 3) << fields;
+  EXPECT_EQ(problem.provider, "p");
+  EXPECT_EQ(problem.field, field);
+  EXPECT_THAT(problem.message, HasSubstr(message)) << fields;
+}
+
 TEST(Rules, MistakesAreToldWithTheirPlace) {
   const struct {
     std::string fields, field, message;
@@ -293,26 +303,41 @@ TEST(Rules, MistakesAreToldWithTheirPlace) {
       {"rules: {\nmax_output: -1}", "Providers[0].rules.max_output", "whole number from 0"},
       {"rules: {\nthinking: ''}", "Providers[0].rules.thinking", "unknown value"},
       {"rules: {\nefforts: 'low'}", "Providers[0].rules.efforts", "must be a list"},
-      {"rules: {models: {\n'g*': {forced: 'off'}}}", "Providers[0].rules.models.g*.forced", "thinking_off"},
-      {"rules: {models: {\n'g*': {forcd: 'auto'}}}", "Providers[0].rules.models.g*.forcd", "did you mean forced?"},
-      {"rules: {models: {\n'g*': true}}", "Providers[0].rules.models.g*", "must be a map"},
+      {"rules: {models: {\n'm*': {forced: 'off'}}}", "Providers[0].rules.models.m*.forced", "thinking_off"},
+      {"rules: {models: {\n'm*': {forcd: 'auto'}}}", "Providers[0].rules.models.m*.forcd", "did you mean forced?"},
+      {"rules: {models: {\n'm*': true}}", "Providers[0].rules.models.m*", "must be a map"},
+      {"\nrules: {models: {'': {}}}", "Providers[0].rules.models", "the pattern of a model is empty"},
       {"\nrules: []", "Providers[0].rules", "must be a map"},
       {"\ndrop: 'user'", "Providers[0].drop", "must be a list"},
       {"drop: [\n1]", "Providers[0].drop[0]", "must be text"},
       {"\ndrop: ['']", "Providers[0].drop", "names of 1 to 128 bytes"},
       {"\ndrop: ['messages']", "Providers[0].drop", "no request goes without it"},
-      {"drop: {\n'g*': 'user'}", "Providers[0].drop.g*", "must be a list"},
+      {"drop: {\n'm*': 'user'}", "Providers[0].drop.m*", "must be a list"},
+      {"\ndrop: {'': ['user']}", "Providers[0].drop", "the pattern of a model is empty"},
   };
-  for (const auto& row : rows) {
-    const ConfigResult result = Parse(At(kSomewhere) + ", " + row.fields);
-    ASSERT_EQ(result.problems.size(), 1U) << row.fields << "\n" << Show(result.problems);
-    const ConfigProblem& problem = result.problems[0];
-    EXPECT_EQ(problem.severity, kError) << row.fields;
-    EXPECT_EQ(problem.line, 3) << row.fields;
-    EXPECT_EQ(problem.provider, "p");
-    EXPECT_EQ(problem.field, row.field);
-    EXPECT_THAT(problem.message, HasSubstr(row.message)) << row.fields;
-  }
+  for (const auto& row : rows) ExpectOne(row.fields, kError, row.field, row.message);
+}
+
+// It may be right for a model that is not listed, or that is yet to come.
+TEST(Rules, WhatHasNoEffectAsItSeemsIsAWarning) {
+  const struct {
+    std::string fields, field, message;
+  } rows[] = {
+      {"rules: {models: {\n'g*': {forced: 'auto'}}}", "Providers[0].rules.models.g*", "matches none of the models"},
+      {"drop: {M: ['seed'],\n'mm': ['user']}", "Providers[0].drop.mm", "matches none of the models"},
+      {"rules: {efforts: ['low',\n'hihg']}", "Providers[0].rules.efforts[1]", "did you mean high?"},
+      {"rules: {models: {'*': {efforts: [\n'bogus']}}}", "Providers[0].rules.models.*.efforts[0]",
+       "use none, minimal, low, medium, high, xhigh, max, default"},
+  };
+  for (const auto& row : rows) ExpectOne(row.fields, kWarning, row.field, row.message);
+}
+
+// A map of the same pattern twice tells of the pattern once; a provider without models, of these alone.
+TEST(Rules, OneMistakeIsToldOnce) {
+  const ConfigResult twice = Parse(At(kSomewhere) + ", drop: {g: ['user'], g: ['user']}");
+  ASSERT_EQ(twice.problems.size(), 2U) << Show(twice.problems);
+  const ConfigResult none = Parse(At(kSomewhere, "[]") + ", drop: {g: ['user']}");
+  ASSERT_EQ(none.problems.size(), 1U) << Show(none.problems);
 }
 
 TEST(Rules, WhatIsToldCanBePasted) {
