@@ -15,9 +15,9 @@ ProviderFormat FormatOfUrl(std::string_view url);
 // "Chat Completions", "Anthropic Messages", "Gemini", "Responses".
 std::string_view FormatName(ProviderFormat format);
 
-// The endpoint that is probably meant by a URL that is none: the base of an API, or its list of models. Empty where it
-// may be one. Without query.
-std::string LikelyEndpoint(std::string_view url, ProviderFormat format);
+// What is wrong with a URL that is no endpoint for chats (the base of an API, its list of models, its /embeddings),
+// with the one that is probably meant where that can be told, without query. Empty where it may be one.
+std::string EndpointProblem(std::string_view url, ProviderFormat format);
 
 // Where requests go, secrets hidden: "POST https://HOST/v1/messages"; Gemini's with MODEL in it.
 std::string DescribeEndpoint(const ProviderConfig& provider);

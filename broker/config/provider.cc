@@ -49,17 +49,15 @@ void ReadUrl(MapReader* fields, std::string* url) {
   if (!problem.empty()) fields->Problems().Error(fields->At("api_base_url"), problem);
 }
 
-// An error only where no request can succeed and a route needs one: at a provider that is known. Elsewhere the server may
-// answer anywhere.
+// An error only where no request can succeed and a route needs one: at a provider that is known. Elsewhere the server
+// may answer anywhere.
 void CheckEndpoint(MapReader* fields, const ProviderConfig& provider, bool is_routed) {
   if (provider.base_url.empty() || !UrlProblem(provider.base_url, {"http", "https"}, false).empty()) return;
   const Place place = fields->At("api_base_url");
-  const std::string likely = LikelyEndpoint(provider.base_url, provider.format);
-  if (!likely.empty()) {
-    const std::string message = absl::StrCat(
-        "is no endpoint, and requests go to this very URL: write the full one; did you mean ", likely, "?");
+  const std::string problem = EndpointProblem(provider.base_url, provider.format);
+  if (!problem.empty()) {
     const bool fails = is_routed && IsProvidersHost(provider.base_url);
-    fails ? fields->Problems().Error(place, message) : fields->Problems().Warn(place, message);
+    fails ? fields->Problems().Error(place, problem) : fields->Problems().Warn(place, problem);
   }
   if (IsReadableOnItsWay(provider.base_url)) {
     fields->Problems().Warn(place,

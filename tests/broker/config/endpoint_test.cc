@@ -11,8 +11,10 @@
 namespace ccr {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // A provider p with the URL on line 2, and a provider q; `more` at the top.
 ConfigResult Parse(const std::string& url, const std::string& more = "") {
@@ -48,12 +50,83 @@ TEST(Endpoint, ABaseIsToldWithTheLikelyEndpoint) {
       {"https://p.test/v1/chat", "https://p.test/v1/chat/completions"},
       {"https://p.test/v1beta/openai", "https://p.test/v1beta/openai/chat/completions"},
       {"https://p.test/anthropic", "https://p.test/anthropic/v1/messages"},
+      {"https://p.test/anthropic/v1/", "https://p.test/anthropic/v1/messages"},
       {"https://api.deepseek.com/anthropic", "https://api.deepseek.com/anthropic/v1/messages"},
       {"https://api.anthropic.com", "https://api.anthropic.com/v1/messages"},
       {"https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1beta/models/"},
       {"http://ollama:11434", "http://ollama:11434/v1/chat/completions"},
   };
   for (const auto& row : rows) ExpectOne(Parse(row.url), kWarning, "did you mean " + row.likely + "?", row.url);
+}
+
+TEST(Endpoint, SomeHostsHaveNoVersionInTheirPaths) {
+  const struct {
+    std::string url, likely;
+  } rows[] = {
+      {"https://api.githubcopilot.com", "https://api.githubcopilot.com/chat/completions"},
+      {"https://api.githubcopilot.com/models", "https://api.githubcopilot.com/chat/completions"},
+      {"https://api.business.githubcopilot.com/", "https://api.business.githubcopilot.com/chat/completions"},
+      {"https://api.perplexity.ai", "https://api.perplexity.ai/chat/completions"},
+      {"https://models.inference.ai.azure.com", "https://models.inference.ai.azure.com/chat/completions"},
+      {"https://models.github.ai", "https://models.github.ai/inference/chat/completions"},
+      {"https://models.github.ai/inference", "https://models.github.ai/inference/chat/completions"},
+      {"https://models.github.ai/catalog/models", "https://models.github.ai/inference/chat/completions"},
+      {"https://models.github.ai/orgs/o/inference", "https://models.github.ai/orgs/o/inference/chat/completions"},
+      {"https://api.fireworks.ai/inference", "https://api.fireworks.ai/inference/v1/chat/completions"},
+  };
+  for (const auto& row : rows) ExpectOne(Parse(row.url), kWarning, "did you mean " + row.likely + "?", row.url);
+}
+
+TEST(Endpoint, WhatAnApiHasBesideChatIsToldToo) {
+  const struct {
+    std::string url, likely;
+  } rows[] = {
+      {"https://p.test/v1/embeddings", "https://p.test/v1/chat/completions"},
+      {"https://p.test/v1/images/generations", "https://p.test/v1/chat/completions"},
+      {"https://p.test/v1/audio/speech", "https://p.test/v1/chat/completions"},
+      {"https://p.test/v1/rerank", "https://p.test/v1/chat/completions"},
+      {"https://p.test/beta/completions", "https://p.test/beta/chat/completions"},
+      {"https://me.openai.azure.com/openai/deployments/d/embeddings?api-version=1",
+       "https://me.openai.azure.com/openai/deployments/d/chat/completions"},
+      {"https://p.test/v1/messages/count_tokens", "https://p.test/v1/messages"},
+      {"https://p.test/v1/messages/batches/", "https://p.test/v1/messages"},
+      {"https://p.test/v1/responses/input_tokens", "https://p.test/v1/responses"},
+      {"https://p.test/v1/responses/compact", "https://p.test/v1/responses"},
+  };
+  for (const auto& row : rows) ExpectOne(Parse(row.url), kWarning, "did you mean " + row.likely + "?", row.url);
+  ExpectOne(Parse("https://api.openai.com/v1/embeddings", kRouted), kError, "is no endpoint", "embeddings");
+}
+
+// Google's models are at no other format's endpoint.
+TEST(Endpoint, GooglesModelsNeedTheTransformer) {
+  const std::string vertex = "https://us-east5-aiplatform.googleapis.com";
+  const std::string models = vertex + "/v1/projects/p/locations/us-east5/publishers/google/models";
+  const std::string cloudflare = "https://gateway.ai.cloudflare.com/v1/a/g/google-ai-studio/v1/models";
+  const std::string ais = "https://generativelanguage.googleapis.com/v1beta/models";
+  const std::string use = R"( with transformer: {use: ["gemini"]}?)";
+  const struct {
+    std::string url, message;
+  } rows[] = {
+      {models, "did you mean " + models + use},
+      {models + "/?a=canary", "did you mean " + models + use},
+      {models + "/gemini-2.5-pro:streamGenerateContent?alt=sse", "did you mean " + models + use},
+      {cloudflare, "did you mean " + cloudflare + use},
+      {ais + "/gemini-2.5-pro:generateContent", "did you mean " + ais + "?"},
+      {"https://generativelanguage.googleapis.com/v1beta/openai/models",
+       "did you mean https://generativelanguage.googleapis.com/v1beta/openai/chat/completions?"},
+      {vertex, "write the full one"},
+      {vertex + "/v1", "write the full one"},
+      {vertex + "/v1/projects/p/locations/us-east5/publishers/anthropic/models", "write the full one"},
+      {vertex + "/v1/projects/p/locations/us-east5/endpoints/openapi",
+       "did you mean " + vertex + "/v1/projects/p/locations/us-east5/endpoints/openapi/chat/completions?"},
+  };
+  for (const auto& row : rows) {
+    const ConfigResult result = Parse(row.url);
+    ExpectOne(result, kWarning, "is no endpoint", row.url);
+    EXPECT_THAT(Show(result.problems), EndsWith(row.message + "\n")) << row.url;
+  }
+  const ConfigResult used = Parse(models + "', transformer: {use: ['gemini']}, rotation_strategy: 'random");
+  EXPECT_THAT(Show(used.problems), Not(HasSubstr("is no endpoint")));
 }
 
 // There the base never worked, and a route leads to it.
@@ -89,7 +162,10 @@ TEST(Endpoint, WhatMayBeOneIsFine) {
   for (const std::string url :
        {"https://api.openai.com/v1/chat/completions", "https://api.deepseek.com/chat/completions",
         "https://p.test/v1/messages", "https://p.test/v1/responses", "https://p.test/v1beta/models/",
-        "https://p.test/chat", "https://p.test/gateway?target=openai"})
+        "https://p.test/chat", "https://p.test/gateway?target=openai",
+        "https://p.test/google/models/x/chat/completions", "https://models.github.ai/inference/chat/completions",
+        "https://api.githubcopilot.com/chat/completions",
+        "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/openapi/chat/completions"})
     EXPECT_THAT(Show(Parse(url, kRouted).problems), IsEmpty()) << url;
 }
 
