@@ -10,7 +10,6 @@ namespace ccr::core {
 namespace {
 
 constexpr std::string_view kAuthReason = "auth";
-constexpr std::string_view kFailuresReason = "failures";
 // A busy provider turns away one request or another; three in a row that other keys serve are the key's own.
 constexpr uint32_t kOverloadsOfItsOwn = 3;
 constexpr float kFailingOver = 16;     // attempts that the share of failed ones is of
@@ -226,10 +225,9 @@ Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const M
 }
 
 bool Key::HastenTrial(const Ticket& ticket, absl::Time now) {
-  const bool waits = state_ == KeyState::kDisabled && reason_ == kFailuresReason && !prolonged_ && !IsStale(ticket) &&
-                     !trial_in_flight_;
-  if (waits) until_ = std::min(until_, now);
-  return waits;
+  if (!may_be_hastened() || IsStale(ticket)) return false;
+  until_ = std::min(until_, now);
+  return true;
 }
 
 void Key::Spare(absl::Time now) {

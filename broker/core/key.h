@@ -166,8 +166,15 @@ class Key {
   // 2^(k-1), cap 30 min.
   Event OnFailure(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random,
                   const Leniency& leniency = {});
+  // DISABLED("failures"), where no cooldown is set.
+  bool failures_disabled() const {
+    return state_ == KeyState::kDisabled && reason_ == kFailuresReason && !spec_.cooldown;
+  }
+  // Nothing but its failures says when the next trial is due.
+  bool may_be_hastened() const { return failures_disabled() && !prolonged_ && !trial_in_flight_; }
+  absl::Time began() const { return began_; }  // the present or last cooldown or disable
   // A lease of another key that failures had disabled has succeeded: its trial is due now. False for a key
-  // that is not DISABLED("failures"), or since that lease, while its trial is under way, and where the provider told more.
+  // that may not be hastened, or that has failed since that lease.
   bool HastenTrial(const Ticket& ticket, absl::Time now);
   // Until then it is leased only when no other key can be: after each failure, where no cooldown is set, for 1 s *
   // 2^(failures-1), and up to a hundred times longer the more of its attempts fail, cap 1 min.
@@ -218,6 +225,8 @@ class Key {
   Event GiveBack(const Mark& mark);
 
  private:
+  static constexpr std::string_view kFailuresReason = "failures";
+
   bool probed() const { return spec_.probe_interval > absl::ZeroDuration(); }
   // Nothing paces it, or its next lease is the first after a rest.
   bool needs_no_room() const { return pacer_ == nullptr || state_ != KeyState::kActive || ramp_.first(); }

@@ -89,8 +89,9 @@ void Pool::Impl::Poll(absl::Time now, absl::BitGenRef random, std::vector<Answer
 
 Opening Pool::Impl::OpensAt(const Request& request, absl::BitGenRef random) {
   roster_.Consider(request.excluded, request.model, request.tokens);
+  const bool again = !request.excluded.empty();
   const Opening gate = Gate(request.model, request.tokens);
-  if (gate.IsNow(now_) && roster_.Pick(kNoKey, now_, random).key != kNoKey) return {now_};
+  if (gate.IsNow(now_) && roster_.Pick(kNoKey, again, now_, random).key != kNoKey) return {now_};
   return gate.And(roster_.EarliestReturn(now_), now_);
 }
 
@@ -147,16 +148,17 @@ Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
 }
 
 Roster::Choice Pool::Impl::Choose(const Request& request, bool may_wait, KeyIndex preferred, absl::BitGenRef random) {
+  const bool again = !request.excluded.empty();
   for (const absl::Span<const KeyIndex> others : {circuit_.to_blame(), roster_.Spared(now_)}) {
     if (others.empty()) continue;
     avoided_.assign(request.excluded.begin(), request.excluded.end());
     avoided_.insert(avoided_.end(), others.begin(), others.end());
     roster_.Consider(avoided_, request.model, request.tokens);
-    const Roster::Choice choice = roster_.Pick(preferred, now_, random);
+    const Roster::Choice choice = roster_.Pick(preferred, again, now_, random);
     if (choice.key != kNoKey) return choice;
   }
   roster_.Consider(request.excluded, request.model, request.tokens);
-  const Roster::Choice choice = roster_.Pick(preferred, now_, random);
+  const Roster::Choice choice = roster_.Pick(preferred, again, now_, random);
   if (choice.key != kNoKey || may_wait) return choice;
   roster_.Consider(request.excluded, request.model, request.tokens);
   return roster_.PickTry(now_);

@@ -226,7 +226,6 @@ class Pool::Impl {
   uint64_t sequence_ = 0;                            // grants of this run; leases carry their number
   std::optional<uint32_t> epoch_;                    // of this run: that of the first grant
   absl::Time back_at_ = absl::InfinitePast();        // when the 429 that is judged is over, as its pacer says
-  // Keys that failures disabled, and when the next one of them is worth a trial.
   TrialPace trials_;
   std::vector<KeyIndex> avoided_;  // of the request that is considered
   uint64_t acquired_ = 0, reported_ = 0, expired_ = 0;

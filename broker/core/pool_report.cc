@@ -216,9 +216,8 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
 
 void Pool::Impl::HastenTrials(const Ticket& ticket) {
   for (int i = 0; i < 2; ++i) {
-    const KeyIndex index = trials_.TakeIf(
-        [&](KeyIndex key) { return roster_.present(key) && roster_.key(key).HastenTrial(ticket, now_); });
-    if (index == kNoKey) return;
+    const KeyIndex index = roster_.NextToHasten();
+    if (index == kNoKey || !roster_.key(index).HastenTrial(ticket, now_)) return;
     roster_.Settle(index, now_);
     TellEvent(index, Key::Event::kDisabled, Outcome::kNeutral, "");
     queue_.OnRoom();
@@ -246,9 +245,10 @@ Key::Event Pool::Impl::JudgeUpstreamFailure(const LeaseRecord& lease, std::strin
   const bool alone = FailsAlone(lease) && !circuit_.OthersFail(lease.key, now_);
   Key::Event event = Key::Event::kNone;
   if (lease.progressed && !last && !shared) key.CountCut();
-  if (!last && !shared)
-    event = key.OnFailure(ticket, reason, Now(), random, {alone, /*spares_first=*/true, trials_.LongestWait(now_)});
-  if (event == Key::Event::kDisabled) trials_.Add(lease.key);
+  if (!last && !shared) {
+    const absl::Duration longest_wait = trials_.LongestWait(roster_.failures_disabled(), now_);
+    event = key.OnFailure(ticket, reason, Now(), random, {alone, /*spares_first=*/true, longest_wait});
+  }
   const Key::Mark mark = last || shared ? Key::Mark{} : key.MarkOf(event, /*counted=*/true);
   if (!counts_for_circuit) return event;
   if (!last) {

@@ -69,7 +69,7 @@ void Roster::BeginAdopting(const PoolSpec& spec) {
     for (auto& strategy : strategies_) strategy = StrategyNamed(spec.strategy);
     strategy_name_ = spec.strategy;
   }
-  for (DeadlineHeap* heap : {&wakes_, &trials_, &probes_}) heap->Reserve(capacity());
+  for (DeadlineHeap* heap : {&wakes_, &trials_, &probes_, &failed_}) heap->Reserve(capacity());
   for (auto& strategy : strategies_) strategy->Reserve(capacity());
   lanes_.Reserve(capacity());
   excluded_.reserve(slots_.size() + kLooks);
@@ -261,6 +261,7 @@ void Roster::Settle(KeyIndex index, absl::Time now) {
   Uncount(slot);
   slot.state = slot.key.state();
   slot.in_flight = slot.key.in_flight();
+  slot.failures_disabled = slot.key.failures_disabled();
   Count(slot);
   Move(index, StandingOf(slot.key, now, &slot.wake));
   if (slot.key.spared_until() > now) Spare(index);
@@ -307,6 +308,7 @@ void Roster::Enter(KeyIndex index, const KeyTraits& traits, uint8_t tier, absl::
     lanes_.OnStanding(index, Standing::kAbsent, Standing::kOut);
     slot.state = slot.key.state();
     slot.in_flight = slot.key.in_flight();
+    slot.failures_disabled = slot.key.failures_disabled();
     slot.share = share;
     ++by_standing_[static_cast<size_t>(Standing::kOut)];
     Count(slot);
@@ -328,6 +330,7 @@ void Roster::Leave(KeyIndex index) {
 
 void Roster::Count(const Slot& slot) {
   ++by_state_[static_cast<size_t>(slot.state)];
+  failures_disabled_ += slot.failures_disabled;
   if (slot.state != KeyState::kActive) return;
   load_[slot.tier].weight += slot.share;
   load_[slot.tier].in_flight += slot.in_flight;
@@ -335,6 +338,7 @@ void Roster::Count(const Slot& slot) {
 
 void Roster::Uncount(const Slot& slot) {
   --by_state_[static_cast<size_t>(slot.state)];
+  failures_disabled_ -= slot.failures_disabled;
   if (slot.state != KeyState::kActive) return;
   load_[slot.tier].weight -= slot.share;
   load_[slot.tier].in_flight -= slot.in_flight;
@@ -386,6 +390,11 @@ void Roster::Move(KeyIndex index, Standing standing) {
   }
   if (standing == Standing::kTimed) wakes_.Set(index, slot.wake);
   if (standing == Standing::kTrial) trials_.Set(index, slot.key.until());
+  if (standing == Standing::kTimed && slot.key.may_be_hastened() && slot.wake == slot.key.until()) {
+    failed_.Set(index, slot.key.began());
+  } else {
+    failed_.Remove(index);
+  }
   if (const absl::Time probe = slot.key.ProbeDue(); probe != absl::InfiniteFuture()) {
     probes_.Set(index, probe);
   } else {

@@ -81,7 +81,8 @@ class Roster {
   KeyIndex capacity() const { return static_cast<KeyIndex>(slots_.size()); }
 
   uint32_t active() const { return CountOf(KeyState::kActive); }
-  bool declares_limits() const { return declares_limits_; }  // some key is configured with one
+  uint32_t failures_disabled() const { return failures_disabled_; }  // keys that are, as they say
+  bool declares_limits() const { return declares_limits_; }          // some key is configured with one
   bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == present_; }
 
   // Keys to be passed over as long as another one can be granted: active ones that have failed lately, the last kMaxSpared.
@@ -97,11 +98,11 @@ class Roster {
     By by = By::kStrategy;
     bool over_share = false;  // the preferred key was available, but not within its share
   };
-  // A due trial first (of disabled keys, the longest due), else the preferred key (kNoKey: none) when it is within its
-  // share, else what the strategy says, else kNoKey. A preferred key of weight 0 is
-  // no exception from the rule that such keys come last. Keys without room for the request's tokens are passed over, and
-  // excluded from then on; kLooks at most.
-  Choice Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
+  // A due trial first (of disabled keys, the longest due; last for who tries `again`, as a key has failed him), else the
+  // preferred key (kNoKey: none) when it is within its share, else what the strategy says, else kNoKey. A preferred key of
+  // weight 0 is no exception from the rule that such keys come last. Keys without room for the request's tokens are passed
+  // over, and excluded from then on; kLooks at most.
+  Choice Pick(KeyIndex preferred, bool again, absl::Time now, absl::BitGenRef random);
   // Where Pick has none: a key that lacks nothing but room by the estimate of its pacer, which may be tried (see Pacer);
   // the one that is nearest to having some. kLooks are looked at.
   Choice PickTry(absl::Time now);
@@ -147,6 +148,9 @@ class Roster {
   // The next key whose probe is due, or kNoKey. The caller calls key().OnProbeStarted and Settle, which take it out.
   KeyIndex DueProbe(absl::Time now) const { return NextProbe() > now ? kNoKey : probes_.Next(); }
   absl::Time NextWake() const { return std::min(wakes_.NextTime(), lanes_.NextWake()); }
+  // Of the keys whose trial waits for its time and may be hastened the one that was disabled first, or kNoKey. The
+  // caller hastens it and calls Settle, which takes it out.
+  KeyIndex NextToHasten() const { return failed_.Next(); }
   // The next key whose time has come, or kNoKey. The caller calls key().OnTime and Settle, which take it out.
   KeyIndex Due(absl::Time now) const;
 
@@ -157,7 +161,8 @@ class Roster {
 
   // Laws: a slot is known to its strategy while it is present and eligible there while kReady; that is
   // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed, at
-  // `wake`, in trials_ while kTrial, and in probes_ while its probe is due at some time. by_standing_ and by_state_
+  // `wake`, in trials_ while kTrial, in probes_ while its probe is due at some time, and in failed_ while it waits for a
+  // trial that may be hastened. by_standing_ and by_state_
   // count the present slots, and load_[tier] those of the tier that are ACTIVE.
   struct Slot {
     explicit Slot(Key k) : key(std::move(k)) {}
@@ -165,6 +170,7 @@ class Roster {
     Standing standing = Standing::kAbsent;
     KeyState state = KeyState::kActive;  // as counted
     uint32_t in_flight = 0;              // as counted
+    bool failures_disabled = false;      // as counted
     uint64_t share = 1;                  // as counted: the weight, where the strategy uses it
     uint8_t tier = 0;
     Strategy* strategy = nullptr;
@@ -191,7 +197,7 @@ class Roster {
   void Free(KeyIndex index);
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
-  Choice PickOnce(KeyIndex preferred, absl::Time now, absl::BitGenRef random);
+  Choice PickOnce(KeyIndex preferred, bool again, absl::Time now, absl::BitGenRef random);
   void ShareLimits(KeyIndex index, absl::Time now);
   bool MayTry(KeyIndex index, absl::Time now);
   absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
@@ -218,6 +224,8 @@ class Roster {
   DeadlineHeap wakes_;
   DeadlineHeap trials_;
   DeadlineHeap probes_;
+  DeadlineHeap failed_;
+  uint32_t failures_disabled_ = 0;
   std::array<uint32_t, kStandings> by_standing_{};
   std::array<uint32_t, 3> by_state_{};
   std::array<SharedLoad, kTiers> load_{};

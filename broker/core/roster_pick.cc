@@ -31,9 +31,9 @@ absl::Span<const KeyIndex> Roster::Spared(absl::Time now) {
   return spared_;
 }
 
-Roster::Choice Roster::Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
+Roster::Choice Roster::Pick(KeyIndex preferred, bool again, absl::Time now, absl::BitGenRef random) {
   for (uint32_t looks = kLooks; looks > 0; --looks) {
-    const Choice choice = PickOnce(preferred, now, random);
+    const Choice choice = PickOnce(preferred, again, now, random);
     if (choice.key == kNoKey) return choice;
     const absl::Time room = RoomAt(choice.key, now);
     if (room <= now) return choice;
@@ -43,9 +43,10 @@ Roster::Choice Roster::Pick(KeyIndex preferred, absl::Time now, absl::BitGenRef 
   return {};
 }
 
-Roster::Choice Roster::PickOnce(KeyIndex preferred, absl::Time now, absl::BitGenRef random) {
+Roster::Choice Roster::PickOnce(KeyIndex preferred, bool again, absl::Time now, absl::BitGenRef random) {
   const Excluded excluded = View();
-  if (const uint32_t trial = trials_.NextExcept(excluded); trial != kNoKey) return {trial, By::kTrial};
+  const KeyIndex trial = trials_.NextExcept(excluded);
+  if (trial != kNoKey && !again) return {trial, By::kTrial};
   bool over_share = false;
   for (size_t tier = 0; tier < kTiers; ++tier) {
     if (IsAvailable(preferred, tier)) {
@@ -59,7 +60,7 @@ Roster::Choice Roster::PickOnce(KeyIndex preferred, absl::Time now, absl::BitGen
       if (index != kNoKey) return {index, By::kStrategy, over_share};
     }
   }
-  return {};
+  return {trial, By::kTrial};
 }
 
 bool Roster::IsAvailable(KeyIndex preferred, size_t tier) const {

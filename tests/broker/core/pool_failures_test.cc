@@ -6,7 +6,10 @@
 namespace ccr::core {
 namespace {
 
-class PoolFailuresTest : public PoolTest {};
+class PoolFailuresTest : public PoolTest {
+ protected:
+  std::vector<Transition> told_;
+};
 
 PoolSpec WithoutCooldown(uint32_t keys) {
   PoolSpec spec = SpecOf(keys);
@@ -134,6 +137,63 @@ TEST_F(PoolFailuresTest, ADisabledKeyOfABusyPoolIsTriedSooner) {
   EXPECT_LE(trials, 60);  // of 6000 calls
 }
 
+// However many are dead.
+TEST_F(PoolFailuresTest, ManyDisabledKeysHaveTheirTrialsFromOneShareOfTheCalls) {
+  constexpr KeyIndex kDead = 150;
+  PoolSpec spec = WithoutCooldown(2 * kDead);
+  for (KeySpec& key : spec.keys) key.max_failures = 1;
+  Start(spec);
+  constexpr int kCalls = 150'000;
+  int trials = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    Pass(kMs);
+    const Grant grant = Get();
+    const bool dead = grant.key < kDead;
+    if (dead && i > kCalls / 2) ++trials;
+    Tell(grant, dead ? Status(500) : Success());
+    pool_->TakeTransitions(&told_);
+    told_.clear();
+  }
+  EXPECT_GE(trials, kCalls / 2 / 200);
+  EXPECT_LE(trials, kCalls / 2 / 120);
+}
+
+// Who has met one that failed is not given the next one.
+TEST_F(PoolFailuresTest, WhoTriesAgainGetsADueTrialLast) {
+  PoolSpec spec = WithoutCooldown(4);
+  for (int i = 0; i < 2; ++i) spec.keys[i].max_failures = 1;
+  Start(spec);
+  for (KeyIndex key = 0; key < 2; ++key) {
+    Tell(Get({0, 1}), Success());
+    Tell(GetKey(key, 4), Status(500));
+  }
+  Pass(absl::Seconds(10));
+  EXPECT_FALSE(Get({2}).trial);
+  const Grant last = Get({2, 3});
+  EXPECT_TRUE(last.trial);
+  EXPECT_TRUE(Get().trial);
+}
+
+// Those that were disabled before a restart as well.
+TEST_F(PoolFailuresTest, ATrialThatSucceedsCallsForThoseThatAStoreRemembers) {
+  PoolSpec spec = WithoutCooldown(4);
+  Start(spec);
+  KeySnapshot saved;
+  saved.state = KeyState::kDisabled;
+  saved.reason = "failures";
+  saved.last_used = saved.last_failure = saved.last_success = absl::InfinitePast();
+  for (const char* fingerprint : {"fp0", "fp1", "fp2"}) {
+    saved.available_at += saved.available_at < now_ ? now_ - saved.available_at : absl::Minutes(10);
+    pool_->Restore(fingerprint, saved, now_);
+  }
+  const Grant trial = Get();
+  EXPECT_EQ(trial.key, 0u);
+  EXPECT_FALSE(Get().trial);
+  Tell(trial, Success());
+  EXPECT_TRUE(Get().trial);
+  EXPECT_TRUE(Get().trial);
+}
+
 // Keys that failed together are well again together.
 TEST_F(PoolFailuresTest, ATrialThatSucceedsCallsForThoseOfOthers) {
   PoolSpec spec = WithoutCooldown(5);
@@ -178,6 +238,25 @@ TEST_F(PoolFailuresTest, ATrialIsNotHastenedOverAWordOfTheProviders) {
   Tell(trial, Success());
   EXPECT_EQ(State(0), KeyState::kActive);
   EXPECT_EQ(Key(1).available_at, told);
+}
+
+// Nor over a cooldown that is set.
+TEST_F(PoolFailuresTest, ATrialIsNotHastenedOverACooldown) {
+  PoolSpec spec = WithoutCooldown(3);
+  spec.keys[1].cooldown = absl::Minutes(5);
+  for (int i = 0; i < 2; ++i) spec.keys[i].max_failures = 1;
+  Start(spec);
+  for (const KeyIndex key : {1, 0}) {
+    Tell(Get({0, 1}), Success());
+    Tell(GetKey(key, 3), Status(500));
+  }
+  const absl::Time due = Key(1).available_at;
+  EXPECT_EQ(due, now_ + absl::Minutes(10));
+  GoTo(Key(0).available_at);
+  const Grant trial = Get();
+  EXPECT_EQ(trial.key, 0u);
+  Tell(trial, Success());
+  EXPECT_EQ(Key(1).available_at, due);
 }
 
 }  // namespace
