@@ -116,6 +116,7 @@ class Key {
   absl::Time OpenAt(absl::Time now);
   Limits Used(absl::Time now) { return usage_.Used(now); }
   uint64_t EstimateOf(uint64_t tokens) const { return tokens > 0 ? tokens : mean_tokens_; }
+  uint64_t latest() const { return latest_; }  // the number of its last lease
   bool IsStale(const Ticket& ticket) const { return ticket.sequence < episode_; }
   // Whether refusals of leases before that one are old news: a later lease succeeded, or judgement was passed since.
   bool IsSettled(uint64_t sequence) const { return sequence < settled_; }

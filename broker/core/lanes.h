@@ -26,13 +26,18 @@ namespace ccr::core {
 // What a key waits for.
 enum class Standing : uint8_t {
   kReady,   // nothing: its strategy may pick it
+  kSpared,  // nothing, but those that are ready come first for a time
   kTrial,   // nothing: DISABLED and its trial is due
   kTimed,   // a time: end of cooldown, next trial, room within a limit
   kBusy,    // the end of a lease: max_concurrent, the trial in flight, or the first successes after a rest
   kOut,     // a probe: DISABLED("auth")
   kAbsent,  // it is no longer in the configuration
 };
-inline constexpr size_t kStandings = 6;
+inline constexpr size_t kStandings = 7;
+
+inline bool IsGrantable(Standing standing) {
+  return standing == Standing::kReady || standing == Standing::kSpared || standing == Standing::kTrial;
+}
 
 // The way to one model with one key. It is held until a time, or comes back from that.
 struct Lane {

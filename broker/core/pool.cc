@@ -204,13 +204,12 @@ KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {
   roster_.key(index).Describe(&key, now_);
   const absl::Time rate = std::max(roster_.key(index).OpenAt(now_), limits_allow_at_);
   if (rate > now_) key.rate_allows_at = rate;
-  const Roster::Standing standing = roster_.standing(index);
   roster_.lanes().ForEachOfKey(index, [&](const Lane& lane) {
     if (lane.IsHeld(now_)) key.holds.push_back({roster_.NameOf(lane.model), lane.until, lane.reason});
     const Learned learned = lane.pacer == nullptr ? Learned() : lane.pacer->learned();
     if (learned.rate > 0 || learned.max_in_flight > 0) key.paces.push_back({roster_.NameOf(lane.model), learned});
   });
-  key.available = gate_open && (standing == Roster::Standing::kReady || standing == Roster::Standing::kTrial);
+  key.available = gate_open && IsGrantable(roster_.standing(index));
   return key;
 }
 

@@ -149,15 +149,15 @@ Opening Pool::Impl::Gate(ModelId model, uint64_t tokens) {
 
 Roster::Choice Pool::Impl::Choose(const Request& request, bool may_wait, KeyIndex preferred, absl::BitGenRef random) {
   const bool again = !request.excluded.empty();
-  for (const absl::Span<const KeyIndex> others : {circuit_.to_blame(), roster_.Spared(now_)}) {
-    if (others.empty()) continue;
+  roster_.Consider(request.excluded, request.model, request.tokens);
+  if (!circuit_.to_blame().empty()) {
     avoided_.assign(request.excluded.begin(), request.excluded.end());
-    avoided_.insert(avoided_.end(), others.begin(), others.end());
+    avoided_.insert(avoided_.end(), circuit_.to_blame().begin(), circuit_.to_blame().end());
     roster_.Consider(avoided_, request.model, request.tokens);
     const Roster::Choice choice = roster_.Pick(preferred, again, now_, random);
+    roster_.Consider(request.excluded, request.model, request.tokens);
     if (choice.key != kNoKey) return choice;
   }
-  roster_.Consider(request.excluded, request.model, request.tokens);
   const Roster::Choice choice = roster_.Pick(preferred, again, now_, random);
   if (choice.key != kNoKey || may_wait) return choice;
   roster_.Consider(request.excluded, request.model, request.tokens);
@@ -188,7 +188,7 @@ std::optional<Grant> Pool::Impl::TryGrant(const Request& request, bool may_wait,
   Transition& leased = Tell(Transition::Type::kLeased, key, "");
   leased.wait = now_ - request.since;
   leased.affinity = AffinityOf(session, last, choice);
-  const uint32_t itself = roster_.standing(key) == Roster::Standing::kReady ? 1 : 0;
+  const bool itself = IsGrantable(roster_.standing(key)) && !roster_.lanes().IsClosed(key, request.model);
   const uint32_t others = !Gate(request.model, request.tokens).IsNow(now_) ? 0 : roster_.Candidates() - itself;
   return Grant{request.id, key, key_trial || circuit_trial, others};
 }

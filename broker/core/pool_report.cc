@@ -276,7 +276,11 @@ bool Pool::Impl::FailsAlone(const LeaseRecord& lease) {
 }
 
 uint32_t Pool::Impl::CountClosed(ModelId model) const {
-  return roster_.lanes().CountClosed(model, Standing::kReady) + roster_.lanes().CountClosed(model, Standing::kBusy);
+  uint32_t closed = 0;
+  for (const Standing standing : {Standing::kReady, Standing::kSpared, Standing::kBusy}) {
+    closed += roster_.lanes().CountClosed(model, standing);
+  }
+  return closed;
 }
 
 uint32_t Pool::Impl::CountActive(ModelId model) const {

@@ -71,6 +71,7 @@ void Roster::BeginAdopting(const PoolSpec& spec) {
   }
   for (DeadlineHeap* heap : {&wakes_, &trials_, &probes_, &failed_}) heap->Reserve(capacity());
   for (auto& strategy : strategies_) strategy->Reserve(capacity());
+  for (auto& spared : spared_) spared.Reserve(capacity());
   lanes_.Reserve(capacity());
   excluded_.reserve(slots_.size() + kLooks);
 }
@@ -264,7 +265,6 @@ void Roster::Settle(KeyIndex index, absl::Time now) {
   slot.failures_disabled = slot.key.failures_disabled();
   Count(slot);
   Move(index, StandingOf(slot.key, now, &slot.wake));
-  if (slot.key.spared_until() > now) Spare(index);
 }
 
 KeyIndex Roster::Due(absl::Time now) const {
@@ -373,22 +373,27 @@ Roster::Standing Roster::StandingOf(Key& key, absl::Time now, absl::Time* wake) 
   if (*wake <= now) *wake = key.OpenAt(now);
   if (*wake > now) return Standing::kTimed;
   if (key.saturated()) return Standing::kBusy;
-  return trial ? Standing::kTrial : Standing::kReady;
+  if (trial) return Standing::kTrial;
+  *wake = key.spared_until();
+  return *wake > now ? Standing::kSpared : Standing::kReady;
 }
 
 void Roster::Move(KeyIndex index, Standing standing) {
   Slot& slot = slots_[index];
   if (slot.standing != standing) {
     if (slot.standing == Standing::kReady) StrategyOf(slot).Erase(index);
-    if (slot.standing == Standing::kTimed) wakes_.Remove(index);
+    if (slot.standing == Standing::kSpared) spared_[slot.tier].Erase(index);
+    if (slot.standing == Standing::kTimed || slot.standing == Standing::kSpared) wakes_.Remove(index);
     if (slot.standing == Standing::kTrial) trials_.Remove(index);
     if (standing == Standing::kReady) StrategyOf(slot).Insert(index);
+    if (standing == Standing::kSpared) spared_[slot.tier].Insert(index, slot.key.latest());
     lanes_.OnStanding(index, slot.standing, standing);
     --by_standing_[static_cast<size_t>(slot.standing)];
     ++by_standing_[static_cast<size_t>(standing)];
     slot.standing = standing;
   }
-  if (standing == Standing::kTimed) wakes_.Set(index, slot.wake);
+  if (standing == Standing::kSpared) spared_[slot.tier].Update(index, slot.key.latest());
+  if (standing == Standing::kTimed || standing == Standing::kSpared) wakes_.Set(index, slot.wake);
   if (standing == Standing::kTrial) trials_.Set(index, slot.key.until());
   if (standing == Standing::kTimed && slot.key.may_be_hastened() && slot.wake == slot.key.until()) {
     failed_.Set(index, slot.key.began());

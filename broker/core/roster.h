@@ -22,6 +22,7 @@
 #include "broker/core/pacing/fair_share.h"
 #include "broker/core/pool_spec.h"
 #include "broker/core/slots.h"
+#include "broker/core/strategies/indexed_heap.h"
 #include "broker/core/strategies/strategy.h"
 #include "broker/core/types.h"
 
@@ -47,7 +48,8 @@ struct Opening {
 
 // Holds the keys and sorts them by what they wait for, so that picking one and telling when the next returns cost
 // O(log keys + excluded), and for a model with lanes that are held O(those) more. Keys of weight 0 have a strategy of
-// their own, asked when the first has none.
+// their own, asked when the first has none, nor a key that is spared: one that is active but has failed lately. Those go
+// by turns, whatever the strategy.
 //
 // Whoever changes a key calls Settle for it afterwards. Removed keys stay, out of every order, until their last lease
 // ends and then until kRemembered others were removed after them: a key that comes back is the one it was. Not
@@ -84,9 +86,6 @@ class Roster {
   uint32_t failures_disabled() const { return failures_disabled_; }  // keys that are, as they say
   bool declares_limits() const { return declares_limits_; }          // some key is configured with one
   bool all_out() const { return by_standing_[static_cast<size_t>(Standing::kOut)] == present_; }
-
-  // Keys to be passed over as long as another one can be granted: active ones that have failed lately, the last kMaxSpared.
-  absl::Span<const KeyIndex> Spared(absl::Time now);
 
   // What the next calls are about: a request for that model of so many tokens (0 = not known) that leaves those keys
   // out. Duplicates and unknown numbers do no harm.
@@ -157,13 +156,12 @@ class Roster {
  private:
   static constexpr size_t kTiers = 2;
   static constexpr uint32_t kLooks = 32;
-  static constexpr size_t kMaxSpared = 16;
 
   // Laws: a slot is known to its strategy while it is present and eligible there while kReady; that is
-  // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed, at
-  // `wake`, in trials_ while kTrial, in probes_ while its probe is due at some time, and in failed_ while it waits for a
-  // trial that may be hastened. by_standing_ and by_state_
-  // count the present slots, and load_[tier] those of the tier that are ACTIVE.
+  // strategies_[tier], or while a change of strategy is under way retiring_[tier]; it is in wakes_ while kTimed or
+  // kSpared, at `wake`, in spared_[tier] while kSpared, in trials_ while kTrial, in probes_ while its probe is due at some
+  // time, and in failed_ while it waits for a trial that may be hastened. by_standing_ and by_state_ count the present
+  // slots, and load_[tier] those of the tier that are ACTIVE.
   struct Slot {
     explicit Slot(Key k) : key(std::move(k)) {}
     Key key;
@@ -193,11 +191,12 @@ class Roster {
   void Leave(KeyIndex index);
   void Count(const Slot& slot);
   void Uncount(const Slot& slot);
-  bool IsAvailable(KeyIndex preferred, size_t tier) const;
+  bool Is(KeyIndex preferred, Standing standing, size_t tier) const;  // and may be picked
   void Free(KeyIndex index);
   Standing StandingOf(Key& key, absl::Time now, absl::Time* wake) const;
   Excluded View() const { return {excluded_, lanes_.Closed(model_)}; }
   Choice PickOnce(KeyIndex preferred, bool again, absl::Time now, absl::BitGenRef random);
+  KeyIndex PickReady(size_t tier, absl::Time now, absl::BitGenRef random) const;
   void ShareLimits(KeyIndex index, absl::Time now);
   bool MayTry(KeyIndex index, absl::Time now);
   absl::Time RoomAt(KeyIndex index, absl::Time now);  // for the request, as far as limits go
@@ -205,8 +204,6 @@ class Roster {
   void Restrict(KeyIndex index);                      // to the models that it may serve
   void Bar(KeyIndex index, ModelId model);            // unless it may serve it
   void Move(KeyIndex index, Standing standing);
-
-  void Spare(KeyIndex index);
 
   using Strategies = std::array<std::unique_ptr<Strategy>, kTiers>;
 
@@ -220,7 +217,8 @@ class Roster {
   uint32_t present_ = 0;
   std::string strategy_name_;
   Strategies strategies_;
-  Strategies retiring_;  // of the configuration before, while not all keys are adopted
+  Strategies retiring_;                               // of the configuration before, while not all keys are adopted
+  std::array<IndexedHeap<uint64_t>, kTiers> spared_;  // by their last leases
   DeadlineHeap wakes_;
   DeadlineHeap trials_;
   DeadlineHeap probes_;
@@ -234,8 +232,6 @@ class Roster {
   bool declares_limits_ = false;
   uint32_t restricted_ = 0;  // known keys that may not serve every model
   uint64_t sequence_ = 0;    // of the last lease
-
-  std::vector<KeyIndex> spared_;  // until the key says
 
   // The request that is considered.
   std::vector<KeyIndex> excluded_;

@@ -17,20 +17,6 @@ void Roster::Consider(absl::Span<const KeyIndex> excluded, ModelId model, uint64
   excluded_.erase(std::unique(excluded_.begin(), excluded_.end()), excluded_.end());
 }
 
-void Roster::Spare(KeyIndex index) {
-  if (std::find(spared_.begin(), spared_.end(), index) != spared_.end()) return;
-  if (spared_.size() == kMaxSpared) spared_.erase(spared_.begin());
-  spared_.push_back(index);
-}
-
-absl::Span<const KeyIndex> Roster::Spared(absl::Time now) {
-  std::erase_if(spared_, [&](KeyIndex index) {
-    const Key& spared = slots_[index].key;
-    return spared.spared_until() <= now || spared.state() == KeyState::kDisabled;
-  });
-  return spared_;
-}
-
 Roster::Choice Roster::Pick(KeyIndex preferred, bool again, absl::Time now, absl::BitGenRef random) {
   for (uint32_t looks = kLooks; looks > 0; --looks) {
     const Choice choice = PickOnce(preferred, again, now, random);
@@ -49,23 +35,32 @@ Roster::Choice Roster::PickOnce(KeyIndex preferred, bool again, absl::Time now, 
   if (trial != kNoKey && !again) return {trial, By::kTrial};
   bool over_share = false;
   for (size_t tier = 0; tier < kTiers; ++tier) {
-    if (IsAvailable(preferred, tier)) {
-      const Slot& slot = slots_[preferred];
-      if (IsWithinShare(slot.in_flight, slot.share, load_[tier])) return {preferred, By::kSession};
-      over_share = true;
-    }
-    for (const Strategies* strategies : {&strategies_, &retiring_}) {
-      if ((*strategies)[tier] == nullptr) continue;
-      const KeyIndex index = (*strategies)[tier]->Pick(excluded, now, random);
+    for (const Standing standing : {Standing::kReady, Standing::kSpared}) {
+      if (Is(preferred, standing, tier)) {
+        const Slot& slot = slots_[preferred];
+        if (IsWithinShare(slot.in_flight, slot.share, load_[tier])) return {preferred, By::kSession};
+        over_share = true;
+      }
+      const KeyIndex index =
+          standing == Standing::kReady ? PickReady(tier, now, random) : spared_[tier].BestExcept(excluded);
       if (index != kNoKey) return {index, By::kStrategy, over_share};
     }
   }
   return {trial, By::kTrial};
 }
 
-bool Roster::IsAvailable(KeyIndex preferred, size_t tier) const {
+KeyIndex Roster::PickReady(size_t tier, absl::Time now, absl::BitGenRef random) const {
+  for (const Strategies* strategies : {&strategies_, &retiring_}) {
+    if ((*strategies)[tier] == nullptr) continue;
+    const KeyIndex index = (*strategies)[tier]->Pick(View(), now, random);
+    if (index != kNoKey) return index;
+  }
+  return kNoKey;
+}
+
+bool Roster::Is(KeyIndex preferred, Standing standing, size_t tier) const {
   if (preferred == kNoKey || slots_[preferred].tier != tier) return false;
-  return standing(preferred) == Standing::kReady && !View().Has(preferred);
+  return slots_[preferred].standing == standing && !View().Has(preferred);
 }
 
 Roster::Choice Roster::PickTry(absl::Time now) {
@@ -93,7 +88,8 @@ Roster::Choice Roster::PickTry(absl::Time now) {
 
 bool Roster::MayTry(KeyIndex index, absl::Time now) {
   Slot& slot = slots_[index];
-  const bool open = slot.standing == Standing::kReady || slot.standing == Standing::kTimed;
+  const bool open =
+      slot.standing == Standing::kReady || slot.standing == Standing::kSpared || slot.standing == Standing::kTimed;
   if (!open || lanes_.IsBarred(index, model_) || !slot.key.MayTry(tokens_, now)) return false;
   const Lane* const lane = lanes_.Find(index, model_);
   if (lane == nullptr) return true;
@@ -103,11 +99,11 @@ bool Roster::MayTry(KeyIndex index, absl::Time now) {
 }
 
 uint32_t Roster::Candidates() const {
-  auto grantable = [](Standing standing) { return standing == Standing::kReady || standing == Standing::kTrial; };
   const auto excluded = std::count_if(excluded_.begin(), excluded_.end(), [&](KeyIndex index) {
-    return grantable(standing(index)) && !lanes_.IsClosed(index, model_);
+    return IsGrantable(standing(index)) && !lanes_.IsClosed(index, model_);
   });
-  return CountOpen(Standing::kReady) + CountOpen(Standing::kTrial) - static_cast<uint32_t>(excluded);
+  return CountOpen(Standing::kReady) + CountOpen(Standing::kSpared) + CountOpen(Standing::kTrial) -
+         static_cast<uint32_t>(excluded);
 }
 
 uint32_t Roster::CountOpen(Standing standing) const {
@@ -150,7 +146,7 @@ bool Roster::MayReturnAnyTime(absl::Time now) const {
   bool busy = false;
   lanes_.ForEachOfModel(model_, [&](const Lane& lane) {
     const Standing key = standing(lane.key);
-    const bool may = key == Standing::kReady || key == Standing::kTrial || key == Standing::kBusy;
+    const bool may = IsGrantable(key) || key == Standing::kBusy;
     busy |= may && lane.IsFull() && lane.RoomAt(1, now) <= now && !lanes_.IsBarred(lane.key, model_) &&
             !Excluded(excluded_).Has(lane.key);
   });

@@ -56,6 +56,72 @@ TEST_F(PoolFailuresTest, AKeyThatFailsOftenIsSparedForLonger) {
   EXPECT_GE(spared_for(), 2 * first);
 }
 
+// Keys of weight 0 are for when there is nothing else.
+TEST_F(PoolFailuresTest, ASparedKeyComesBeforeThoseOfWeightZero) {
+  PoolSpec spec = WithoutCooldown(3);
+  spec.keys[0].max_concurrent = 2;
+  spec.keys[1].weight = spec.keys[2].weight = 0;
+  Start(spec);
+  Tell(GetKey(1, 3), Success());
+  Tell(GetKey(0, 3), Status(500));
+  Tell(GetKey(1, 3), Success());
+  Tell(GetKey(2, 3), Status(500));
+  EXPECT_EQ(Get().key, 0u);
+  EXPECT_EQ(Get().key, 0u);
+  EXPECT_EQ(Get().key, 1u);
+  EXPECT_EQ(Get({1}).key, 2u);
+}
+
+// They can be granted, if somebody asks for them.
+TEST_F(PoolFailuresTest, SparedKeysAreCandidates) {
+  Start(WithoutCooldown(3));
+  Tell(GetKey(1, 3), Success());
+  Tell(GetKey(0, 3), Status(500));
+  const Grant grant = Get({1});
+  EXPECT_EQ(grant.key, 2u);
+  EXPECT_EQ(grant.candidates_left, 1u);
+  EXPECT_EQ(Get({1, 2}).key, 0u);
+}
+
+// However many there are, and by turns where no other key can be leased.
+TEST_F(PoolFailuresTest, AllKeysThatFailAreSpared) {
+  constexpr uint32_t kFlaky = 60;
+  PoolSpec spec = WithoutCooldown(kFlaky + 1);
+  spec.keys[kFlaky].max_concurrent = 1;
+  Start(spec);
+  for (KeyIndex key = 0; key < kFlaky; ++key) {
+    Tell(GetKey(kFlaky, kFlaky + 1), Success());
+    Tell(GetKey(key, kFlaky + 1), Status(500));
+    EXPECT_EQ(State(key), KeyState::kActive);
+  }
+  Pass(absl::Milliseconds(900));
+  for (int i = 0; i < 10; ++i) {
+    const Grant grant = Get();
+    EXPECT_EQ(grant.key, kFlaky);
+    Tell(grant, Success());
+  }
+  Get({0});
+  for (int round = 0; round < 2; ++round) {
+    for (KeyIndex key = 0; key < kFlaky; ++key) EXPECT_EQ(Get().key, key);
+  }
+}
+
+TEST_F(PoolFailuresTest, ManyFlakyKeysDoLittleWhileOthersCan) {
+  constexpr KeyIndex kKeys = 120, kFlaky = 30;
+  Start(WithoutCooldown(kKeys));
+  constexpr int kCalls = 30'000;
+  int failed = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    Pass(absl::Milliseconds(10));
+    const Grant grant = Get();
+    const bool fails = grant.key < kFlaky && random_() % 10 < 3;
+    failed += fails ? 1 : 0;
+    Tell(grant, fails ? Status(500) : Success());
+    pool_->TakeTransitions(&told_);
+  }
+  EXPECT_LE(failed, kCalls / 50);
+}
+
 // What the circuit takes the blame for is no fault of theirs.
 TEST_F(PoolFailuresTest, AnOutageSparesNobody) {
   PoolSpec spec = WithoutCooldown(3);

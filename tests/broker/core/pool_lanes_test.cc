@@ -57,6 +57,15 @@ TEST_F(PoolLanesTest, ARefusalOfOneModelLeavesTheOthers) {
   EXPECT_TRUE(Key(0).holds.empty());
 }
 
+// After a hold one lease at a time, and no other key is left.
+TEST_F(PoolLanesTest, AKeyThatIsFullForTheModelIsNoCandidate) {
+  Start(SpecOf(2));
+  Tell(GetFor("big", {1}), OfModel(429, absl::Seconds(10)));
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(GetFor("big", {1}).candidates_left, 0u);
+  EXPECT_EQ(GetFor("big", {0}).candidates_left, 0u);
+}
+
 TEST_F(PoolLanesTest, AWindowOfQuotaOfAModelHoldsUntilItsEnd) {
   Start(SpecOf(1));
   Evidence evidence = OfModel(429, absl::Hours(24 * 7));
