@@ -13,7 +13,7 @@ constexpr std::string_view kAuthReason = "auth";
 // A busy provider turns away one request or another; three in a row that other keys serve are the key's own.
 constexpr uint32_t kOverloadsOfItsOwn = 3;
 constexpr float kFailingOver = 16;     // attempts that the share of failed ones is of
-constexpr double kSparedLonger = 100;  // a key whose attempts all fail is spared so many times longer
+constexpr double kSparedLonger = 200;  // a key whose attempts all failed is spared so many times longer
 
 // EWMA: a + (x - a) / 8; the first sample is taken as it is (the smoothing of RFC 6298).
 absl::Duration Smoothed(absl::Duration average, absl::Duration sample) {
@@ -205,6 +205,7 @@ Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const M
                           const Leniency& leniency) {
   if (IsStale(ticket) || (auth_disabled() && probed())) return Event::kNone;
   ++consecutive_failures_;
+  const float failed_before = failing_;
   failing_ += (1 - failing_) / kFailingOver;
   if (state_ == KeyState::kDisabled || (leniency.may_disable && consecutive_failures_ >= spec_.max_failures)) {
     const uint32_t earlier = consecutive_disables_++;
@@ -213,7 +214,7 @@ Key::Event Key::OnFailure(const Ticket& ticket, std::string_view reason, const M
                                     : std::min(leniency.longest_wait, Exponential(kTrialBackoff, earlier, kMaxBackoff));
     return Disable(kFailuresReason, now.time + wait, now);
   }
-  Spare(now.time);
+  Spare(failed_before, now.time);
   if (leniency.spares_first && !spec_.cooldown && consecutive_failures_ == 1) {
     episode_ = now.sequence + 1;
     return Event::kNone;
@@ -230,10 +231,10 @@ bool Key::HastenTrial(const Ticket& ticket, absl::Time now) {
   return true;
 }
 
-void Key::Spare(absl::Time now) {
+void Key::Spare(float failing, absl::Time now) {
   if (spec_.cooldown) return;
   const absl::Duration wait = Exponential(kFailureBackoff, consecutive_failures_ - 1, kMaxFailureBackoff);
-  spared_until_ = now + std::min(kMaxFailureBackoff, wait * (1 + kSparedLonger * failing_));
+  spared_until_ = now + std::min(kMaxFailureBackoff, wait * (1 + kSparedLonger * failing));
 }
 
 Key::Event Key::OnOverloaded(const Ticket& ticket, std::string_view reason, const Moment& now, absl::BitGenRef random) {

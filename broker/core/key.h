@@ -178,7 +178,7 @@ class Key {
   // that may not be hastened, or that has failed since that lease.
   bool HastenTrial(const Ticket& ticket, absl::Time now);
   // Until then it is leased only when no other key can be: after each failure, where no cooldown is set, for 1 s *
-  // 2^(failures-1), and up to a hundred times longer the more of its attempts fail, cap 1 min.
+  // 2^(failures-1), and up to two hundred times longer the more of the attempts before it failed, cap 1 min.
   absl::Time spared_until() const { return spared_until_; }
   // An answer that began well was cut: the success that its beginning was does not end the failures in a row, only one
   // of a whole answer does. OnFailure follows.
@@ -239,8 +239,8 @@ class Key {
   Event CoolUntil(absl::Time until, std::string_view reason, const Moment& now);
   Event Disable(std::string_view reason, absl::Time until, const Moment& now);
   void Recover();
-  void Spare(absl::Time now);
-  void ForgetFailures();  // in a row; how often it was disabled not before a whole answer has come
+  void Spare(float failing, absl::Time now);  // `failing`: the share before the last failure
+  void ForgetFailures();                      // in a row; how often it was disabled not before a whole answer has come
   void Begin(KeyState state, std::string_view reason, absl::Time until, const Moment& now);
 
   KeySpec spec_;

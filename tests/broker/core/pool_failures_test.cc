@@ -56,6 +56,17 @@ TEST_F(PoolFailuresTest, AKeyThatFailsOftenIsSparedForLonger) {
   EXPECT_GE(spared_for(), 2 * first);
 }
 
+// A failure alone is no sign of more.
+TEST_F(PoolFailuresTest, AFailureAloneSparesTheKeyForASecond) {
+  Start(WithoutCooldown(2));
+  for (int i = 0; i < 20; ++i) Tell(Get(), Success());
+  Tell(GetKey(0, 2), Status(500));
+  Pass(absl::Milliseconds(999));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Get().key, 1u);
+  Pass(kMs);
+  EXPECT_TRUE(Get().key == 0 || Get().key == 0);
+}
+
 // Keys of weight 0 are for when there is nothing else.
 TEST_F(PoolFailuresTest, ASparedKeyComesBeforeThoseOfWeightZero) {
   PoolSpec spec = WithoutCooldown(3);
