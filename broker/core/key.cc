@@ -297,13 +297,15 @@ void Key::ForgetSuspicion() {
 Key::Event Key::OnAuth(const Moment& now, absl::BitGenRef random) {
   if (auth_disabled()) return Event::kNone;
   ForgetSuspicion();
+  unanswered_probes_ = 0;
   return Disable(kAuthReason, ProbeTime(now.time, random), now);
 }
 
 absl::Time Key::ProbeTime(absl::Time now, absl::BitGenRef random) const {
   const absl::Duration wait =
       Exponential(probed() ? spec_.probe_interval : kUnprobedBackoff, vain_probes_, kMaxProbeBackoff);
-  return now + Jittered(wait, kMaxProbeBackoff, random);
+  const absl::Duration longer = std::max(wait, Exponential(wait, unanswered_probes_, kMaxProbeGap));
+  return now + Jittered(longer, kMaxProbeBackoff, random);
 }
 
 void Key::ProbeBy(absl::Time time) {
@@ -320,7 +322,7 @@ void Key::OnProbeStarted(absl::Time now) {
 Key::Event Key::OnAccessChanged(absl::Time now) {
   probe_is_old_ = probe_in_flight_;
   probe_says_nothing_ = false;
-  vain_probes_ = 0;
+  vain_probes_ = unanswered_probes_ = 0;
   ForgetSuspicion();
   last_probe_ = absl::InfinitePast();
   if (!auth_disabled()) return EndRest();
@@ -354,7 +356,12 @@ Key::Event Key::OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef rand
   }
   if (outcome == Outcome::kAuth && !auth_disabled()) return OnAuth(now, random);
   if (!auth_disabled() || !probed()) return Event::kNone;
-  if (outcome == Outcome::kAuth || outcome == Outcome::kPermission) ++vain_probes_;
+  if (outcome == Outcome::kAuth || outcome == Outcome::kPermission) {
+    ++vain_probes_;
+    unanswered_probes_ = 0;
+  } else {
+    ++unanswered_probes_;
+  }
   until_ = std::max(until_, ProbeTime(now.time, random));
   return Event::kDisabled;
 }

@@ -215,7 +215,8 @@ class Key {
   bool lease_may_try() const { return lease_may_try_; }
   void LetLeaseTry() { lease_may_try_ = probe_says_nothing_ = auth_disabled() && probed(); }
   void ForgetProbe() { probe_in_flight_ = false; }  // its answer will not come
-  // Of a DISABLED key. Auth and permission: n += 1, and the next probe as OnAuth says; others: the same wait again.
+  // Of a DISABLED key. Auth and permission: n += 1, and the next probe as OnAuth says; others: that wait again, doubled
+  // with each in a row as long as it is below 10 min.
   // Of a suspect: success and auth decide, others say nothing.
   Event OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random);
   // Ends a cooldown whose time is over.
@@ -283,7 +284,8 @@ class Key {
   uint32_t consecutive_cuts_ = 0;
   uint32_t consecutive_quota_ = 0;
   uint32_t consecutive_disables_ = 0;
-  uint32_t vain_probes_ = 0;  // refused, or followed by another auth failure
+  uint32_t vain_probes_ = 0;        // refused, or followed by another auth failure
+  uint32_t unanswered_probes_ = 0;  // in a row, of DISABLED("auth"): their answers said nothing of the key
 
   uint32_t in_flight_ = 0;
   uint64_t uses_ = 0, successes_ = 0, failures_ = 0, input_tokens_ = 0, output_tokens_ = 0;

@@ -113,6 +113,23 @@ TEST_F(PoolProbeTest, OtherAnswersSayNothingOfTheKey) {
   ExpectNextAfter(absl::Minutes(10));
 }
 
+// Not every ten seconds for good. An answer that tells ends that.
+TEST_F(PoolProbeTest, WithoutAnAnswerItComesAtGrowingIntervalsUpToTenMinutes) {
+  PoolSpec spec = SpecOf(1);
+  spec.keys[0].probe_interval = absl::Seconds(10);
+  Start(spec);
+  Disable(0, 1);
+  for (const int seconds : {10, 20, 40, 80, 160, 320, 600, 600}) {
+    ExpectNextAfter(absl::Seconds(seconds));
+    ASSERT_EQ(Take().size(), 1u);
+    Answer(0, Status(500));
+  }
+  GoTo(pool_->NextProbe());
+  ASSERT_EQ(Take().size(), 1u);
+  Answer(0, Status(401));
+  ExpectNextAfter(absl::Seconds(20));
+}
+
 // Some providers list their models for everybody.
 TEST_F(PoolProbeTest, AProbeThatSucceededForNothingCounts) {
   Start(SpecOf(2));
