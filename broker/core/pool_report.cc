@@ -209,8 +209,10 @@ Key::Event Pool::Impl::JudgeSuccess(const LeaseRecord& lease, absl::Duration fir
     Tell(Transition::Type::kCircuitClosed, kNoKey, "trial_succeeded");
   }
   roster_.OnSuccess(lease.key, lease.model, lease.sequence, now_);
-  const Key::Event event = roster_.key(lease.key).OnSuccess(TicketOf(lease), first_byte, now_);
-  if (event == Key::Event::kRecovered) HastenTrials(TicketOf(lease));
+  Key& key = roster_.key(lease.key);
+  const bool failed = !key.auth_disabled();
+  const Key::Event event = key.OnSuccess(TicketOf(lease), first_byte, now_);
+  if (failed && event == Key::Event::kRecovered) HastenTrials(TicketOf(lease));
   return event;
 }
 

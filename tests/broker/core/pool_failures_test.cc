@@ -336,5 +336,30 @@ TEST_F(PoolFailuresTest, ATrialIsNotHastenedOverACooldown) {
   EXPECT_EQ(Key(1).available_at, due);
 }
 
+// A key that is refused no more says nothing of those that failed.
+TEST_F(PoolFailuresTest, ARefusedKeysReturnHastensNoTrial) {
+  PoolSpec spec = WithoutCooldown(3);
+  spec.keys[0].probe_interval = absl::ZeroDuration();
+  spec.keys[1].max_failures = 1;
+  Start(spec);
+  const Grant refused = GetKey(0, 3);
+  Tell(refused, Status(401));
+  const std::vector<KeyIndex> tried = {0};
+  Pool::LeaseArgs retry{.id = NewId(), .excluded = tried, .retry_of = refused.id};
+  Tell(std::get<Grant>(pool_->Lease(retry, now_, random_)), Success());
+  EXPECT_EQ(Key(0).reason, "auth");
+  GoTo(Key(0).available_at - absl::Seconds(5));
+  Tell(GetKey(2, 3), Success());
+  Tell(GetKey(1, 3), Status(500));
+  const absl::Time due = Key(1).available_at;
+  EXPECT_EQ(due, now_ + absl::Seconds(10));
+  GoTo(Key(0).available_at);
+  const Grant trial = Get();
+  EXPECT_EQ(trial.key, 0u);
+  Tell(trial, Success());
+  EXPECT_EQ(State(0), KeyState::kActive);
+  EXPECT_EQ(Key(1).available_at, due);
+}
+
 }  // namespace
 }  // namespace ccr::core
