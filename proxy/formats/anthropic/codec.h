@@ -34,7 +34,8 @@
 // | white space that ends a last assistant  | left out: Anthropic refuses it                                             |
 // | tools                                   | a schema is an object; a second one of a name is left out. Those of the    |
 // |                                         | history alone are declared, with choice none                               |
-// | max_tokens                              | 4096 when missing; budget + min(max_tokens, 4096) when not above the budget|
+// | max_tokens                              | 4096 when missing, with adaptive thinking max_output of the rules or 32000;|
+// |                                         | budget + min(max_tokens, 4096) when not above the budget                   |
 // | temperature                             | within 0..1; with top_p newer Claude takes one of them; none with thinking |
 // | kJson, kJsonSchema                      | an instruction in system                                                   |
 // | user                                    | metadata.user_id, its first 256 bytes                                      |

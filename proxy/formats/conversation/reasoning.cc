@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "proxy/formats/conversation/history.h"
 
@@ -23,6 +24,7 @@ constexpr uint64_t kMediumBudget = 8192;
 constexpr uint64_t kHighBudget = 24576;
 constexpr uint64_t kMaxBudget = 1'000'000;
 constexpr uint64_t kUsualOutput = 4096;
+constexpr uint64_t kThinkingOutput = 32000;  // thinking without a budget and an answer
 
 std::optional<size_t> RankOf(std::string_view effort) {
   const auto found = std::find(kScale.begin(), kScale.end(), effort);
@@ -195,11 +197,17 @@ void AskNoThinking(const ProviderRules& rules, Reasoning* reasoning) {
   }
 }
 
+// The bound where the client names none. Models with adaptive thinking may think unasked, and out of max_tokens.
+uint64_t UsualOutput(const ProviderRules& rules) {
+  if (rules.thinking != Thinking::kAdaptive) return kUsualOutput;
+  return rules.max_output > 0 ? rules.max_output : kThinkingOutput;
+}
+
 void AskAnthropic(const ProviderRules& rules, ModelRequest* request, Notes* notes) {
   Reasoning& reasoning = request->reasoning;
   if (!request->max_tokens) {
-    request->max_tokens = kUsualOutput;
-    AddNote(notes, "max_tokens: not given, set to 4096");
+    request->max_tokens = UsualOutput(rules);
+    AddNote(notes, "max_tokens: not given, set to " + std::to_string(*request->max_tokens));
   }
   if (!IsOn(reasoning)) {
     if (IsOff(reasoning)) AskNoThinking(rules, &reasoning);

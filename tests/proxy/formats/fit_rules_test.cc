@@ -214,6 +214,33 @@ TEST(FitRulesTest, AnthropicHasRoomForThinking) {
   }
 }
 
+// Thinking without a budget comes out of max_tokens.
+TEST(FitRulesTest, AdaptiveThinkingHasRoomForAnAnswer) {
+  struct Case {
+    Thinking thinking;
+    std::string effort;
+    uint64_t given, max_output, limit;
+  };
+  for (const Case& one : std::vector<Case>{{Thinking::kAdaptive, "xhigh", 0, 0, 32000},
+                                           {Thinking::kAdaptive, "", 0, 0, 32000},
+                                           {Thinking::kAdaptive, "xhigh", 0, 64000, 64000},
+                                           {Thinking::kAdaptive, "xhigh", 0, 8192, 8192},
+                                           {Thinking::kAdaptive, "xhigh", 100, 64000, 100},
+                                           {Thinking::kNone, "xhigh", 0, 64000, 4096},
+                                           {Thinking::kBudget, "", 0, 64000, 4096}}) {
+    ProviderRules rules = With(one.thinking);
+    rules.max_output = one.max_output;
+    ModelRequest request;
+    Notes notes;
+    request.origin = Format::kResponses;
+    request.reasoning = Effort(one.effort);
+    if (one.given > 0) request.max_tokens = one.given;
+    Add(&request, {Say(Role::kUser, "hi")});
+    Fit(rules, Format::kAnthropic, &request, &notes);
+    EXPECT_EQ(request.max_tokens.value_or(0), one.limit) << one.effort << " " << one.max_output;
+  }
+}
+
 TEST(FitRulesTest, ForcedToolAndThinkingGiveWay) {
   struct Case {
     Forced forced;
