@@ -49,9 +49,9 @@ constexpr std::string_view kClaude46 = "*claude*-4?6 *claude*-4?6-* *claude*-4?6
 // Of which nothing is known. The same as ccr::proxy::ProviderRules has by default, which a test compares.
 const RulesConfig& Unknown() {
   static const auto* const rules = new RulesConfig{
-      .system = "first", .developer = false, .user_after_tool = true, .alternate = false, .reasoning = "none",
-      .reasoning_with_calls = false, .forced = "keep", .thinking = "default", .efforts = Names{}, .sampling = true,
-      .cache_control = false, .schema_combinators = true, .schema_items = true, .schema_refs = true,
+      .system = "first", .developer = false, .user_after_tool = true, .alternate = false, .call_ids = "default",
+      .reasoning = "none", .reasoning_with_calls = false, .forced = "keep", .thinking = "default", .efforts = Names{},
+      .sampling = true, .cache_control = false, .schema_combinators = true, .schema_items = true, .schema_refs = true,
       .responses = false, .think_tags = true, .max_tokens = "default", .max_output = 0, .drop = Names{}};
   return *rules;
 }
@@ -78,10 +78,10 @@ const std::vector<Line>& Models() {
       // (api-docs.deepseek.com/guides/anthropic_api, platform.minimax.io/docs, docs.z.ai).
       {.models = "*deepseek* *kimi* *glm-* *minimax* *qwen* *mimo* *doubao* *step-*", .format = Format::kAnthropic,
        .rules = {.reasoning = "all"}},
-      // Chat templates on Hugging Face: roles must alternate (Mistral, Gemma); mistral-common issue 169: no user
-      // message after a tool's.
+      // Chat templates on Hugging Face: roles must alternate (Mistral, Gemma), ids of calls are nine letters and digits
+      // (Mistral); mistral-common issue 169: no user message after a tool's.
       {.models = "*mistral* *mixtral* *codestral* *devstral* *ministral* *magistral* *pixtral*",
-       .rules = {.user_after_tool = false, .alternate = true}},
+       .rules = {.user_after_tool = false, .alternate = true, .call_ids = "short"}},
       {.models = "*gemma*", .rules = {.alternate = true}},
       // They do not reason: reasoning_effort is refused or has no effect. Azure writes gpt-35-turbo.
       {.models = "*gpt-4* *gpt-3.5* *gpt-35*", .rules = {.thinking = "none"}},
@@ -216,8 +216,8 @@ const std::vector<Line>& Hosts() {
       // docs.mistral.ai/api: what it does not know is refused with 422, in messages too (mistralai/platform-docs 7,
       // crush 1590, eca 231, anon-kode 53).
       {.hosts = "api.mistral.ai codestral.mistral.ai", .format = Format::kOpenAi,
-       .rules = {.user_after_tool = false, .alternate = true, .reasoning = "none", .thinking = "none",
-                 .max_tokens = "max_tokens",
+       .rules = {.user_after_tool = false, .alternate = true, .call_ids = "short", .reasoning = "none",
+                 .thinking = "none", .max_tokens = "max_tokens",
                  .also_drop = Names{"stream_options", "user", "store", "service_tier", "seed",
                                     "logprobs", "top_logprobs", "logit_bias", "verbosity", "thinking",
                                     "enable_thinking"}}},

@@ -39,6 +39,7 @@ const std::vector<RuleField>& RuleFields() {
       {"developer", &RulesConfig::developer},
       {"user_after_tool", &RulesConfig::user_after_tool},
       {"alternate", &RulesConfig::alternate},
+      {"call_ids", &RulesConfig::call_ids, {"default", "short"}},
       {"reasoning", &RulesConfig::reasoning, {"none", "turn", "all"}},
       {"reasoning_with_calls", &RulesConfig::reasoning_with_calls},
       {"forced", &RulesConfig::forced, {"keep", "auto", "thinking_off"}},

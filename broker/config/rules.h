@@ -18,6 +18,7 @@ struct RulesConfig {
   std::optional<bool> developer = {};         // knows the role
   std::optional<bool> user_after_tool = {};   // takes a message of the user after a result
   std::optional<bool> alternate = {};         // wants user and assistant in turns
+  std::optional<std::string> call_ids = {};   // "default", "short": nine letters and digits
   std::optional<std::string> reasoning = {};  // "none", "turn", "all": which of the history goes back
   std::optional<bool> reasoning_with_calls = {};
   std::optional<std::string> forced = {};    // "keep", "auto", "thinking_off"

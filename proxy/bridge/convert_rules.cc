@@ -33,11 +33,13 @@ std::vector<std::string> ToPatterns(const google::protobuf::RepeatedPtrField<std
 
 void SetWords(const v1::Rules& message, RuleSettings* out) {
   using System = ProviderRules::System;
+  using CallIds = ProviderRules::CallIds;
   using History = ProviderRules::History;
   using Forced = ProviderRules::Forced;
   using Thinking = ProviderRules::Thinking;
   using MaxTokens = ProviderRules::MaxTokens;
   out->system = WordOf<System>(message.system(), {{"anywhere", System::kAnywhere}, {"first", System::kFirst}});
+  out->call_ids = WordOf<CallIds>(message.call_ids(), {{"default", CallIds::kDefault}, {"short", CallIds::kShort}});
   out->reasoning = WordOf<History>(message.reasoning(),
                                    {{"none", History::kNone}, {"turn", History::kTurn}, {"all", History::kAll}});
   out->forced = WordOf<Forced>(

@@ -52,6 +52,7 @@ void Apply(const RuleSettings& settings, ProviderRules* rules) {
   Set(settings.developer, &rules->developer);
   Set(settings.user_after_tool, &rules->user_after_tool);
   Set(settings.alternate, &rules->alternate);
+  Set(settings.call_ids, &rules->call_ids);
   Set(settings.reasoning, &rules->reasoning);
   Set(settings.reasoning_with_calls, &rules->reasoning_with_calls);
   Set(settings.forced, &rules->forced);

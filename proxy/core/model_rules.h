@@ -19,6 +19,7 @@ struct RuleSettings {
   std::optional<bool> developer = {};
   std::optional<bool> user_after_tool = {};
   std::optional<bool> alternate = {};
+  std::optional<ProviderRules::CallIds> call_ids = {};
   std::optional<ProviderRules::History> reasoning = {};
   std::optional<bool> reasoning_with_calls = {};
   std::optional<ProviderRules::Forced> forced = {};

@@ -24,10 +24,14 @@ struct ProviderRules {
   // Chat Completions: the name that the bound of the answer goes by, kDefault: the client's own, else max_tokens.
   enum class MaxTokens { kDefault, kMaxTokens, kMaxCompletionTokens };
 
+  // Identifiers of calls. kShort: nine letters and digits.
+  enum class CallIds { kDefault, kShort };
+
   System system = System::kFirst;
   bool developer = false;       // knows the role; else it becomes system
   bool user_after_tool = true;  // false: the user's text beside results goes into the last of them
   bool alternate = false;       // user and assistant in turns: equal roles in a row become one message
+  CallIds call_ids = CallIds::kDefault;
   History reasoning = History::kNone;
   bool reasoning_with_calls = false;  // an assistant's message with calls has the member even when it is empty
   Forced forced = Forced::kKeep;

@@ -164,6 +164,7 @@ bool FormatPair::MayEdit(Format client, const ProviderRules& rules, const Reques
          (asks.tools && schemas) || (asks.forced_tool && rules.forced != ProviderRules::Forced::kKeep) ||
          (asks.sampling && !rules.sampling) || (asks.thinking && thinking) ||
          (rules.max_output > 0 && asks.max_output > rules.max_output) || !rules.user_after_tool || rules.alternate ||
+         rules.call_ids != ProviderRules::CallIds::kDefault ||
          (rules.max_tokens != ProviderRules::MaxTokens::kDefault && asks.max_output > 0) ||
          rules.reasoning_with_calls || !rules.drop.empty() || MayHoldForeignState(client, body);
 }

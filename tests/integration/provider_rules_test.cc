@@ -40,7 +40,8 @@ TEST(ProviderRulesTest, BothSidesHaveTheSameCarefulValues) {
 TEST(ProviderRulesTest, EveryRuleArrives) {
   const auto table = AtTheProxy(
       "api_base_url: 'https://p.test/v1/chat/completions', drop: ['y'], rules: {system: 'anywhere', developer: true, "
-      "user_after_tool: false, alternate: true, reasoning: 'turn', reasoning_with_calls: true, forced: 'thinking_off', "
+      "user_after_tool: false, alternate: true, call_ids: 'short', reasoning: 'turn', reasoning_with_calls: true, "
+      "forced: 'thinking_off', "
       "thinking: 'object', efforts: ['low', 'max'], sampling: false, cache_control: true, schema_combinators: false, "
       "schema_items: false, schema_refs: false, responses: true, think_tags: false, max_tokens: 'max_tokens', "
       "max_output: 7, drop: "
@@ -49,6 +50,7 @@ TEST(ProviderRulesTest, EveryRuleArrives) {
                              .developer = true,
                              .user_after_tool = false,
                              .alternate = true,
+                             .call_ids = ProviderRules::CallIds::kShort,
                              .reasoning = ProviderRules::History::kTurn,
                              .reasoning_with_calls = true,
                              .forced = ProviderRules::Forced::kThinkingOff,
@@ -73,6 +75,7 @@ TEST(ProviderRulesTest, EveryWordIsKnownAtTheProxy) {
         AtTheProxy("api_base_url: 'https://p.test/v1/responses', rules: {" + rule + "}")->providers[0], "m");
   };
   EXPECT_EQ(rules("system: 'first'").system, ProviderRules::System::kFirst);
+  EXPECT_EQ(rules("call_ids: 'default'").call_ids, ProviderRules::CallIds::kDefault);
   EXPECT_EQ(rules("reasoning: 'none'").reasoning, ProviderRules::History::kNone);
   EXPECT_EQ(rules("reasoning: 'all'").reasoning, ProviderRules::History::kAll);
   EXPECT_EQ(rules("forced: 'auto'").forced, ProviderRules::Forced::kAuto);

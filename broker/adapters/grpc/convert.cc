@@ -201,6 +201,7 @@ void FillRules(const RulesConfig& rules, v1::Rules* out) {
   if (rules.developer) out->set_developer(*rules.developer);
   if (rules.user_after_tool) out->set_user_after_tool(*rules.user_after_tool);
   if (rules.alternate) out->set_alternate(*rules.alternate);
+  if (rules.call_ids) out->set_call_ids(*rules.call_ids);
   if (rules.reasoning) out->set_reasoning(*rules.reasoning);
   if (rules.reasoning_with_calls) out->set_reasoning_with_calls(*rules.reasoning_with_calls);
   if (rules.forced) out->set_forced(*rules.forced);

@@ -1,5 +1,6 @@
 #include "proxy/formats/conversation/fit.h"
 
+#include "proxy/formats/conversation/call_ids.h"
 #include "proxy/formats/conversation/history.h"
 #include "proxy/formats/conversation/limits.h"
 #include "proxy/formats/conversation/reasoning.h"
@@ -46,7 +47,7 @@ void Fit(const ProviderRules& rules, Format provider, ModelRequest* request, Not
   if (!rules.developer || !fit::KnowsSystem(provider)) fit::LowerDevelopers(request);
   if (rules.system == ProviderRules::System::kFirst || !fit::KnowsSystem(provider)) fit::FoldSystem(request, notes);
   const bool needs_user = rules.alternate || !fit::KnowsSystem(provider);
-  fit::OrderTurns(provider, needs_user, request, notes);
+  fit::OrderTurns(rules, provider, needs_user, request, notes);
   fit::FitReasoning(rules, provider, request, notes);
   fit::FitHistory(rules, provider, request, notes);
   if (!rules.user_after_tool && fit::KnowsSystem(provider)) fit::PutUserIntoResults(request, notes);
@@ -74,6 +75,7 @@ bool FitSame(const ProviderRules& rules, bool stateless, ModelRequest* request, 
   }
   if (!rules.user_after_tool && fit::KnowsSystem(format)) changed |= fit::PutUserIntoResults(request, notes);
   if (rules.alternate && fit::KnowsSystem(format)) changed |= fit::MergeRoles(request);
+  changed |= fit::ShortenIds(rules, request, notes);
   changed |= fit::FitLimits(rules, request, notes);
   if (format != Format::kGemini) changed |= fit::FitSchemas(rules, request, notes);
   if (format == Format::kChat) changed |= fit::NameMaxTokens(rules, request);

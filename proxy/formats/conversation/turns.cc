@@ -6,11 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
 #include "proxy/formats/call_index.h"
+#include "proxy/formats/conversation/call_ids.h"
 #include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy::fit {
@@ -66,36 +63,12 @@ void Join(Message from, Message* to) {
   AppendParts(std::move(from.parts), &to->parts);
 }
 
-// Anthropic: [a-zA-Z0-9_-]+.
-std::string AnthropicId(std::string_view given) {
-  std::string id(given);
-  for (char& c : id) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
-  }
-  return id;
-}
-
-class UniqueIds {
- public:
-  std::string Make(std::string base) {
-    if (base.empty()) base = "call";
-    if (taken_.insert(base).second) return base;
-    int& next = numbers_.try_emplace(base, 2).first->second;
-    std::string id = absl::StrCat(base, "_", next);
-    while (!taken_.insert(id).second) id = absl::StrCat(base, "_", ++next);
-    return id;
-  }
-
- private:
-  absl::flat_hash_set<std::string> taken_;
-  absl::flat_hash_map<std::string, int> numbers_;  // by base: the first that may be free behind it
-};
-
 // Takes the messages one by one. A step is a message of the assistant, the results of its calls and what the user says
 // to them; it ends where the assistant speaks again.
 class Order {
  public:
-  Order(Format provider, bool needs_user, Notes* notes) : provider_(provider), needs_user_(needs_user), notes_(notes) {}
+  Order(const ProviderRules& rules, Format provider, bool needs_user, Notes* notes)
+      : provider_(provider), needs_user_(needs_user), notes_(notes), ids_(rules, provider) {}
 
   void Add(Message message) {
     DropBlanks(&message.parts);
@@ -149,7 +122,7 @@ class Order {
   void AddCall(Part* part) {
     by_id_.Add(part->id, calls_.size());
     by_name_.Add(part->name, calls_.size());
-    std::string id = ids_.Make(provider_ == Format::kAnthropic ? AnthropicId(part->id) : part->id);
+    std::string id = ids_.Make(part->id);
     if (id != part->id) AddNote(notes_, "tool_calls.id: changed to a valid and unique one");
     part->id = std::move(id);
     calls_.push_back({part->id, part->name, part->custom, std::nullopt});
@@ -338,8 +311,8 @@ bool HasCalls(const Message& message) {
                      [](const Part& part) { return part.kind == PartKind::kToolCall; });
 }
 
-void OrderTurns(Format provider, bool needs_user, ModelRequest* request, Notes* notes) {
-  Order order(provider, needs_user, notes);
+void OrderTurns(const ProviderRules& rules, Format provider, bool needs_user, ModelRequest* request, Notes* notes) {
+  Order order(rules, provider, needs_user, notes);
   for (Message& message : request->messages) order.Add(std::move(message));
   request->messages = order.Take();
 }

@@ -24,7 +24,7 @@ void AppendParts(std::vector<Part> from, std::vector<Part>* to);
 
 // Makes the messages hold to the order that fit.h guarantees: calls answered, roles in turn, nothing empty.
 // `needs_user`: the first that is no system text has to be the user's.
-void OrderTurns(Format provider, bool needs_user, ModelRequest* request, Notes* notes);
+void OrderTurns(const ProviderRules& rules, Format provider, bool needs_user, ModelRequest* request, Notes* notes);
 
 // For providers that refuse a message of the user's behind results of tools: what it says goes into the last of them,
 // with marks for what results cannot hold. Whether there was one.

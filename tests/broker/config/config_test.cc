@@ -134,7 +134,7 @@ Providers:
     api_base_url: https://api.deepseek.test/chat/completions
     transformer: {use: [deepseek], "deepseek-chat": {use: [tooluse, [maxtoken, {"max_tokens": 65536}]]}}
     models: [deepseek-chat, deepseek-reasoner]
-    rules: {"system": "first", "developer": false, "user_after_tool": true, "alternate": false, "reasoning": "turn", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", "efforts": [], "sampling": true, "cache_control": false, "schema_combinators": true, "schema_items": true, "schema_refs": true, "responses": false, "think_tags": true, "max_tokens": "max_tokens", "max_output": 0, "drop": [], "models": {"deepseek-reasoner": {"reasoning": "none", "forced": "auto"}}}
+    rules: {"system": "first", "developer": false, "user_after_tool": true, "alternate": false, "call_ids": "default", "reasoning": "turn", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", "efforts": [], "sampling": true, "cache_control": false, "schema_combinators": true, "schema_items": true, "schema_refs": true, "responses": false, "think_tags": true, "max_tokens": "max_tokens", "max_output": 0, "drop": [], "models": {"deepseek-reasoner": {"reasoning": "none", "forced": "auto"}}}
     enable_rotation: true
     rotation_strategy: weighted
     session_affinity: true
@@ -164,7 +164,7 @@ Providers:
     api_base_url: https://api.anthropic.test/v1/messages
     transformer: {use: [Anthropic]}
     models: [claude-x]
-    rules: {"system": "anywhere", "developer": false, "user_after_tool": true, "alternate": false, "reasoning": "none", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", "efforts": [], "sampling": true, "cache_control": false, "schema_combinators": false, "schema_items": true, "schema_refs": true, "responses": false, "think_tags": false, "max_tokens": "default", "max_output": 0, "drop": [], "models": {"claude-x": {"thinking": "adaptive", "efforts": ["low", "medium", "high", "xhigh", "max"], "sampling": false}}}
+    rules: {"system": "anywhere", "developer": false, "user_after_tool": true, "alternate": false, "call_ids": "default", "reasoning": "none", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", "efforts": [], "sampling": true, "cache_control": false, "schema_combinators": false, "schema_items": true, "schema_refs": true, "responses": false, "think_tags": false, "max_tokens": "default", "max_output": 0, "drop": [], "models": {"claude-x": {"thinking": "adaptive", "efforts": ["low", "medium", "high", "xhigh", "max"], "sampling": false}}}
     enable_rotation: false
     rotation_strategy: round_robin
     session_affinity: false

@@ -69,12 +69,13 @@ TEST(Rules, PatternsOfNames) {
 }
 
 TEST(Rules, OfAProviderOfWhichNothingIsKnown) {
-  EXPECT_EQ(DescribeRules(Known(kSomewhere, "m")),
-            R"({"system": "first", "developer": false, "user_after_tool": true, "alternate": false, )"
-            R"("reasoning": "none", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", )"
-            R"("efforts": [], "sampling": true, "cache_control": false, "schema_combinators": true, )"
-            R"("schema_items": true, "schema_refs": true, "responses": false, "think_tags": true, )"
-            R"("max_tokens": "default", "max_output": 0, "drop": []})");
+  EXPECT_EQ(
+      DescribeRules(Known(kSomewhere, "m")),
+      R"({"system": "first", "developer": false, "user_after_tool": true, "alternate": false, "call_ids": "default", )"
+      R"("reasoning": "none", "reasoning_with_calls": false, "forced": "keep", "thinking": "default", )"
+      R"("efforts": [], "sampling": true, "cache_control": false, "schema_combinators": true, )"
+      R"("schema_items": true, "schema_refs": true, "responses": false, "think_tags": true, )"
+      R"("max_tokens": "default", "max_output": 0, "drop": []})");
 }
 
 // What differs from the careful values.
@@ -144,7 +145,8 @@ TEST(Rules, TheTable) {
        R"({"reasoning": "all", "reasoning_with_calls": true, "forced": "auto", "thinking": "none"})"},
       {"https://api.z.ai/api/coding/paas/v4/chat/completions", "glm-5.2",
        R"({"reasoning": "all", "forced": "auto", "thinking": "object", "max_tokens": "max_tokens"})"},
-      {kSomewhere, "mistralai/Mistral-Small-3.2", R"({"user_after_tool": false, "alternate": true})"},
+      {kSomewhere, "mistralai/Mistral-Small-3.2",
+       R"({"user_after_tool": false, "alternate": true, "call_ids": "short"})"},
       {kSomewhere, "google/gemma-3-27b-it", R"({"alternate": true, "thinking": "none"})"},
       {kSomewhere, "llama-3.3-70b", R"({"thinking": "none"})"},
       {"https://openrouter.ai/api/v1/chat/completions", "anthropic/claude-opus-4.8",
@@ -236,6 +238,7 @@ TEST(Rules, WhatOpenAisChatModelsGiveAtMost) {
 TEST(Rules, MistralTakesNothingThatItDoesNotKnow) {
   const RulesConfig rules = Known("https://api.mistral.ai/v1/chat/completions", "mistral-large-latest");
   EXPECT_EQ(rules.user_after_tool, false);
+  EXPECT_EQ(rules.call_ids, "short");
   EXPECT_EQ(rules.max_tokens, "max_tokens");
   EXPECT_THAT(*rules.drop, ::testing::IsSupersetOf({"stream_options", "user", "store"}));
 }

@@ -50,6 +50,7 @@ class RandomConversation {
     rules.developer = dice_.OneIn(2);
     rules.user_after_tool = dice_.OneIn(2);
     rules.alternate = dice_.OneIn(2);
+    rules.call_ids = static_cast<ProviderRules::CallIds>(dice_.Below(2));
     rules.reasoning = static_cast<ProviderRules::History>(dice_.Below(3));
     rules.reasoning_with_calls = dice_.OneIn(2);
     rules.forced = static_cast<ProviderRules::Forced>(dice_.Below(3));
@@ -161,8 +162,11 @@ void CheckOrder(const ProviderRules& rules, Format provider, const std::vector<M
   for (size_t i = 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
     CheckParts(message);
-    for (const Part& part : message.parts)
-      if (IsCall(part)) EXPECT_TRUE(!part.id.empty() && ids.insert(part.id).second);
+    for (const Part& part : message.parts) {
+      if (!IsCall(part)) continue;
+      EXPECT_TRUE(!part.id.empty() && ids.insert(part.id).second);
+      if (rules.call_ids == ProviderRules::CallIds::kShort) EXPECT_EQ(part.id.size(), 9);
+    }
     if (message.role == Role::kAssistant) CheckResults(message, i + 1 < messages.size() ? &messages[i + 1] : nullptr);
     if (message.role == Role::kTool) EXPECT_TRUE(before != nullptr && before->role == Role::kAssistant);
     if (before != nullptr) EXPECT_NE(before->role, message.role);
