@@ -31,7 +31,8 @@ void DropSamplingOfThinking(ModelRequest* request, Notes* notes) {
 }
 
 // Thinking that another provider made is gone: Anthropic would miss it where the turn goes on.
-bool StopUnsignedThinking(ModelRequest* request, Notes* notes) {
+bool StopUnsignedThinking(const ProviderRules& rules, ModelRequest* request, Notes* notes) {
+  if (rules.thinking == ProviderRules::Thinking::kAdaptive) return false;  // it may begin at any place
   if (request->origin != Format::kAnthropic || request->reasoning.mode != Reasoning::Mode::kBudget) return false;
   if (AllowsThinking(request->messages)) return false;
   request->reasoning.mode = Reasoning::Mode::kOff;
@@ -64,7 +65,7 @@ bool FitSame(const ProviderRules& rules, bool stateless, ModelRequest* request, 
   const Format format = request->origin;
   bool changed = fit::DropForeignState(rules, request, notes);
   if ((changed || stateless) && format == Format::kChat) fit::DropEmptyThinking(request);
-  if (changed) fit::StopUnsignedThinking(request, notes);
+  if (changed) fit::StopUnsignedThinking(rules, request, notes);
   if (!rules.developer && fit::KnowsSystem(format)) changed |= fit::LowerDevelopers(request);
   if (rules.system == ProviderRules::System::kFirst && fit::KnowsSystem(format))
     changed |= fit::FoldSystem(request, notes);

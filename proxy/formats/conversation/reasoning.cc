@@ -97,11 +97,19 @@ bool HasOwnSwitch(const ProviderRules& rules) {
   return rules.thinking == Thinking::kObject || rules.thinking == Thinking::kEnable;
 }
 
-// Whether the provider can be told not to think. Who is never asked to think may always do it.
+// Whether the provider can be told not to think. Who is never asked to think may always do it; of the models with
+// adaptive thinking some always do and refuse to be told.
 bool CanTurnOff(const ProviderRules& rules, Format provider) {
   if (rules.thinking == Thinking::kNone) return false;
-  if (provider == Format::kAnthropic || provider == Format::kGemini) return true;
+  if (provider == Format::kAnthropic) return rules.thinking != Thinking::kAdaptive;
+  if (provider == Format::kGemini) return true;
   return HasOwnSwitch(rules) || Contains(rules.efforts, kNone);
+}
+
+void FreeChoice(ModelRequest* request, Notes* notes) {
+  request->tool_choice.kind = ToolChoice::Kind::kAuto;
+  request->tool_choice.name.clear();
+  AddNote(notes, "tool_choice: now auto, the model takes no forced tool while it thinks");
 }
 
 // A forced choice and thinking: one of the two gives way. Thinking that nobody asked for may be the provider's default.
@@ -113,9 +121,7 @@ bool FitForced(const ProviderRules& rules, Format provider, ModelRequest* reques
     AddNote(notes, "thinking: turned off, the model takes no forced tool with it");
     return true;
   }
-  request->tool_choice.kind = ToolChoice::Kind::kAuto;
-  request->tool_choice.name.clear();
-  AddNote(notes, "tool_choice: now auto, the model takes no forced tool while it thinks");
+  FreeChoice(request, notes);
   return true;
 }
 
@@ -188,12 +194,12 @@ void AskBudget(const ProviderRules& rules, ModelRequest* request, Notes* notes) 
   reasoning.budget = budget;
 }
 
-// Off is the default of Claude with a budget, and not of all others.
+// Off is the default of Claude with a budget, and not of all others; of later ones some refuse to hear it.
 void AskNoThinking(const ProviderRules& rules, Reasoning* reasoning) {
-  if (rules.thinking == Thinking::kBudget || rules.thinking == Thinking::kNone) {
-    SayNothing(reasoning);
-  } else {
+  if (rules.thinking == Thinking::kDefault || rules.thinking == Thinking::kEffort || HasOwnSwitch(rules)) {
     TurnOff(reasoning);
+  } else {
+    SayNothing(reasoning);
   }
 }
 
@@ -219,10 +225,12 @@ void AskAnthropic(const ProviderRules& rules, ModelRequest* request, Notes* note
   }
   const bool adaptive = rules.thinking == Thinking::kAdaptive;
   const bool allowed = adaptive ? !EndsWithAssistant(request->messages) : AllowsThinking(request->messages);
-  if (!allowed || IsForced(request->tool_choice)) {
+  const bool forced = IsForced(request->tool_choice);
+  if (!allowed || (forced && !adaptive)) {
     AddNote(notes, "reasoning_effort: dropped, thinking is refused with a forced tool and inside a turn");
     return AskNoThinking(rules, &reasoning);
   }
+  if (forced) FreeChoice(request, notes);
   if (adaptive) {
     AskAdaptive(rules, &reasoning, notes);
   } else {

@@ -98,7 +98,7 @@ std::vector<AskCase> Asks() {
       {"unknown to anthropic", chat, anthropic, Effort("huge"), plain, ""},
       {"none to anthropic", chat, anthropic, Effort("none"), plain, "off"},
       {"none to Claude that thinks only if asked", chat, anthropic, Effort("none"), With(Thinking::kBudget), ""},
-      {"none to who thinks by itself", chat, anthropic, Effort("none"), With(Thinking::kAdaptive), "off"},
+      {"none to who cannot be told", chat, anthropic, Effort("none"), With(Thinking::kAdaptive), ""},
       {"budget of Gemini's client", gemini, anthropic, Budget(100), plain, "budget 1024"},
       {"adaptive for current Claude", chat, anthropic, Effort("high"), With(Thinking::kAdaptive), "adaptive high"},
       {"minimal for current Claude", chat, anthropic, Effort("minimal"), With(Thinking::kAdaptive), "adaptive low"},
@@ -256,7 +256,8 @@ TEST(FitRulesTest, ForcedToolAndThinkingGiveWay) {
             R"({"thinking":{"type":"disabled"}})"},
            {Forced::kThinkingOff, Format::kChat, Thinking::kEnable, ChoiceKind::kTool, R"({"enable_thinking":false})"},
            {Forced::kKeep, Format::kAnthropic, Thinking::kBudget, ChoiceKind::kTool, ""},
-           {Forced::kKeep, Format::kAnthropic, Thinking::kAdaptive, ChoiceKind::kTool, "off"},
+           {Forced::kKeep, Format::kAnthropic, Thinking::kAdaptive, ChoiceKind::kAuto, "adaptive high"},
+           {Forced::kThinkingOff, Format::kAnthropic, Thinking::kAdaptive, ChoiceKind::kAuto, "adaptive high"},
            {Forced::kAuto, Format::kAnthropic, Thinking::kAdaptive, ChoiceKind::kAuto, "adaptive high"}}) {
     ProviderRules rules = With(one.thinking);
     rules.forced = one.forced;
@@ -293,6 +294,33 @@ TEST(FitRulesTest, ForcedToolStaysWhereThinkingIsTurnedOff) {
     Fit(rules, Format::kChat, &request, &notes);
     // Who cannot be told may think all the same.
     EXPECT_EQ(request.tool_choice.kind, thinking == Thinking::kObject ? ChoiceKind::kAny : ChoiceKind::kAuto);
+  }
+}
+
+// A choice is kept where nobody asked for thinking, and thinking gives way to an answer that is begun.
+TEST(FitRulesTest, CurrentClaudeIsNeverToldNotToThink) {
+  struct Case {
+    Reasoning asked;
+    bool begun;
+    ChoiceKind choice, fitted;
+    std::string said;
+  };
+  for (const Case& one : std::vector<Case>{
+           {Effort("none"), false, ChoiceKind::kAny, ChoiceKind::kAny, ""},
+           {Effort(""), false, ChoiceKind::kAny, ChoiceKind::kAny, ""},
+           {Effort("low"), false, ChoiceKind::kAny, ChoiceKind::kAuto, "adaptive low"},
+           {Effort("low"), false, ChoiceKind::kNone, ChoiceKind::kNone, "adaptive low"},
+           {Effort("low"), true, ChoiceKind::kAuto, ChoiceKind::kAuto, ""},
+       }) {
+    ModelRequest request;
+    Notes notes;
+    request.reasoning = one.asked;
+    request.tool_choice.kind = one.choice;
+    Add(&request, {Say(Role::kUser, "a")});
+    if (one.begun) Add(&request, {Say(Role::kAssistant, "b")});
+    Fit(With(Thinking::kAdaptive), Format::kAnthropic, &request, &notes);
+    EXPECT_EQ(Said(request), one.said);
+    EXPECT_EQ(request.tool_choice.kind, one.fitted);
   }
 }
 
