@@ -5,7 +5,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
 #include "proxy/formats/transformers/body_edits.h"
 
@@ -14,20 +13,28 @@ namespace {
 
 constexpr size_t kHashDigits = 16;
 
-// Tells names apart that begin alike.
-std::string Hashed(std::string_view head, std::string_view name, ToolNames* names) {
-  head = head.substr(0, kMaxToolName - kHashDigits - 1);
-  std::string hashed = absl::StrCat(ToAbsl(head), "_", absl::Hex(StableHash(name), absl::kZeroPad16));
-  if (name.size() <= kMaxRestoredName) names->emplace(hashed, name);
-  return hashed;
+bool FitsName(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
 }
 
 bool FitsGeminiName(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
+  return FitsName(c) || c == '.' || c == ':';
 }
 
 bool BeginsGeminiName(char c) {
   return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_';
+}
+
+std::string ValidName(std::string_view name, bool (*fits)(char), size_t most, ToolNames* names) {
+  std::string valid(name);
+  std::replace_if(
+      valid.begin(), valid.end(), [fits](char c) { return !fits(c); }, '_');
+  if (fits == FitsGeminiName && !BeginsGeminiName(valid[0])) valid.insert(0, "_");
+  if (valid == name && valid.size() <= most) return valid;
+  valid.resize(std::min(valid.size(), most - kHashDigits - 1));
+  absl::StrAppend(&valid, "_", absl::Hex(StableHash(name), absl::kZeroPad16));
+  if (name.size() <= kMaxRestoredName) names->emplace(valid, name);
+  return valid;
 }
 
 void Restore(const ToolNames& names, json::object* function) {
@@ -60,17 +67,16 @@ class ToolNameEdit : public ChunkEdit {
 
 }  // namespace
 
-std::string ShortToolName(std::string_view name, ToolNames* names) {
-  return name.size() <= kMaxToolName ? std::string(name) : Hashed(name, name, names);
+std::string OpenAiToolName(std::string_view name, ToolNames* names) {
+  return name.empty() ? "unnamed" : ValidName(name, FitsName, kMaxToolName, names);
+}
+
+std::string AnthropicToolName(std::string_view name, ToolNames* names) {
+  return name.empty() ? "unnamed" : ValidName(name, FitsName, kMaxAnthropicToolName, names);
 }
 
 std::string GeminiToolName(std::string_view name, ToolNames* names) {
-  if (name.empty()) return "unnamed";
-  std::string valid(name);
-  std::replace_if(
-      valid.begin(), valid.end(), [](char c) { return !FitsGeminiName(c); }, '_');
-  if (!BeginsGeminiName(valid[0])) valid.insert(0, "_");
-  return valid == name && valid.size() <= kMaxToolName ? valid : Hashed(valid, name, names);
+  return name.empty() ? "unnamed" : ValidName(name, FitsGeminiName, kMaxToolName, names);
 }
 
 void RestoreToolNames(const ToolNames& names, json::object* answer) {

@@ -11,16 +11,16 @@
 namespace ccr::proxy {
 
 inline constexpr size_t kMaxToolName = 64;  // OpenAI's and Gemini's
+inline constexpr size_t kMaxAnthropicToolName = 128;
 // Longer names stay short in answers too, in which they would come with each call.
 inline constexpr size_t kMaxRestoredName = 1024;
 
-// `name` where it is short enough; else its beginning and a hash of it, kMaxToolName bytes, with the pair added to
-// `names` (up to kMaxRestoredName). The same name always becomes the same, so that providers' prompt caches hold.
-std::string ShortToolName(std::string_view name, ToolNames* names);
-
-// The same for Gemini, which takes [A-Za-z_][A-Za-z0-9_.:-]{0,63}: in any other name what does not fit becomes "_", and
-// a hash of it follows. "unnamed" for an empty one.
-std::string GeminiToolName(std::string_view name, ToolNames* names);
+// `name` where the format takes it. In any other name what does not fit becomes "_", its end gives way to a hash, which
+// tells names apart that would be alike, and the pair is added to `names` (up to kMaxRestoredName). "unnamed" for an
+// empty one. The same name always becomes the same, so that providers' prompt caches hold.
+std::string OpenAiToolName(std::string_view name, ToolNames* names);     // [A-Za-z0-9_-]{1,64}
+std::string AnthropicToolName(std::string_view name, ToolNames* names);  // [A-Za-z0-9_-]{1,128}
+std::string GeminiToolName(std::string_view name, ToolNames* names);     // [A-Za-z_][A-Za-z0-9_.:-]{0,63}
 
 // Gives the calls of an answer or a chunk of OpenAI's, or of Gemini's, the names back that the client knows.
 void RestoreToolNames(const ToolNames& names, json::object* answer);

@@ -27,7 +27,7 @@
 // |-----------------------------------------|----------------------------------------------------------------------------|
 // | blank texts, empty assistant messages   | left out: Anthropic refuses them. An empty message of the user: "Continue."|
 // | kMedia it takes no such of              | the text "[image omitted]", "[file omitted]", "[audio omitted]", ...       |
-// | ids and names of tools                  | made valid, [a-zA-Z0-9_-]+, ids unique too; names restored by tool_names   |
+// | ids and names of tools                  | made valid, [a-zA-Z0-9_-]+, ids unique too; names by a hash (tool_names.h) |
 // | arguments that are no object            | input {"raw_arguments": text}; of a custom tool {"input": text}            |
 // | kThinking without state of Anthropic's  | left out: thinking needs a signature; an empty one for clients of          |
 // |                                         | Anthropic's format, where Fit() left it for a provider that takes it       |

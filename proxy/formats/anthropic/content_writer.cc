@@ -97,15 +97,6 @@ bool IsBlank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
 }
 
-std::string ValidToolName(std::string_view name) {
-  constexpr size_t kMaxBytes = 128;
-  std::string valid(name.empty() ? "unnamed" : name.substr(0, kMaxBytes));
-  for (char& c : valid) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
-  }
-  return valid;
-}
-
 void ContentWriter::Write(const Part& part, Place place, ListWriter* blocks) {
   switch (part.kind) {
     case PartKind::kText:

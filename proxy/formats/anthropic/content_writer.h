@@ -13,9 +13,6 @@ namespace ccr::proxy::anthropic {
 // Spaces, tabs and line ends only: what Anthropic refuses as a text.
 bool IsBlank(std::string_view text);
 
-// [a-zA-Z0-9_-]{1,128}: other characters become "_"; "unnamed" for an empty one.
-std::string ValidToolName(std::string_view name);
-
 // Writes texts, media and blocks of Anthropic's own. `notes` must outlive it. Not thread-safe.
 class ContentWriter {
  public:

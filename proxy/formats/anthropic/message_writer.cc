@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy::anthropic {
 namespace {
@@ -181,7 +182,7 @@ void MessageWriter::WriteCall(const Part& part) {
   ObjectWriter block(blocks_.Next());
   block.Text("type", "tool_use");
   block.Text("id", id);
-  block.Text("name", ValidToolName(part.name));
+  block.Text("name", ToolName(part.name));
   WriteInput(part, block.Key("input"));
   content_.WriteRest(part, &block);
   block.End();
@@ -229,6 +230,10 @@ void MessageWriter::WriteResultContent(const Part& part, ObjectWriter* block) {
   for (const Part& inner : part.content) content_.Write(inner, ContentWriter::Place::kUser, &content);
   *out_ += ']';
   if (content.count() == 0) out_->resize(before);
+}
+
+std::string MessageWriter::ToolName(std::string_view name) const {
+  return content_.own() ? std::string(name) : AnthropicToolName(name, names_);
 }
 
 std::string MessageWriter::UniqueId(std::string_view given_id) {

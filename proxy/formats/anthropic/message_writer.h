@@ -16,16 +16,18 @@
 
 namespace ccr::proxy::anthropic {
 
-// Writes `request`, which must outlive it as `notes` must. Not thread-safe.
+// Writes `request`, which must outlive it as `notes` and `names` must. Not thread-safe.
 class MessageWriter {
  public:
-  MessageWriter(const ModelRequest& request, Notes* notes)
-      : request_(request), notes_(notes), content_(request.origin == Format::kAnthropic, notes) {}
+  MessageWriter(const ModelRequest& request, Notes* notes, ToolNames* names)
+      : request_(request), notes_(notes), names_(names), content_(request.origin == Format::kAnthropic, notes) {}
 
   // The blocks of the leading system text. Call it before WriteMessages.
   void WriteSystem(ListWriter* blocks);
   // The list with its brackets. ResourceExhausted when the arguments of all calls are more than a JsonBudget.
   absl::Status WriteMessages(std::string* out);
+  // The name of a tool as it is written.
+  std::string ToolName(std::string_view name) const;
   // The functions that were called, each once, by their names in the request.
   const std::vector<std::string>& called() const { return called_; }
 
@@ -47,6 +49,7 @@ class MessageWriter {
 
   const ModelRequest& request_;
   Notes* const notes_;
+  ToolNames* const names_;
   ContentWriter content_;
   JsonBudget arguments_;
   size_t leading_ = 0;  // messages of the system prompt

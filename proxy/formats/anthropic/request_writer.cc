@@ -13,7 +13,6 @@
 #include "broker/base/absl_text.h"
 #include "proxy/formats/anthropic/json_writer.h"
 #include "proxy/formats/anthropic/message_writer.h"
-#include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy::anthropic {
 namespace {
@@ -44,7 +43,7 @@ class RequestWriter {
         own_(request.origin == Format::kAnthropic),
         model_(model),
         notes_(notes),
-        messages_(request, notes),
+        messages_(request, notes, &written_.tool_names),
         body_(&written_.body) {}
 
   absl::StatusOr<WrittenRequest> Run();
@@ -75,8 +74,8 @@ class RequestWriter {
   const bool own_;  // what only Anthropic's format knows is written
   const std::string_view model_;
   Notes* const notes_;
-  MessageWriter messages_;
   WrittenRequest written_;
+  MessageWriter messages_;
   ObjectWriter body_;
   std::vector<std::string_view> keys_;  // that the body has
   absl::flat_hash_set<std::string> tool_names_;
@@ -163,7 +162,7 @@ void RequestWriter::WriteTool(const Tool& tool, ListWriter* tools) {
   if (!search && (tool.kind == Tool::Kind::kOther || tool.name.empty())) {
     return AddNote(notes_, "tools: one that is no function was dropped");
   }
-  const std::string name = search ? "web_search" : ValidToolName(tool.name);
+  const std::string name = search ? "web_search" : messages_.ToolName(tool.name);
   if (!search && name != tool.name) AddNote(notes_, "tools.name: changed to a valid one");
   if (!tool_names_.insert(name).second) {
     return AddNote(notes_, "tools: a second one of the same name was dropped");
@@ -172,7 +171,6 @@ void RequestWriter::WriteTool(const Tool& tool, ListWriter* tools) {
     tools->Next()->append(R"({"type":"web_search_20250305","name":"web_search"})");
     return;
   }
-  if (name != tool.name && tool.name.size() <= kMaxRestoredName) written_.tool_names.emplace(name, tool.name);
   WriteFunction(tool, name, tools->Next());
 }
 
@@ -214,7 +212,7 @@ void RequestWriter::WriteSchema(const Tool& tool, std::string* out) {
 // Anthropic refuses calls in the history of a request without tools.
 void RequestWriter::WriteCalledTools(ListWriter* tools) {
   for (const std::string& called : messages_.called()) {
-    const std::string name = ValidToolName(called);
+    const std::string name = messages_.ToolName(called);
     if (!tool_names_.insert(name).second) continue;
     AddNote(notes_, "tools: those of the history were declared, none may be called");
     ObjectWriter tool(tools->Next());
@@ -241,7 +239,7 @@ void RequestWriter::WriteToolChoice() {
       type = "any";
       break;
     case ToolChoice::Kind::kTool:
-      name = own_ ? choice.name : ValidToolName(choice.name);
+      name = messages_.ToolName(choice.name);
       if (tool_names_.contains(name)) type = "tool";
       if (type.empty()) AddNote(notes_, "tool_choice: dropped, it names none of the tools");
   }

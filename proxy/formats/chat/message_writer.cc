@@ -418,7 +418,7 @@ void MessageWriter::AddOmitted(std::string_view what, Content* content) {
 }
 
 std::string MessageWriter::ToolName(std::string_view name) {
-  return own_ ? std::string(name) : ShortToolName(name, names_);
+  return own_ ? std::string(name) : OpenAiToolName(name, names_);
 }
 
 }  // namespace ccr::proxy::chat

@@ -130,7 +130,8 @@ void InputWriter::WriteCall(const Part& part, JsonList* items) {
   items->Next()->append(part.custom ? R"({"type":"custom_tool_call")" : R"({"type":"function_call")");
   AppendMember("call_id", CallId(part.id), out_);
   const std::string_view grouped = same_ && part.own.contains("namespace") ? FindText(part.own, "name") : "";
-  AppendMember("name", grouped.empty() ? ShortToolName(part.name, names_) : std::string(grouped), out_);
+  const std::string_view own = grouped.empty() ? std::string_view(part.name) : grouped;
+  AppendMember("name", same_ ? std::string(own) : OpenAiToolName(own, names_), out_);
   if (part.custom) {
     custom_calls_.insert(part.id);
     AppendMember("input", part.text, out_);

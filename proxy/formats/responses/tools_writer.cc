@@ -34,6 +34,7 @@ class ToolsWriter {
   size_t WriteNamespace(size_t first, JsonList* list);
   void WriteChoice();
   void WriteChosen(std::string_view name);
+  std::string NameOf(const Tool& tool) const;
   const Tool* Written(std::string_view name) const;
 
   const bool same_;
@@ -113,7 +114,7 @@ void ToolsWriter::WriteNamed(const Tool& tool) {
   written_.push_back(&tool);
   const bool custom = tool.kind == Tool::Kind::kCustom;
   out_->append(custom ? R"({"type":"custom")" : R"({"type":"function")");
-  AppendMember("name", same_ && !tool.group.empty() ? tool.name_in_group : ShortToolName(tool.name, names_), out_);
+  AppendMember("name", NameOf(tool), out_);
   if (!tool.description.empty()) AppendMember("description", tool.description, out_);
   if (!custom) WriteParameters(tool);
   if (same_ && tool.deferred) *out_ += ",\"defer_loading\":true";
@@ -206,9 +207,14 @@ void ToolsWriter::WriteChosen(std::string_view name) {
   }
   out_->append(tool.kind == Tool::Kind::kCustom ? R"({"type":"custom")" : R"({"type":"function")");
   const bool grouped = same_ && !tool.group.empty();
-  AppendMember("name", grouped ? tool.name_in_group : ShortToolName(name, names_), out_);
+  AppendMember("name", NameOf(tool), out_);
   if (grouped) AppendMember("namespace", tool.group, out_);
   *out_ += '}';
+}
+
+std::string ToolsWriter::NameOf(const Tool& tool) const {
+  if (!same_) return OpenAiToolName(tool.name, names_);
+  return tool.group.empty() ? tool.name : tool.name_in_group;
 }
 
 const Tool* ToolsWriter::Written(std::string_view name) const {

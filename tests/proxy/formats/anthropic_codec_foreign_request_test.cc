@@ -13,7 +13,6 @@
 namespace ccr::proxy::anthropic::foreign_request_test {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 class AnthropicCodecForeignRequest : public testing::Test {
@@ -103,14 +102,14 @@ TEST_F(AnthropicCodecForeignRequest, WritesARoundOfTools) {
   EXPECT_EQ(WriteForeign(std::move(messages)),
             R"("system":[{"type":"text","text":"S"},{"type":"text","text":"D"}],"messages":[)"
             R"({"role":"user","content":[{"type":"text","text":"q"}]},{"role":"assistant","content":[)"
-            R"({"type":"tool_use","id":"c_0","name":"my_tool","input":{"x":1}},)"
+            R"({"type":"tool_use","id":"c_0","name":"my_tool_6aeaa70fd0a4135b","input":{"x":1}},)"
             R"({"type":"tool_use","id":"c_0_2","name":"f","input":{"raw_arguments":"[1]"}},)"
             R"({"type":"tool_use","id":"call","name":"f","input":{}}]},{"role":"user","content":[)"
             R"({"type":"tool_result","tool_use_id":"c_0","content":"one"},)"
             R"({"type":"tool_result","tool_use_id":"c_0_2"},)"
             R"({"type":"tool_result","tool_use_id":"call","content":[{"type":"text","text":"a"},)"
             R"({"type":"text","text":"b"}]},{"type":"text","text":"go"}]}],)"
-            R"("tools":[{"name":"my_tool","input_schema":{"type":"object"}},)"
+            R"("tools":[{"name":"my_tool_6aeaa70fd0a4135b","input_schema":{"type":"object"}},)"
             R"({"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"none"})");
   EXPECT_THAT(notes_, testing::Contains("tool_calls.arguments: no JSON object, sent as raw_arguments"));
 }
@@ -185,7 +184,7 @@ TEST_F(AnthropicCodecForeignRequest, WritesForeignTools) {
   ModelRequest request;
   request.messages.push_back(Says(Role::kUser, {Text("a")}));
   for (const auto& [kind, name] : std::vector<std::pair<Tool::Kind, std::string>>{{Tool::Kind::kFunction, "a b"},
-                                                                                  {Tool::Kind::kFunction, "a_b"},
+                                                                                  {Tool::Kind::kFunction, "a b"},
                                                                                   {Tool::Kind::kCustom, "patch"},
                                                                                   {Tool::Kind::kWebSearch, ""},
                                                                                   {Tool::Kind::kOther, "x"},
@@ -198,13 +197,17 @@ TEST_F(AnthropicCodecForeignRequest, WritesForeignTools) {
   request.tool_choice.kind = ToolChoice::Kind::kTool;
   request.tool_choice.name = "a b";
   request.tool_choice.parallel = false;
-  EXPECT_THAT(
-      Write(request),
-      HasSubstr(R"("tools":[{"name":"a_b","input_schema":{"type":"object","x":1}},{"name":"patch","input_schema":)"
-                R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}},)"
-                R"({"type":"web_search_20250305","name":"web_search"}],)"
-                R"("tool_choice":{"type":"tool","name":"a_b","disable_parallel_tool_use":true}})"));
-  EXPECT_THAT(names_, ElementsAre(std::pair<const std::string, std::string>("a_b", "a b")));
+  const std::string body = Write(request);
+  ASSERT_EQ(names_.size(), 1U);
+  const auto& [valid, given] = *names_.begin();
+  EXPECT_THAT(valid, testing::MatchesRegex("a_b_[0-9a-f]{16}"));
+  EXPECT_EQ(given, "a b");
+  EXPECT_THAT(body, HasSubstr(R"("tools":[{"name":")" + valid +
+                              R"(","input_schema":{"type":"object","x":1}},{"name":"patch","input_schema":)"
+                              R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}},)"
+                              R"({"type":"web_search_20250305","name":"web_search"}],)"
+                              R"("tool_choice":{"type":"tool","name":")" +
+                              valid + R"(","disable_parallel_tool_use":true}})"));
   EXPECT_THAT(notes_, testing::IsSupersetOf({"tools: a second one of the same name was dropped",
                                              "tools: one that is no function was dropped"}));
 }

@@ -1,4 +1,4 @@
-// Names of tools that OpenAI or Gemini does not take.
+// Names of tools that a provider does not take.
 #include "proxy/formats/tool_names.h"
 
 #include <gmock/gmock.h>
@@ -10,9 +10,11 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pairs.h"
 #include "proxy/formats/edited_translation.h"
+#include "rules.h"
 #include "tests/proxy/formats/gemini_validators.h"
 #include "tests/proxy/formats/validators.h"
 
@@ -24,30 +26,106 @@ using ::testing::Not;
 
 const std::string kLong = "mcp__plugin_server__" + std::string(80, 'x');
 
-TEST(ShortToolName, KeepsWhatFitsAndTellsOthersApart) {
+TEST(OpenAiToolName, KeepsWhatFitsAndTellsOthersApart) {
   ToolNames names;
-  EXPECT_EQ(ShortToolName(std::string(64, 'a'), &names), std::string(64, 'a'));
+  EXPECT_EQ(OpenAiToolName(std::string(64, 'a'), &names), std::string(64, 'a'));
   EXPECT_TRUE(names.empty());
   std::set<std::string> given;
   for (int i = 0; i < 1000; ++i) {
     const std::string name = kLong + std::to_string(i);
-    const std::string short_name = ShortToolName(name, &names);
+    const std::string short_name = OpenAiToolName(name, &names);
     EXPECT_EQ(short_name.size(), 64U);
     EXPECT_TRUE(given.insert(short_name).second) << name;
     EXPECT_EQ(names[short_name], name);
   }
   ToolNames again;
-  EXPECT_TRUE(given.contains(ShortToolName(kLong + "7", &again))) << "the same each time, for the prompt cache";
+  EXPECT_TRUE(given.contains(OpenAiToolName(kLong + "7", &again))) << "the same each time, for the prompt cache";
 }
 
-TEST(ShortToolName, StaysShortWhereEachCallWouldBringMuchBack) {
+TEST(OpenAiToolName, StaysShortWhereEachCallWouldBringMuchBack) {
   ToolNames names;
-  ShortToolName(std::string(kMaxRestoredName, 'a'), &names);
+  OpenAiToolName(std::string(kMaxRestoredName, 'a'), &names);
   EXPECT_EQ(names.size(), 1U);
   const std::string longest(kMaxRestoredName + 1, 'a');
-  EXPECT_EQ(ShortToolName(longest, &names).size(), kMaxToolName);
+  EXPECT_EQ(OpenAiToolName(longest, &names).size(), kMaxToolName);
   EXPECT_EQ(GeminiToolName(longest, &names).size(), kMaxToolName);
   EXPECT_EQ(names.size(), 1U);
+}
+
+TEST(ToolNames, OfOneAlphabetStayApart) {
+  for (const auto valid_name : {OpenAiToolName, AnthropicToolName}) {
+    ToolNames names;
+    EXPECT_EQ(valid_name("a_b-C1", &names), "a_b-C1");
+    EXPECT_EQ(valid_name("", &names), "unnamed");
+    EXPECT_TRUE(names.empty());
+    std::set<std::string> given = {"a_b"};
+    for (const std::string& name : {std::string("a.b"), std::string("a:b"), std::string("srv.a:b"),
+                                    std::string(129, 'a'), std::string(129, 'b'), std::string("\xC3\xA9")}) {
+      const std::string valid = valid_name(name, &names);
+      EXPECT_TRUE(rules::IsName(valid, valid_name == AnthropicToolName ? 128 : 64)) << valid;
+      EXPECT_TRUE(given.insert(valid).second) << name;
+      EXPECT_EQ(names[valid], name);
+    }
+  }
+}
+
+// Each of two tools is declared, and called by its own name.
+TEST(ToolNames, OfTwoToolsThatWouldBeAlikeBothArrive) {
+  const std::string body = R"({"messages":[{"role":"user","content":"hi"}],"tools":[)"
+                           R"({"type":"function","function":{"name":"a.b","parameters":{}}},)"
+                           R"({"type":"function","function":{"name":"a_b","parameters":{}}}],)"
+                           R"("tool_choice":{"type":"function","function":{"name":"a.b"}}})";
+  FormatPairOptions options;
+  options.client = Format::kChat;
+  options.provider = Format::kAnthropic;
+  FormatPair pair(options);
+  Notes notes;
+  const TranslatedRequest request = *pair.Request(body, "m", &notes);
+  const json::value sent = json::parse(request.body);
+  ASSERT_EQ(sent.at("tools").as_array().size(), 2U);
+  const std::string first(sent.at("tools").at(0).at("name").as_string());
+  EXPECT_EQ(sent.at("tools").at(1).at("name").as_string(), "a_b");
+  EXPECT_EQ(sent.at("tool_choice").at("name").as_string(), first);
+  pair.Expect(request);
+  const auto called = [&](const std::string& name) {
+    return *pair.Response(R"({"id":"m","type":"message","role":"assistant","content":[{"type":"tool_use","id":"t",)"
+                          R"("name":")" +
+                              name + R"(","input":{}}],"stop_reason":"tool_use"})",
+                          &notes);
+  };
+  EXPECT_THAT(called(first), HasSubstr(R"("name":"a.b")"));
+  EXPECT_THAT(called("a_b"), HasSubstr(R"("name":"a_b")"));
+}
+
+TEST(ToolNames, OfGeminisClientsReachOpenAi) {
+  const std::string body = R"({"contents":[{"role":"user","parts":[{"text":"hi"}]}],"tools":[{"functionDeclarations":)"
+                           R"([{"name":"srv.a:b"}]}]})";
+  for (const Format provider : {Format::kChat, Format::kResponses}) {
+    Notes notes;
+    const TranslatedRequest request = *MakePair(Format::kGemini, provider)->Request(body, "m", &notes);
+    EXPECT_THAT(request.body, Not(HasSubstr("srv.a:b")));
+    ASSERT_EQ(request.tool_names.size(), 1U);
+    EXPECT_EQ(request.tool_names.begin()->second, "srv.a:b");
+  }
+}
+
+// In one format, names go as they came: answers are not read there.
+TEST(ToolNames, OfTheSameFormatStay) {
+  ProviderRules rules;
+  rules.max_output = 1;
+  for (const auto& [format, body] : std::vector<std::pair<Format, std::string>>{
+           {Format::kAnthropic, R"({"max_tokens":9,"messages":[{"role":"user","content":"a"}],"tools":[{"name":"a.b",)"
+                                R"("input_schema":{"type":"object"}}],"tool_choice":{"type":"tool","name":"a.b"}})"},
+           {Format::kResponses, R"({"max_output_tokens":9,"input":[{"type":"message","role":"user","content":"a"},)"
+                                R"({"type":"function_call","call_id":"1","name":"a.b","arguments":"{}"},)"
+                                R"({"type":"function_call_output","call_id":"1","output":"x"}],)"
+                                R"("tools":[{"type":"function","name":"a.b","parameters":{}}]})"}}) {
+    Notes notes;
+    const TranslatedRequest request = *MakePair(format, format, rules)->Request(body, "m", &notes);
+    EXPECT_THAT(request.body, HasSubstr(R"("name":"a.b")"));
+    EXPECT_THAT(request.body, Not(HasSubstr("a_b")));
+    EXPECT_TRUE(request.tool_names.empty());
+  }
 }
 
 class LongNamesTest : public ::testing::Test {
