@@ -13,6 +13,7 @@
 #include "broker/base/absl_text.h"
 #include "proxy/formats/anthropic/json_writer.h"
 #include "proxy/formats/anthropic/message_writer.h"
+#include "proxy/formats/conversation/custom_tool.h"
 
 namespace ccr::proxy::anthropic {
 namespace {
@@ -178,7 +179,9 @@ void RequestWriter::WriteFunction(const Tool& tool, std::string_view name, std::
   if (tool.strict) AddNote(notes_, "tools.strict: dropped");
   ObjectWriter function(out);
   function.Text("name", name);
-  if (!tool.description.empty()) function.Text("description", tool.description);
+  const bool custom = tool.kind == Tool::Kind::kCustom;
+  const std::string description = custom ? CustomToolDescription(tool) : tool.description;
+  if (!description.empty()) function.Text("description", description);
   WriteSchema(tool, function.Key("input_schema"));
   if (tool.cache_control.is_object()) function.Value("cache_control", tool.cache_control);
   if (tool.deferred && own_) function.Bool("defer_loading", true);
@@ -188,7 +191,7 @@ void RequestWriter::WriteFunction(const Tool& tool, std::string_view name, std::
 
 void RequestWriter::WriteSchema(const Tool& tool, std::string* out) {
   if (tool.kind == Tool::Kind::kCustom) {
-    out->append(R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})");
+    out->append(kCustomToolSchema);
     return;
   }
   ObjectWriter schema(out);

@@ -60,14 +60,6 @@ bool IsCustomCall(const AnswerContext& context, std::string_view name, bool cust
          std::find(context.custom_tools.begin(), context.custom_tools.end(), name) != context.custom_tools.end();
 }
 
-std::string CustomInput(std::string arguments) {
-  const absl::StatusOr<json::value> parsed = ParseJson(arguments);
-  const json::object* object = parsed.ok() ? parsed->if_object() : nullptr;
-  const json::value* input = object == nullptr ? nullptr : Find(*object, "input");
-  if (input == nullptr || !input->is_string()) return arguments;
-  return std::string(View(input->get_string()));
-}
-
 std::string ExtraContent(const OpaqueStates& states) {
   const OpaqueState* extra = FindState(states, StateKind::kChatExtraContent);
   if (extra == nullptr) return {};

@@ -32,8 +32,6 @@ class CallIds {
 
 // Whether the client knows it as a custom tool.
 bool IsCustomCall(const AnswerContext& context, std::string_view name, bool custom);
-// The text that a custom tool is given: that of {"input": text}, for a provider that only knows functions.
-std::string CustomInput(std::string arguments);
 
 // The "extra_content" of a call as JSON; empty where it has none.
 std::string ExtraContent(const OpaqueStates& states);

@@ -9,6 +9,7 @@
 #include "proxy/formats/chat/answer_words.h"
 #include "proxy/formats/chat/common.h"
 #include "proxy/formats/chat/reasoning_details.h"
+#include "proxy/formats/conversation/custom_tool.h"
 
 namespace ccr::proxy::chat {
 namespace {

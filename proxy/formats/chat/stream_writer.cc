@@ -14,6 +14,7 @@
 #include "proxy/formats/chat/common.h"
 #include "proxy/formats/chat/errors.h"
 #include "proxy/formats/chat/reasoning_details.h"
+#include "proxy/formats/conversation/custom_tool.h"
 #include "proxy/formats/sse.h"
 
 namespace ccr::proxy::chat {
@@ -176,7 +177,7 @@ void ChunkWriter::CustomCall(Open* open) {
   AppendJsonString(open->name, out_);
   *out_ += R"(,"input":)";
   held_ -= open->input.size();
-  AppendJsonString(open->is_text ? open->input : CustomInput(std::move(open->input)), out_);
+  AppendJsonString(open->is_text ? open->input : CustomInput(open->input), out_);
   *out_ += "}}]";
   EndDelta();
 }

@@ -7,20 +7,12 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/formats/conversation/custom_tool.h"
 
 namespace ccr::proxy::chat {
 namespace {
 
 constexpr std::string_view kToolSearch = "tool_search";
-
-// The grammar of a custom tool, for a model that is only told in words.
-std::string_view GrammarOf(const Tool& tool) {
-  const json::object* custom = FindObject(tool.own, "custom");
-  const json::object* format = FindObject(custom == nullptr ? tool.own : *custom, "format");
-  const json::object* grammar = format == nullptr ? nullptr : FindObject(*format, "grammar");
-  if (grammar != nullptr) format = grammar;
-  return format == nullptr ? std::string_view() : FindText(*format, "definition");
-}
 
 class ToolsWriter {
  public:
@@ -162,12 +154,9 @@ void ToolsWriter::WriteParameters(const Tool& tool, std::string* out) {
 }
 
 void ToolsWriter::WriteCustom(const Tool& tool, ObjectWriter* function) {
-  std::string description = tool.description;
-  if (const std::string_view grammar = GrammarOf(tool); !grammar.empty())
-    absl::StrAppend(&description, description.empty() ? "" : "\n\n", "The input follows this grammar:\n",
-                    ToAbsl(grammar));
+  const std::string description = CustomToolDescription(tool);
   if (!description.empty()) function->Text("description", description);
-  *function->Key("parameters") += R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})";
+  *function->Key("parameters") += kCustomToolSchema;
 }
 
 void ToolsWriter::WriteChoice() {

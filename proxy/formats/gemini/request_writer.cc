@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/formats/conversation/custom_tool.h"
 #include "proxy/formats/conversation/turns.h"
 #include "proxy/formats/gemini/contents_writer.h"
 #include "proxy/formats/gemini/object_text.h"
@@ -136,16 +137,17 @@ void RequestWriter::Function(const Tool& tool, std::string* out) {
   if (!out->empty()) *out += ',';
   ObjectText function(out);
   function.Text("name", name);
-  if (!tool.description.empty()) function.Text("description", tool.description);
+  const bool custom = tool.kind == Tool::Kind::kCustom;
+  const std::string description = custom ? CustomToolDescription(tool) : tool.description;
+  if (!description.empty()) function.Text("description", description);
   Parameters(tool, &function);
   function.Close();
 }
 
 void RequestWriter::Parameters(const Tool& tool, ObjectText* function) {
   if (tool.kind == Tool::Kind::kCustom) {
-    function->Name("parameters")
-        ->append(R"({"type":"OBJECT","properties":{"input":{"type":"STRING"}},"required":["input"]})");
-    return;
+    const absl::StatusOr<json::value> schema = ParseJson(kCustomToolSchema, &memory_);
+    return function->Json("parameters", GeminiParameters(*schema, &memory_, &schema_budget_));
   }
   const bool own_schema = own_client_ && tool.own.contains("parametersJsonSchema");
   if (own_schema) function->Json("parametersJsonSchema", tool.parameters);

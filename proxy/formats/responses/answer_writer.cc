@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "proxy/formats/answer_id.h"
+#include "proxy/formats/conversation/custom_tool.h"
 #include "proxy/formats/responses/output_item.h"
 #include "proxy/formats/responses/writing.h"
 

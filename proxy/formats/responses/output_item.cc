@@ -112,16 +112,6 @@ void NameCall(std::string_view name, const AnswerContext& context, OutputItem* i
   item->name = grouped->second.name;
 }
 
-std::string CustomInput(std::string_view arguments) {
-  const absl::StatusOr<json::value> parsed = ParseJson(arguments);
-  const json::object* object = parsed.ok() ? parsed->if_object() : nullptr;
-  if (object == nullptr) return std::string(arguments);
-  const json::value* input = Find(*object, "input");
-  if (input == nullptr && object->size() == 1) input = &object->begin()->value();
-  if (input == nullptr) return object->empty() ? std::string() : std::string(arguments);
-  return input->is_string() ? std::string(View(input->get_string())) : ToJson(*input);
-}
-
 std::string WholeItem(const Part& part, uint64_t seed, size_t number) {
   std::string item;
   if (part.kind == PartKind::kOther && IsItem(part.own)) AppendJson(part.own, &item);

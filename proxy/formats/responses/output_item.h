@@ -35,8 +35,6 @@ std::string EncryptedContent(const OpaqueStates& states, std::string_view item_i
 
 // The name that the client knows a tool by, and whether its input is a text.
 void NameCall(std::string_view name, const AnswerContext& context, OutputItem* item);
-// The text in {"input": "..."}; what is no such object stays as it is.
-std::string CustomInput(std::string_view arguments);
 
 // What WholePart brings. Empty where this format has nothing for it.
 std::string WholeItem(const Part& part, uint64_t seed, size_t number);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
+#include "proxy/formats/conversation/custom_tool.h"
 #include "proxy/formats/responses/answer_writer.h"
 #include "proxy/formats/responses/writing.h"
 

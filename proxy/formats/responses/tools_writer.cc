@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
+#include "proxy/formats/conversation/custom_tool.h"
 #include "proxy/formats/responses/writing.h"
 #include "proxy/formats/tool_names.h"
 
@@ -30,6 +31,7 @@ class ToolsWriter {
   void WriteTool(const Tool& tool, JsonList* list);
   void WriteNamed(const Tool& tool);
   void WriteParameters(const Tool& tool);
+  void WriteGrammar(const Tool& tool);
   // Those from `first` on that are of one namespace; returns where the next tool is.
   size_t WriteNamespace(size_t first, JsonList* list);
   void WriteChoice();
@@ -117,6 +119,7 @@ void ToolsWriter::WriteNamed(const Tool& tool) {
   AppendMember("name", NameOf(tool), out_);
   if (!tool.description.empty()) AppendMember("description", tool.description, out_);
   if (!custom) WriteParameters(tool);
+  if (custom && !same_) WriteGrammar(tool);
   if (same_ && tool.deferred) *out_ += ",\"defer_loading\":true";
   if (same_) AppendOthers(tool.own, {"namespace"}, out_);
   if (same_) AppendCacheMark(tool.cache_control, out_);
@@ -145,6 +148,15 @@ void ToolsWriter::WriteParameters(const Tool& tool) {
   } else if (!same_) {
     *out_ += ",\"strict\":false";
   }
+}
+
+void ToolsWriter::WriteGrammar(const Tool& tool) {
+  const Grammar grammar = GrammarOf(tool);
+  if (grammar.definition.empty()) return;
+  *out_ += R"(,"format":{"type":"grammar")";
+  AppendMember("syntax", grammar.syntax, out_);
+  AppendMember("definition", grammar.definition, out_);
+  *out_ += '}';
 }
 
 size_t ToolsWriter::WriteNamespace(size_t first, JsonList* list) {

@@ -179,11 +179,12 @@ TEST(ResponsesRequest, MembersOfItsOwnStayInItsFormat) {
   Notes notes;
   const std::string body = Elsewhere(kCodex, &notes);
   for (const std::string_view own :
-       {"client_metadata", "verbosity", "grammar", "external_web_access", "local_shell", "namespace", "phase"}) {
+       {"client_metadata", "verbosity", "external_web_access", "local_shell", "namespace", "phase"}) {
     EXPECT_EQ(body.find(own), body.npos) << own;
   }
   EXPECT_NE(body.find(R"("name":"mcp__files__read")"), body.npos);
   EXPECT_NE(body.find(R"({"type":"web_search"})"), body.npos);
+  EXPECT_NE(body.find(R"("format":{"type":"grammar","syntax":"lark","definition":"start: x"})"), body.npos);
   EXPECT_EQ(notes, Notes({"tools: local_shell dropped"}));
 }
 
