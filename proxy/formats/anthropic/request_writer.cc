@@ -246,7 +246,6 @@ void RequestWriter::WriteToolChoice() {
       if (tool_names_.contains(name)) type = "tool";
       if (type.empty()) AddNote(notes_, "tool_choice: dropped, it names none of the tools");
   }
-  if (!choice.allowed.empty()) AddNote(notes_, "tool_choice.allowed_tools: only its mode was kept");
   const bool one = choice.parallel && !*choice.parallel;
   if (type.empty() && one) type = "auto";
   if (type.empty()) return;

@@ -1,6 +1,5 @@
 #include "proxy/formats/chat/tools_writer.h"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -58,8 +57,7 @@ class ToolsWriter {
   MessageWriter* const messages_;
   Notes* const notes_;
   ObjectWriter* const body_;
-  absl::flat_hash_set<std::string> loaded_;   // deferred ones that a result named
-  absl::flat_hash_set<std::string> allowed_;  // empty: all
+  absl::flat_hash_set<std::string> loaded_;  // deferred ones that a result named
   absl::flat_hash_set<std::string> custom_;
   absl::flat_hash_set<std::string> written_;
   bool searches_tools_ = false;  // with a tool of the provider's, which is not sent
@@ -70,8 +68,6 @@ void ToolsWriter::FindLoaded() {
   for (const Tool& tool : request_.tools) {
     deferred |= tool.deferred;
     if (tool.kind == Tool::Kind::kOther) searches_tools_ |= FindText(tool.own, "type").starts_with(kToolSearch);
-    const bool allowed = std::find(choice_.allowed.begin(), choice_.allowed.end(), tool.name) != choice_.allowed.end();
-    if (!own_ && allowed) allowed_.insert(tool.name);
   }
   for (size_t i = 0; deferred && i < request_.messages.size(); ++i) {
     for (const Part& result : request_.messages[i].parts) {
@@ -82,10 +78,6 @@ void ToolsWriter::FindLoaded() {
 }
 
 bool ToolsWriter::IsOffered(const Tool& tool) const {
-  if (!allowed_.empty() && !allowed_.contains(tool.name)) {
-    AddNote(notes_, "tools: only the allowed ones are sent");
-    return false;
-  }
   if (!tool.deferred || searches_tools_ || loaded_.contains(tool.name)) return true;
   AddNote(notes_, "tools: a deferred one left out");
   return false;

@@ -1,5 +1,6 @@
 #include "proxy/formats/conversation/fit.h"
 
+#include "proxy/formats/conversation/allowed_tools.h"
 #include "proxy/formats/conversation/call_ids.h"
 #include "proxy/formats/conversation/history.h"
 #include "proxy/formats/conversation/limits.h"
@@ -49,6 +50,7 @@ void Fit(const ProviderRules& rules, Format provider, ModelRequest* request, Not
   if (rules.system == ProviderRules::System::kFirst || !fit::KnowsSystem(provider)) fit::FoldSystem(request, notes);
   const bool needs_user = rules.alternate || !fit::KnowsSystem(provider);
   fit::OrderTurns(rules, provider, needs_user, request, notes);
+  fit::KeepAllowedTools(request, notes);
   fit::FitReasoning(rules, provider, request, notes);
   fit::FitHistory(rules, provider, request, notes);
   if (!rules.user_after_tool && fit::KnowsSystem(provider)) fit::PutUserIntoResults(request, notes);

@@ -29,7 +29,7 @@
 // | names that are not                         | valid ones with a hash (tool_names.h); restored in answers          |
 // | [A-Za-z_][A-Za-z0-9_.:-]{0,63}             |                                                                     |
 // | tool choice auto, none, any, a tool        | functionCallingConfig AUTO, NONE, ANY, ANY with                     |
-// |                                            | allowedFunctionNames; allowed ones narrow only what is required     |
+// |                                            | allowedFunctionNames                                                |
 // | web search                                 | googleSearch; dropped beside functions, Gemini refuses both at once |
 // | max_tokens                                 | maxOutputTokens                                                     |
 // | temperature, top_p, top_k                  | the same, within 0..2, 0..1, 1..64                                  |

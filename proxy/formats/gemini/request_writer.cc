@@ -194,8 +194,6 @@ void RequestWriter::Allowed(ObjectText* calling) {
   if (choice.kind == ToolChoice::Kind::kAuto && own != nullptr && Find(*own, "mode") != nullptr) {
     mode = FindText(*own, "mode");
     names = choice.allowed;
-  } else if (choice.kind == ToolChoice::Kind::kAuto && !choice.allowed.empty()) {
-    AddNote(notes_, "tool_choice.allowed_tools: Gemini narrows only calls that are required");
   }
   std::string list;
   for (const std::string& name : names) {

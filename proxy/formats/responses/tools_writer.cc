@@ -192,7 +192,7 @@ void ToolsWriter::WriteChoice() {
     *out_ += "\"none\"";
   } else if (choice.kind == ToolChoice::Kind::kTool && Written(choice.name) != nullptr) {
     WriteChosen(choice.name);
-  } else if (!choice.allowed.empty()) {
+  } else if (same_ && !choice.allowed.empty()) {
     out_->append(R"({"type":"allowed_tools","mode":")").append(any ? "required" : "auto").append("\",\"tools\":");
     JsonList tools(out_);
     for (const std::string& name : choice.allowed) {

@@ -210,10 +210,6 @@ TEST_F(ChatCodecWriting, WritesToolsAndChoices) {
   EXPECT_EQ(Rest(), tools + R"(,"tool_choice":{"type":"function","function":{"name":"A"}})");
   request_.tool_choice.name = "web_search";
   EXPECT_EQ(Rest(), tools + R"(,"tool_choice":"auto")");
-  AddTool("B");
-  request_.tool_choice.kind = Kind::kAuto;
-  request_.tool_choice.allowed = {"A"};
-  EXPECT_EQ(Rest(), tools + R"(,"tool_choice":"auto")");
 }
 
 TEST_F(ChatCodecWriting, NoToolsNoChoice) {
