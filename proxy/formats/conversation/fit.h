@@ -15,7 +15,8 @@ namespace ccr::proxy {
 //   - messages of one role in a row are one; the first that is no system text is the user's where the
 //     provider wants it (Anthropic, Gemini, `alternate`)
 //   - system text stands where the rules let it, and thinking, cache marks, sampling, effort, tool choice, schemas and
-//     max_tokens are what they let through, of tools only those that a choice allows are there; reasoning.h says how `reasoning` is to be read then
+//     max_tokens are what they let through; reasoning.h says how `reasoning` is to be read then
+//   - a choice that allows some of the tools has these alone in `tools`, and no names
 // Gemini's schemas are its writer's matter, which knows what they may be. What another format alone knows (kOther, own)
 // is left as it is: writers leave it out.
 void Fit(const ProviderRules& rules, Format provider, ModelRequest* request, Notes* notes);
