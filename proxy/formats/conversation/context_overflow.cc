@@ -96,7 +96,7 @@ struct Clue {
 };
 
 // The first of each kind that stands in the message counts.
-constexpr std::array<Clue, 64> kClues = {{
+constexpr std::array<Clue, 68> kClues = {{
     {Clue::What::kLimit, "maximum context length is ", ""},
     {Clue::What::kLimit, "maximum context length of ", ""},
     {Clue::What::kLimit, "maximum context length (", ""},
@@ -133,11 +133,13 @@ constexpr std::array<Clue, 64> kClues = {{
     {Clue::What::kLimit, "maximum of ", " tokens"},
     {Clue::What::kAsked, "", " in the completion"},
     {Clue::What::kAsked, "", " for the completion"},
+    {Clue::What::kAsked, "", " tokens for the completion"},
     {Clue::What::kAsked, "", " in the output"},
     {Clue::What::kAsked, "requested ", " output tokens"},
     {Clue::What::kAsked, "", " `max_new_tokens`"},
     {Clue::What::kAsked, "is too large: ", ""},
     {Clue::What::kTotal, "for a total of at least ", ""},
+    {Clue::What::kTotal, "you requested a total of ", " tokens"},
     {Clue::What::kTotal, "you requested about ", " tokens"},
     {Clue::What::kTotal, "you requested ", " tokens"},
     {Clue::What::kTotal, "(requested: ", ""},
@@ -145,6 +147,8 @@ constexpr std::array<Clue, 64> kClues = {{
     {Clue::What::kTotal, "total tokens (", ""},
     {Clue::What::kLimit, "only supports up to ", ""},
     {Clue::What::kPrompt, "prompt is too long: ", " tokens"},
+    {Clue::What::kPrompt, "", " tokens from the input"},
+    {Clue::What::kPrompt, "prompt (length ", ""},
     {Clue::What::kPrompt, "messages resulted in ", " tokens"},
     {Clue::What::kPrompt, "input token count (", ""},
     {Clue::What::kPrompt, "input token count is ", ""},

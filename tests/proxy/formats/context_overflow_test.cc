@@ -96,6 +96,15 @@ const std::vector<Overflow>& Overflows() {
        4012, 32000, 32768},
       {"SGLang", 400, "", "Input length (160062 tokens) exceeds the maximum allowed length (59862 tokens).", 160062, 0,
        59862},
+      {"SGLang, of both", 400, "",
+       "Requested token count exceeds the model's maximum context length of 65536 tokens. You requested a total of "
+       "70000 tokens: 60000 tokens from the input messages and 10000 tokens for the completion. Please reduce the "
+       "number of tokens in the input messages or the completion to fit within the limit.",
+       60000, 10000, 65536},
+      {"vLLM, earlier", 400, "",
+       "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that "
+       "`max_model_len` is no smaller than the number of text tokens.",
+       5000, 0, 4096},
       {"SGLang, the model's", 400, "",
        "The input (41200 tokens) is longer than the model's context length (40960 tokens).", 41200, 0, 40960},
       {"llama.cpp", 400, "",
@@ -190,13 +199,33 @@ TEST(ContextOverflowTest, WhatIsKnownAlreadyStays) {
 }
 
 TEST(ContextOverflowTest, AMessageMayBeAnything) {
-  for (const std::string& message :
-       {std::string(100000, '9'), std::string(100000, '('), std::string("1,,2,,,333,4444"),
-        std::string("maximum context length is "), std::string("\0\xff maximum context length", 26)}) {
+  struct Odd {
+    std::string message;
+    bool overflow;
+    uint64_t prompt, limit;
+  };
+  const std::string digits(100000, '9');
+  const std::string filler(8192, 'x');
+  for (const Odd& one : std::vector<Odd>{{digits, false, 0, 0},
+                                         {std::string(100000, '('), false, 0, 0},
+                                         {"1,,2,,,333,4444", false, 0, 0},
+                                         {"maximum context length is ", true, 0, 0},
+                                         {"maximum context length is " + digits, true, 0, 0},
+                                         {"maximum context length is 1,,2,333,4444 tokens", true, 0, 1},
+                                         {std::string("\0\xff maximum context length", 25), true, 0, 0},
+                                         {"prompt is too long: 1234567890123 tokens > 200000 maximum", true, 0, 200000},
+                                         {"prompt is too long: 999999999999 tokens > 1 maximum", true, 999999999999, 1},
+                                         {filler + " prompt is too long: 300 tokens > 256 maximum", false, 0, 0},
+                                         {"prompt is too long: 300 tokens > 256 maximum" + filler, true, 300, 256}}) {
     AnswerError error;
     error.status = 400;
-    error.message = message;
-    ReadContextOverflow(&error);
+    error.message = one.message;
+    EXPECT_EQ(ReadContextOverflow(&error), one.overflow) << one.message.substr(0, 80);
+    EXPECT_EQ(error.kind, one.overflow ? ErrorKind::kContext : ErrorKind::kUpstream);
+    EXPECT_EQ(error.prompt_tokens, one.prompt) << one.message.substr(0, 80);
+    EXPECT_EQ(error.limit, one.limit) << one.message.substr(0, 80);
+    EXPECT_EQ(error.asked, 0);
+    EXPECT_EQ(error.message, one.message);
   }
 }
 
