@@ -17,7 +17,9 @@ std::string MessageOf(const json::object& error) {
   return message;
 }
 
+// A status that an answer had says more than the words of its body; 500 is also that of an answer that began well.
 int StatusOf(const json::object& error, int status) {
+  if (status >= 400 && status != 500) return status;
   const std::string_view digits = FindText(error, "code");
   uint64_t code = FindUint(error, "code");
   std::from_chars(digits.data(), digits.data() + digits.size(), code);
@@ -36,10 +38,9 @@ UpstreamError ReadUpstreamError(const json::value& body, int status) {
   if (body.is_string()) return {status, std::string(View(body.get_string()))};
   if (!body.is_object()) return {status, ToJson(body)};
   const json::object& object = body.get_object();
-  UpstreamError read{status, {}};
-  if (const json::object* error = FindObject(object, "error"); error != nullptr) {
-    read = {StatusOf(*error, status), MessageOf(*error)};
-  }
+  const json::object* error = FindObject(object, "error");
+  UpstreamError read{StatusOf(error == nullptr ? object : *error, status), {}};
+  if (error != nullptr) read.message = MessageOf(*error);
   for (const std::string_view member : {"error", "message", "detail"}) {
     if (read.message.empty()) read.message = FindText(object, member);
   }

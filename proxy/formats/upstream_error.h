@@ -9,7 +9,7 @@
 namespace ccr::proxy {
 
 struct UpstreamError {
-  int status = 500;  // what the error itself says, else the given one
+  int status = 500;  // the given one; where that is 500 or none of an error, what the error itself says
   std::string message;
 };
 

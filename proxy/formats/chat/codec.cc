@@ -11,6 +11,7 @@
 #include "proxy/formats/chat/request_writer.h"
 #include "proxy/formats/chat/stream_reader.h"
 #include "proxy/formats/chat/stream_writer.h"
+#include "proxy/formats/openai_error.h"
 
 namespace ccr::proxy::chat {
 namespace {
@@ -31,7 +32,7 @@ class ChatCodec final : public FormatCodec {
     return chat::WriteAnswer(answer, context);
   }
   AnswerError ReadError(int status, std::string_view body) const override { return chat::ReadError(status, body); }
-  std::string WriteError(const AnswerError& error) const override { return chat::WriteError(error); }
+  std::string WriteError(const AnswerError& error) const override { return WriteOpenAiError(error); }
   std::unique_ptr<StreamReader> ReadStream() const override { return std::make_unique<ChunkReader>(); }
   std::unique_ptr<StreamWriter> WriteStream(const AnswerContext& context) const override {
     return chat::WriteStream(context);

@@ -1,6 +1,5 @@
 #include "proxy/formats/chat/errors.h"
 
-#include <algorithm>
 #include <array>
 #include <boost/json/monotonic_resource.hpp>
 
@@ -8,7 +7,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
-#include "proxy/core/json/text.h"
 #include "proxy/formats/upstream_error.h"
 
 namespace ccr::proxy::chat {
@@ -28,7 +26,7 @@ constexpr std::array<KindWord, 6> kSureWords = {{{"context_length_exceeded", Err
                                                  {"insufficient_credits", ErrorKind::kQuota}}};
 
 // Words for a status that says little.
-constexpr std::array<KindWord, 12> kWords = {{{"rate_limit", ErrorKind::kRateLimited},
+constexpr std::array<KindWord, 11> kWords = {{{"rate_limit", ErrorKind::kRateLimited},
                                               {"overloaded", ErrorKind::kOverloaded},
                                               {"service_unavailable", ErrorKind::kOverloaded},
                                               {"timeout", ErrorKind::kTimeout},
@@ -38,8 +36,7 @@ constexpr std::array<KindWord, 12> kWords = {{{"rate_limit", ErrorKind::kRateLim
                                               {"forbidden", ErrorKind::kPermission},
                                               {"not_found", ErrorKind::kNotFound},
                                               {"too_large", ErrorKind::kTooLarge},
-                                              {"insufficient_system_resource", ErrorKind::kOverloaded},
-                                              {"invalid_request", ErrorKind::kInvalid}}};
+                                              {"insufficient_system_resource", ErrorKind::kOverloaded}}};
 
 ErrorKind KindOfError(const AnswerError& error) {
   const std::string words = absl::AsciiStrToLower(absl::StrCat(error.type, " ", error.code));
@@ -50,46 +47,6 @@ ErrorKind KindOfError(const AnswerError& error) {
   for (const KindWord& known : kWords)
     if (absl::StrContains(words, ToAbsl(known.word))) return known.kind;
   return kind;
-}
-
-struct ClientWords {
-  std::string_view type;
-  std::string_view code;  // empty: null
-};
-
-ClientWords WordsOf(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::kInvalid:
-      return {"invalid_request_error", ""};
-    case ErrorKind::kContext:
-      return {"invalid_request_error", "context_length_exceeded"};
-    case ErrorKind::kAuth:
-      return {"invalid_request_error", "invalid_api_key"};
-    case ErrorKind::kQuota:
-      return {"insufficient_quota", "insufficient_quota"};
-    case ErrorKind::kPermission:
-      return {"invalid_request_error", "forbidden"};
-    case ErrorKind::kNotFound:
-      return {"invalid_request_error", "not_found"};
-    case ErrorKind::kTooLarge:
-      return {"invalid_request_error", "request_too_large"};
-    case ErrorKind::kRateLimited:
-      return {"rate_limit_error", "rate_limit_exceeded"};
-    case ErrorKind::kOverloaded:
-      return {"server_error", "service_unavailable"};
-    case ErrorKind::kTimeout:
-      return {"server_error", "timeout"};
-    case ErrorKind::kUpstream:
-      break;
-  }
-  return {"server_error", ""};
-}
-
-// A word that clients of this format know the like of: not "RESOURCE_EXHAUSTED", not a number.
-bool IsWord(std::string_view word) {
-  return !word.empty() && word != "error" && std::all_of(word.begin(), word.end(), [](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || c == '_';
-  });
 }
 
 }  // namespace
@@ -119,22 +76,6 @@ AnswerError ReadError(int status, std::string_view body) {
   error.kind = KindOfStatus(status);
   error.message = UpstreamErrorMessage(status, body);
   return error;
-}
-
-std::string WriteError(const AnswerError& error) {
-  const ClientWords words = WordsOf(error.kind);
-  const bool context = error.kind == ErrorKind::kContext;
-  const std::string_view type = IsWord(error.type) && !context ? std::string_view(error.type) : words.type;
-  const std::string_view code = IsWord(error.code) && !context ? std::string_view(error.code) : words.code;
-  std::string body = R"({"error":{"message":)";
-  AppendJsonString(
-      error.message.empty() ? absl::StrCat("the upstream answered with HTTP status ", error.status) : error.message,
-      &body);
-  body += R"(,"type":)";
-  AppendJsonString(type, &body);
-  body += R"(,"param":null,"code":)";
-  body += code.empty() ? "null" : JsonString(code);
-  return body += "}}";
 }
 
 }  // namespace ccr::proxy::chat

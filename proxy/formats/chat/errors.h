@@ -1,4 +1,4 @@
-// Errors of providers of Chat Completions, whichever of the usual shapes they have, and those that clients get.
+// Errors of providers of Chat Completions, whichever of the usual shapes they have.
 #pragma once
 
 #include <string>
@@ -12,8 +12,7 @@ namespace ccr::proxy::chat {
 // The error of a body, an event or a choice. `status` where it says none itself.
 AnswerError ReadErrorValue(const json::value& value, int status);
 
-// As FormatCodec::ReadError and WriteError.
+// As FormatCodec::ReadError.
 AnswerError ReadError(int status, std::string_view body);
-std::string WriteError(const AnswerError& error);
 
 }  // namespace ccr::proxy::chat

@@ -12,9 +12,9 @@
 #include "proxy/formats/answer_id.h"
 #include "proxy/formats/chat/answer_words.h"
 #include "proxy/formats/chat/common.h"
-#include "proxy/formats/chat/errors.h"
 #include "proxy/formats/chat/reasoning_details.h"
 #include "proxy/formats/conversation/custom_tool.h"
+#include "proxy/formats/openai_error.h"
 #include "proxy/formats/sse.h"
 
 namespace ccr::proxy::chat {
@@ -263,7 +263,7 @@ void ChunkWriter::End(const Stop& stop) {
 
 void ChunkWriter::Fail(const AnswerError& error) {
   if (state_ == State::kOver) return;
-  AppendSseEvent("", WriteError(error), out_);
+  AppendSseEvent("", WriteOpenAiError(error), out_);
   state_ = State::kOver;
 }
 

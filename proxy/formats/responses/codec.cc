@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/formats/openai_error.h"
 #include "proxy/formats/responses/answer_reader.h"
 #include "proxy/formats/responses/answer_writer.h"
 #include "proxy/formats/responses/errors.h"
@@ -29,7 +30,7 @@ class ResponsesCodec final : public FormatCodec {
     return responses::WriteAnswer(answer, context);
   }
   AnswerError ReadError(int status, std::string_view body) const override { return responses::ReadError(status, body); }
-  std::string WriteError(const AnswerError& error) const override { return responses::WriteError(error); }
+  std::string WriteError(const AnswerError& error) const override { return WriteOpenAiError(error); }
   std::unique_ptr<StreamReader> ReadStream() const override { return responses::ReadStream(); }
   std::unique_ptr<StreamWriter> WriteStream(const AnswerContext& context) const override {
     return responses::WriteStream(context);

@@ -1,14 +1,11 @@
 #include "proxy/formats/responses/errors.h"
 
-#include <algorithm>
 #include <array>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
-#include "proxy/core/json/text.h"
 #include "proxy/formats/conversation/context_overflow.h"
+#include "proxy/formats/openai_error.h"
 #include "proxy/formats/upstream_error.h"
 
 namespace ccr::proxy::responses {
@@ -62,55 +59,12 @@ void Classify(AnswerError* error, bool status_is_known) {
   ReadContextOverflow(error);
 }
 
-// A word that clients of this format know the like of: not "RESOURCE_EXHAUSTED", not a number.
-bool IsWord(std::string_view word) {
-  return !word.empty() && word != "error" && std::all_of(word.begin(), word.end(), [](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || c == '_';
-  });
-}
-
-struct Shape {
-  std::string_view type;
-  std::string_view code;  // null where it is empty
-};
-
-Shape ShapeOf(const AnswerError& error) {
-  constexpr std::string_view kRefused = "invalid_request_error";
-  switch (error.kind) {
-    case ErrorKind::kInvalid:
-      return {kRefused, ""};
-    case ErrorKind::kContext:
-      return {kRefused, "context_length_exceeded"};
-    case ErrorKind::kAuth:
-      return {kRefused, "invalid_api_key"};
-    case ErrorKind::kQuota:
-      return {"insufficient_quota", "insufficient_quota"};
-    case ErrorKind::kPermission:
-      return {kRefused, "forbidden"};
-    case ErrorKind::kNotFound:
-      return {kRefused, "not_found"};
-    case ErrorKind::kTooLarge:
-      return {kRefused, "request_too_large"};
-    case ErrorKind::kRateLimited:
-      return {"rate_limit_error", "rate_limit_exceeded"};
-    case ErrorKind::kOverloaded:
-      return {"server_error", "service_unavailable"};
-    case ErrorKind::kTimeout:
-      return {"server_error", "timeout"};
-    case ErrorKind::kUpstream:
-      break;
-  }
-  return {"server_error", ""};
-}
-
 }  // namespace
 
 std::string_view CodeOf(ErrorKind kind) {
-  AnswerError error;
-  error.kind = kind;
   if (kind == ErrorKind::kInvalid) return "invalid_prompt";
-  const Shape shape = ShapeOf(error);
-  return shape.code.empty() ? std::string_view("server_error") : shape.code;
+  const std::string_view code = OpenAiWordsOf(kind).code;
+  return code.empty() ? std::string_view("server_error") : code;
 }
 
 AnswerError ReadErrorObject(const json::object& error, int status) {
@@ -141,22 +95,6 @@ AnswerError ReadError(int status, std::string_view body) {
   }
   Classify(&read, /*status_is_known=*/true);
   return read;
-}
-
-std::string WriteError(const AnswerError& error) {
-  const Shape shape = ShapeOf(error);
-  const bool context = error.kind == ErrorKind::kContext;
-  const std::string_view type = IsWord(error.type) && !context ? std::string_view(error.type) : shape.type;
-  const std::string_view code = IsWord(error.code) && !context ? std::string_view(error.code) : shape.code;
-  std::string body = R"({"error":{"message":)";
-  AppendJsonString(
-      error.message.empty() ? absl::StrCat("the upstream answered with HTTP status ", error.status) : error.message,
-      &body);
-  body += ",\"type\":";
-  AppendJsonString(type, &body);
-  body += ",\"param\":null,\"code\":";
-  body += code.empty() ? "null" : JsonString(code);
-  return body.append("}}");
 }
 
 }  // namespace ccr::proxy::responses

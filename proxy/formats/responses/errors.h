@@ -16,6 +16,5 @@ std::string_view CodeOf(ErrorKind kind);
 AnswerError ReadError(int status, std::string_view body);
 // Of an event, or of a response that failed: `error` is the object with message and code.
 AnswerError ReadErrorObject(const json::object& error, int status);
-std::string WriteError(const AnswerError& error);
 
 }  // namespace ccr::proxy::responses
