@@ -268,7 +268,11 @@ void RequestWriter::WriteThinking() {
   ObjectWriter thinking(Key("thinking"));
   thinking.Text("type", budget ? "enabled" : thinks() ? "adaptive" : "disabled");
   if (budget && reasoning.budget) thinking.Number("budget_tokens", *reasoning.budget);
-  if (rest != nullptr && thinks() && Find(*rest, "type") == nullptr) thinking.Members(*rest);
+  if (rest != nullptr && thinks() && Find(*rest, "type") == nullptr) {
+    thinking.Members(*rest);
+  } else if (thinks() && !budget && !own_ && reasoning.include_text) {
+    thinking.Text("display", "summarized");  // the newer models omit it unless told
+  }
   thinking.End();
 }
 

@@ -229,6 +229,22 @@ TEST_F(AnthropicCodecForeignRequest, AForeignBudgetRaisesMaxTokens) {
   EXPECT_THAT(written(100), HasSubstr(R"("thinking":{"type":"enabled","budget_tokens":1024}})"));
 }
 
+TEST_F(AnthropicCodecForeignRequest, AdaptiveThinkingIsShownToWhoWantsToSeeIt) {
+  const auto written = [&](Reasoning::Mode mode, bool include_text) {
+    ModelRequest request;
+    request.max_tokens = 9;
+    request.messages.push_back(Says(Role::kUser, {Text("a")}));
+    request.reasoning.mode = mode;
+    request.reasoning.include_text = include_text;
+    return Write(request);
+  };
+  EXPECT_THAT(written(Reasoning::Mode::kAdaptive, true),
+              HasSubstr(R"("thinking":{"type":"adaptive","display":"summarized"}})"));
+  EXPECT_THAT(written(Reasoning::Mode::kAdaptive, false), HasSubstr(R"("thinking":{"type":"adaptive"}})"));
+  EXPECT_THAT(written(Reasoning::Mode::kBudget, true), HasSubstr(R"("thinking":{"type":"enabled"}})"));
+  EXPECT_THAT(written(Reasoning::Mode::kOff, true), HasSubstr(R"("thinking":{"type":"disabled"}})"));
+}
+
 TEST_F(AnthropicCodecForeignRequest, WritesForeignEffortWithAdaptiveThinkingOnly) {
   const auto written = [this](Reasoning::Mode mode) {
     ModelRequest request;
