@@ -8,7 +8,7 @@
 
 namespace ccr::proxy::chat {
 
-std::string_view FinishReason(StopCause cause, bool called) {
+std::string_view FinishReason(StopCause cause, bool called, bool refused) {
   switch (cause) {
     case StopCause::kMaxTokens:
     case StopCause::kContext:
@@ -16,7 +16,7 @@ std::string_view FinishReason(StopCause cause, bool called) {
     case StopCause::kToolUse:
       return "tool_calls";
     case StopCause::kRefusal:
-      return "content_filter";
+      return refused ? "stop" : "content_filter";
     case StopCause::kUnknown:
       return called ? "tool_calls" : "stop";
     case StopCause::kEnd:

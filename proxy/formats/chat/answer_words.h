@@ -10,8 +10,9 @@
 
 namespace ccr::proxy::chat {
 
-// `called` says whether the answer holds calls.
-std::string_view FinishReason(StopCause cause, bool called);
+// `called` says whether the answer holds calls, `refused` whether it holds a refusal in the model's own words: such an
+// answer is whole, and clients take "content_filter" for one that was cut.
+std::string_view FinishReason(StopCause cause, bool called, bool refused);
 
 // Appends the usage object.
 void AppendUsage(const Usage& usage, std::string* out);

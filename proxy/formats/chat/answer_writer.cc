@@ -24,11 +24,13 @@ class Answer {
       ListWriter calls(&calls_);
       for (const Part& part : answer.parts) Add(part, &details, &images, &calls);
     }
-    if (!text_.empty() || !refusal_.empty() || has_calls()) return;
+    refused_ = !refusal_.empty();
+    if (!text_.empty() || refused_ || has_calls()) return;
     (answer.stop.cause == StopCause::kRefusal ? refusal_ : text_) = answer.stop.explanation;
   }
 
   bool has_calls() const { return ids_.given() > 0; }
+  bool refused() const { return refused_; }  // in the model's own words
 
   void Write(std::string* out) const {
     ObjectWriter message(out);
@@ -102,6 +104,7 @@ class Answer {
   std::string calls_;
   CallIds ids_;
   size_t packed_ = 0;  // of the details
+  bool refused_ = false;
 };
 
 }  // namespace
@@ -115,7 +118,7 @@ std::string WriteAnswer(const ModelAnswer& answer, const AnswerContext& context)
   out += R"(,"choices":[{"index":0,"message":)";
   message.Write(&out);
   absl::StrAppend(&out, R"(,"logprobs":null,"finish_reason":")",
-                  ToAbsl(FinishReason(answer.stop.cause, message.has_calls())), R"("}],"usage":)");
+                  ToAbsl(FinishReason(answer.stop.cause, message.has_calls(), message.refused())), R"("}],"usage":)");
   AppendUsage(answer.usage, &out);
   return out += '}';
 }

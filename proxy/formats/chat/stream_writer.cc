@@ -76,6 +76,7 @@ class ChunkWriter final : public StreamWriter {
   size_t packed_ = 0;    // of reasoning_details
   size_t held_ = 0;      // inputs of custom calls
   bool has_text_ = false;
+  bool refused_ = false;
 };
 
 void ChunkWriter::Start(std::string_view id, std::string_view model) {
@@ -126,6 +127,7 @@ void ChunkWriter::Delta(size_t part, std::string_view text) {
 
 void ChunkWriter::Text(PartKind kind, std::string_view text) {
   has_text_ |= kind != PartKind::kThinking;
+  refused_ |= kind == PartKind::kRefusal;
   BeginDelta();
   out_->append(kind == PartKind::kThinking  ? R"("reasoning_content":)"
                : kind == PartKind::kRefusal ? R"("refusal":)"
@@ -248,9 +250,10 @@ void ChunkWriter::End(const Stop& stop) {
   open_.clear();
   if (state_ != State::kAnswer) return;
   const bool called = ids_.given() > 0;
+  const std::string_view reason = FinishReason(stop.cause, called, refused_);
   if (!has_text_ && !called && !stop.explanation.empty())
     Text(stop.cause == StopCause::kRefusal ? PartKind::kRefusal : PartKind::kText, stop.explanation);
-  out_->append(head_).append(R"([{"index":0,"delta":{},"finish_reason":")").append(FinishReason(stop.cause, called));
+  out_->append(head_).append(R"([{"index":0,"delta":{},"finish_reason":")").append(reason);
   out_->append("\"").append(tail_);
   if (context_.include_usage) {
     out_->append(head_).append(R"([],"usage":)");

@@ -205,11 +205,15 @@ TEST(ChatCodecAnswer, WritesFinishReasonsAndExplanations) {
   EXPECT_EQ(reason(StopCause::kMaxTokens, {}), "length");
   EXPECT_EQ(reason(StopCause::kContext, {}), "length");
   EXPECT_EQ(reason(StopCause::kRefusal, {}), "content_filter");
+  EXPECT_EQ(reason(StopCause::kRefusal, {Of(PartKind::kText, "a")}), "content_filter");
+  EXPECT_EQ(reason(StopCause::kRefusal, {Of(PartKind::kRefusal, "No.")}), "stop");
+  EXPECT_EQ(reason(StopCause::kMaxTokens, {Of(PartKind::kRefusal, "No.")}), "length");
   ModelAnswer blocked;
   blocked.stop = {StopCause::kRefusal, "", "Gemini blocked the prompt"};
   const json::value message = Written(blocked).at("choices").at(0).at("message");
   EXPECT_EQ(message.at("content"), "");
   EXPECT_EQ(message.at("refusal"), "Gemini blocked the prompt");
+  EXPECT_EQ(Written(blocked).at("choices").at(0).at("finish_reason"), "content_filter");
   blocked.stop.cause = StopCause::kEnd;
   EXPECT_EQ(Written(blocked).at("choices").at(0).at("message").at("content"), "Gemini blocked the prompt");
 }

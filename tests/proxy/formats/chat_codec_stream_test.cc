@@ -442,6 +442,14 @@ TEST_F(ChatCodecChunks, ExplainsAnAnswerWithoutContent) {
   EXPECT_EQ(Answer().finish_reason, "content_filter");
 }
 
+TEST_F(ChatCodecChunks, AModelsOwnRefusalIsAnEnd) {
+  writer_->StartPart(0, {PartKind::kRefusal, "", "", false});
+  writer_->Delta(0, "No.");
+  writer_->End({StopCause::kRefusal, "", ""});
+  EXPECT_EQ(Answer().refusal, "No.");
+  EXPECT_EQ(Answer().finish_reason, "stop");
+}
+
 TEST_F(ChatCodecChunks, ErrorsEndTheStream) {
   AnswerError error;
   error.kind = ErrorKind::kOverloaded;
