@@ -13,20 +13,6 @@ bool IsBlank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
 }
 
-std::string JoinedTexts(const json::array& blocks) {
-  std::string joined;
-  for (const json::value& block : blocks) {
-    absl::StrAppend(&joined, joined.empty() ? "" : "\n", ToAbsl(FindText(block.get_object(), "text")));
-  }
-  return joined;
-}
-
-void NoteUnsent(const json::object& message, Notes* notes) {
-  for (const std::string_view unsent : {"reasoning_content", "reasoning", "audio"}) {
-    if (Find(message, unsent) != nullptr) AddNote(notes, absl::StrCat("messages.", ToAbsl(unsent), ": dropped"));
-  }
-}
-
 json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, JsonBudget* budget,
                        Notes* notes) {
   if (arguments == nullptr) return json::object(storage);

@@ -15,12 +15,6 @@ inline constexpr std::string_view kFiller = "Continue.";
 // Spaces, tabs and line ends only: what Anthropic refuses as a text.
 bool IsBlank(std::string_view text);
 
-// The "text" of each object in the list, apart by line ends.
-std::string JoinedTexts(const json::array& parts);
-
-// Notes the members of a message of the assistant that are not sent.
-void NoteUnsent(const json::object& message, Notes* notes);
-
 // The arguments of a call, a text or a value, as an object: {"raw_arguments": text} where they are none, {} when the
 // budget, which all calls share, is exceeded. `arguments` may be null.
 json::object ToolInput(const json::value* arguments, const json::storage_ptr& storage, JsonBudget* budget,

@@ -56,7 +56,6 @@ class ChunkWriter final : public StreamWriter {
   void Text(PartKind kind, std::string_view text);
   void Arguments(std::string_view text, Open* open);
   void BeginCall(Open* open);
-  void EndCall(Open* open);
   void CustomCall(Open* open);
   void Details(const Open& open);
   void Close(Open* open);
