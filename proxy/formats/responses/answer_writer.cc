@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "proxy/formats/answer_id.h"
 #include "proxy/formats/conversation/custom_tool.h"
@@ -18,7 +19,9 @@ class AnswerWriter {
 
  private:
   void Add(const Part& part);
+  // Texts beside one another are one message, for clients take the last one to be the answer.
   void AddText(ItemKind kind, std::string_view text);
+  void EndText();
   void AddThinking(const Part& part);
   void AddCall(const Part& part);
   void AddItem(const OutputItem& item);
@@ -28,16 +31,19 @@ class AnswerWriter {
   uint64_t seed_ = 0;
   size_t items_ = 0;
   std::string output_;
+  OutputItem text_;  // the message that texts are added to; none while it is empty
   bool refused_ = false;
 };
 
 std::string AnswerWriter::Write(const ModelAnswer& answer) {
   const ResponseHead head = HeadOf(answer.id, answer.model, context_, &seed_);
   for (const Part& part : answer.parts) Add(part);
+  EndText();
   const bool silent = items_ == 0 || answer.stop.cause == StopCause::kRefusal;
   if (silent && !refused_ && !answer.stop.explanation.empty()) {
     const bool refusal = answer.stop.cause == StopCause::kRefusal;
     AddText(refusal ? ItemKind::kRefusal : ItemKind::kText, answer.stop.explanation);
+    EndText();
   }
   std::string body;
   body.reserve(output_.size() + 1024);
@@ -60,6 +66,7 @@ void AnswerWriter::Add(const Part& part) {
     case PartKind::kToolResult:
       break;
   }
+  EndText();
   const std::string item = WholeItem(part, seed_, items_);
   if (!item.empty()) *Next() += item;
 }
@@ -67,15 +74,20 @@ void AnswerWriter::Add(const Part& part) {
 void AnswerWriter::AddText(ItemKind kind, std::string_view text) {
   if (text.empty()) return;
   refused_ |= kind == ItemKind::kRefusal;
-  OutputItem item;
-  item.kind = kind;
-  item.id = ItemId(kind, seed_, items_);
-  item.text = text;
-  AddItem(item);
+  if (text_.kind != kind) EndText();
+  text_.kind = kind;
+  text_.text += text;
+}
+
+void AnswerWriter::EndText() {
+  if (text_.text.empty()) return;
+  text_.id = ItemId(text_.kind, seed_, items_);
+  AddItem(std::exchange(text_, {}));
 }
 
 void AnswerWriter::AddThinking(const Part& part) {
   if (part.text.empty() && part.state.empty()) return;
+  EndText();
   OutputItem item;
   item.kind = ItemKind::kReasoning;
   const OpaqueState* own = FindState(part.state, StateKind::kResponsesReasoning);
@@ -87,6 +99,7 @@ void AnswerWriter::AddThinking(const Part& part) {
 }
 
 void AnswerWriter::AddCall(const Part& part) {
+  EndText();
   OutputItem item;
   item.kind = part.custom ? ItemKind::kCustomCall : ItemKind::kCall;
   NameCall(part.name, context_, &item);

@@ -14,10 +14,6 @@
 namespace ccr::proxy::responses {
 namespace {
 
-bool IsMessage(ItemKind kind) {
-  return kind == ItemKind::kText || kind == ItemKind::kRefusal;
-}
-
 void AppendUsage(const Usage& usage, std::string* out) {
   absl::StrAppend(out, R"({"input_tokens":)", usage.input, R"(,"input_tokens_details":{"cached_tokens":)",
                   usage.cache_read, R"(,"cache_write_tokens":)", usage.cache_written, R"(},"output_tokens":)",

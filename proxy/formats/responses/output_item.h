@@ -12,6 +12,10 @@ namespace ccr::proxy::responses {
 
 enum class ItemKind { kText, kRefusal, kReasoning, kCall, kCustomCall };
 
+inline bool IsMessage(ItemKind kind) {
+  return kind == ItemKind::kText || kind == ItemKind::kRefusal;
+}
+
 // One part of an answer, which is an item of its own.
 struct OutputItem {
   ItemKind kind = ItemKind::kText;

@@ -1,6 +1,7 @@
 #include "proxy/formats/responses/stream_writer.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -109,6 +110,7 @@ void ResponseStreamWriter::End(const Stop& stop) {
   for (Segment& segment : segments_) segment.ended = true;
   parts_.clear();
   Pump();
+  EndMessage();
   const bool refusal = stop.cause == StopCause::kRefusal;
   if ((items_ == 0 || refusal) && !refused_ && !stop.explanation.empty()) {
     Segment& segment = segments_.emplace_back();
@@ -116,6 +118,7 @@ void ResponseStreamWriter::End(const Stop& stop) {
     segment.held = stop.explanation;
     segment.ended = true;
     Pump();
+    EndMessage();
   }
   if (over_) return;
   const ResponseEnd end = EndOf(stop, refused_);
@@ -152,6 +155,7 @@ void ResponseStreamWriter::Release(Segment* segment) {
 void ResponseStreamWriter::Pump() {
   while (!over_ && !segments_.empty()) {
     Segment& segment = segments_.front();
+    if (segment.is_whole || IsCall(segment.item.kind)) EndMessage();
     if (segment.is_whole) {
       WriteWhole(WholeItem(segment.whole, seed_, items_));
     } else if (!segment.ended || !IsVoid(segment)) {
@@ -175,6 +179,11 @@ bool ResponseStreamWriter::Open(Segment* segment) {
   if (!segment->ended && (segment->converted || segment->held.empty())) return false;
   segment->open = true;
   OutputItem& item = segment->item;
+  if (message_ && message_->kind == item.kind) {
+    item = *std::exchange(message_, std::nullopt);
+    return true;
+  }
+  EndMessage();
   if (item.id.empty()) item.id = ItemId(item.kind, seed_, items_);
   if (IsCall(item.kind)) item.call_id = IdWithState(UniqueId("call_", segment->call, seed_, items_), segment->state);
   if (segment->converted) segment->held = CustomInput(segment->held);
@@ -182,7 +191,7 @@ bool ResponseStreamWriter::Open(Segment* segment) {
   std::string added;
   AppendItem(item, /*complete=*/false, &added);
   Announce(added);
-  if (item.kind == ItemKind::kText || item.kind == ItemKind::kRefusal) {
+  if (IsMessage(item.kind)) {
     ItemEvent("response.content_part.added", item);
     *out_ += ",\"content_index\":0,\"part\":";
     AppendContent(item.kind, "", out_);
@@ -228,14 +237,26 @@ void ResponseStreamWriter::Write(Segment* segment) {
 void ResponseStreamWriter::Close(Segment* segment) {
   if (over_) return;
   OutputItem& item = segment->item;
+  if (IsMessage(item.kind)) {
+    message_ = std::move(item);
+    return;
+  }
   if (item.kind == ItemKind::kReasoning) item.encrypted = EncryptedContent(segment->state, item.id);
   if (item.kind == ItemKind::kReasoning && !item.text.empty()) CloseReasoning(item);
-  if (item.kind == ItemKind::kText || item.kind == ItemKind::kRefusal) CloseText(item);
   if (IsCall(item.kind)) {
     // State that came behind the first of the arguments: what is complete says it.
     item.call_id = IdWithState(UniqueId("call_", segment->call, seed_, items_), segment->state);
     CloseCall(item);
   }
+  std::string whole;
+  AppendItem(item, /*complete=*/true, &whole);
+  Complete(whole);
+}
+
+void ResponseStreamWriter::EndMessage() {
+  if (over_ || !message_) return;
+  const OutputItem item = *std::exchange(message_, std::nullopt);
+  CloseText(item);
   std::string whole;
   AppendItem(item, /*complete=*/true, &whole);
   Complete(whole);

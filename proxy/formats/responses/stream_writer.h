@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@
 namespace ccr::proxy::responses {
 
 // One item is open at a time, for clients (Codex) take a delta to be of the last item that was added. What comes of
-// other parts meanwhile is held, and so is a custom tool's call until its arguments are complete.
+// other parts meanwhile is held, and so is a custom tool's call until its arguments are complete. Texts beside one
+// another are one item, for clients take the last message to be the answer.
 class ResponseStreamWriter final : public StreamWriter {
  public:
   explicit ResponseStreamWriter(const AnswerContext& context) : context_(context) {}
@@ -54,6 +56,7 @@ class ResponseStreamWriter final : public StreamWriter {
   bool IsVoid(const Segment& segment) const;
   void Write(Segment* segment);
   void Close(Segment* segment);
+  void EndMessage();
   void CloseText(const OutputItem& item);
   void CloseReasoning(const OutputItem& item);
   void CloseCall(const OutputItem& item);
@@ -79,6 +82,7 @@ class ResponseStreamWriter final : public StreamWriter {
   std::deque<Segment> segments_;               // not written to their end, in order
   size_t segments_written_ = 0;                // before them
   absl::flat_hash_map<size_t, size_t> parts_;  // their numbers among all segments
+  std::optional<OutputItem> message_;          // whose parts have ended: more text may come, so it is open
   size_t held_ = 0;                            // bytes of segments_ that are not written
   std::string output_;                         // the items that are complete
   size_t items_ = 0;                           // their number

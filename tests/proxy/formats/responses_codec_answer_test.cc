@@ -151,6 +151,30 @@ TEST(ResponsesAnswer, IsWritten) {
           call_id + R"(","name":"f","arguments":"{}"}])");
 }
 
+TEST(ResponsesAnswer, TextsBesideOneAnotherAreOneMessage) {
+  const auto texts = [](const ModelAnswer& answer) {
+    std::string texts;
+    const json::object response = Written(answer);
+    for (const json::value& item : *FindArray(response, "output")) {
+      if (!texts.empty()) texts += '|';
+      const json::array* content = FindArray(item.as_object(), "content");
+      if (content == nullptr) texts += FindText(item.as_object(), "type");
+      for (size_t i = 0; content != nullptr && i < content->size(); ++i) {
+        const json::object& part = (*content)[i].as_object();
+        texts.append(FindText(part, "text")).append(FindText(part, "refusal"));
+      }
+    }
+    return texts;
+  };
+  ModelAnswer answer;
+  answer.parts = {
+      PartOf(PartKind::kText, "Based on"),  PartOf(PartKind::kText, ""),       PartOf(PartKind::kThinking, ""),
+      PartOf(PartKind::kText, " the page"), PartOf(PartKind::kText, " done."), CallOf("t", "f", ""),
+      PartOf(PartKind::kText, "a"),         PartOf(PartKind::kThinking, "hm"), PartOf(PartKind::kText, "b"),
+      PartOf(PartKind::kRefusal, "c"),      PartOf(PartKind::kRefusal, "d")};
+  EXPECT_EQ(texts(answer), "Based on the page done.|function_call|a|reasoning|b|cd");
+}
+
 TEST(ResponsesAnswer, TheEndIsWritten) {
   struct Case {
     StopCause cause;

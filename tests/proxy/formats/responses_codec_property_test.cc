@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 #include <utility>
 
 #include "proxy/formats/answer_id.h"
@@ -179,10 +180,20 @@ std::string Told(const ModelRequest& request) {
   return told;
 }
 
+// Texts beside one another are one message.
 std::string Told(const ModelAnswer& answer) {
   std::string told = std::to_string(static_cast<int>(answer.stop.cause)) + " " + std::to_string(answer.usage.input) +
                      " " + std::to_string(answer.usage.cache_read) + " " + std::to_string(answer.usage.output) + "\n";
-  for (const Part& part : answer.parts) told += Told(part, /*sent=*/false);
+  std::vector<Part> parts;
+  for (const Part& part : answer.parts) {
+    const bool text = part.kind == PartKind::kText || part.kind == PartKind::kRefusal;
+    if (text && !parts.empty() && parts.back().kind == part.kind) {
+      parts.back().text += part.text;
+    } else {
+      parts.push_back(part);
+    }
+  }
+  for (const Part& part : parts) told += Told(part, /*sent=*/false);
   return told;
 }
 

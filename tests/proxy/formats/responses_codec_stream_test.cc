@@ -313,6 +313,40 @@ TEST_F(StreamOfResponses, PartsThatInterleaveComeOneAfterTheOther) {
   EXPECT_EQ(FindText(output[1].as_object(), "arguments"), "[1]");
 }
 
+TEST_F(StreamOfResponses, TextsBesideOneAnotherAreOneMessage) {
+  writer_->StartPart(0, {PartKind::kText, {}, {}, false});
+  writer_->Delta(0, "Based on");
+  writer_->EndPart(0);
+  writer_->StartPart(1, {PartKind::kText, {}, {}, false});
+  writer_->EndPart(1);
+  writer_->StartPart(2, {PartKind::kText, {}, {}, false});
+  writer_->StartPart(3, {PartKind::kText, {}, {}, false});
+  writer_->Delta(3, " done.");
+  writer_->EndPart(3);
+  writer_->Delta(2, " the page");
+  EXPECT_NE(out_.find("\"delta\":\" the page\""), out_.npos);
+  writer_->EndPart(2);
+  writer_->StartPart(4, {PartKind::kToolCall, "t", "f", false});
+  writer_->Delta(4, "{}");
+  EXPECT_NE(out_.find("function_call_arguments.delta"), out_.npos);
+  writer_->EndPart(4);
+  writer_->StartPart(5, {PartKind::kText, {}, {}, false});
+  writer_->Delta(5, "x");
+  writer_->EndPart(5);
+  writer_->StartPart(6, {PartKind::kRefusal, {}, {}, false});
+  writer_->Delta(6, "y");
+  writer_->End({StopCause::kEnd, "", ""});
+  const std::vector<json::object> events = Events();
+  EXPECT_EQ(Types(events),
+            "created in_progress output_item.added content_part.added output_text.delta output_text.delta "
+            "output_text.delta output_text.done content_part.done output_item.done "
+            "output_item.added function_call_arguments.delta function_call_arguments.done output_item.done "
+            "output_item.added content_part.added output_text.delta output_text.done content_part.done "
+            "output_item.done output_item.added content_part.added refusal.delta refusal.done content_part.done "
+            "output_item.done completed ");
+  EXPECT_EQ(FindText(events[7], "text"), "Based on the page done.");
+}
+
 TEST_F(StreamOfResponses, AFailureSaysWhatClientsActOn) {
   AnswerError error;
   error.kind = ErrorKind::kContext;
