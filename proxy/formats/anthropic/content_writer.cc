@@ -1,36 +1,21 @@
 #include "proxy/formats/anthropic/content_writer.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/anthropic/content_reader.h"
 #include "proxy/formats/data_url.h"
+#include "proxy/formats/media.h"
 
 namespace ccr::proxy::anthropic {
 namespace {
 
 constexpr std::string_view kPdf = "application/pdf";
 
-bool IsImageType(std::string_view type) {
-  constexpr std::array<std::string_view, 5> kTypes = {"image/jpeg", "image/png", "image/gif", "image/webp",
-                                                      "image/jpg"};
-  return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
-}
-
-// What a mark names.
-std::string_view MediaName(const Media& media) {
-  for (const std::string_view name : {"image", "audio", "video"}) {
-    if (media.type.starts_with(name)) return name;
-  }
-  return "file";
-}
-
-// The same where no media may stand.
+// What a mark names where no media may stand.
 std::string_view PlacelessName(const Media& media) {
   const bool document = media.source == Media::Source::kText || media.type == kPdf || media.type.starts_with("text/");
   return document ? "document" : MediaName(media);
@@ -53,16 +38,8 @@ BlockKind BlockOf(const Media& media, bool own) {
     case Media::Source::kBase64:
       break;
   }
-  if (own || IsImageType(media.type) || media.type == kPdf) return kind;
+  if (own || IsUsualImage(media.type) || media.type == kPdf) return kind;
   return media.type.starts_with("text/") ? BlockKind::kDocument : BlockKind::kNone;
-}
-
-// The text of a text document; nothing where there is none.
-std::optional<std::string> DocumentText(const Media& media) {
-  if (media.source == Media::Source::kText) return media.data;
-  std::string text;
-  if (!absl::Base64Unescape(ToAbsl(media.data), &text)) return std::nullopt;
-  return text;
 }
 
 void WriteSource(const Media& media, std::string_view text, std::string* out) {
@@ -128,8 +105,7 @@ void ContentWriter::WriteMedia(const Part& part, Place place, ListWriter* blocks
   if (place != Place::kUser) return WriteOmitted(PlacelessName(media), blocks);
   if (!media.detail.empty()) AddNote(notes_, "image_url.detail: dropped");
   const BlockKind kind = BlockOf(media, own_);
-  const bool in_text = media.source == Media::Source::kText ||
-                       (media.source == Media::Source::kBase64 && media.type.starts_with("text/"));
+  const bool in_text = IsTextDocument(media);
   std::optional<std::string> text;
   if (kind == BlockKind::kDocument && in_text) text = DocumentText(media);
   if (kind == BlockKind::kNone || (in_text && (!text || IsBlank(*text)))) {

@@ -1,11 +1,13 @@
 #include "proxy/formats/chat/message_writer.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/chat/reasoning_details.h"
+#include "proxy/formats/media.h"
 #include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy::chat {
@@ -23,17 +25,6 @@ std::string ImagePart(std::string_view url, std::string_view detail) {
     if (!detail.empty()) image.Text("detail", detail);
   }
   return part += '}';
-}
-
-std::string_view AudioFormat(std::string_view type) {
-  if (type == "audio/mp3" || type == "audio/mpeg") return "mp3";
-  return type == "audio/wav" || type == "audio/x-wav" ? "wav" : "";
-}
-
-std::string_view KindOfMedia(const Media& media) {
-  for (const std::string_view kind : {"image", "audio", "video"})
-    if (media.type.starts_with(kind)) return kind;
-  return media.type.empty() && media.source == Media::Source::kFileId ? "file" : "document";
 }
 
 // Members of a part or message of this format that are written otherwise.
@@ -361,10 +352,10 @@ void MessageWriter::AddOther(const Part& part, Content* content) {
 void MessageWriter::AddMedia(const Part& part, Content* content) {
   if (own_ && !part.own.empty()) return AddOther(part, content);
   const Media& media = part.media;
-  const std::string_view kind = KindOfMedia(media);
+  const std::string_view name = MediaName(media);
   const bool base64 = media.source == Media::Source::kBase64;
-  if (kind == "document" || kind == "file") return AddDocument(part, content);
-  if (kind == "image" && (base64 || media.source == Media::Source::kUrl)) {
+  if (name == "file") return AddDocument(part, content);
+  if (name == "image" && IsImageForOpenAi(media)) {
     std::string image = ImagePart(base64 ? DataUrlOf(media) : media.data, media.detail);
     if (!part.cache_control.is_null()) {
       image.pop_back();
@@ -376,17 +367,17 @@ void MessageWriter::AddMedia(const Part& part, Content* content) {
     return content->AddElement(absl::StrCat(R"({"type":"input_audio","input_audio":{"data":)", JsonString(media.data),
                                             R"(,"format":")", ToAbsl(format), R"("}})"));
   }
-  AddOmitted(kind, content);
+  AddOmitted(name, content);
 }
 
 void MessageWriter::AddDocument(const Part& part, Content* content) {
   const Media& media = part.media;
-  if (media.source == Media::Source::kBase64) return AddFile(part, "document.pdf", content);
+  if (media.source == Media::Source::kBase64 && !IsTextDocument(media)) return AddFile(part, "document.pdf", content);
   std::string text = "<document";
   if (!media.name.empty()) absl::StrAppend(&text, " title=\"", media.name, "\"");
   text += ">\n";
-  if (media.source == Media::Source::kText) {
-    text += media.data;
+  if (const std::optional<std::string> said = IsTextDocument(media) ? DocumentText(media) : std::nullopt) {
+    text += *said;
   } else if (media.source == Media::Source::kUrl) {
     AddNote(notes_, "document: by url, only the address is passed");
     text += media.data;

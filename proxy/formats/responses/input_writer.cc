@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "proxy/formats/answer_id.h"
+#include "proxy/formats/data_url.h"
+#include "proxy/formats/media.h"
 #include "proxy/formats/tool_names.h"
 
 namespace ccr::proxy::responses {
@@ -37,8 +39,13 @@ std::string DataUrlOf(const Media& media, std::string_view usual_type) {
   return absl::StrCat("data:", ToAbsl(known ? std::string_view(media.type) : usual_type), ";base64,", media.data);
 }
 
-bool IsImage(const Media& media) {
-  return absl::StartsWith(media.type, "image/");
+// Whether OpenAI takes what came from a client of another format.
+bool IsTaken(const Media& media, Format origin) {
+  const std::string_view name = MediaName(media);
+  if (media.source == Media::Source::kFileId) return origin == Format::kChat && (name == "image" || name == "file");
+  if (name == "image") return IsImageForOpenAi(media);
+  if (name == "audio") return media.source == Media::Source::kBase64 && !AudioFormat(media.type).empty();
+  return name == "file" && (media.source != Media::Source::kUrl || IsWebUrl(media.data));
 }
 
 }  // namespace
@@ -177,11 +184,10 @@ void InputWriter::WritePart(const Part& part, std::string_view text_type, JsonLi
     parts->Next();
     return WriteText(text_type, part.text);
   }
-  if (part.kind == PartKind::kMedia && said) {
+  if (part.kind == PartKind::kMedia && (said || !(same_ || IsTaken(part.media, request_.origin)))) {
     parts->Next();
-    AddNote(notes_, IsImage(part.media) ? "image: dropped, a mark stands in its place"
-                                        : "file: dropped, a mark stands in its place");
-    return WriteText(text_type, IsImage(part.media) ? "[image omitted]" : "[file omitted]");
+    AddNote(notes_, std::string(MediaName(part.media)) + ": dropped, a mark stands in its place");
+    return WriteText(text_type, OmittedMark(part.media));
   }
   if (part.kind != PartKind::kMedia && !IsText(part)) return;
   parts->Next();
@@ -207,14 +213,15 @@ void InputWriter::WriteMedia(const Media& media) {
     return WriteText("input_text", absl::StrCat("<document", title, ">\n", media.data, "\n</document>"));
   }
   if (absl::StartsWith(media.type, "audio/")) {
-    const std::string_view format = std::string_view(media.type).substr(6);
+    const std::string_view known = AudioFormat(media.type);
+    const std::string_view format = known.empty() ? std::string_view(media.type).substr(6) : known;
     *out_ += R"({"type":"input_audio","input_audio":{"data":)";
     AppendJsonString(media.data, out_);
-    AppendMember("format", format == "mpeg" ? "mp3" : format, out_);
+    AppendMember("format", format, out_);
     *out_ += "}}";
     return;
   }
-  if (!IsImage(media)) return WriteFile(media);
+  if (MediaName(media) != "image") return WriteFile(media);
   *out_ += R"({"type":"input_image")";
   if (media.source == Media::Source::kBase64) AppendMember("image_url", DataUrlOf(media, "image/png"), out_);
   if (media.source == Media::Source::kUrl) AppendMember("image_url", media.data, out_);

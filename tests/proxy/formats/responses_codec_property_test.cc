@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "proxy/formats/answer_id.h"
 #include "proxy/formats/responses/codec.h"
