@@ -14,6 +14,7 @@
 #include "proxy/formats/anthropic/errors.h"
 #include "proxy/formats/anthropic/json_move.h"
 #include "proxy/formats/anthropic/json_writer.h"
+#include "proxy/formats/media.h"
 #include "proxy/formats/openai_message.h"
 
 namespace ccr::proxy::anthropic {
@@ -131,6 +132,8 @@ class BlockWriter {
       case PartKind::kOther:
         if (IsOwnBlock(part)) return AppendJson(part.own, blocks_.Next());
         return WriteText(part);
+      case PartKind::kMedia:
+        return WriteText(OmittedMark(part.media));
       default:
         return WriteText(part);
     }

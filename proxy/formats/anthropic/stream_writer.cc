@@ -10,6 +10,7 @@
 #include "proxy/formats/anthropic/event_writer.h"
 #include "proxy/formats/anthropic/streams.h"
 #include "proxy/formats/json_util.h"
+#include "proxy/formats/media.h"
 
 namespace ccr::proxy::anthropic {
 namespace {
@@ -150,6 +151,7 @@ void PartWriter::WholePart(size_t part, Part whole) {
     Pump();
     return CheckBound();
   }
+  if (whole.kind == PartKind::kMedia) whole.text = OmittedMark(whole.media);
   const bool known =
       whole.kind == PartKind::kThinking || whole.kind == PartKind::kToolCall || whole.kind == PartKind::kRefusal;
   StartPart(part, {known ? whole.kind : PartKind::kText, whole.id, whole.name, whole.custom});

@@ -162,7 +162,8 @@ TEST(AnthropicCodecAnswer, WritesForeignParts) {
             R"([{"type":"thinking","thinking":"Hm.","signature":""},{"type":"text","text":"See:"},)"
             R"({"type":"tool_use","id":"t1","name":"A","input":{"x":1}},)"
             R"({"type":"tool_use","id":"t2","name":"A","input":{}},)"
-            R"({"type":"tool_use","id":"t3","name":"A","input":{"raw_arguments":"[1]"}}])");
+            R"({"type":"tool_use","id":"t3","name":"A","input":{"raw_arguments":"[1]"}},)"
+            R"({"type":"text","text":"[file omitted]"}])");
   Part custom = MakeCall("t1", "text");
   custom.custom = true;
   EXPECT_THAT(Content(Answer({custom})), HasSubstr(R"("input":{"input":"text"})"));

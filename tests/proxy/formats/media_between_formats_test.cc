@@ -1,4 +1,4 @@
-// Pictures and files that came in one format and go to a provider of another.
+// Pictures and files of one format that go to a provider or a client of another.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -105,6 +105,32 @@ TEST(MediaBetweenFormats, ATextDocumentIsWrittenAsText) {
   EXPECT_EQ(OfGemini(Format::kChat, R"({"inlineData":{"mimeType":"application/pdf","data":"AAAA"}})"),
             R"([{"type":"file","file":{"filename":"document.pdf","file_data":"data:application/pdf;base64,AAAA"}},)"
             R"({"type":"text","text":"q"}])");
+}
+
+// ---- Answers.
+
+std::string Content(const absl::StatusOr<std::string>& answer) {
+  if (!answer.ok()) return std::string(answer.status().message());
+  const absl::StatusOr<json::value> parsed = ParseJson(*answer);
+  return ToJson(*Find(parsed->as_object(), "content"));
+}
+
+TEST(MediaBetweenFormats, AnAnthropicClientIsToldOfAPictureItCannotHave) {
+  const std::string picture =
+      R"({"candidates":[{"content":{"role":"model","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]},)"
+      R"("finishReason":"STOP"}]})";
+  const std::string mark = R"([{"type":"text","text":"[image omitted]"}])";
+  EXPECT_EQ(Content(MakeAnthropicToGemini()->Response(picture, nullptr)), mark);
+  const auto stream = MakeAnthropicToGemini()->Stream("m", {});
+  std::string out;
+  stream->Feed("data: " + picture + "\n\n", &out);
+  stream->Finish(false, &out);
+  EXPECT_NE(out.find(R"("text":"[image omitted]")"), out.npos) << out;
+  const std::string chat = R"({"choices":[{"message":{"role":"assistant","content":"Here:","images":[)"
+                           R"({"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]},)"
+                           R"("finish_reason":"stop"}]})";
+  EXPECT_EQ(Content(MakeAnthropicToOpenAi()->Response(chat, nullptr)),
+            R"([{"type":"text","text":"Here:"},{"type":"text","text":"[image omitted]"}])");
 }
 
 }  // namespace
