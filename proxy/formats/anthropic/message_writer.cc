@@ -122,7 +122,7 @@ void MessageWriter::EndMessage() {
 void MessageWriter::WriteMessage(const Message& message) {
   const bool last = &message == &request_.messages.back() && message.role == Role::kAssistant;
   for (const Part& part : message.parts) {
-    if (last && &part == &message.parts.back() && part.kind == PartKind::kText) {
+    if (last && &part == &message.parts.back() && (part.kind == PartKind::kText || part.kind == PartKind::kRefusal)) {
       WriteLastText(part);
     } else {
       WritePart(part, PlaceOf(message));

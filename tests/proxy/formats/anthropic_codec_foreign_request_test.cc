@@ -178,6 +178,12 @@ TEST_F(AnthropicCodecForeignRequest, TrimsALastAssistantsText) {
   messages.push_back(Says(Role::kAssistant, {Text("I say \n")}));
   EXPECT_THAT(WriteForeign(std::move(messages)), HasSubstr(R"("text":"I say"})"));
   EXPECT_THAT(notes_, testing::Contains(HasSubstr("white space")));
+  Part refusal = Text("No. ");
+  refusal.kind = PartKind::kRefusal;
+  messages.clear();
+  messages.push_back(Says(Role::kUser, {Text("a")}));
+  messages.push_back(Says(Role::kAssistant, {refusal}));
+  EXPECT_THAT(WriteForeign(std::move(messages)), HasSubstr(R"("text":"No."})"));
 }
 
 TEST_F(AnthropicCodecForeignRequest, WritesForeignTools) {
