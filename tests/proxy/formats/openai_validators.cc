@@ -275,7 +275,7 @@ void CheckCompletion(const json::object& body) {
 
 class ChunkReader {
  public:
-  explicit ChunkReader(bool include_usage) : include_usage_(include_usage) {}
+  ChunkReader(bool include_usage, CallArguments arguments) : include_usage_(include_usage), arguments_(arguments) {}
 
   ChunkedAnswer Read(std::string_view stream) {
     while (!stream.empty()) {
@@ -295,8 +295,10 @@ class ChunkReader {
   void Done() {
     Require(!answer_.finish_reason.empty(), "[DONE] before finish_reason");
     Require(answer_.prompt_tokens.has_value() == include_usage_, "the usage chunk");
-    for (const ChunkedCall& call : answer_.calls) Object(ParseStrictly(call.arguments, "arguments"), "arguments");
     answer_.done = true;
+    if (arguments_ == CallArguments::kAny) return;
+    for (const ChunkedCall& call : answer_.calls)
+      if (!call.custom) Object(ParseStrictly(call.arguments, "arguments"), "arguments");
   }
 
   void Event(const json::object& event) {
@@ -352,18 +354,29 @@ class ChunkReader {
 
   void Call(const json::object& delta) {
     const auto index = static_cast<size_t>(Int(delta, "index"));
-    const json::object& function = Object(delta, "function");
     Require(index <= answer_.calls.size(), "a tool call's index leaves a gap");
+    if (delta.contains("custom")) return CustomCall(index, delta);
+    const json::object& function = Object(delta, "function");
     if (index == answer_.calls.size()) {
       Require(Text(delta, "type") == "function", "a tool call's type");
-      answer_.calls.push_back({Text(delta, "id"), Text(function, "name"), ""});
+      answer_.calls.push_back({Text(delta, "id"), Text(function, "name"), "", false});
     } else {
+      Require(!answer_.calls[index].custom, "arguments of a custom tool");
       Require(!delta.contains("id") && !function.contains("name"), "id and name come once");
     }
     answer_.calls[index].arguments += Text(function, "arguments");
   }
 
+  // It comes whole.
+  void CustomCall(size_t index, const json::object& delta) {
+    Require(index == answer_.calls.size() && !delta.contains("function"), "a second piece of a custom tool's call");
+    Require(Text(delta, "type") == "custom", "a custom tool call's type");
+    const json::object& custom = Object(delta, "custom");
+    answer_.calls.push_back({Text(delta, "id"), Text(custom, "name"), Text(custom, "input"), true});
+  }
+
   const bool include_usage_;
+  const CallArguments arguments_;
   bool has_role_ = false;
   std::string head_;
   ChunkedAnswer answer_;
@@ -396,9 +409,9 @@ absl::Status CheckOpenAiCompletion(std::string_view body) {
   });
 }
 
-absl::StatusOr<ChunkedAnswer> ReadOpenAiChunks(std::string_view stream, bool include_usage) {
+absl::StatusOr<ChunkedAnswer> ReadOpenAiChunks(std::string_view stream, bool include_usage, CallArguments arguments) {
   ChunkedAnswer answer;
-  absl::Status status = rules::Run([&] { answer = rules::ChunkReader(include_usage).Read(stream); });
+  absl::Status status = rules::Run([&] { answer = rules::ChunkReader(include_usage, arguments).Read(stream); });
   if (!status.ok()) return status;
   return answer;
 }

@@ -24,6 +24,7 @@ struct ChunkedCall {
   std::string id;
   std::string name;
   std::string arguments;
+  bool custom = false;  // the arguments are its input
 };
 
 // What a client puts together from the chunks.
@@ -39,7 +40,11 @@ struct ChunkedAnswer {
   bool done = false;  // ended by [DONE]
 };
 
+// What the arguments of a call must be: those that a provider of the same format gives are passed as they are.
+enum class CallArguments { kObject, kAny };
+
 // A whole stream of chat.completion.chunk, ended by [DONE] or by an error. InvalidArgument when it breaks a rule.
-absl::StatusOr<ChunkedAnswer> ReadOpenAiChunks(std::string_view stream, bool include_usage);
+absl::StatusOr<ChunkedAnswer> ReadOpenAiChunks(std::string_view stream, bool include_usage,
+                                               CallArguments arguments = CallArguments::kObject);
 
 }  // namespace ccr::proxy
