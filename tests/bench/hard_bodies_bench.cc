@@ -1,5 +1,5 @@
 // By hand, from the top of the checkout, behind a build with preset release:
-//   g++ -O2 -std=c++20 -I. tests/bench/hard_bodies_bench.cc tests/proxy/formats/hard_bodies.cc
+//   g++ -O2 -std=c++20 -I. tests/bench/hard_bodies_bench.cc tests/proxy/formats/hard_{bodies,forms}.cc
 //   build/release/proxy/formats/libproxy_formats.a build/release/proxy/core/libproxy_core.a -o /tmp/hard_bodies_bench
 //   -lboost_json -ljemalloc $(pkg-config --libs absl_flat_hash_set absl_flat_hash_map absl_hash absl_status
 //   absl_statusor absl_strings absl_time absl_inlined_vector)
