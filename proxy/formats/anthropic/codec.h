@@ -37,6 +37,7 @@
 // | max_tokens                              | 4096 when missing, with adaptive thinking max_output of the rules or 32000;|
 // |                                         | budget + min(max_tokens, 4096) when not above the budget                   |
 // | temperature                             | within 0..1; with top_p newer Claude takes one of them; none with thinking |
+// | include_text, with adaptive thinking    | display "summarized": newer Claude omits the text unless told              |
 // | kJson, kJsonSchema                      | an instruction in system                                                   |
 // | user                                    | metadata.user_id, its first 256 bytes                                      |
 //
@@ -45,7 +46,8 @@
 // | kThinking                               | thinking; the signature is Anthropic's, other state packed, or empty       |
 // | kRefusal                                | text, with stop_reason refusal                                             |
 // | kToolCall                               | tool_use; its id is marked as unique and carries its state                 |
-// | kMedia, kOther of other formats         | its text, if it has one                                                    |
+// | kMedia                                  | the text "[image omitted]", ...                                            |
+// | kOther of other formats                 | its text, if it has one                                                    |
 // | usage                                   | input_tokens are those neither read from nor written to a cache            |
 // | kContext                                | in the words that Claude Code acts on (errors.h)                           |
 // clang-format on

@@ -21,7 +21,7 @@
 // | texts                                       | one text, apart by a blank line (an assistant's in a row: joined);   |
 // |                                             | parts where media or cache marks stand among them                    |
 // | media of the user                           | image_url, file, input_audio; text documents in <document>; "[image  |
-// |                                             | omitted]" by file id                                                 |
+// |                                             | omitted]", ... of files kept elsewhere and what OpenAI does not read |
 // | results of tools                            | role tool, an error begins with "Error: "; media in the user's       |
 // |                                             | message behind                                                       |
 // | ids of calls                                | without what they carry                                              |
@@ -40,6 +40,8 @@
 // | reasoning_details, extra_content            | state of the thinking, of the call                                   |
 // | finish_reason of any vendor                 | the cause; error, insufficient_system_resource: an error             |
 // | usage, also of a choice or x_groq           | usage                                                                |
+//
+// A client reads of a refusal "content_filter", or "stop" where it is in the model's own words, for then it is whole.
 //
 // A client gets the state of thinking as reasoning_details: those of this format as they are, all others packed in
 // {"type":"reasoning.encrypted","data":"ccr1_...","id":"ccr_AT_BYTES_HASH"}, whose id says which piece of
