@@ -165,28 +165,55 @@ void AddInitCommand(Builder& add, Arguments& arguments, const Terminal& terminal
   command->add_option("--env", init.env, "Variable with the key; it stays there")->type_name("NAME");
 }
 
+ServiceOptions WithConfig(ServiceOptions service, const std::string& file) {
+  if (!file.empty()) service.config_path = file;
+  return service;
+}
+
+int RunMigrate(const Arguments& arguments, const Terminal& terminal) {
+  const MigrateOptions& migrate = arguments.migrate;
+  if (!migrate.from.empty()) return MigrateFrom(arguments.service, migrate, std::cin, terminal);
+  if (migrate.files.size() > 1) {
+    terminal.err << "ccr: one configuration at a time: name one FILE\n";
+    return 2;
+  }
+  return Migrate(WithConfig(arguments.service, migrate.files.empty() ? "" : migrate.files.front()), terminal);
+}
+
+void AddMigrateCommand(Builder& add, Arguments& arguments, const Terminal& terminal) {
+  MigrateOptions& migrate = arguments.migrate;
+  CLI::App* command = add.Add(
+      kConfigGroup, "migrate", "Tell what becomes of a Claude Code Router file; with --from, write a configuration",
+      "  ccr migrate                              changes nothing\n  ccr migrate --from litellm config.yaml\n"
+      "  ccr migrate --from gpt-load groups.json keys-openai-all.txt\n"
+      "  sqlite3 -json one-api.db 'SELECT * FROM channels' | ccr migrate --from new-api - --dry-run",
+      [&] { return RunMigrate(arguments, terminal); });
+  command->add_option("file", migrate.files, "Configuration [the one of --config]; with --from, what was exported")
+      ->type_name(kFileKind);
+  CLI::Option* from =
+      command->add_option("--from", migrate.from, "Another system: " + absl::StrJoin(MigrationSources(), ", "))
+          ->type_name("SYSTEM")
+          ->check(CLI::IsMember(MigrationSources()).description(""));
+  command->add_option("--output", migrate.output, "Where to write [the one of --config]; keys go to keys/ beside it")
+      ->type_name(kFileKind)
+      ->needs(from);
+  command->add_flag("--force", migrate.force, "Over a file that is there; it is kept as FILE.bak")->needs(from);
+  command->add_flag("--dry-run", migrate.dry_run, "Only show what would be written, without keys")->needs(from);
+}
+
 void AddConfigCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal, Command& chosen) {
   AddInitCommand(add, arguments, terminal);
   AddModelCommand(add, arguments, terminal);
-  const auto named_file = [&arguments] {
-    ServiceOptions service = arguments.service;
-    if (!arguments.file.empty()) service.config_path = arguments.file;
-    return service;
-  };
   CLI::App* config = app.add_subcommand("config", "Check the configuration: ccr config check");
   config->group(kConfigGroup)->require_subcommand(1)->footer("Examples:\n  ccr config check");
   Builder add_config(*config, chosen);
-  CLI::App* check = add_config.Add("Commands", "check", "Name every mistake; as ccr-broker --check",
-                                   "  ccr config check\n  ccr config check ./config.yaml --print",
-                                   [&, named_file] { return CheckConfig(named_file(), arguments.print, terminal); });
+  CLI::App* check = add_config.Add(
+      "Commands", "check", "Name every mistake; as ccr-broker --check",
+      "  ccr config check\n  ccr config check ./config.yaml --print",
+      [&] { return CheckConfig(WithConfig(arguments.service, arguments.file), arguments.print, terminal); });
   check->add_flag("--print", arguments.print, "Print the configuration as it takes effect, keys hidden");
-  CLI::App* migrate =
-      add.Add(kConfigGroup, "migrate", "Tell what becomes of a Claude Code Router file here; changes nothing",
-              "  ccr migrate\n  ccr migrate ~/.claude-code-router/config.json",
-              [&, named_file] { return Migrate(named_file(), terminal); });
-  for (CLI::App* command : {check, migrate}) {
-    command->add_option("file", arguments.file, "Configuration [the one of --config]")->type_name(kFileKind);
-  }
+  check->add_option("file", arguments.file, "Configuration [the one of --config]")->type_name(kFileKind);
+  AddMigrateCommand(add, arguments, terminal);
 }
 
 void AddCompletionCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal) {

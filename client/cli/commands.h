@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/cli/config/init.h"
+#include "client/cli/migrate/migrate_from.h"
 #include "client/cli/model.h"
 #include "client/cli/rotation/rotation.h"
 #include "client/cli/service/service.h"
@@ -30,9 +31,10 @@ struct Arguments {
   SimulateOptions simulate;
   ModelOptions model;
   InitOptions init;
+  MigrateOptions migrate;
   std::vector<std::string> code;  // Claude Code's, taken off the command line before it is parsed
   std::string proxy;              // of health
-  std::string file;               // of config check and migrate; empty = --config
+  std::string file;               // of config check; empty = --config
   std::string word;               // the shell of completion, the kind of __complete
   bool foreground = false;
   bool print = false;

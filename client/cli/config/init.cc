@@ -196,6 +196,18 @@ std::vector<std::string> KnownProviders() {
   return names;
 }
 
+std::string KnownUrlOf(const std::string& provider) {
+  const KnownProvider* known = FindKnown(provider);
+  return known == nullptr ? "" : known->url;
+}
+
+std::vector<std::string> KnownModelsOf(const std::string& url) {
+  for (const KnownProvider& known : Known()) {
+    if (url == known.url) return known.models;
+  }
+  return {};
+}
+
 int Init(const ServiceOptions& options, InitOptions init, std::istream& in, bool ask, const Terminal& terminal) {
   const auto fail = [&terminal](const std::string& why, int exit_status) {
     terminal.err << "ccr: " << why << "\n";

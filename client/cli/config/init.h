@@ -19,6 +19,11 @@ struct InitOptions {
 
 std::vector<std::string> KnownProviders();
 
+// The endpoint of one of them; empty for other names.
+std::string KnownUrlOf(const std::string& provider);
+// What is listed for the one with this endpoint; nothing for other endpoints.
+std::vector<std::string> KnownModelsOf(const std::string& url);
+
 // Writes a configuration with one provider to options.config_path, mode 0600; never over a file that is there. Keys
 // come from the variable `env`, else from `in`, one a line; with `ask`, `in` is a terminal, and a person is asked on
 // `terminal.err` for what is not given, keys without echo. Without any, the provider's usual variable is taken when it
