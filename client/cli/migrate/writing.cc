@@ -81,7 +81,7 @@ absl::Status WriteNew(const std::string& path, std::string_view text) {
       error = errno;
     }
   }
-  if (error == 0 && fchmod(fd, kFileMode) != 0) error = errno;
+  if (error == 0 && (fchmod(fd, kFileMode) != 0 || fsync(fd) != 0)) error = errno;
   close(fd);
   if (error == 0) return absl::OkStatus();
   unlink(path.c_str());
@@ -116,11 +116,10 @@ class NewFiles {
   std::vector<std::string> paths_;
 };
 
-// One wait for the disk, however many files there are.
 absl::Status SyncFolder(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return CannotWrite(folder, errno);
-  const bool synced = syncfs(fd) == 0;
+  const bool synced = fsync(fd) == 0;
   const int error = errno;
   close(fd);
   return synced ? absl::OkStatus() : CannotWrite(folder, error);
