@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 from harness import BIN, PATIENCE, StackTest, http_request, wait_for
@@ -66,6 +68,27 @@ class CliTest(StackTest):
         self.assertIn("ccr-proxy", environments)
         self.assertIn(b"PATH=", environments["ccr-proxy"])
         self.assertNotIn(b"canary-key", environments["ccr-proxy"])
+
+    def test_what_another_system_exported_is_migrated_and_serves(self):
+        fake = self.fake({"canary-key-1": OK, "canary-key-2": OK})
+        folder = pathlib.Path(tempfile.mkdtemp())  # its key files hold keys, as they should
+        self.addCleanup(lambda: (self.run_ccr("stop"), shutil.rmtree(folder)))
+        entry = "  - {{model_name: m, litellm_params: {{model: hosted_vllm/fake-model, api_base: http://{}/v1, api_key: {}}}}}\n"
+        exported = "model_list:\n" + "".join(entry.format(fake.address, key) for key in ("canary-key-1", "canary-key-2"))
+        (folder / "litellm.yaml").write_text(exported)
+        self.config_path = folder / "config.json"
+        migrated = self.run_ccr("migrate", "--from", "litellm", folder / "litellm.yaml")
+        self.assertEqual(migrated.returncode, 0, migrated.stderr)
+        self.assertEqual(self.run_ccr("config", "check").returncode, 0)
+        config = json.loads(self.config_path.read_text())
+        any_port = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"}
+        self.config_path.write_text(json.dumps({**config, "Broker": any_port, "Proxy": any_port}))
+        started = self.run_ccr("--json", "start")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        endpoint = json.loads(started.stdout)["endpoint"].removeprefix("http://")
+        for _ in range(4):
+            self.assertEqual(http_request(endpoint, "POST", "/v1/chat/completions", '{"model":"fake-model"}').status, 200)
+        self.assertEqual({request["key"] for request in fake.requests()}, {"canary-key-1", "canary-key-2"})
 
     def test_start_status_rotation_stop(self):
         self.write()
