@@ -114,6 +114,30 @@ TEST_F(MigrateFromTest, WhatIsWrittenPassesConfigCheck) {
   EXPECT_THAT(out_.str(), HasSubstr("ok: 1 provider, 1 key"));
 }
 
+TEST_F(MigrateFromTest, NoNameHoldsItsKey) {
+  ASSERT_EQ(FromText("new-api", R"([
+    {"id": 1, "type": 1, "key": "canary-key-b1", "name": "canary-key-b1", "models": "m", "base_url": "https://a.test"},
+    {"id": 2, "type": 1, "key": "mine", "name": "mine", "models": "m"},
+    {"id": 3, "type": 1, "key": "key", "name": "", "models": "m"},
+    {"id": 4, "type": 1, "key": "1", "name": "\u001b[31mred\u0007", "models": "m", "group": "vip"},
+    {"id": 5, "type": 1, "key": "canary-key-b2", "name": "with canary-key-b2 in it", "models": "m", "status": 2}])"),
+            0)
+      << err_.str();
+  const Config config = Loaded();
+  ASSERT_EQ(NamesOf(config), "provider, openai");
+  EXPECT_EQ(config.providers[1].keys[0].name, "key-1");
+  EXPECT_EQ(config.providers[1].keys[1].name, "account.b");
+  EXPECT_EQ(config.providers[1].keys[2].name, "key-3");
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("channel with (hidden) in it (id 5)"), Not(HasSubstr("\x1b"))));
+}
+
+TEST_F(MigrateFromTest, AModelForChatIsTheDefault) {
+  ASSERT_EQ(FromText("new-api",
+                     R"([{"id": 1, "type": 1, "key": "canary-key-c1", "models": "text-embedding-3-small,gpt-4o"}])"),
+            0);
+  EXPECT_EQ(Loaded().router.default_route, "openai,gpt-4o");
+}
+
 TEST_F(MigrateFromTest, TheCommandLine) {
   EXPECT_EQ(Run({"migrate", "--from", "unknown", "x"}), 2);
   EXPECT_THAT(err_.str(), AllOf(HasSubstr("--from"), HasSubstr("unknown")));

@@ -223,6 +223,23 @@ model_list:
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/new"));
 }
 
+TEST_F(MigrateLitellmTest, AVariableWithTheSameKeyIsTheSameKey) {
+  ASSERT_EQ(FromText("litellm", R"(
+model_list:
+  - {model_name: e, litellm_params: {model: openai/embedder, api_key: os.environ/CCR_TEST_AZURE_KEY}, model_info: {mode: embedding}}
+  - {model_name: a, litellm_params: {model: openai/a, api_key: canary-env-azure}}
+general_settings: {master_key: "canary with spaces"}
+)"),
+            0)
+      << err_.str();
+  const Config config = Loaded();
+  ASSERT_EQ(config.providers.at(0).keys.size(), 1U);
+  EXPECT_EQ(config.router.default_route, "openai,a");
+  EXPECT_THAT(Text(), HasSubstr("${CCR_TEST_AZURE_KEY}"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/new/keys"));
+  EXPECT_THAT(out_.str(), HasSubstr("master_key: the key holds a space"));
+}
+
 TEST_F(MigrateLitellmTest, NotItsFormat) {
   EXPECT_EQ(FromText("litellm", "Providers: []\n"), 2);
   EXPECT_THAT(err_.str(), HasSubstr("is no configuration of LiteLLM's proxy: it has no model_list"));

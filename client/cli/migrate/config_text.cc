@@ -122,14 +122,15 @@ std::string FileName(const std::string& name, std::set<std::string>* taken) {
 
 void NameFiles(Draft* draft) {
   std::set<std::string> taken;
-  if (draft->client_token && !draft->client_token->text.empty()) {
+  const auto needs_file = [](const KeyText& key) { return key.variable.empty() && !key.text.empty(); };
+  if (draft->client_token && needs_file(*draft->client_token)) {
     draft->client_token_file = FileName("client-token", &taken);
   }
   for (ProviderDraft& provider : draft->providers) {
     const std::string plain = PlainName(provider.name);
     const std::string prefix = plain.empty() ? "provider" : plain;
     for (KeyDraft& key : provider.keys) {
-      if (!key.key.text.empty()) key.file = FileName(absl::StrCat(prefix, ".", key.name), &taken);
+      if (needs_file(key.key)) key.file = FileName(absl::StrCat(prefix, ".", key.name), &taken);
     }
   }
 }

@@ -11,10 +11,10 @@
 
 namespace ccr::cli::migration {
 
-// A key as the source has it. Neither text nor variable: the server asks for none.
+// A key as the source has it. Without text: the server asks for none.
 struct KeyText {
   Secret text;
-  std::string variable;  // of the environment that holds it
+  std::string variable;  // of the environment that holds the text, and goes on doing so; empty: a file will
 };
 
 struct KeyDraft {

@@ -42,6 +42,7 @@ const Node& EnvironmentOf(const Node& root) {
 struct ModelGroup {
   std::string name;
   std::vector<size_t> deployments;
+  bool chat = true;
 };
 
 class Reader {
@@ -73,18 +74,20 @@ class Reader {
   // The text, or what its variable holds; for what is no secret.
   std::string Plain(const std::string& text) {
     if (!text.starts_with(kFromEnv)) return text;
-    const KeyText key = Keyed(text).value_or(KeyText{});
-    return key.variable.empty() ? std::string(key.text.Reveal()) : env_(key.variable).value_or("");
+    const std::optional<KeyText> found = Keyed(text);
+    return found ? std::string(found->text.Reveal()) : "";
   }
 
   // Nothing for a variable that is not set.
-  std::optional<KeyText> Keyed(const std::string& text) {
+  std::optional<KeyText> Keyed(std::string_view text) {
     if (!text.starts_with(kFromEnv)) return KeyText{Secret(text), ""};
-    const std::string variable = text.substr(kFromEnv.size());
+    const std::string variable(text.substr(kFromEnv.size()));
     const Node* here = environment_.Find(variable);
     if (here != nullptr && !ScalarText(*here).starts_with(kFromEnv)) return KeyText{Secret(ScalarText(*here)), ""};
-    if (!IsVariable(variable) || env_(variable).value_or("").empty()) return std::nullopt;
-    return KeyText{Secret(), variable};
+    std::string value = IsVariable(variable) ? env_(variable).value_or("") : "";
+    if (value.empty()) return std::nullopt;
+    out_.hider.Add(value);
+    return KeyText{Secret(std::move(value)), variable};
   }
 
   const Node* CredentialOf(const std::string& name) const {
@@ -98,13 +101,14 @@ class Reader {
 
   void ReadEntry(const Node& item, const std::string& where);
   void ReadParams(Fields* entry, Fields* params, const std::string& where);
-  bool FindKey(const std::string& given, const Vendor& vendor, const std::string& where, KeyText* key);
+  bool FindKey(const Secret& given, const Vendor& vendor, const std::string& where, KeyText* key);
   bool FindUrl(const Vendor& vendor, const std::string& base, const std::string& where, std::string* model,
                Deployment* out);
   std::vector<std::string> ModelsOf(const std::string& model, const std::string& url, const std::string& where);
   void ReadSettings();
   void ReadRouting(const std::string& strategy);
   void TakeTimeout(std::optional<double> seconds);
+  void TakeMasterKey(const Secret& given);
   void TakeFallbacks(const Node* list);
   void Finish();
   void TellAliases(const Pools& pools);
@@ -143,7 +147,8 @@ void Reader::ReadParams(Fields* entry, Fields* params, const std::string& where)
   std::string why;
   const Vendor* vendor = FindVendor(params->Text("custom_llm_provider"), &model, &why);
   if (vendor == nullptr) return out_.notes.NotTaken(where, why);
-  std::string given = params->Text("api_key"), base = params->Text("api_base");
+  Secret given(params->Text("api_key"));
+  std::string base = params->Text("api_base");
   if (base.empty()) base = params->Text("base_url");
   if (const std::string name = params->Text("litellm_credential_name"); !name.empty()) {
     const Node* values = CredentialOf(name);
@@ -151,7 +156,7 @@ void Reader::ReadParams(Fields* entry, Fields* params, const std::string& where)
       return out_.notes.NotTaken(where, absl::StrCat("credential ", name, " is not in credential_list"));
     }
     Fields credential(*values, where);
-    if (given.empty()) given = credential.Text("api_key");
+    if (given.empty()) given = Secret(credential.Text("api_key"));
     if (base.empty()) base = credential.Text("api_base");
   }
   Deployment deployment{.where = where};
@@ -179,22 +184,26 @@ void Reader::ReadParams(Fields* entry, Fields* params, const std::string& where)
   const auto same = [&](const ModelGroup& group) { return group.name == model_name; };
   auto group = std::find_if(groups_.begin(), groups_.end(), same);
   if (group == groups_.end()) group = groups_.insert(groups_.end(), {model_name, {}});
+  const Node* info = entry->Find("model_info");
+  const Node* mode = info == nullptr ? nullptr : FieldOf(*info, "mode");
+  if (mode != nullptr && ScalarText(*mode) != "chat" && ScalarText(*mode) != "responses") group->chat = false;
   group->deployments.push_back(deployments_.size());
   models_of_.push_back(deployment.models);
   deployments_.push_back(std::move(deployment));
 }
 
-bool Reader::FindKey(const std::string& given, const Vendor& vendor, const std::string& where, KeyText* key) {
+bool Reader::FindKey(const Secret& given, const Vendor& vendor, const std::string& where, KeyText* key) {
   if (given.empty() && vendor.variable.empty()) return true;
-  const std::string source = given.empty() ? absl::StrCat(ToAbsl(kFromEnv), ToAbsl(vendor.variable)) : given;
+  const std::string usual = absl::StrCat(ToAbsl(kFromEnv), ToAbsl(vendor.variable));
+  const std::string_view source = given.empty() ? std::string_view(usual) : given.Reveal();
   std::optional<KeyText> found = Keyed(source);
   if (!found) {
-    const std::string variable = source.substr(kFromEnv.size());
+    const std::string variable(source.substr(kFromEnv.size()));
     out_.notes.NotTaken(where, absl::StrCat("its key is in the variable ", variable,
                                             ", which is not set here: set it and migrate again"));
     return false;
   }
-  if (found->variable.empty() && found->text.empty()) {
+  if (found->text.empty()) {
     out_.notes.NotTaken(where, "its key is empty");
     return false;
   }
@@ -275,6 +284,16 @@ void Reader::TakeTimeout(std::optional<double> seconds) {
   if (seconds && *seconds > 0) out_.draft.api_timeout_ms = static_cast<uint64_t>(std::llround(*seconds * 1000));
 }
 
+void Reader::TakeMasterKey(const Secret& given) {
+  std::optional<KeyText> token = Keyed(given.Reveal());
+  const std::string problem = token ? KeyProblem(token->text.Reveal()) : "it is in a variable that is not set here";
+  if (problem.empty()) {
+    out_.draft.client_token = std::move(token);
+  } else {
+    out_.notes.NotTaken("general_settings", absl::StrCat("master_key: ", problem, "; set APIKEY yourself"));
+  }
+}
+
 void Reader::TakeFallbacks(const Node* list) {
   if (list == nullptr) return;
   for (const Node& item : list->items) {
@@ -305,12 +324,7 @@ void Reader::ReadSettings() {
   }
   const Node* general = top_.Find("general_settings");
   Fields fields(general == nullptr ? none : *general, "general_settings");
-  if (const std::string master = fields.Text("master_key"); !master.empty()) {
-    out_.draft.client_token = Keyed(master);
-    if (!out_.draft.client_token) {
-      out_.notes.NotTaken("general_settings", "master_key is in a variable that is not set here: set APIKEY yourself");
-    }
-  }
+  if (const Secret master(fields.Text("master_key")); !master.empty()) TakeMasterKey(master);
   fields.TellRest(SettingReasons(), kNothingLikeIt, &out_.notes);
 }
 
@@ -344,7 +358,8 @@ void Reader::TellAliases(const Pools& pools) {
 void Reader::FillFallbacks(const Pools& pools) {
   std::string first;
   for (const ModelGroup& group : groups_) {
-    if (first.empty() && !RoutesOf(group.name, pools).empty()) first = group.name;
+    const bool taken = !RoutesOf(group.name, pools).empty();
+    if (first.empty() && taken && LooksLikeChat(group.name) && group.chat) first = group.name;
   }
   if (first.empty()) return;
   std::vector<std::string> routes = RoutesOf(first, pools);

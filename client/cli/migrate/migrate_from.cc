@@ -100,7 +100,7 @@ class Run {
     if (!migrate_.dry_run && status.ok()) status = Write(draft, text, path_, migrate_.force);
     if (!status.ok()) return Fail(std::string(status.message()), 1);
     Report(text);
-    return 0;
+    return migrate_.dry_run ? 0 : Verdict();
   }
 
  private:
@@ -119,10 +119,20 @@ class Run {
 
   int NothingTaken() {
     for (const Note& note : Shown(migration_.notes.not_taken)) {
-      terminal_.err << "ccr: " << note.where << ": " << note.text << "\n";
+      const std::string line = absl::StrCat(note.where, ": ", note.text);
+      terminal_.err << "ccr: " << Fit(line, DisplayWidth(line)) << "\n";
     }
     return Fail(absl::StrCat("nothing in ", absl::StrJoin(migrate_.files, ", "), " can be taken; nothing was written"),
                 2);
+  }
+
+  // Whether what was written loads, with the keys that it names.
+  int Verdict() {
+    const ConfigResult result = LoadConfig(path_, ProcessEnv());
+    for (const ConfigProblem& problem : result.problems) {
+      if (problem.severity == ConfigProblem::Severity::kError) terminal_.err << problem.ToString() << "\n";
+    }
+    return result.config ? 0 : Fail(path_ + " was written, and does not load", 1);
   }
 
   // Whether the configuration will load, with texts in place of the keys.

@@ -204,7 +204,10 @@ void ChannelReader::TakeChannel(const Node& node) {
 // The first model of what comes first; where others have it too, they follow it, by priority.
 void ChannelReader::Route(const Pools& pools) {
   if (pools.providers.empty()) return;
-  const std::string model = pools.providers.front().models.front();
+  const std::vector<std::string>& first = pools.providers.front().models;
+  const auto chat = std::find_if(first.begin(), first.end(), LooksLikeChat);
+  if (chat == first.end()) return;
+  const std::string& model = *chat;
   out_.draft.default_route = absl::StrCat(pools.providers.front().name, ",", model);
   for (const ProviderDraft& provider : pools.providers) {
     const bool lists = std::find(provider.models.begin(), provider.models.end(), model) != provider.models.end();

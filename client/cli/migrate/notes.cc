@@ -20,7 +20,8 @@ constexpr size_t kPlacesShown = 3;
 bool IsNamedLikeSecret(const std::string& name) {
   static constexpr std::string_view kParts[] = {"key", "token", "secret", "password", "auth", "credential"};
   const std::string lower = absl::AsciiStrToLower(name);
-  return std::any_of(std::begin(kParts), std::end(kParts),
+  return !lower.ends_with("_name") &&
+         std::any_of(std::begin(kParts), std::end(kParts),
                      [&lower](std::string_view part) { return lower.find(part) != std::string::npos; });
 }
 
@@ -57,15 +58,15 @@ void Hider::AddNamed(const Node& value) {
     }
     Add(value.text);
   }
-  for (const Node& item : value.items) AddNamed(item);
-  for (const Node::Entry& entry : value.entries) AddNamed(entry.value);
+  for (const Node& item : value.items) item.kind == Node::Kind::kMap ? AddAllOf(item) : AddNamed(item);
 }
 
 void Hider::AddAllOf(const Node& tree) {
   for (const Node& item : tree.items) AddAllOf(item);
   for (const Node::Entry& entry : tree.entries) {
-    if (entry.name == "environment_variables" ||
-        (IsNamedLikeSecret(entry.name) && entry.value.kind != Node::Kind::kMap)) {
+    if (entry.name == "environment_variables") {
+      for (const Node::Entry& variable : entry.value.entries) AddNamed(variable.value);
+    } else if (IsNamedLikeSecret(entry.name) && entry.value.kind != Node::Kind::kMap) {
       AddNamed(entry.value);
     } else {
       AddAllOf(entry.value);

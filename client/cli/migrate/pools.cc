@@ -1,6 +1,7 @@
 #include "client/cli/migrate/pools.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <set>
@@ -28,12 +29,22 @@ void Unite(const std::vector<std::string>& more, std::vector<std::string>* all) 
   }
 }
 
+}  // namespace
+
 std::string KeyProblem(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return "the key is longer than 8192 bytes";
   if (absl::StrContains(ToAbsl(key), "***")) return "the key is masked, so it is not in this file: export it whole";
   const bool graphic = std::all_of(key.begin(), key.end(), [](char c) { return absl::ascii_isgraph(c); });
   return graphic ? "" : "the key holds a space, a control character or one beyond ASCII";
 }
+
+bool LooksLikeChat(std::string_view model) {
+  static constexpr std::string_view kOthers[] = {"embed", "rerank", "whisper", "tts", "dall-e", "image", "moderation"};
+  return std::none_of(std::begin(kOthers), std::end(kOthers),
+                      [model](std::string_view part) { return absl::StrContains(ToAbsl(model), ToAbsl(part)); });
+}
+
+namespace {
 
 // Why it cannot be taken; empty when it can.
 std::string ProblemOf(const Deployment& deployment) {
@@ -63,6 +74,17 @@ std::string Unique(const std::string& name, std::set<std::string>* taken) {
   return unique;
 }
 
+// `wanted`, or one by number: the first that does not hold the key, however short that is.
+std::string KeyName(const std::string& wanted, size_t number, std::string_view key) {
+  std::string letters;
+  for (size_t rest = number; rest > 0; rest = (rest - 1) / 26) letters += static_cast<char>('a' + (rest - 1) % 26);
+  const std::string names[] = {wanted, absl::StrCat("key-", number), "key-" + letters, "account." + letters};
+  const auto* fit = std::find_if(std::begin(names), std::end(names), [key](const std::string& name) {
+    return !name.empty() && (key.empty() || name.find(key) == std::string::npos);
+  });
+  return fit == std::end(names) ? absl::StrCat(number, letters) : *fit;
+}
+
 // Builds one provider.
 class Pool {
  public:
@@ -77,9 +99,9 @@ class Pool {
 
   void Add(Deployment deployment, const Hider& hider, Notes* notes) {
     Unite(deployment.models, &provider_.models);
-    const size_t place = Place(deployment.key);
-    if (place == provider_.keys.size()) return AddKey(std::move(deployment), hider);
-    Combine(deployment, &provider_.keys[place], notes);
+    const auto found = by_text_.find(deployment.key.text.Reveal());
+    if (found == by_text_.end()) return AddKey(std::move(deployment), hider);
+    Combine(deployment, &provider_.keys[found->second], notes);
   }
 
   // A key that serves everything says so by naming no model; weights that are all alike are not said.
@@ -99,27 +121,12 @@ class Pool {
   }
 
  private:
-  // Where the key stands; the number of keys when it is new.
-  size_t Place(const KeyText& key) const {
-    if (!key.variable.empty()) {
-      const auto found = by_variable_.find(key.variable);
-      return found == by_variable_.end() ? provider_.keys.size() : found->second;
-    }
-    const auto found = by_text_.find(key.text.Reveal());
-    return found == by_text_.end() ? provider_.keys.size() : found->second;
-  }
-
   void AddKey(Deployment&& deployment, const Hider& hider) {
     KeyDraft& key = provider_.keys.emplace_back();
-    std::string wanted = hider.Holds(deployment.key_name) ? "" : PlainName(deployment.key_name);
-    if (wanted.empty()) wanted = absl::StrCat("key-", provider_.keys.size());
-    key.name = Unique(wanted, &key_names_);
+    const std::string wanted = hider.Holds(deployment.key_name) ? "" : PlainName(deployment.key_name);
+    key.name = Unique(KeyName(wanted, provider_.keys.size(), deployment.key.text.Reveal()), &key_names_);
     key.key = std::move(deployment.key);
-    if (key.key.variable.empty()) {
-      by_text_.emplace(key.key.text.Reveal(), provider_.keys.size() - 1);
-    } else {
-      by_variable_.emplace(key.key.variable, provider_.keys.size() - 1);
-    }
+    by_text_.emplace(key.key.text.Reveal(), provider_.keys.size() - 1);
     key.weight = deployment.weight;
     key.rpm = deployment.rpm;
     key.tpm = deployment.tpm;
@@ -145,7 +152,6 @@ class Pool {
   ProviderDraft provider_;
   std::unordered_map<std::string_view, size_t>
       by_text_;  // views of the secrets in provider_, which stay where they are
-  std::unordered_map<std::string, size_t> by_variable_;
   std::set<std::string> key_names_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/cli/migrate/draft.h"
@@ -33,6 +34,12 @@ struct Pools {
 // with all their models, whose limits are the sums. Names are made valid, unique, and free of secrets. What cannot be
 // taken, for want of a model, a valid key or a valid URL, is told.
 Pools BuildPools(std::vector<Deployment> deployments, const Hider& hider, Notes* notes);
+
+// What is wrong with a text as a key; empty when nothing is, and for the empty text.
+std::string KeyProblem(std::string_view key);
+
+// Whether a model answers messages, as far as its name tells.
+bool LooksLikeChat(std::string_view model);
 
 // `name` without what the names of keys and files may not hold: letters, digits, '.', '_' and '-' are kept, 48 bytes.
 std::string PlainName(std::string_view name);

@@ -29,6 +29,7 @@ void WipeTexts(Node* node) {
 
 absl::StatusOr<Secret> ReadAllOf(std::istream& in) {
   std::string text;
+  text.reserve(kMaxSourceBytes + 2 * kChunkBytes);  // not moved while it grows
   while (in.good() && text.size() <= kMaxSourceBytes) {
     const size_t had = text.size();
     text.resize(had + kChunkBytes);
