@@ -106,11 +106,11 @@ const Vendor* FindVendor(const std::string& given, std::string* model, std::stri
   return vendor;
 }
 
-std::initializer_list<Reason> ParamReasons() {
+std::span<const Reason> ParamReasons() {
   static constexpr std::string_view kClients = "the client's request says it";
   static constexpr std::string_view kHeaders = "ccr sends no headers of yours";
   static constexpr std::string_view kTimeouts = "set the provider's timeouts {connect, first_byte, idle}";
-  static constexpr std::initializer_list<Reason> kReasons = {
+  static constexpr Reason kReasons[] = {
       {"temperature", kClients},
       {"max_tokens", kClients},
       {"top_p", kClients},
@@ -130,12 +130,12 @@ std::initializer_list<Reason> ParamReasons() {
   return kReasons;
 }
 
-std::initializer_list<Reason> SettingReasons() {
+std::span<const Reason> SettingReasons() {
   static constexpr std::string_view kDatabase =
       "what LiteLLM's database holds is not in this file: models and keys that were added there are missing";
   static constexpr std::string_view kRests = "a key that fails rests by itself; maxFailures and cooldownTime change it";
   static constexpr std::string_view kRedis = "the broker keeps the state of keys, for all proxies";
-  static constexpr std::initializer_list<Reason> kReasons = {
+  static constexpr Reason kReasons[] = {
       {"database_url", kDatabase},
       {"store_model_in_db", kDatabase},
       {"allowed_fails", kRests},

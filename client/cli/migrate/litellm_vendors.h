@@ -1,7 +1,7 @@
 // Whom the prefixes of LiteLLM's models stand for.
 #pragma once
 
-#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,7 +22,7 @@ struct Vendor {
 const Vendor* FindVendor(const std::string& given, std::string* model, std::string* why);
 
 // Why fields of litellm_params, and of the settings, are not taken.
-std::initializer_list<Reason> ParamReasons();
-std::initializer_list<Reason> SettingReasons();
+std::span<const Reason> ParamReasons();
+std::span<const Reason> SettingReasons();
 
 }  // namespace ccr::cli::migration

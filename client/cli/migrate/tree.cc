@@ -170,10 +170,10 @@ std::optional<double> Fields::Number(std::string_view name) {
   return node == nullptr ? std::nullopt : NumberOf(*node);
 }
 
-void Fields::TellRest(std::initializer_list<Reason> known, std::string_view otherwise, Notes* notes) const {
+void Fields::TellRest(std::span<const Reason> known, std::string_view otherwise, Notes* notes) const {
   for (const Node::Entry& entry : map_.entries) {
     if (used_.contains(entry.name) || !SaysSomething(entry.value)) continue;
-    const auto* reason =
+    const auto reason =
         std::find_if(known.begin(), known.end(), [&entry](const Reason& each) { return each.field == entry.name; });
     const std::string_view why = reason != known.end() ? reason->why : otherwise;
     notes->NotTaken(where_, absl::StrCat(entry.name, ": ", ToAbsl(why)));

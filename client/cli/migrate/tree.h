@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -65,7 +66,10 @@ class Fields {
   void Ignore(std::initializer_list<std::string_view> names) { used_.insert(names.begin(), names.end()); }
 
   // Tells every other field that says something as not taken, with its reason of `known`, else `otherwise`.
-  void TellRest(std::initializer_list<Reason> known, std::string_view otherwise, Notes* notes) const;
+  void TellRest(std::span<const Reason> known, std::string_view otherwise, Notes* notes) const;
+  void TellRest(std::initializer_list<Reason> known, std::string_view otherwise, Notes* notes) const {
+    TellRest(std::span(known.begin(), known.size()), otherwise, notes);
+  }
 
  private:
   const Node& map_;
