@@ -41,6 +41,15 @@ Secret::Secret(std::string&& text) : Secret(std::string_view(text)) {
   WipeText(&text);
 }
 
+Secret Secret::Filled(size_t size, absl::FunctionRef<void(char*)> fill) {
+  Secret secret;
+  if (size == 0) return secret;
+  secret.data_ = AllocateSecret(size);
+  secret.size_ = size;
+  fill(secret.data_);
+  return secret;
+}
+
 void Secret::Wipe() {
   if (data_ != nullptr) FreeSecret(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }

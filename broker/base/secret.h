@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
 namespace ccr {
@@ -20,6 +21,8 @@ class Secret {
   explicit Secret(const char* text) : Secret(std::string_view(text)) {}
   explicit Secret(const std::string& text) : Secret(std::string_view(text)) {}
   explicit Secret(std::string&& text);  // wipes `text`
+  // Of `size` characters, which `fill` writes where they stay.
+  static Secret Filled(size_t size, absl::FunctionRef<void(char*)> fill);
   ~Secret() { Wipe(); }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
