@@ -51,7 +51,16 @@ absl::StatusOr<FileContent> ReadFileContent(const std::string& path, size_t max_
   close(fd);
   Secret content(std::move(text));
   if (!status.ok()) return status;
-  return FileContent{std::move(content), S_ISREG(info.st_mode) ? info.st_mode & 07777 : mode_t{0600}};
+  return FileContent{std::move(content), S_ISREG(info.st_mode) ? info.st_mode & 07777 : mode_t{0600}, info.st_uid};
+}
+
+absl::StatusOr<Secret> ReadToEnd(int fd, size_t max_bytes) {
+  std::string text;
+  text.reserve(max_bytes + 2 * kReadBytes);  // not moved while it grows
+  const absl::Status status = ReadAll(fd, max_bytes, &text);
+  Secret content(std::move(text));
+  if (!status.ok()) return status;
+  return content;
 }
 
 }  // namespace ccr
