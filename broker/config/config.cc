@@ -25,6 +25,7 @@
 #include "broker/config/parse.h"
 #include "broker/config/provider.h"
 #include "broker/config/router.h"
+#include "broker/config/sealed_keys.h"
 #include "broker/config/url.h"
 
 namespace ccr {
@@ -170,6 +171,7 @@ void ReadBroker(MapReader* top, const KeyFiles& files, const std::vector<Provide
     ReadBrokerListen(&*broker, out);
     ReadAddress(&*broker, "metrics_listen", false, &out->metrics_listen);
     broker->Text("state_dir", &state_dir);
+    broker->Ignore({"master_key"});  // ReadMasterKeys
     broker->Millis("stream_grace", kMillisOrNone, &out->stream_grace);
     absl::Duration lease_ttl = *out->lease_ttl;
     broker->Millis("lease_ttl", kMillis, &lease_ttl);
@@ -266,6 +268,29 @@ void Wipe(Node* node) {
   for (Node::Entry& entry : node->entries) Wipe(&entry.value);
 }
 
+// Nothing after an error was recorded.
+std::optional<FileContent> ReadConfigFile(const std::string& path, ProblemList* problems) {
+  absl::StatusOr<FileContent> content = ReadFileContent(path, kMaxFileBytes);
+  if (content.ok()) return *std::move(content);
+  const char* hint =
+      absl::IsNotFound(content.status())
+          ? ": write it with ccr init, or by hand with your Providers (name, api_base_url, api_key, models), "
+            "or name another file with --config"
+          : "";
+  problems->Error({}, absl::StrCat("the configuration file ", content.status().message(), hint));
+  return std::nullopt;
+}
+
+void TakeProviderNames(MapReader* top, std::vector<std::string>* names) {
+  const Node* list = top->Find(FieldName("Providers", "providers"));
+  if (list == nullptr) return;
+  for (const Node& provider : list->items) {
+    for (const Node::Entry& entry : provider.entries) {
+      if (entry.name == "name") names->push_back(entry.value.text);
+    }
+  }
+}
+
 }  // namespace
 
 std::string ServiceSocket(const BrokerConfig& config) {
@@ -297,7 +322,8 @@ std::string ConfigProblem::ToString() const {
   return absl::StrCat(text, message);
 }
 
-ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env) {
+ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env,
+                         const std::optional<MasterKeyPlace>& open_sealed) {
   ProblemList problems(path);
   ConfigResult result;
   Node root;
@@ -305,7 +331,10 @@ ConfigResult ParseConfig(std::string_view text, const std::string& path, const E
     MapReader top(root, {root.line, "", ""}, &problems);
     Config& config = result.config.emplace();
     config.path = path;
-    ReadTop(&top, {path, env("HOME").value_or("")}, &config);
+    KeyFiles files{path, env("HOME").value_or("")};
+    config.broker.master_keys = ReadMasterKeys(&top, open_sealed.value_or(MasterKeyPlace{}), files, env);
+    if (open_sealed) files.open = OpenerWith(config.broker.master_keys, &top);
+    ReadTop(&top, files, &config);
     for (ProviderConfig& provider : config.providers)
       provider.proxy_url = ForwardProxyOf(provider.base_url, config.proxy_url, env);
     CheckProxies(config, &problems);
@@ -316,26 +345,35 @@ ConfigResult ParseConfig(std::string_view text, const std::string& path, const E
   return result;
 }
 
-ConfigResult LoadConfig(const std::string& path, const EnvLookup& env) {
-  const absl::StatusOr<FileContent> content = ReadFileContent(path, kMaxFileBytes);
+ConfigResult LoadConfig(const std::string& path, const EnvLookup& env,
+                        const std::optional<MasterKeyPlace>& open_sealed) {
   ProblemList about_file(path);
-  if (!content.ok()) {
-    const char* hint =
-        absl::IsNotFound(content.status())
-            ? ": write it with ccr init, or by hand with your Providers (name, api_base_url, api_key, models), "
-              "or name another file with --config"
-            : "";
-    about_file.Error({}, absl::StrCat("the configuration file ", content.status().message(), hint));
-    return {std::nullopt, about_file.Take()};
-  }
+  const std::optional<FileContent> content = ReadConfigFile(path, &about_file);
+  if (!content) return {std::nullopt, about_file.Take()};
   if (content->mode & kOthersMode) {
     about_file.Warn(
         {}, absl::StrFormat("other users can read or change this file, which holds keys (mode %04o): run chmod 600 %s",
                             content->mode, path));
   }
-  ConfigResult result = ParseConfig(content->text.Reveal(), path, env);
+  ConfigResult result = ParseConfig(content->text.Reveal(), path, env, open_sealed);
   std::vector<ConfigProblem> first = about_file.Take();
   result.problems.insert(result.problems.begin(), first.begin(), first.end());
+  return result;
+}
+
+SealingConfig LoadSealingConfig(const std::string& path, const EnvLookup& env, const MasterKeyPlace& place) {
+  ProblemList problems(path);
+  SealingConfig result;
+  Node root;
+  const std::optional<FileContent> content = ReadConfigFile(path, &problems);
+  if (content && ParseTree(content->text.Reveal(), path, env, &root, &problems)) {
+    MapReader top(root, {root.line, "", ""}, &problems);
+    result.master_keys = ReadMasterKeys(&top, place, {path, env("HOME").value_or("")}, env);
+    TakeProviderNames(&top, &result.providers);
+  }
+  Wipe(&root);
+  if (problems.HasErrors()) result.master_keys.reset();
+  result.problems = problems.Take();
   return result;
 }
 

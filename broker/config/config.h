@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "broker/base/secret.h"
 #include "broker/base/tls_files.h"
 #include "broker/config/identity.h"
+#include "broker/config/master_keys.h"
 #include "broker/config/rules.h"
 
 namespace ccr {
@@ -128,6 +130,7 @@ struct BrokerConfig {  // "Broker:"
   std::optional<absl::Duration> lease_ttl;         // "lease_ttl" (ms), default API_TIMEOUT_MS
   TlsFiles tls;                                    // "tls: {cert, key, client_ca}"
   std::vector<IdentityConfig> identities;          // who else may come, and for what
+  std::shared_ptr<const MasterKeys> master_keys;   // "master_key": what keys are sealed with
 };
 
 // "unix:STATE_DIR/broker.sock"
@@ -190,12 +193,32 @@ const std::vector<std::string_view>& StrategyWords();
 using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
 EnvLookup ProcessEnv();
 
+// Where the state is, when not where the file says: there the master key is that it does not name.
+struct MasterKeyPlace {
+  std::string state_dir = {};          // wins over Broker.state_dir
+  std::string default_state_dir = {};  // absolute; instead of state/ beside the file
+};
+
 // Reads `path`: YAML when it ends in .yaml or .yml, JSON5 otherwise. Key files ({file: PATH}) are read too, relative
-// paths from the configuration's folder, trailing newlines dropped.
-ConfigResult LoadConfig(const std::string& path, const EnvLookup& env);
+// paths from the configuration's folder, trailing newlines dropped. Sealed keys are opened, and the master keys that
+// the file names are checked, for who says where the state is; else they are there without their characters, and no
+// master key is read.
+ConfigResult LoadConfig(const std::string& path, const EnvLookup& env,
+                        const std::optional<MasterKeyPlace>& open_sealed = std::nullopt);
 
 // The same from text; `path` names it in problems and anchors relative paths.
-ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env);
+ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env,
+                         const std::optional<MasterKeyPlace>& open_sealed = std::nullopt);
+
+// What it takes to seal a key for a configuration.
+struct SealingConfig {
+  std::shared_ptr<const MasterKeys> master_keys;  // null after an error
+  std::vector<std::string> providers;             // their names
+  std::vector<ConfigProblem> problems;
+};
+
+// Of `path`, whatever is wrong with its other parts: a provider's first key is missing until it is sealed.
+SealingConfig LoadSealingConfig(const std::string& path, const EnvLookup& env, const MasterKeyPlace& place);
 
 // The configuration as it takes effect, as YAML, each key as "(hidden)".
 std::string DescribeConfig(const Config& config);

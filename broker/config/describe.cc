@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "broker/base/absl_text.h"
 #include "broker/config/config.h"
 #include "broker/config/endpoint.h"
@@ -189,6 +190,22 @@ std::string DescribeIdentity(const IdentityConfig& identity) {
                       "}");
 }
 
+// The arguments of programs are not shown: some are secrets.
+std::string DescribeMasterKeys(const MasterKeys& keys) {
+  std::vector<std::string> sources;
+  for (const MasterKeySource& source : keys.sources()) {
+    using Kind = MasterKeySource::Kind;
+    std::string text = absl::StrCat("{file: ", Quote(source.path), "}");
+    if (source.kind == Kind::kCredential) text = absl::StrCat("{credential: ", Quote(source.path), "}");
+    if (source.kind == Kind::kExec) {
+      text = absl::StrCat("{exec: [", Quote(source.argv[0]), source.argv.size() > 1 ? ", " : "",
+                          source.argv.size() > 1 ? ToAbsl(kHidden) : "", "]}");
+    }
+    sources.push_back(std::move(text));
+  }
+  return absl::StrCat("[", absl::StrJoin(sources, ", "), "]");
+}
+
 void DescribeBroker(const BrokerConfig& config, Block broker) {
   const std::vector<std::string> listen =
       config.listen.empty() ? std::vector<std::string>{kDefaultBrokerListen} : config.listen;
@@ -202,6 +219,9 @@ void DescribeBroker(const BrokerConfig& config, Block broker) {
   broker.Millis("stream_grace", config.stream_grace);
   if (config.lease_ttl) broker.Millis("lease_ttl", *config.lease_ttl);
   DescribeTls(config.tls, "tls", "client_ca", broker);
+  if (config.master_keys != nullptr && !config.master_keys->sources().empty()) {
+    broker.Raw("master_key", DescribeMasterKeys(*config.master_keys));
+  }
   if (config.identities.empty()) return;
   Block identities = broker.Open("identities");
   for (const IdentityConfig& identity : config.identities) identities.Item(DescribeIdentity(identity));

@@ -10,6 +10,7 @@
 #include "broker/base/file_content.h"
 #include "broker/base/tls_files.h"
 #include "broker/config/limits.h"
+#include "broker/config/sealed_keys.h"
 
 namespace ccr {
 namespace {
@@ -21,16 +22,6 @@ constexpr mode_t kWorldReadable = 04;
 bool IsKeyName(std::string_view name) {
   const auto allowed = [](char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; };
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), allowed);
-}
-
-// What is wrong with the characters of a key; empty when nothing is.
-std::string KeyProblem(std::string_view key) {
-  if (key.empty())
-    return "the key is empty: write the key (where the server asks for none, any text), or remove this entry";
-  if (key.size() > kMaxKeyBytes) return absl::StrCat("the key is longer than ", kMaxKeyBytes, " bytes");
-  const auto printable = [](char c) { return absl::ascii_isgraph(c); };
-  if (std::all_of(key.begin(), key.end(), printable)) return "";
-  return "the key holds a space, a control character or one beyond ASCII: copy it again";
 }
 
 // What a key looks like that was meant otherwise; empty when it looks like a key.
@@ -76,6 +67,11 @@ std::optional<Secret> ReadKeyFile(MapReader* fields, const Place& place, const K
   return Checked(Secret(text.substr(0, text.find_last_not_of("\r\n") + 1)), place, &problems);
 }
 
+std::optional<Secret> ReadSealedKey(MapReader* fields, const Place& place, const KeyFiles& files) {
+  std::optional<Secret> key = ReadSealed(fields, place, files);
+  return key && files.open ? Checked(std::move(key), place, &fields->Problems()) : std::move(key);
+}
+
 void CheckKeyName(const KeyConfig& key, const Place& place, ProblemList* problems) {
   if (!IsKeyName(key.name)) {
     problems->Error(place, "a key's name is 1 to 64 letters, digits, '.', '_' or '-'");
@@ -105,10 +101,16 @@ void ReadKeyFields(MapReader* fields, KeyConfig* key) {
   }
 }
 
-// The key itself of an entry that is a map: {key: KEY, ...} or {file: PATH, ...}.
+// The key itself of an entry that is a map: {key: KEY, ...}, {file: PATH, ...} or {sealed: TEXT, ...}.
 std::optional<Secret> ReadOwnSecret(MapReader* fields, const KeyFiles& files) {
   const Node* key = fields->Find("key");
   const Node* file = fields->Find("file");
+  const Node* sealed = fields->Find("sealed");
+  if (sealed && !key && !file) return ReadSealedKey(fields, fields->Here(), files);
+  if (sealed) {
+    fields->Problems().Error(fields->Here(), "sealed stands beside key or file: keep one of them");
+    return std::nullopt;
+  }
   if (key && !file) return ReadSecret(*key, fields->At("key"), files, &fields->Problems());
   if (file && !key) return ReadKeyFile(fields, fields->Here(), files);
   fields->Problems().Error(fields->Here(), key ? "both key and file are given: keep one of them"
@@ -126,6 +128,11 @@ void ReadKey(const Node& node, const Place& place, const KeyFiles& files, Proble
   fields->Done();
 }
 
+// "api_keys[1]"
+std::string Position(const Place& place) {
+  return place.field.substr(place.field.rfind('.') + 1);
+}
+
 // Each key and each given name once. `places` runs in parallel to `keys`; messages name positions only.
 void CheckUnique(const std::vector<KeyConfig>& keys, const std::vector<Place>& places, ProblemList* problems) {
   std::unordered_map<std::string_view, size_t> secrets, names;
@@ -134,11 +141,13 @@ void CheckUnique(const std::vector<KeyConfig>& keys, const std::vector<Place>& p
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!keys[i].secret.empty()) {
       const auto [same, is_new] = secrets.try_emplace(keys[i].secret.Reveal(), i);
-      if (!is_new) problems->Error(places[i], absl::StrCat("the same key as api_keys[", same->second, "]: remove one"));
+      if (!is_new)
+        problems->Error(places[i], absl::StrCat("the same key as ", Position(places[same->second]), ": remove one"));
     }
     if (keys[i].name.empty()) continue;
     const auto [same, is_new] = names.try_emplace(keys[i].name, i);
-    if (!is_new) problems->Error(places[i], absl::StrCat("the same name as api_keys[", same->second, "]: rename one"));
+    if (!is_new)
+      problems->Error(places[i], absl::StrCat("the same name as ", Position(places[same->second]), ": rename one"));
   }
 }
 
@@ -151,18 +160,34 @@ std::vector<KeyConfig> ReadKeyList(const Node& list, const Place& place, const K
     problems->Error(place, absl::StrCat("holds more than ", kMaxKeys, " keys: split the provider"));
     return keys;
   }
+  const auto refused = [&](const Node& entry) { return RefusalOf(entry, place.provider, files); };
+  const bool some_open =
+      std::any_of(list.items.begin(), list.items.end(), [&](const Node& entry) { return refused(entry).empty(); });
   for (size_t i = 0; i < list.items.size(); ++i) {
+    if (const std::string why = some_open ? refused(list.items[i]) : ""; !why.empty()) {
+      problems->Warn(place.Item(i, list.items[i].line), absl::StrCat("is left out: ", why));
+      continue;
+    }
     places.push_back(place.Item(i, list.items[i].line));
     KeyConfig& key = keys.emplace_back();
     key.max_failures = defaults.max_failures;
     key.cooldown = defaults.cooldown;
-    ReadKey(list.items[i], places[i], files, problems, &key);
+    ReadKey(list.items[i], places.back(), files, problems, &key);
   }
   CheckUnique(keys, places, problems);
   return keys;
 }
 
 }  // namespace
+
+std::string KeyProblem(std::string_view key) {
+  if (key.empty())
+    return "the key is empty: write the key (where the server asks for none, any text), or remove this entry";
+  if (key.size() > kMaxKeyBytes) return absl::StrCat("the key is longer than ", kMaxKeyBytes, " bytes");
+  const auto printable = [](char c) { return absl::ascii_isgraph(c); };
+  if (std::all_of(key.begin(), key.end(), printable)) return "";
+  return "the key holds a space, a control character or one beyond ASCII: copy it again";
+}
 
 void ReadLimits(MapReader* fields, LimitsConfig* out) {
   fields->Whole("rpm", kLimitRange, &out->rpm);
@@ -186,7 +211,8 @@ void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path
 std::optional<Secret> ReadSecret(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
   if (node.kind == Node::Kind::kMap) {
     MapReader fields(node, place, problems);
-    std::optional<Secret> secret = ReadKeyFile(&fields, place, files);
+    std::optional<Secret> secret =
+        fields.Find("sealed") != nullptr ? ReadSealedKey(&fields, place, files) : ReadKeyFile(&fields, place, files);
     fields.Done();
     return secret;
   }

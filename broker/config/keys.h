@@ -1,19 +1,34 @@
 // Keys and tokens in a configuration.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "broker/config/map_reader.h"
 
 namespace ccr {
 
-// What it takes to read {file: PATH}.
+struct OpenedKey {
+  Secret key;
+  bool of_newest = true;  // of the master keys
+};
+
+// Opens the sealed key of a provider. The message of an error names it and quotes nothing of it.
+using KeyOpener = std::function<absl::StatusOr<OpenedKey>(std::string_view sealed, std::string_view provider)>;
+
+// What it takes to read {file: PATH} and {sealed: TEXT}.
 struct KeyFiles {
   std::string config_path;
   std::string home;
+  KeyOpener open = nullptr;  // null: sealed keys are there without their characters
 };
+
+// What is wrong with the characters of a key; empty when nothing is.
+std::string KeyProblem(std::string_view key);
 
 // "ca_file" of `fields`: its path, and the certificates it holds, as PEM.
 void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path, std::string* pem);
@@ -21,12 +36,12 @@ void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path
 // "rpm", "tpm", "rpd", "tpd" of `fields`.
 void ReadLimits(MapReader* fields, LimitsConfig* out);
 
-// A key: text or {file: PATH}. Nothing after an error was recorded: an unset variable, an unreadable file, an empty
-// key, characters that no key has. Never shows the key.
+// A key: text, {file: PATH} or, of a provider, {sealed: TEXT}. Nothing after an error was recorded: an unset variable,
+// an unreadable file, a refused text, an empty key, characters that no key has. Never shows the key.
 std::optional<Secret> ReadSecret(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems);
 
 // "api_keys", or else "api_key", of a provider, with the provider's defaults ("maxFailures", "cooldownTime") filled in.
-// Names and keys are unique.
+// Names and keys are unique. A sealed key that does not open is left out with a warning, as long as others are there.
 std::vector<KeyConfig> ReadKeys(MapReader* provider, const KeyFiles& files);
 
 }  // namespace ccr
