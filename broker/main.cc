@@ -44,6 +44,8 @@ struct Flags {
   ccr::TlsFiles tls;
   bool check = false;
 
+  ccr::MasterKeyPlace master_key_place() const { return {state_dir, ""}; }
+
   // Flags win over the file.
   void Override(ccr::Config* file) const {
     if (!listen.empty()) file->broker.listen = listen;
@@ -174,7 +176,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   if (listen.tls.used()) (*metrics_server)->Add(std::make_shared<ccr::CertificateMetrics>(listen.tls));
   ccr::ConfigWatcher watcher(
       flags.config, ccr::ProcessEnv(), [&flags](ccr::Config* file) { flags.Override(file); }, &service,
-      std::move(started));
+      std::move(started), flags.master_key_place());
   listen.reload = [&watcher](ccr::ReloadDone done) { watcher.ReloadSoon(std::move(done)); };
   auto server = ccr::GrpcServer::Start(listen, &service, &events);
   if (!server.ok()) return Fail(CannotListen(server.status(), "Broker.listen", "--listen"));
@@ -214,7 +216,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
-  ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv());
+  ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv(), flags.master_key_place());
   if (loaded.config.has_value()) flags.Override(&*loaded.config);
   if (loaded.config.has_value() && !flags.check) InitLog(*loaded.config);
   for (const ccr::ConfigProblem& problem : loaded.problems) Tell(problem, loaded, flags);

@@ -45,6 +45,13 @@ bool SyncFolder(const std::string& folder) {
   return fd.valid() && fsync(fd.get()) == 0;
 }
 
+// Of who owns the folder, when root makes it: a service that does not run as root must be able to read it.
+bool GiveToOwner(int fd, const std::string& folder) {
+  struct stat info = {};
+  if (geteuid() != 0 || stat(folder.c_str(), &info) != 0 || info.st_uid == 0) return true;
+  return fchown(fd, info.st_uid, info.st_gid) == 0;
+}
+
 std::string FolderOf(const std::string& path) {
   return std::filesystem::path(AbsolutePath(path)).parent_path().string();
 }
@@ -102,7 +109,7 @@ absl::Status MakeMasterKeyFile(const std::string& path, const Sealer::Random& ra
   const Secret text = Encoded(Secret(random(kMasterKeyBytes)));
   const auto size = static_cast<ssize_t>(text.Reveal().size());
   if (fchmod(fd.get(), 0600) != 0 || write(fd.get(), text.Reveal().data(), text.Reveal().size()) != size ||
-      fsync(fd.get()) != 0) {
+      !GiveToOwner(fd.get(), folder) || fsync(fd.get()) != 0) {
     return CannotMake(path);
   }
   // Takes the name only when nobody has it.

@@ -55,7 +55,7 @@ MasterKeys::SealerResult MasterKeys::ToSeal() const {
   const SealerResult there = ToOpenLocked();
   if (!sources_.empty() || !absl::IsNotFound(there.status())) return there;
   if (const absl::Status made = MakeFolder(state_dir_); !made.ok()) return made;
-  const absl::Status made = MakeMasterKeyFile(DefaultPath(), random_);
+  const absl::Status made = MakeMasterKeyFile(default_path(), random_);
   if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
   sealer_.reset();
   return ToOpenLocked();
@@ -69,10 +69,10 @@ MasterKeys::SealerResult MasterKeys::ToOpenLocked() const {
 MasterKeys::SealerResult MasterKeys::Read() const {
   std::vector<Secret> keys;
   if (sources_.empty()) {
-    absl::StatusOr<Secret> key = ReadMasterKeyFile(DefaultPath());
+    absl::StatusOr<Secret> key = ReadMasterKeyFile(default_path());
     if (absl::IsNotFound(key.status())) {
       return absl::NotFoundError(
-          absl::StrCat("there is no master key: ", DefaultPath(),
+          absl::StrCat("there is no master key: ", default_path(),
                        " is made when a first key is sealed here; where keys were sealed elsewhere, copy its master "
                        "key to that file, or name it with Broker.master_key"));
     }

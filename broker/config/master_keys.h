@@ -46,9 +46,10 @@ class MasterKeys {
   SealerResult ToSeal() const;
 
   const std::vector<MasterKeySource>& sources() const { return sources_; }
+  // STATE_DIR/master.key
+  std::string default_path() const { return state_dir_ + "/master.key"; }
 
  private:
-  std::string DefaultPath() const { return state_dir_ + "/master.key"; }
   absl::StatusOr<Secret> ReadOne(const MasterKeySource& source) const;
   absl::StatusOr<Secret> RunProgram(const MasterKeySource& source) const;
   absl::StatusOr<Secret> ReadCredential(const MasterKeySource& source) const;

@@ -24,9 +24,10 @@ void LogProblems(const std::vector<ConfigProblem>& problems) {
 }
 
 ConfigWatcher::ConfigWatcher(std::string path, EnvLookup env, std::function<void(Config*)> prepare,
-                             BrokerService* service, ConfigOutline started)
+                             BrokerService* service, ConfigOutline started, MasterKeyPlace master_key_place)
     : path_(std::move(path)),
       env_(std::move(env)),
+      master_key_place_(std::move(master_key_place)),
       prepare_(std::move(prepare)),
       service_(service),
       started_(std::move(started)),
@@ -70,7 +71,7 @@ void ConfigWatcher::FollowIdentities(std::function<void(const std::vector<Identi
 }
 
 ReloadReport ConfigWatcher::Read() {
-  ConfigResult loaded = LoadConfig(path_, env_);
+  ConfigResult loaded = LoadConfig(path_, env_, master_key_place_);
   LogProblems(loaded.problems);
   ReloadReport report{false, service_->Now(), std::move(loaded.problems), {}, {}};
   if (!loaded.config) return report;

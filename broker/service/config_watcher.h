@@ -14,14 +14,14 @@
 namespace ccr {
 
 // Looks at the file once a second and reloads it when it changed and then held still; Reload() does it at once
-// (SIGHUP), which is also the way to have changed key files read. A bad file is reported in full, and the old
+// (SIGHUP), which is also the way to have changed key files and master keys read. A bad file is reported in full, and the old
 // configuration stays. What a good one changed is logged. Thread-safe.
 class ConfigWatcher {
  public:
   // The file as it is now is taken for loaded. `prepare` sees every good configuration before it takes effect (flags
   // win over the file). `started` is the configuration in effect.
   ConfigWatcher(std::string path, EnvLookup env, std::function<void(Config*)> prepare, BrokerService* service,
-                ConfigOutline started = {});
+                ConfigOutline started = {}, MasterKeyPlace master_key_place = {});
   ~ConfigWatcher();
   ConfigWatcher(const ConfigWatcher&) = delete;
   ConfigWatcher& operator=(const ConfigWatcher&) = delete;
@@ -45,6 +45,7 @@ class ConfigWatcher {
 
   const std::string path_;
   const EnvLookup env_;
+  const MasterKeyPlace master_key_place_;
   const std::function<void(Config*)> prepare_;
   BrokerService* const service_;
   const ConfigOutline started_;

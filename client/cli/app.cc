@@ -45,6 +45,13 @@ std::string Complaint(const CLI::App& app, const CLI::ParseError& error) {
   if (has_commands && remaining.empty() && parsed != &app) {
     return "ccr " + parsed->get_name() + " needs a command: see ccr " + parsed->get_name() + " --help";
   }
+  const CLI::App* const group = parsed->get_parent();
+  if (group != nullptr && group->get_name() == "key" && !remaining.empty()) {
+    return "an argument is unknown or one too many (it is not shown, it may be a key): a key comes on standard input "
+           "or "
+           "from a file, as an argument others could see it; see ccr key " +
+           parsed->get_name() + " --help";
+  }
   const bool unknown_command = has_commands && !remaining.empty() && remaining[0][0] != '-';
   if (!unknown_command) return error.what();
   std::vector<std::string> names;

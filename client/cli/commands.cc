@@ -216,6 +216,28 @@ void AddConfigCommands(CLI::App& app, Builder& add, Arguments& arguments, const 
   AddMigrateCommand(add, arguments, terminal);
 }
 
+void AddSealCommand(Builder& add_key, Arguments& arguments, const Terminal& terminal) {
+  SealOptions& seal = arguments.seal;
+  CLI::App* command =
+      add_key.Add("Commands", "seal", "Seal a key for the configuration; asks no broker",
+                  "  ccr key seal openrouter < key.txt        prints what goes into api_keys as {sealed: \"...\"}\n"
+                  "  ccr key seal openrouter --file key.txt\n"
+                  "  ccr key seal --new-master-key new.key    the first step of changing the master key",
+                  [&] { return SealKey(arguments.service, seal, STDIN_FILENO, isatty(STDIN_FILENO) != 0, terminal); });
+  command->add_option("provider", seal.provider, "Whose key it is")->type_name(kProviderKind);
+  command->add_option("--file", seal.file, "With the key, or with a text to be sealed anew [standard input]")
+      ->type_name(kFileKind);
+  command->add_option("--new-master-key", seal.new_master_key, "Make this file, with a new master key")
+      ->type_name(kFileKind);
+}
+
+void AddKeyCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, Command& chosen) {
+  CLI::App* key = app.add_subcommand("key", "Keys: ccr key seal");
+  key->group(kConfigGroup)->require_subcommand(1)->footer("Examples:\n  ccr key seal openrouter < key.txt");
+  Builder add_key(*key, chosen);
+  AddSealCommand(add_key, arguments, terminal);
+}
+
 void AddCompletionCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal) {
   add.Add(kConfigGroup, "completion", "Print a completion script for bash, zsh or fish",
           "  ccr completion bash > ~/.local/share/bash-completion/completions/ccr\n"
@@ -274,6 +296,7 @@ void AddCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, 
   AddServiceCommands(add, arguments, terminal);
   AddWatchingCommands(add, arguments, terminal);
   AddConfigCommands(app, add, arguments, terminal, chosen);
+  AddKeyCommands(app, arguments, terminal, chosen);
   AddCompletionCommands(app, add, arguments, terminal);
   app.footer(kExamples);  // after the commands, which would inherit it
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/cli/config/init.h"
+#include "client/cli/key/seal.h"
 #include "client/cli/migrate/migrate_from.h"
 #include "client/cli/model.h"
 #include "client/cli/rotation/rotation.h"
@@ -32,6 +33,7 @@ struct Arguments {
   ModelOptions model;
   InitOptions init;
   MigrateOptions migrate;
+  SealOptions seal;
   std::vector<std::string> code;  // Claude Code's, taken off the command line before it is parsed
   std::string proxy;              // of health
   std::string file;               // of config check; empty = --config

@@ -82,7 +82,7 @@ void TellProviders(const Config& config, std::ostream& out) {
 }  // namespace
 
 int CheckConfig(const ServiceOptions& options, bool print, const Terminal& terminal) {
-  const ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
+  const ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), MasterKeyPlaceOf(options));
   const std::string summary = absl::StrCat(options.config_path, ": ", Summary(result));
   if (options.json) {
     TellJson(result, summary, terminal.out);

@@ -1,7 +1,6 @@
 #include "client/cli/config/init.h"
 
 #include <fcntl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "broker/base/secret.h"
+#include "client/cli/hidden_input.h"
 #include "client/cli/text.h"
 
 namespace ccr::cli {
@@ -59,26 +59,6 @@ const KnownProvider* FindKnown(const std::string& name) {
   return nullptr;
 }
 
-// The terminal does not show what is typed while it lives.
-class Hidden {
- public:
-  Hidden() {
-    if (tcgetattr(STDIN_FILENO, &previous_) != 0) return;
-    termios silent = previous_;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    hidden_ = tcsetattr(STDIN_FILENO, TCSANOW, &silent) == 0;
-  }
-  ~Hidden() {
-    if (hidden_) tcsetattr(STDIN_FILENO, TCSANOW, &previous_);
-  }
-  Hidden(const Hidden&) = delete;
-  Hidden& operator=(const Hidden&) = delete;
-
- private:
-  termios previous_{};
-  bool hidden_ = false;
-};
-
 std::string TypedLine(std::istream& in) {
   std::string line;
   std::getline(in, line);
@@ -101,7 +81,7 @@ std::vector<Secret> TypedKeys(std::istream& in, bool ask, const Terminal& termin
     read();
     return keys;
   }
-  const Hidden hidden;
+  const HiddenInput hidden;
   read();
   return keys;
 }

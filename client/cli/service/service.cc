@@ -301,7 +301,8 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
   }
   PrintVerdict(*verdict, broker.address(), options.json, terminal);
   if (verdict->accepted()) return 0;
-  const bool good_here = options.broker.empty() && LoadConfig(options.config_path, ProcessEnv()).config.has_value();
+  const bool good_here = options.broker.empty() &&
+                         LoadConfig(options.config_path, ProcessEnv(), MasterKeyPlaceOf(options)).config.has_value();
   if (good_here && !options.json) {
     terminal.err
         << "The file is right in this shell's environment; the broker has that of its start: ccr restart gives "
@@ -311,7 +312,7 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
 }
 
 std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal) {
-  ConfigResult result = LoadConfig(options.config_path, ProcessEnv());
+  ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), MasterKeyPlaceOf(options));
   for (const ConfigProblem& problem : result.problems) {
     if (!quiet || !result.config) terminal.err << problem.ToString() << "\n";
   }
@@ -351,6 +352,11 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files) {
 
 ServiceFiles FilesOf(const ServiceOptions& options) {
   return ServiceFiles(options.config_path, options.run_dir);
+}
+
+MasterKeyPlace MasterKeyPlaceOf(const ServiceOptions& options) {
+  const ServiceFiles files = FilesOf(options);
+  return {"", files.beside_config() ? "" : files.folder() + "/state"};
 }
 
 absl::Status CheckAsked(const ServiceOptions& options) {

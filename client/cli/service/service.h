@@ -56,6 +56,9 @@ absl::StatusOr<ServiceAddresses> AwaitAddresses(const ServiceFiles& files);
 
 ServiceFiles FilesOf(const ServiceOptions& options);
 
+// Where the broker of the service has the master key that its configuration does not name.
+MasterKeyPlace MasterKeyPlaceOf(const ServiceOptions& options);
+
 // PermissionDenied, of CheckUsable, when the broker that nobody named is another user's.
 absl::Status CheckAsked(const ServiceOptions& options);
 

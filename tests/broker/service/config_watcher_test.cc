@@ -10,6 +10,8 @@
 #include <future>
 #include <thread>
 
+#include "broker/base/master_key_file.h"
+#include "broker/config/sealed_keys.h"
 #include "tests/broker/service/fixture.h"
 
 namespace ccr {
@@ -96,6 +98,43 @@ TEST_F(ConfigWatcherTest, TellsWhatChangedAndWhatWaitsForAStart) {
   const ReloadReport again = watcher.Reload();
   EXPECT_TRUE(again.changes.empty());
   EXPECT_EQ(again.needs_restart, report.needs_restart);  // it still waits
+}
+
+// The same keys, sealed anew: nothing changes but how they are written.
+TEST_F(ConfigWatcherTest, TheMasterKeyIsChanged) {
+  const EnvLookup env = [](const std::string&) { return std::nullopt; };
+  const auto write = [this](const std::string& master_keys, const std::string& key) {
+    WriteText("{Broker: {master_key: [" + master_keys +
+              "]}, Providers: [{name: 'first', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'], "
+              "api_key: " +
+              key + "}]}");
+  };
+  const auto seal = [&] {
+    const auto sealer = LoadSealingConfig(path(), env, {}).master_keys->ToSeal();
+    return "{sealed: '" + (*sealer)->Seal(Secret("canary-key-a"), ContextOfFileKey("first")) + "'}";
+  };
+  const std::string both = "{file: 'new.key'}, {file: 'old.key'}";
+  ASSERT_TRUE(MakeMasterKeyFile(dir_ + "/old.key", RandomBytes).ok());
+  ASSERT_TRUE(MakeMasterKeyFile(dir_ + "/new.key", RandomBytes).ok());
+  ConfigWatcher watcher(path(), env, nullptr, &service_);
+  write("{file: 'old.key'}", "'canary-key-a'");
+  const std::string old = seal();
+  write("{file: 'old.key'}", old);
+  ASSERT_TRUE(watcher.Reload().accepted);
+  write("{file: 'none.key'}, {file: 'old.key'}", old);
+  EXPECT_FALSE(watcher.Reload().accepted);
+  write(both, old);
+  EXPECT_TRUE(watcher.Reload().accepted);
+  const std::string renewed = seal();
+  EXPECT_NE(renewed, old);
+  write(both, renewed);
+  EXPECT_TRUE(watcher.Reload().changes.empty());
+  write("{file: 'new.key'}", renewed);
+  const ReloadReport report = watcher.Reload();
+  EXPECT_TRUE(report.accepted);
+  EXPECT_EQ(report.changes.size(), 1U);
+  EXPECT_TRUE(report.changes[0].starts_with("Broker.master_key"));
+  EXPECT_TRUE(report.needs_restart.empty());
 }
 
 TEST_F(ConfigWatcherTest, AnswersThoseWhoAskOnItsThread) {
