@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxKeyText = 4096;
+constexpr size_t kMaxKeyText = 1024;  // as much as is locked in memory when a program gives it
 constexpr absl::Duration kProgramTime = absl::Seconds(10);
 
 absl::Status About(const MasterKeySource& source, const absl::Status& status) {

@@ -66,7 +66,9 @@ TEST(SealerTest, OpensWhatItSealed) {
       const std::string sealed = sealer.Seal(Secret(key), context);
       EXPECT_THAT(sealed, MatchesRegex("ccr-sealed:1:[0-9a-f]+:[-_A-Za-z0-9]+"));
       EXPECT_TRUE(LooksSealed(sealed));
-      if (key.size() > 4) EXPECT_EQ(sealed.find(key), std::string::npos);
+      if (key.size() > 4) {
+        EXPECT_EQ(sealed.find(key), std::string::npos);
+      }
       const absl::StatusOr<Secret> opened = sealer.Open(sealed, context);
       ASSERT_TRUE(opened.ok()) << opened.status();
       EXPECT_EQ(opened->Reveal(), key);
