@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "broker/base/master_key_file.h"
 #include "broker/config/config.h"
+#include "broker/config/sealed_keys.h"
 #include "tests/broker/base/sanitized.h"
+#include "tests/broker/config/texts.h"
 
 namespace ccr {
 namespace {
@@ -81,6 +86,37 @@ TEST(ConfigWipeTest, NoKeyOutlivesItsConfiguration) {
     EXPECT_GE(CountInMemory(keys[0]), 2);
   }
   for (const std::string& key : keys) EXPECT_EQ(CountInMemory(key), 0);
+}
+
+TEST(ConfigWipeTest, NeitherASealedKeyNorItsMasterKeyOutlivesIt) {
+  if (kSanitized) GTEST_SKIP() << "too much memory to search";
+  std::string folder = ::testing::TempDir() + "ccr-wipe-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string key = MaskedKey();
+  const std::string master_key = MaskedKey();
+  const auto random = [&master_key](size_t bytes) {
+    std::string text;
+    text.reserve(kKeyBytes);
+    AppendKey(master_key.substr(0, bytes), &text);
+    return text;
+  };
+  ASSERT_TRUE(MakeMasterKeyFile(folder + "/master.key", random).ok());
+  const MasterKeys keys({}, folder, folder, ProcessEnv());
+  {
+    const auto sealer = keys.ToSeal();
+    ASSERT_TRUE(sealer.ok()) << sealer.status();
+    const Secret plain = Secret::Filled(kKeyBytes, [&key](char* out) {
+      for (const char c : key) *out++ = static_cast<char>(c ^ kMask);
+    });
+    const std::string sealed = (*sealer)->Seal(plain, ContextOfFileKey("p"));
+    const ConfigResult result = ParseConfig(OneProvider(kUrl + ("api_key: {sealed: '" + sealed) + "'}"),
+                                            folder + "/config.json", ProcessEnv(), MasterKeyPlace{folder, ""});
+    ASSERT_TRUE(result.config.has_value()) << result.problems.at(0).ToString();
+    EXPECT_EQ(CountInMemory(key), 2);  // `plain`, and that of the configuration
+  }
+  EXPECT_EQ(CountInMemory(key), 0);
+  EXPECT_EQ(CountInMemory(master_key), 0);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
