@@ -14,8 +14,8 @@
 namespace ccr {
 
 // Looks at the file once a second and reloads it when it changed and then held still; Reload() does it at once
-// (SIGHUP), which is also the way to have changed key files and master keys read. A bad file is reported in full, and the old
-// configuration stays. What a good one changed is logged. Thread-safe.
+// (SIGHUP), which is also the way to have changed key files and master keys read. A bad file is reported in full, and
+// the old configuration stays. What a good one changed is logged. Thread-safe.
 class ConfigWatcher {
  public:
   // The file as it is now is taken for loaded. `prepare` sees every good configuration before it takes effect (flags
