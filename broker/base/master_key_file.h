@@ -20,8 +20,9 @@ absl::StatusOr<Secret> DecodeMasterKey(std::string_view text);
 // message names the file and what to do.
 absl::StatusOr<Secret> ReadMasterKeyFile(const std::string& path);
 
-// Makes `path` with a new master key, mode 0600, of this user, or of the owner of its folder when this is root: after an OK it is on the disk whole, and otherwise not there.
-// AlreadyExists, and the file stays as it is, when there is one. The message names the file.
+// Makes `path` with a new master key, mode 0600, of this user, or of the owner of its folder when this is root: after
+// an OK it is on the disk whole, and otherwise not there. AlreadyExists, and the file stays as it is, when there is
+// one. The message names the file.
 absl::Status MakeMasterKeyFile(const std::string& path, const Sealer::Random& random);
 
 }  // namespace ccr

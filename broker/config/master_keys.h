@@ -34,8 +34,8 @@ class MasterKeys {
   using Variable = std::function<std::optional<std::string>(const std::string& name)>;  // of the environment
   using SealerResult = absl::StatusOr<std::shared_ptr<const Sealer>>;
 
-  // Without `sources` the master key is STATE_DIR/master.key. Programs run in `folder`, with PATH and HOME of `env`, for
-  // 10 s at most.
+  // Without `sources` the master key is STATE_DIR/master.key. Programs run in `folder`, with PATH and HOME of `env`,
+  // for 10 s at most.
   MasterKeys(std::vector<MasterKeySource> sources, std::string state_dir, std::string folder, Variable env,
              Sealer::Random random = RandomBytes);
 

@@ -22,8 +22,8 @@ SealContext ContextOfFileKey(std::string_view provider);
 // used. The one of the state folder is read at the first key.
 KeyOpener OpenerWith(std::shared_ptr<const MasterKeys> master_keys, MapReader* top);
 
-// Why the sealed key of an entry of "api_keys" is refused for what it is, and what to do; empty for one that opens, that
-// is not sealed, where nobody opens, and for lack of all master keys.
+// Why the sealed key of an entry of "api_keys" is refused for what it is, and what to do; empty for one that opens,
+// that is not sealed, where nobody opens, and for lack of all master keys.
 std::string RefusalOf(const Node& entry, const std::string& provider, const KeyFiles& files);
 
 // The field "sealed" of `fields`. Empty where nobody opens; nothing after an error was recorded.
