@@ -76,6 +76,16 @@ void Key::Restore(const KeySnapshot& saved, absl::Time now) {
 }
 
 void Key::Describe(KeySnapshot* out, absl::Time now) {
+  DescribeUnderneath(out, now);
+  if (!this->out()) return;
+  out->state = state();
+  out->reason = reason();
+  out->available_at = until();
+  out->tried_by = TriedBy::kNobody;
+  out->next_try = until();
+}
+
+void Key::DescribeUnderneath(KeySnapshot* out, absl::Time now) {
   out->state = state_;
   out->reason = reason_;
   out->available_at = until_;
@@ -104,7 +114,7 @@ bool Key::auth_disabled() const {
 }
 
 bool Key::awaits_probe() const {
-  return auth_disabled() && probed() && !lease_may_try_;
+  return !out() && auth_disabled() && probed() && !lease_may_try_;
 }
 
 TriedBy Key::tried_by() const {
@@ -117,7 +127,7 @@ bool Key::rests() const {
 }
 
 absl::Time Key::ProbeDue() const {
-  if (probe_in_flight_ || !probed()) return absl::InfiniteFuture();
+  if (probe_in_flight_ || !probed() || out()) return absl::InfiniteFuture();
   return auth_disabled() ? until_ : probe_at_;
 }
 
@@ -378,7 +388,34 @@ Key::Event Key::OnSuspectsProbe(Outcome outcome, const Moment& now, absl::BitGen
   return EndRest();
 }
 
+void Key::TakeOut(absl::Time until, std::string_view reason) {
+  spec_.out_until = until;
+  spec_.out_reason = until == absl::InfinitePast() ? std::string_view() : reason;
+}
+
+void Key::Reset(const Moment& now) {
+  Recover();
+  consecutive_disables_ = consecutive_cuts_ = 0;
+  failing_ = 0;
+  spared_until_ = absl::InfinitePast();
+  vain_probes_ = 0;
+  doubted_by_ = 0;
+  pacer_.reset();
+  paced_model_ = kAnyModel;
+  limit_scope_ = LimitScope();
+  ramp_ = Ramp();
+  episode_ = now.sequence + 1;
+  settled_ = std::max(settled_, now.sequence + 1);
+}
+
 Key::Event Key::OnTime(absl::Time now) {
+  if (out()) {
+    if (spec_.out_until > now) return Event::kNone;
+    TakeOut(absl::InfinitePast(), {});
+    if (state_ == KeyState::kActive) return Event::kRecovered;
+    if (state_ == KeyState::kDisabled) return Event::kDisabled;
+    if (until_ > now) return Event::kCooling;
+  }
   if (state_ != KeyState::kCooling || until_ > now) return Event::kNone;
   const bool paced = pacer_ != nullptr && MeansLimit(reason_) && until_ - began_ <= kPacedRest;
   state_ = KeyState::kActive;

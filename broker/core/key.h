@@ -81,20 +81,25 @@ class Key {
   // Takes over what a store remembers.
   void Restore(const KeySnapshot& saved, absl::Time now);
   void Describe(KeySnapshot* out, absl::Time now);  // all but `key` and `available`
+  // The same, with what answers said of it even while it is out: for Restore.
+  void DescribeUnderneath(KeySnapshot* out, absl::Time now);
 
   const KeySpec& spec() const { return spec_; }
-  KeyState state() const { return state_; }
-  std::string_view reason() const { return reason_; }
+  // DISABLED while it is out. What answers said of it before, and say meanwhile, holds again afterwards.
+  KeyState state() const { return out() ? KeyState::kDisabled : state_; }
+  std::string_view reason() const { return out() ? spec_.out_reason : reason_; }
   // Of COOLING: its end; of DISABLED: the next trial or probe, InfiniteFuture when there will be none.
-  absl::Time until() const { return until_; }
+  absl::Time until() const { return out() ? spec_.out_until : until_; }
+  // Taken out by people, until OnTime at `until()` or TakeOut with InfinitePast.
+  bool out() const { return spec_.out_until != absl::InfinitePast(); }
   uint32_t in_flight() const { return in_flight_; }
   uint64_t uses() const { return uses_; }
   bool awaits_probe() const;  // DISABLED("auth"), where keys are probed and no lease may try it
   // When a lease may try it again: the end of COOLING, the next trial of DISABLED.
-  absl::Time TryAt() const { return lease_may_try_ ? absl::InfinitePast() : until_; }
+  absl::Time TryAt() const { return lease_may_try_ && !out() ? absl::InfinitePast() : until(); }
   // What the next try of a DISABLED key is, and when. Where probes say nothing, each lets a lease try.
   TriedBy tried_by() const;
-  absl::Time NextTry(absl::Time now) const { return lease_may_try_ ? now : until_; }
+  absl::Time NextTry(absl::Time now) const { return lease_may_try_ ? now : until(); }
   bool auth_disabled() const;                    // DISABLED("auth")
   bool suspected() const { return suspected_; }  // its probe will tell
   absl::Time ProbeDue() const;                   // InfiniteFuture when none is due ever, or one is in flight
@@ -108,7 +113,7 @@ class Key {
   absl::Time RoomAt(uint64_t tokens, absl::Time now);
   // Whether one more may be tried without room, as its pacer says.
   bool MayTry(uint64_t tokens, absl::Time now) {
-    if (state_ != KeyState::kActive || saturated() || usage_.RoomAt(spec_.limits, EstimateOf(tokens), now) > now)
+    if (state() != KeyState::kActive || saturated() || usage_.RoomAt(spec_.limits, EstimateOf(tokens), now) > now)
       return false;
     return RoomAt(tokens, now) <= now || pacer_->MayTry(EstimateOf(tokens), now);
   }
@@ -209,7 +214,7 @@ class Key {
   // DISABLED("auth") due at once.
   Event OnAccessChanged(absl::Time now);
 
-  bool MayBeProbed() const { return probed() && !probe_in_flight_; }
+  bool MayBeProbed() const { return probed() && !probe_in_flight_ && !out(); }
   void OnProbeStarted(absl::Time now);
   // Of DISABLED("auth"): its probe says nothing, so one lease may try it, whatever the time of the next probe.
   bool lease_may_try() const { return lease_may_try_; }
@@ -219,7 +224,12 @@ class Key {
   // with each in a row as long as it is below 10 min.
   // Of a suspect: success and auth decide, others say nothing.
   Event OnProbe(Outcome outcome, const Moment& now, absl::BitGenRef random);
-  // Ends a cooldown whose time is over.
+  // People take it out until then, or with InfinitePast put it back.
+  void TakeOut(absl::Time until, std::string_view reason);
+  // As if nothing had been said of it: ACTIVE, nothing counted in a row, nothing learned. Totals stay. What was leased
+  // before counts no more.
+  void Reset(const Moment& now);
+  // Ends a cooldown, or an absence, whose time is over.
   Event OnTime(absl::Time now);
 
   Mark MarkOf(Event event, bool counted) const;

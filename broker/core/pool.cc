@@ -113,6 +113,15 @@ absl::Span<const KeyIndex> Pool::order() const {
 std::optional<KeySnapshot> Pool::Describe(KeyIndex key) {
   return impl_->Describe(key);
 }
+std::optional<KeySnapshot> Pool::DescribeUnderneath(KeyIndex key) {
+  return impl_->DescribeUnderneath(key);
+}
+void Pool::TakeOut(KeyIndex key, absl::Time until, std::string_view reason, absl::Time now) {
+  impl_->TakeOut(key, until, reason, now);
+}
+void Pool::Reset(KeyIndex key, absl::Time now) {
+  impl_->Reset(key, now);
+}
 void Pool::TakeTransitions(std::vector<Transition>* out) {
   impl_->TakeTransitions(out);
 }
@@ -213,6 +222,45 @@ KeySnapshot Pool::Impl::DescribeKey(KeyIndex index, bool gate_open) {
   return key;
 }
 
+std::optional<KeySnapshot> Pool::Impl::DescribeUnderneath(KeyIndex index) {
+  if (!roster_.known(index)) return std::nullopt;
+  KeySnapshot key = DescribeKey(index, /*gate_open=*/false);
+  roster_.key(index).DescribeUnderneath(&key, now_);
+  return key;
+}
+
+void Pool::Impl::TakeOut(KeyIndex index, absl::Time until, std::string_view reason, absl::Time now) {
+  Advance(now);
+  if (index >= roster_.capacity() || !roster_.present(index)) return;
+  Key& key = roster_.key(index);
+  const bool was_out = key.out();
+  if (until > now_) {
+    key.TakeOut(until, reason);
+    roster_.Settle(index, now_);
+    TellState(index, Key::Event::kDisabled, Outcome::kNeutral, "");
+    return;
+  }
+  if (!was_out) return;
+  key.TakeOut(now_, reason);
+  const Key::Event event = key.OnTime(now_);
+  roster_.Settle(index, now_);
+  TellEvent(index, event, Outcome::kNeutral, "enabled");
+  queue_.OnRoom();
+}
+
+void Pool::Impl::Reset(KeyIndex index, absl::Time now) {
+  Advance(now);
+  if (index >= roster_.capacity() || !roster_.present(index)) return;
+  Key& key = roster_.key(index);
+  key.Reset(Now());
+  roster_.Forget(index);
+  roster_.Settle(index, now_);
+  TellEvent(index, Key::Event::kRecovered, Outcome::kNeutral, "reset");
+  circuit_.RetryAt(now_);
+  circuit_.OnTime(now_);
+  queue_.OnRoom();
+}
+
 void Pool::Impl::TakeTransitions(std::vector<Transition>* out) {
   out->clear();
   out->swap(transitions_);
@@ -244,9 +292,10 @@ void Pool::Impl::WakeKeys() {
   queue_.OnRoom();
   size_t left = roster_.WakeLanes(kWakes, now_);
   for (KeyIndex index; left > 0 && (index = roster_.Due(now_)) != kNoKey; --left) {
+    const bool out = roster_.key(index).out();
     const Key::Event event = roster_.key(index).OnTime(now_);
     roster_.Settle(index, now_);
-    TellEvent(index, event, Outcome::kNeutral, "cooldown_over");
+    TellEvent(index, event, Outcome::kNeutral, out ? "enabled" : "cooldown_over");
   }
 }
 
@@ -272,7 +321,12 @@ Transition& Pool::Impl::Tell(Transition::Type type, KeyIndex key, std::string_vi
 }
 
 void Pool::Impl::TellEvent(KeyIndex index, Key::Event event, Outcome outcome, std::string_view recovery) {
-  if (event == Key::Event::kNone) return;
+  // While a key is out, what answers say of it changes nothing that others see.
+  if (event == Key::Event::kNone || roster_.key(index).out()) return;
+  TellState(index, event, outcome, recovery);
+}
+
+void Pool::Impl::TellState(KeyIndex index, Key::Event event, Outcome outcome, std::string_view recovery) {
   const Key& key = roster_.key(index);
   if (event == Key::Event::kRecovered) {
     Tell(Transition::Type::kRecovered, index, recovery).outcome = outcome;

@@ -119,6 +119,15 @@ class Pool {
   // One key, as a snapshot has it; O(1). Removed ones too, as long as they are remembered. As of the last call of
   // another method.
   std::optional<KeySnapshot> Describe(KeyIndex key);
+  // The same, but of a key that is out what Restore needs: the state it would be in.
+  std::optional<KeySnapshot> DescribeUnderneath(KeyIndex key);
+
+  // People take a key out until then (InfiniteFuture: for good; it is not probed meanwhile), or with InfinitePast put it
+  // back as it was or has become. Its leases go on, and their reports count. `reason` has static storage.
+  void TakeOut(KeyIndex key, absl::Time until, std::string_view reason, absl::Time now);
+  // Whatever was said of the key is forgotten, and what was learned of its limits: it is ACTIVE, or out as before. Where
+  // the circuit is open its trial is due. Totals and declared limits stay.
+  void Reset(KeyIndex key, absl::Time now);
 
   // Hands out what has happened since the last call. Keeps the vector's capacity going back and forth.
   void TakeTransitions(std::vector<Transition>* out);

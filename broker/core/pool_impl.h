@@ -61,6 +61,9 @@ class Pool::Impl {
   PoolSnapshot Outline(absl::Time now);
   absl::Span<const KeyIndex> order() const { return roster_.order(); }
   std::optional<KeySnapshot> Describe(KeyIndex index);
+  std::optional<KeySnapshot> DescribeUnderneath(KeyIndex index);
+  void TakeOut(KeyIndex index, absl::Time until, std::string_view reason, absl::Time now);
+  void Reset(KeyIndex index, absl::Time now);
   void TakeTransitions(std::vector<Transition>* out);
 
   KeyIndex Find(std::string_view fingerprint) const { return roster_.Find(fingerprint); }
@@ -193,6 +196,7 @@ class Pool::Impl {
   // Telling.
   Transition& Tell(Transition::Type type, KeyIndex key, std::string_view reason);
   void TellEvent(KeyIndex key, Key::Event event, Outcome outcome, std::string_view recovery);
+  void TellState(KeyIndex key, Key::Event event, Outcome outcome, std::string_view recovery);
 
   PoolSpec spec_;
   absl::Time now_;

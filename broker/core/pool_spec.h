@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct Limits {
   uint64_t rpm = 0, tpm = 0, rpd = 0, tpd = 0;
 };
 
+inline constexpr std::string_view kOutByOperator = "operator";
+inline constexpr std::string_view kOutByConfiguration = "configuration";
+
 struct KeySpec {
   std::string name;
   std::string fingerprint;  // identity: state follows it over reloads
@@ -29,6 +33,9 @@ struct KeySpec {
   Limits limits = {};
   std::vector<std::string> models = {};               // those it may serve; empty: all
   absl::Duration probe_interval = absl::Seconds(10);  // until the first probe of a disabled key; 0 = none ever
+  // Taken out by people until then, whatever answers say of it: InfiniteFuture = until they put it back.
+  absl::Time out_until = absl::InfinitePast();
+  std::string_view out_reason = {};  // static storage: kOutByOperator, kOutByConfiguration
 };
 
 struct PoolSpec {

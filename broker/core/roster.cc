@@ -197,6 +197,11 @@ void Roster::RestoreLanes(KeyIndex index, const KeySnapshot& saved, absl::Time n
   }
 }
 
+void Roster::Forget(KeyIndex index) {
+  lanes_.Drop(index, standing(index));
+  for (ModelId model = kAnyModel + 1; model < models_.size(); ++model) Bar(index, model);
+}
+
 size_t Roster::WakeLanes(size_t limit, absl::Time now) {
   for (Lane* lane; limit > 0 && (lane = lanes_.Due(now)) != nullptr; --limit) {
     if (lane->IsOver(now)) {
@@ -365,11 +370,12 @@ void Roster::Free(KeyIndex index) {
 }
 
 Roster::Standing Roster::StandingOf(Key& key, absl::Time now, absl::Time* wake) const {
-  if (key.awaits_probe()) return Standing::kOut;
+  if (key.awaits_probe() || key.until() == absl::InfiniteFuture()) return Standing::kOut;
   const bool trial = key.state() == KeyState::kDisabled;
-  if (trial && key.trial_in_flight()) return Standing::kBusy;
+  if (trial && key.trial_in_flight() && !key.out()) return Standing::kBusy;
   *wake = key.state() == KeyState::kActive ? now : key.TryAt();
-  if (key.state() == KeyState::kCooling) return Standing::kTimed;  // until it is woken, even when its time is over
+  // Until it is woken, even when its time is over.
+  if (key.state() == KeyState::kCooling || key.out()) return Standing::kTimed;
   if (*wake <= now) *wake = key.OpenAt(now);
   if (*wake > now) return Standing::kTimed;
   if (key.saturated()) return Standing::kBusy;

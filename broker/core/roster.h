@@ -125,6 +125,7 @@ class Roster {
   // The key does not serve that model until then. A hold only grows; its time or a success of a lease that was granted
   // after it began ends it.
   void Hold(KeyIndex index, ModelId model, absl::Time until, std::string_view reason, absl::Time now);
+  void Forget(KeyIndex index);  // what is known of the key's models
   // What a store remembers of the key's models. The key needs a number, and may enter later.
   void RestoreLanes(KeyIndex index, const KeySnapshot& saved, absl::Time now);
   // What is known of the key for the model; nullptr when nothing is, and for kAnyModel. Settle it after a change.

@@ -33,7 +33,8 @@ struct KeySnapshot {
   KeyState state = KeyState::kActive;
   std::string_view reason;
   absl::Time available_at;                           // InfinitePast when ACTIVE
-  TriedBy tried_by = TriedBy::kNobody;               // when DISABLED, at `next_try` and at growing intervals after it
+  // When DISABLED, at `next_try` and at growing intervals after it; nobody while people have it out, until `next_try`.
+  TriedBy tried_by = TriedBy::kNobody;
   absl::Time next_try = absl::InfinitePast();        // InfiniteFuture: never
   absl::Time rate_allows_at = absl::InfinitePast();  // when limits, its own or the pool's, hold it back: until then
   bool available = false;                            // could be granted now

@@ -17,8 +17,8 @@ namespace ccr::core {
 //   for a disabled one).
 // - kRecovered: the key is ACTIVE again; a trial succeeds with its first byte. `reason` is one of "cooldown_over",
 //   "trial_succeeded", "probe_succeeded", "circuit_opened" (its failures were its provider's: the circuit holds back
-//   the pool instead), "acquitted" (every key refused that request) and "access_changed" (the provider is asked in
-//   another way now).
+//   the pool instead), "acquitted" (every key refused that request), "access_changed" (the provider is asked in
+//   another way now), "enabled" and "reset" (by people).
 // - kProbed: a probe was answered, as `outcome` says.
 // - kLeaseExpired: a lease ended without a report; `reason` is "expired" or "released".
 // Reasserted leases bring none.
