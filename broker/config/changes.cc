@@ -89,7 +89,7 @@ ConfigOutline::ConfigOutline(const Config& config) {
       pool.keys[key.name] = {
           absl::StrCat(key.weight, " ", key.max_failures, " ", key.cooldown ? absl::FormatDuration(*key.cooldown) : "",
                        " ", key.max_concurrent, " ", key.limits.rpm, " ", key.limits.tpm, " ", key.limits.rpd, " ",
-                       key.limits.tpd, " ", absl::StrJoin(key.models, " ")),
+                       key.limits.tpd, " ", absl::StrJoin(key.models, " "), key.enabled ? "" : " not enabled"),
           Sha256(key.secret.Reveal())};
     }
   }

@@ -50,6 +50,7 @@ struct KeyConfig {
   uint32_t max_concurrent = 0;             // leases in flight; 0 = no limit
   LimitsConfig limits;
   std::vector<std::string> models;  // that it may serve; empty: all of its provider
+  bool enabled = true;              // false: it is not used
 };
 
 // kOpenAi is Chat Completions.

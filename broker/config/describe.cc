@@ -97,8 +97,8 @@ std::string Others(const LimitsConfig& limits) {
 
 std::string DescribeKey(const KeyConfig& key) {
   const std::string name = key.name.empty() ? "" : absl::StrCat("name: ", Quote(key.name), ", ");
-  return absl::StrCat("{", name, "key: ", ToAbsl(kHidden), ", weight: ", Shortest(key.weight),
-                      ", maxFailures: ", key.max_failures,
+  return absl::StrCat("{", name, "key: ", ToAbsl(kHidden), key.enabled ? "" : ", enabled: false",
+                      ", weight: ", Shortest(key.weight), ", maxFailures: ", key.max_failures,
                       key.cooldown ? absl::StrCat(", cooldownTime: ", absl::ToInt64Milliseconds(*key.cooldown)) : "",
                       ", max_concurrent: ", key.max_concurrent, ", rpm: ", key.limits.rpm, Others(key.limits),
                       key.models.empty() ? "" : absl::StrCat(", models: ", QuoteList(key.models)), "}");

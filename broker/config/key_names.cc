@@ -37,4 +37,9 @@ void NameKeys(const Fingerprinter& fingerprinter, Config* config) {
   for (ProviderConfig& provider : config->providers) NameKeys(fingerprinter, &provider);
 }
 
+std::string NewKeyName(const std::string& fingerprint, const std::function<bool(const std::string&)>& is_taken) {
+  std::string name = NameOf(fingerprint, kDigits);
+  return is_taken(name) ? NameOf(fingerprint, std::string::npos) : name;
+}
+
 }  // namespace ccr

@@ -15,14 +15,8 @@
 namespace ccr {
 namespace {
 
-constexpr size_t kMaxKeys = 100'000;
 constexpr size_t kMaxKeyBytes = 8192;
 constexpr mode_t kWorldReadable = 04;
-
-bool IsKeyName(std::string_view name) {
-  const auto allowed = [](char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; };
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), allowed);
-}
 
 // What a key looks like that was meant otherwise; empty when it looks like a key.
 std::string Oddity(std::string_view key) {
@@ -73,11 +67,7 @@ std::optional<Secret> ReadSealedKey(MapReader* fields, const Place& place, const
 }
 
 void CheckKeyName(const KeyConfig& key, const Place& place, ProblemList* problems) {
-  if (!IsKeyName(key.name)) {
-    problems->Error(place, "a key's name is 1 to 64 letters, digits, '.', '_' or '-'");
-  } else if (!key.secret.empty() && key.name.find(key.secret.Reveal()) != std::string::npos) {
-    problems->Error(place, "the name holds the key itself, and names are shown: choose another");
-  }
+  if (std::string problem = KeyNameProblem(key); !problem.empty()) problems->Error(place, std::move(problem));
 }
 
 void ReadCooldown(MapReader* fields, std::optional<absl::Duration>* cooldown) {
@@ -91,6 +81,7 @@ void ReadKeyFields(MapReader* fields, KeyConfig* key) {
   if (fields->Find("name") && fields->Text("name", &key->name)) {
     CheckKeyName(*key, fields->At("name"), &fields->Problems());
   }
+  fields->Flag("enabled", &key->enabled);
   fields->Decimal("weight", kWeightRange, &key->weight);
   fields->Whole({"maxFailures", "max_failures"}, kAtLeastOne, &key->max_failures);
   ReadCooldown(fields, &key->cooldown);
@@ -179,6 +170,15 @@ std::vector<KeyConfig> ReadKeyList(const Node& list, const Place& place, const K
 }
 
 }  // namespace
+
+std::string KeyNameProblem(const KeyConfig& key) {
+  const auto allowed = [](char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; };
+  if (key.name.empty() || key.name.size() > 64 || !std::all_of(key.name.begin(), key.name.end(), allowed))
+    return "a key's name is 1 to 64 letters, digits, '.', '_' or '-'";
+  if (!key.secret.empty() && key.name.find(key.secret.Reveal()) != std::string::npos)
+    return "the name holds the key itself, and names are shown: choose another";
+  return "";
+}
 
 std::string KeyProblem(std::string_view key) {
   if (key.empty())

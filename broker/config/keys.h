@@ -12,6 +12,13 @@
 
 namespace ccr {
 
+inline constexpr size_t kMaxKeys = 100'000;  // of a provider
+
+// What is wrong with the name of a key; empty when nothing is.
+std::string KeyNameProblem(const KeyConfig& key);
+// What is wrong with the characters of a key; empty when nothing is. Never shows the key.
+std::string KeyProblem(std::string_view key);
+
 struct OpenedKey {
   Secret key;
   bool of_newest = true;  // of the master keys
@@ -26,9 +33,6 @@ struct KeyFiles {
   std::string home;
   KeyOpener open = nullptr;  // null: sealed keys are there without their characters
 };
-
-// What is wrong with the characters of a key; empty when nothing is.
-std::string KeyProblem(std::string_view key);
 
 // "ca_file" of `fields`: its path, and the certificates it holds, as PEM.
 void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path, std::string* pem);

@@ -29,13 +29,22 @@ struct KeyRecord {
   LastError error = {};
 };
 
-// What a commit may hold. Records of another kind are further alternatives.
-using Record = std::variant<KeyRecord>;
+// What people have changed while a broker ran, over its configuration: what such a record says is the service's affair.
+// (pool, kind, id) name it. Keys in it are sealed.
+struct ChangeRecord {
+  std::string pool;
+  std::string kind;
+  std::string id;
+  std::string content;  // empty: it was taken back, and is remembered no more
+};
+
+// What a commit may hold.
+using Record = std::variant<KeyRecord, ChangeRecord>;
 
 // Who owns the store: each owner has a greater one than all before it.
 using Fence = uint64_t;
 
-// Law: commits are ordered, and each is taken whole or not at all; the last record of (pool, fingerprint) wins. When
+// Law: commits are ordered, and each is taken whole or not at all; the last record of one name wins. When
 // Commit returns OK, its records survive the end of the process as far as the store promises (the in-memory one: not at
 // all). From Acquire on, commits with the fence of an earlier owner are refused. Every call returns within a bounded
 // time. Thread-safe. Errors: Unavailable (try again), DataLoss (damaged; names what), FailedPrecondition (another owner
@@ -44,6 +53,7 @@ class KeyStore {
  public:
   struct Loaded {
     std::vector<KeyRecord> keys;       // one record a key
+    std::vector<ChangeRecord> changes;
     std::vector<std::string> damaged;  // records that were left out, named for a log: pool/fingerprint and why
   };
 

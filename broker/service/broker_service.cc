@@ -66,10 +66,12 @@ void BrokerService::NameKeys(Config* config) const {
 absl::Status BrokerService::Apply(Config config) {
   NameKeys(&config);
   MutexLock apply_lock(apply_mutex_);
-  absl::StatusOr<std::vector<KeyRecord>> records = journal_.Load();
-  if (!records.ok()) return records.status();
+  absl::StatusOr<Journal::Remembered> remembered = journal_.Load();
+  if (!remembered.ok()) return remembered.status();
+  master_keys_ = config.broker.master_keys;
+  LayOver(&config, std::move(remembered->changes));
   const std::shared_ptr<const PoolDirectory> before = directory();
-  const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, *std::move(records)));
+  const auto after = std::make_shared<const PoolDirectory>(BuildPools(&config, std::move(remembered->keys)));
   record_.Share(after->pools().size());
   stream_grace_ns_ = absl::ToInt64Nanoseconds(config.broker.stream_grace);
   // The directory changes first, so that nobody new finds a pool that retires; those who found it before are refused by
@@ -97,6 +99,7 @@ std::vector<std::shared_ptr<ManagedPool>> BrokerService::BuildPools(Config* conf
   std::vector<std::shared_ptr<ManagedPool>> pools;
   for (ProviderConfig& provider : config->providers) {
     PoolPlan plan = PlanPool(&provider, *config, fingerprinter_);
+    overlay_.SetOut(plan.spec.name, Now(), &plan.spec.keys);
     const RememberedKeys& keys = remembered[plan.spec.name];
     const ManagedPool* known = before->Find(std::string_view(provider.name));
     if (known == nullptr) {

@@ -24,6 +24,7 @@
 #include "broker/service/journal.h"
 #include "broker/service/lease.h"
 #include "broker/service/managed_pool.h"
+#include "broker/service/overlay.h"
 #include "broker/service/pool_directory.h"
 #include "broker/service/reload.h"
 #include "broker/service/routing.h"
@@ -108,6 +109,38 @@ class BrokerService {
   absl::Duration stream_grace() const { return absl::Nanoseconds(stream_grace_ns_.load(std::memory_order_relaxed)); }
   uint32_t streams() const { return streams_.open(); }
 
+  // What people change while the broker runs. It is in effect and durable when it is acknowledged, and stands over the
+  // file's entry for as long as the file does not change that entry. These wait for one another, for a reload and for the
+  // store, and so must not be called where answers are made.
+  //   NotFound            no such pool or key; the message names the nearest
+  //   InvalidArgument     names what is wrong with the change
+  //   FailedPrecondition  it cannot be made as things are
+  //   Unavailable         it is in effect, but the store does not take it: it is tried again until it does
+  struct KeyRef {
+    std::string pool;
+    std::string key;  // its name or its fingerprint
+  };
+  // Not leased from then on, for so long (InfiniteDuration: until it is enabled); leases that are out go on.
+  absl::StatusOr<PoolStatus> DisableKey(const KeyRef& ref, absl::Duration at_most);
+  // May be leased at once: it is put back, and where failures or refusals had disabled it that is forgotten.
+  absl::StatusOr<PoolStatus> EnableKey(const KeyRef& ref);
+  // What answers have said of it is forgotten, and what was learned of its limits.
+  absl::StatusOr<PoolStatus> ResetKey(const KeyRef& ref);
+  absl::Status RemoveKey(const KeyRef& ref);  // not the last one of its pool
+  struct AddedKey {
+    enum class Outcome { kAdded, kKnown, kInvalid };
+    Outcome outcome = Outcome::kAdded;
+    std::string name, fingerprint;
+    std::string message;  // why not
+  };
+  // All that can be added are, in one change. With `dry_run` none is, and the answer says what would be. A key needs its
+  // secret; a name that is empty is made as for a key of the file.
+  absl::StatusOr<std::vector<AddedKey>> AddKeys(const std::string& pool, std::vector<KeyConfig> keys, bool dry_run);
+  absl::StatusOr<PoolStatus> ChangePool(const std::string& pool, const PoolChange& change);
+  absl::StatusOr<PoolStatus> GetKey(const KeyRef& ref) const;  // of that key alone; NotFound as above
+  // Asks the provider about the key; see ManagedPool::Probe. Does not wait.
+  absl::Status ProbeKey(const KeyRef& ref, std::function<void(const ManagedPool::Probed&)> done);
+
   std::vector<PoolStatus> ListPools();
   std::optional<PoolStatus> GetPool(std::string_view name);
   RoutingHub& routing() { return routing_; }
@@ -159,6 +192,18 @@ class BrokerService {
   void Save(absl::Time since);
   std::vector<std::shared_ptr<ManagedPool>> BuildPools(Config* config, std::vector<KeyRecord> records)
       CCR_REQUIRES(apply_mutex_);
+  void LayOver(Config* config, std::vector<ChangeRecord> changes) CCR_REQUIRES(apply_mutex_);
+  struct FoundKey {
+    std::shared_ptr<ManagedPool> pool;
+    core::KeySpec key;
+  };
+  absl::StatusOr<std::shared_ptr<ManagedPool>> FindPool(const std::string& name) const;
+  absl::StatusOr<FoundKey> FindKey(const KeyRef& ref) const;
+  absl::StatusOr<PoolStatus> SwitchKey(const FoundKey& found, bool enabled, absl::Time until)
+      CCR_REQUIRES(apply_mutex_);
+  void Note(const ManagedPool& pool, std::vector<ChangeRecord> changes) CCR_REQUIRES(apply_mutex_);
+  absl::Status Committed();
+  absl::StatusOr<PoolStatus> StatusOf(const FoundKey& found);
   absl::StatusOr<Simulations> SimulateNow(const SimulationParams& params, const std::function<bool()>& stop);
   simulation::PoolPast PastOf(ManagedPool* pool) const;
   std::vector<ManagedPool*> Candidates(const PoolDirectory& directory, const core::LeaseId& id) const;
@@ -180,6 +225,8 @@ class BrokerService {
   // numbers, never around a call of a pool: a reload may take long, and every request reads the directory.
   Mutex apply_mutex_;
   uint32_t next_number_ CCR_GUARDED_BY(apply_mutex_) = 0;
+  Overlay overlay_ CCR_GUARDED_BY(apply_mutex_);
+  std::shared_ptr<const MasterKeys> master_keys_ CCR_GUARDED_BY(apply_mutex_);  // of the configuration in effect
   mutable Mutex mutex_;
   std::shared_ptr<const PoolDirectory> directory_ CCR_GUARDED_BY(mutex_);
   ReloadCounts reloads_ CCR_GUARDED_BY(mutex_);

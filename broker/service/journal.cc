@@ -251,7 +251,7 @@ absl::Status Journal::Settle(absl::Duration at_most) {
   return stats_.records > 0 ? last_status_ : absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<KeyRecord>> Journal::Load() {
+absl::StatusOr<Journal::Remembered> Journal::Load() {
   Settle().IgnoreError();  // what the store refuses is laid over
   MutexLock lock(store_mutex_);
   if (const absl::Status owned = Own(); !owned.ok()) return owned;
@@ -260,8 +260,15 @@ absl::StatusOr<std::vector<KeyRecord>> Journal::Load() {
   for (const std::string& name : loaded->damaged) {
     Log(LogLevel::kError, "record_damaged", {{"record", name}, {"effect", "the key starts anew"}});
   }
-  for (const Record& record : pending_.records()) loaded->keys.push_back(std::get<KeyRecord>(record));
-  return std::move(loaded->keys);
+  Remembered remembered{std::move(loaded->keys), std::move(loaded->changes)};
+  for (const Record& record : pending_.records()) {
+    if (const auto* key = std::get_if<KeyRecord>(&record)) {
+      remembered.keys.push_back(*key);
+    } else {
+      remembered.changes.push_back(std::get<ChangeRecord>(record));
+    }
+  }
+  return remembered;
 }
 
 Journal::Stats Journal::stats() const {

@@ -87,7 +87,11 @@ class Journal {
 
   // What the store remembers, and over it what it has refused and what was added before this call. The first call
   // makes this journal the owner of the store.
-  absl::StatusOr<std::vector<KeyRecord>> Load();
+  struct Remembered {
+    std::vector<KeyRecord> keys;        // the last of a key wins
+    std::vector<ChangeRecord> changes;  // the last of a name wins; empty ones too
+  };
+  absl::StatusOr<Remembered> Load();
 
   struct Stats {
     uint64_t records = 0;  // kept, not yet written

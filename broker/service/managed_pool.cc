@@ -328,12 +328,15 @@ void ManagedPool::TakeProbes(absl::Time now, Effects* effects) {
   probe_keys_.clear();
   pool_.TakeProbes(kMaxProbesAtOnce - probing_, now, &probe_keys_);
   for (const core::KeyIndex key : probe_keys_) {
-    KeyProbe probe{info_->probe.url,        info_->probe.headers,        info_->auth_header,
-                   info_->auth_prefix,      info_->secrets[key].Clone(), info_->probe.proxy_url,
-                   info_->probe.authorities};
-    effects->probes.emplace_back(info_->keys[key].fingerprint, std::move(probe));
+    effects->probes.emplace_back(info_->keys[key].fingerprint, ProbeOf(key));
     ++probing_;
   }
+}
+
+KeyProbe ManagedPool::ProbeOf(core::KeyIndex key) const {
+  return {info_->probe.url,        info_->probe.headers,        info_->auth_header,
+          info_->auth_prefix,      info_->secrets[key].Clone(), info_->probe.proxy_url,
+          info_->probe.authorities};
 }
 
 void ManagedPool::OnProbed(const std::string& fingerprint, const core::Evidence& evidence) {
@@ -377,7 +380,7 @@ std::vector<Record> ManagedPool::ChangedKeys() {
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   std::vector<Record> records;
   for (const core::KeyIndex key : changed) {
-    const std::optional<core::KeySnapshot> state = pool_.Describe(key);
+    const std::optional<core::KeySnapshot> state = pool_.DescribeUnderneath(key);
     if (state.has_value())
       records.emplace_back(KeyRecord{info_->pool, info_->keys[key].fingerprint, *state, last_errors_[key]});
   }

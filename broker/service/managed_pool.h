@@ -88,6 +88,21 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   // lock is held shortly, and what others add stands behind one batch at most. Returns when the last was tried.
   void Save(absl::Time since);
 
+  // What people do. False when the pool has no such key; `fingerprint` is exact.
+  bool TakeOut(std::string_view fingerprint, absl::Time until);  // see core::Pool::TakeOut; InfinitePast: puts it back
+  bool Reset(std::string_view fingerprint);
+  // Asks the provider about the key now, whatever its state, and takes the answer as any probe's. `done` is called once,
+  // on any thread, unless the prober ends before. NotFound; FailedPrecondition where there is nothing to ask.
+  struct Probed {
+    core::Outcome outcome;
+    core::Evidence evidence;
+  };
+  absl::Status Probe(std::string_view fingerprint, std::function<void(const Probed&)> done);
+  std::vector<core::KeySpec> Keys();  // as they are now, in order
+  // The plan that it runs by, with its keys as they are now.
+  PoolPlan Plan();
+  std::optional<PoolStatus> StatusOf(std::string_view fingerprint);  // of that key alone
+
   // Of all keys, with the lock held for kStep at a time: sums over keys may differ from the totals while requests go on.
   PoolStatus Status();
   simulation::Record Past();  // what happened in the last hours
@@ -118,6 +133,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void NoteError(const core::Report& report, const core::Decision& decision) CCR_REQUIRES(mutex_);
   Effects Leave(bool removed = false) CCR_REQUIRES(mutex_);  // the last of a step
   void TakeProbes(absl::Time now, Effects* effects) CCR_REQUIRES(mutex_);
+  KeyProbe ProbeOf(core::KeyIndex key) const CCR_REQUIRES(mutex_);
   void OnProbed(const std::string& fingerprint, const core::Evidence& evidence) CCR_EXCLUDES(mutex_);
   Journal::Position Publish(bool removed) CCR_REQUIRES(mutex_);
   void NoteConvictions() CCR_REQUIRES(mutex_);

@@ -78,7 +78,7 @@ bool ManagedPool::SaveSome(absl::Time since, core::KeyIndex* next) {
   const auto keys = static_cast<core::KeyIndex>(info_->keys.size());
   const core::KeyIndex end = std::min<core::KeyIndex>(keys, *next + Journal::kMaxBatch);
   for (; *next < end; ++*next) {
-    const std::optional<core::KeySnapshot> state = pool_.Describe(*next);
+    const std::optional<core::KeySnapshot> state = pool_.DescribeUnderneath(*next);
     // While a change is under way the number may be a new key's already, of which `info_` knows nothing.
     if (pool_.key(*next).fingerprint != info_->keys[*next].fingerprint) continue;
     if (!state.has_value() || std::max({state->last_used, state->last_failure, state->last_success}) < since) continue;

@@ -2,9 +2,14 @@
 
 namespace ccr {
 
+PendingRecords::Name PendingRecords::NameOf(const Record& record) {
+  if (const auto* key = std::get_if<KeyRecord>(&record)) return {key->pool, "", key->fingerprint};
+  const auto& change = std::get<ChangeRecord>(record);
+  return {change.pool, change.kind, change.id};
+}
+
 void PendingRecords::Add(Record record) {
-  const auto& key = std::get<KeyRecord>(record);
-  const auto [known, is_new] = index_.try_emplace(KeyId(key.pool, key.fingerprint), records_.size());
+  const auto [known, is_new] = index_.try_emplace(NameOf(record), records_.size());
   if (is_new) {
     records_.push_back(std::move(record));
   } else {

@@ -1,7 +1,8 @@
-// Records that wait for the store, in order and each key once.
+// Records that wait for the store, in order and each name once.
 #pragma once
 
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,7 @@
 
 namespace ccr {
 
-// A record of a key takes the place of an earlier one of that key. Not thread-safe.
+// A record takes the place of an earlier one of the same name. Not thread-safe.
 class PendingRecords {
  public:
   void Add(Record record);
@@ -19,11 +20,12 @@ class PendingRecords {
   void RemoveFirst(size_t count);
 
  private:
-  using KeyId = std::pair<std::string, std::string>;  // pool, fingerprint
+  using Name = std::tuple<std::string, std::string, std::string>;
+  static Name NameOf(const Record& record);
 
-  // Law: index_[id of records_[i]] == i, for every record of a key.
+  // Law: index_[NameOf(records_[i])] == i.
   std::vector<Record> records_;
-  absl::flat_hash_map<KeyId, size_t> index_;
+  absl::flat_hash_map<Name, size_t> index_;
 };
 
 }  // namespace ccr

@@ -99,7 +99,9 @@ PoolPlan PlanPool(ProviderConfig* provider, const Config& config, const Fingerpr
          .max_concurrent = key.max_concurrent,
          .limits = LimitsOf(key.limits),
          .models = std::move(key.models),
-         .probe_interval = provider->probe.enabled ? provider->probe.interval : absl::ZeroDuration()});
+         .probe_interval = provider->probe.enabled ? provider->probe.interval : absl::ZeroDuration(),
+         .out_until = key.enabled ? absl::InfinitePast() : absl::InfiniteFuture(),
+         .out_reason = key.enabled ? std::string_view() : core::kOutByConfiguration});
     plan.secrets.push_back(std::move(key.secret));
     if (!provider->enable_rotation) break;
   }
@@ -126,6 +128,20 @@ std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfigu
   }
   info->secrets.resize(info->keys.size());
   return info;
+}
+
+PoolPlan CopyPlan(const PoolInfo& info, absl::Span<const core::KeyIndex> keys) {
+  PoolPlan plan;
+  plan.spec = plan.rules = info.rules;
+  plan.base_url = info.base_url;
+  plan.auth_header = info.auth_header;
+  plan.auth_prefix = info.auth_prefix;
+  plan.probe = info.probe;
+  for (const core::KeyIndex key : keys) {
+    plan.spec.keys.push_back(info.keys[key]);
+    plan.secrets.push_back(info.secrets[key].Clone());
+  }
+  return plan;
 }
 
 std::shared_ptr<PoolInfo> WithSecretsOf(const PoolInfo& before, const PoolInfo& after) {

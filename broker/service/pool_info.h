@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "broker/base/secret.h"
 #include "broker/config/config.h"
 #include "broker/core/pool_spec.h"
@@ -61,6 +62,9 @@ struct PoolInfo : PoolNames {
 
 // What a pool is once its keys have their numbers: `before` names those that left. Takes the secrets out of `plan`.
 std::shared_ptr<PoolInfo> MakeInfo(const PoolInfo& before, const core::Reconfiguration& change, PoolPlan* plan);
+
+// The plan that `info` came of, with those keys in that order.
+PoolPlan CopyPlan(const PoolInfo& info, absl::Span<const core::KeyIndex> keys);
 
 // `after` with the secrets of keys that only `before` has, for the time in which both may be granted; null when there
 // is none.

@@ -15,17 +15,17 @@
 namespace ccr {
 namespace {
 
-grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
-}
-
 grpc::Status TooMany(int watches) {
   return ToGrpcStatus(Exhausted(absl::StrCat(watches, " clients watch already; try again when one has left")));
 }
 
 }  // namespace
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
 
 grpc::ServerUnaryReactor* KeyBrokerService::Lease(grpc::CallbackServerContext* context, const v1::LeaseRequest* request,
                                                   v1::LeaseResponse* response) {

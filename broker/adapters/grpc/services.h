@@ -3,17 +3,22 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/adapters/grpc/gate.h"
 #include "broker/adapters/grpc/lease_stream.h"
 #include "broker/adapters/grpc/watches.h"
+#include "broker/adapters/grpc/work_queue.h"
 #include "broker/service/broker_service.h"
 #include "ccr/broker/v1/key_admin.grpc.pb.h"
 #include "ccr/broker/v1/key_broker.grpc.pb.h"
 
 namespace ccr {
+
+// Ends a call at once.
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status);
 
 class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackService {
  public:
@@ -71,13 +76,43 @@ class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService 
                                      const ccr::broker::v1::SimulateRequest* request,
                                      ccr::broker::v1::SimulateResponse* response) override;
 
+  grpc::ServerUnaryReactor* DisableKey(grpc::CallbackServerContext* context,
+                                       const ccr::broker::v1::DisableKeyRequest* request,
+                                       ccr::broker::v1::KeyChange* response) override;
+  grpc::ServerUnaryReactor* EnableKey(grpc::CallbackServerContext* context, const ccr::broker::v1::KeyRef* request,
+                                      ccr::broker::v1::KeyChange* response) override;
+  grpc::ServerUnaryReactor* ResetKey(grpc::CallbackServerContext* context, const ccr::broker::v1::KeyRef* request,
+                                     ccr::broker::v1::KeyChange* response) override;
+  grpc::ServerUnaryReactor* ProbeKey(grpc::CallbackServerContext* context, const ccr::broker::v1::KeyRef* request,
+                                     ccr::broker::v1::ProbeKeyResponse* response) override;
+  grpc::ServerUnaryReactor* AddKeys(grpc::CallbackServerContext* context,
+                                    const ccr::broker::v1::AddKeysRequest* request,
+                                    ccr::broker::v1::AddKeysResponse* response) override;
+  grpc::ServerUnaryReactor* RemoveKey(grpc::CallbackServerContext* context, const ccr::broker::v1::KeyRef* request,
+                                      ccr::broker::v1::RemoveKeyResponse* response) override;
+  grpc::ServerUnaryReactor* ChangePool(grpc::CallbackServerContext* context,
+                                       const ccr::broker::v1::ChangePoolRequest* request,
+                                       ccr::broker::v1::ChangePoolResponse* response) override;
+  grpc::ServerUnaryReactor* GetKeyHistory(grpc::CallbackServerContext* context, const ccr::broker::v1::KeyRef* request,
+                                          ccr::broker::v1::KeyHistory* response) override;
+
  private:
+  static constexpr size_t kMaxChanges = 64;  // that wait
+  static constexpr size_t kMaxHistory = 200;
+
+  template <typename Request>
+  grpc::ServerUnaryReactor* Change(grpc::CallbackServerContext* context, std::string_view call, const Request& request,
+                                   std::function<absl::Status(const Caller& by)> work);
+  void Tell(std::string_view change, const Caller& by, std::string_view pool, std::string_view key,
+            const absl::Status& status);
+
   BrokerService* const service_;
   const Gate* const gate_;
   EventHub* const events_;
   const std::string config_path_;
   const std::function<void(ReloadDone)> reload_;
   WatchSlots watches_{kMaxWatches};
+  WorkQueue changes_{kMaxChanges};
 };
 
 }  // namespace ccr

@@ -1,7 +1,9 @@
 // A key store for tests, and for brokers whose state may be lost with their process.
 #pragma once
 
+#include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,7 @@ class MemoryStore final : public KeyStore {
   Mutex mutex_;
   Fence fence_ CCR_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::pair<std::string, std::string>, KeyRecord> records_ CCR_GUARDED_BY(mutex_);
+  std::map<std::tuple<std::string, std::string, std::string>, ChangeRecord> changes_ CCR_GUARDED_BY(mutex_);
 };
 
 }  // namespace ccr

@@ -19,7 +19,7 @@
 namespace ccr {
 namespace {
 
-constexpr int64_t kVersion = 5;
+constexpr int64_t kVersion = 6;
 constexpr int kBusyMillis = 2000;
 
 // Moments are nanoseconds since 1970, NULL = never. learned_rate and learned_depth are in millionths. models is as
@@ -39,6 +39,15 @@ constexpr char kSchema[] = R"(
     checksum INTEGER NOT NULL,
     PRIMARY KEY (pool, fingerprint)
   ) STRICT, WITHOUT ROWID;)";
+
+constexpr char kChanges[] = R"(
+  CREATE TABLE change (
+    pool TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, content TEXT NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (pool, kind, id)
+  ) STRICT, WITHOUT ROWID;)";
+constexpr char kSelectChanges[] = "SELECT pool, kind, id, content, checksum FROM change";
+constexpr char kPutChange[] = "INSERT OR REPLACE INTO change (pool, kind, id, content, checksum) VALUES (?,?,?,?,?)";
+constexpr char kDropChange[] = "DELETE FROM change WHERE pool = ? AND kind = ? AND id = ?";
 
 constexpr char kOwner[] = R"(
   CREATE TABLE owner (fence INTEGER NOT NULL) STRICT;
@@ -284,6 +293,12 @@ absl::Status SqliteStore::Prepare() {
   absl::StatusOr<Statement> put = Compile(kPut);
   if (!put.ok()) return put.status();
   put_ = *std::move(put);
+  absl::StatusOr<Statement> put_change = Compile(kPutChange);
+  if (!put_change.ok()) return put_change.status();
+  put_change_ = *std::move(put_change);
+  absl::StatusOr<Statement> drop_change = Compile(kDropChange);
+  if (!drop_change.ok()) return drop_change.status();
+  drop_change_ = *std::move(drop_change);
   absl::StatusOr<Statement> fence = Compile("SELECT fence FROM owner");
   if (!fence.ok()) return fence.status();
   fence_ = *std::move(fence);
@@ -303,13 +318,15 @@ absl::Status SqliteStore::CheckWhole() {
 absl::Status SqliteStore::Migrate(int64_t version) {
   absl::Status made = version == 0 ? Execute(kSchema) : AddColumns(version);
   if (made.ok() && version < 2) made = Execute(kOwner);
-  return made.ok() ? Execute("PRAGMA user_version = 5") : made;
+  if (made.ok()) made = Execute(kChanges);
+  return made.ok() ? Execute("PRAGMA user_version = 6") : made;
 }
 
 // Rows get a checksum over what they hold now; those that were damaged stay so.
 absl::Status SqliteStore::AddColumns(int64_t version) {
   absl::Status added = version < 2 ? Execute(kChecksumColumn) : absl::OkStatus();
   if (added.ok() && version < 3) added = Execute(kErrorColumns);
+  if (version >= 5) return added;  // its rows are as they are now
   if (added.ok() && version < 4) added = Execute(kLimitColumns);
   if (added.ok()) added = Execute(kModelsColumn);
   if (!added.ok()) return added;
@@ -371,7 +388,25 @@ absl::StatusOr<KeyStore::Loaded> SqliteStore::Load() {
     }
   }
   if (code != SQLITE_DONE) return Failure(code);
+  if (const absl::Status read = LoadChanges(&loaded); !read.ok()) return read;
   return loaded;
+}
+
+absl::Status SqliteStore::LoadChanges(Loaded* loaded) {
+  absl::StatusOr<Statement> query = Compile(kSelectChanges);
+  if (!query.ok()) return query.status();
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(query->get())) == SQLITE_ROW) {
+    RowReader row(query->get());
+    ChangeRecord change{row.Text(), row.Text(), row.Text(), row.Text()};
+    if (row.IsSound()) {
+      loaded->changes.push_back(std::move(change));
+    } else {
+      loaded->damaged.push_back(absl::StrCat("the change '", change.kind, "' of ", change.pool, "/", change.id, " in ",
+                                             path_, ": its checksum is wrong"));
+    }
+  }
+  return code == SQLITE_DONE ? absl::OkStatus() : Failure(code);
 }
 
 absl::Status SqliteStore::Commit(absl::Span<const Record> batch, Fence fence) {
@@ -379,7 +414,8 @@ absl::Status SqliteStore::Commit(absl::Span<const Record> batch, Fence fence) {
   return Transact([&]() CCR_REQUIRES(mutex_) {
     absl::Status status = CheckFence(fence);
     for (auto record = batch.begin(); status.ok() && record != batch.end(); ++record) {
-      status = Put(std::get<KeyRecord>(*record));
+      const auto* key = std::get_if<KeyRecord>(&*record);
+      status = key != nullptr ? Put(*key) : Put(std::get<ChangeRecord>(*record));
     }
     return status;
   });
@@ -417,6 +453,20 @@ absl::Status SqliteStore::Put(const KeyRecord& record) {
   const int code = sqlite3_step(put_.get());
   const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failure(code);
   sqlite3_reset(put_.get());
+  return status;
+}
+
+absl::Status SqliteStore::Put(const ChangeRecord& change) {
+  sqlite3_stmt* const statement = change.content.empty() ? drop_change_.get() : put_change_.get();
+  Row row(statement);
+  row << change.pool << change.kind << change.id;
+  if (!change.content.empty()) {
+    row << change.content;
+    row.End();
+  }
+  const int code = sqlite3_step(statement);
+  const absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failure(code);
+  sqlite3_reset(statement);
   return status;
 }
 

@@ -55,12 +55,16 @@ class SqliteStore final : public KeyStore {
   absl::Status Transact(absl::FunctionRef<absl::Status()> body) CCR_REQUIRES(mutex_);
   absl::Status CheckFence(Fence fence) CCR_REQUIRES(mutex_);
   absl::Status Put(const KeyRecord& record) CCR_REQUIRES(mutex_);
+  absl::Status Put(const ChangeRecord& change) CCR_REQUIRES(mutex_);
+  absl::Status LoadChanges(Loaded* loaded) CCR_REQUIRES(mutex_);
   absl::Status Failure(int code) const CCR_REQUIRES(mutex_);
 
   const std::string path_;
   Mutex mutex_;
   Database database_ CCR_GUARDED_BY(mutex_);
-  Statement put_ CCR_GUARDED_BY(mutex_);  // ends before the database, as the next one
+  Statement put_ CCR_GUARDED_BY(mutex_);  // ends before the database, as the next ones
+  Statement put_change_ CCR_GUARDED_BY(mutex_);
+  Statement drop_change_ CCR_GUARDED_BY(mutex_);
   Statement fence_ CCR_GUARDED_BY(mutex_);
 };
 

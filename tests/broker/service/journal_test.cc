@@ -139,7 +139,7 @@ TEST_F(JournalTest, WhatTheStoreRefusesIsKeptOncePerKeyAndAnswered) {
   EXPECT_EQ(journal_.stats().records, 2u);
   EXPECT_EQ(journal_.stats().failures, 2u);
   const auto records = journal_.Load();  // what is kept is newer than what the store has
-  ASSERT_EQ(records->size(), 2u);
+  ASSERT_EQ(records->keys.size(), 2u);
 
   on_commit_ = [](auto) { return absl::OkStatus(); };
   Add({}, {Event(Type::kLeased)});

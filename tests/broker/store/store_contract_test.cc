@@ -144,6 +144,22 @@ TEST_P(KeyStoreContract, GivesBackEveryField) {
   ExpectSame(store_->Load()->keys.at(0), records[0]);
 }
 
+TEST_P(KeyStoreContract, TheLastChangeOfANameWinsAndAnEmptyOneEndsIt) {
+  const Record records[] = {ChangeRecord{"p", "switch", "f", "out"}, ChangeRecord{"p", "switch", "g", "out"},
+                            ChangeRecord{"p", "key", "f", "one"},    ChangeRecord{"q", "switch", "f", "out"},
+                            ChangeRecord{"p", "switch", "f", "in"},  RecordOf("p", "f", 1)};
+  ASSERT_TRUE(store_->Commit(records, kFence).ok());
+  const Record later[] = {ChangeRecord{"p", "switch", "g", ""}, ChangeRecord{"p", "switch", "unknown", ""}};
+  ASSERT_TRUE(store_->Commit(later, kFence).ok());
+  std::vector<std::string> changes;
+  const auto loaded = store_->Load();
+  for (const ChangeRecord& change : loaded->changes)
+    changes.push_back(change.pool + " " + change.kind + " " + change.id + " " + change.content);
+  std::sort(changes.begin(), changes.end());
+  EXPECT_EQ(changes, (std::vector<std::string>{"p key f one", "p switch f in", "q switch f out"}));
+  EXPECT_EQ(store_->Load()->keys.size(), 1u);
+}
+
 TEST_P(KeyStoreContract, KeepsMomentsWithoutEnd) {
   KeyRecord record = RecordOf("p", "f", 1);
   record.state.state = core::KeyState::kCooling;
@@ -216,7 +232,7 @@ TEST(SqliteStoreTest, LeavesTheFileOfALaterVersionAlone) {
   ASSERT_TRUE(SqliteStore::Open(folder.File()).ok());
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 6", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 7", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
   EXPECT_EQ(SqliteStore::Open(folder.File()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -320,7 +336,8 @@ TEST(SqliteStoreTest, ADamagedSchemaIsNamedAndWhatToDo) {
   EXPECT_GT(refused, 100);
 }
 
-constexpr char kWithoutModels[] = "ALTER TABLE key_state DROP COLUMN models; PRAGMA user_version = 4";
+constexpr char kWithoutModels[] =
+    "DROP TABLE change; ALTER TABLE key_state DROP COLUMN models; PRAGMA user_version = 4";
 constexpr char kWithoutLimits[] =
     "ALTER TABLE key_state DROP COLUMN tpm_used; ALTER TABLE key_state DROP COLUMN rpd_used; "
     "ALTER TABLE key_state DROP COLUMN tpd_used; ALTER TABLE key_state DROP COLUMN learned_rate; "
