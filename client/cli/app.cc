@@ -12,6 +12,8 @@
 #include "broker/base/private_path.h"
 #include "broker/config/config.h"
 #include "client/cli/commands.h"
+#include "client/cli/key/key_commands.h"
+#include "client/cli/key/key_input.h"
 #include "client/cli/service/service.h"
 #include "client/cli/text.h"
 
@@ -35,6 +37,16 @@ int SplitOffCode(const CLI::App& app, int argc, const char* const* argv, std::ve
   if (command == argc || std::string_view(argv[command]) != "code") return argc;
   code->assign(argv + command + 1, argv + argc);
   return command + 1;
+}
+
+// Whether somebody wrote a key on the command line: a word of it that looks like one, where keys are handled, or that
+// `message` would show.
+bool HoldsKey(const std::string& message, const std::vector<const char*>& words, bool handles_keys) {
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    word.remove_prefix(std::min(word.find('=') + 1, word.size()));  // 0 without one
+    const bool is_path = word.starts_with('/') || word.starts_with('.') || word.starts_with('~');
+    return !is_path && LooksLikeKey(word) && (handles_keys || message.find(word) != std::string::npos);
+  });
 }
 
 std::string Complaint(const CLI::App& app, const CLI::ParseError& error) {
@@ -150,7 +162,9 @@ int RunIn(int argc, const char* const* argv, const std::string& bin_folder, cons
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done, terminal.out, terminal.err);
   } catch (const CLI::ParseError& error) {
-    terminal.err << "ccr: " << Complaint(app, error) << "\nccr --help lists the commands.\n";
+    const std::string complaint = Complaint(app, error);
+    terminal.err << "ccr: " << (HoldsKey(complaint, words, app.got_subcommand("key")) ? KeyOnCommandLine() : complaint)
+                 << "\nccr --help lists the commands.\n";
     return 2;
   }
   if (!chosen) {

@@ -18,7 +18,8 @@ namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(5);
 constexpr absl::Duration kReloadDeadline = absl::Seconds(60);
-constexpr absl::Duration kSimulateDeadline = absl::Seconds(120);
+constexpr absl::Duration kChangeDeadline = absl::Seconds(30);
+constexpr absl::Duration kLongDeadline = absl::Seconds(120);
 constexpr size_t kNamedPools = 10;  // in a message
 
 // What may be behind a connection that ends before anything is said.
@@ -71,7 +72,47 @@ absl::StatusOr<broker::v1::ReloadVerdict> BrokerCall::Reload() {
 
 absl::StatusOr<broker::v1::SimulateResponse> BrokerCall::Simulate(const broker::v1::SimulateRequest& request) {
   if (!target_.ok()) return target_;
-  return client_.Simulate(request, absl::Now() + kSimulateDeadline);
+  return client_.Simulate(request, absl::Now() + kLongDeadline);
+}
+
+absl::StatusOr<broker::v1::KeyChange> BrokerCall::DisableKey(const broker::v1::DisableKeyRequest& request) {
+  if (!target_.ok()) return target_;
+  return client_.DisableKey(request, absl::Now() + kChangeDeadline);
+}
+
+absl::StatusOr<broker::v1::KeyChange> BrokerCall::EnableKey(const broker::v1::KeyRef& key) {
+  if (!target_.ok()) return target_;
+  return client_.EnableKey(key, absl::Now() + kChangeDeadline);
+}
+
+absl::StatusOr<broker::v1::KeyChange> BrokerCall::ResetKey(const broker::v1::KeyRef& key) {
+  if (!target_.ok()) return target_;
+  return client_.ResetKey(key, absl::Now() + kChangeDeadline);
+}
+
+absl::StatusOr<broker::v1::AddKeysResponse> BrokerCall::AddKeys(const broker::v1::AddKeysRequest& request) {
+  if (!target_.ok()) return target_;
+  return client_.AddKeys(request, absl::Now() + kLongDeadline);
+}
+
+absl::StatusOr<broker::v1::RemoveKeyResponse> BrokerCall::RemoveKey(const broker::v1::KeyRef& key) {
+  if (!target_.ok()) return target_;
+  return client_.RemoveKey(key, absl::Now() + kChangeDeadline);
+}
+
+absl::StatusOr<broker::v1::ChangePoolResponse> BrokerCall::ChangePool(const broker::v1::ChangePoolRequest& request) {
+  if (!target_.ok()) return target_;
+  return client_.ChangePool(request, absl::Now() + kChangeDeadline);
+}
+
+absl::StatusOr<broker::v1::ProbeKeyResponse> BrokerCall::ProbeKey(const broker::v1::KeyRef& key) {
+  if (!target_.ok()) return target_;
+  return client_.ProbeKey(key, absl::Now() + kLongDeadline);
+}
+
+absl::StatusOr<broker::v1::KeyHistory> BrokerCall::GetKeyHistory(const broker::v1::KeyRef& key) {
+  if (!target_.ok()) return target_;
+  return client_.GetKeyHistory(key, absl::Now() + kDeadline);
 }
 
 int BrokerCall::ExitStatus(const absl::Status& status) const {

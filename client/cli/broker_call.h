@@ -13,6 +13,7 @@ namespace ccr::cli {
 
 using client::BrokerTarget;
 
+// Thread-safe.
 class BrokerCall {
  public:
   // A target that cannot be used fails every call.
@@ -29,6 +30,18 @@ class BrokerCall {
 
   // Waits for the result, at most 120 s.
   absl::StatusOr<broker::v1::SimulateResponse> Simulate(const broker::v1::SimulateRequest& request);
+
+  // Changes: waits for the disk, at most 30 s; AddKeys at most 120 s, ProbeKey as long for the provider.
+  absl::StatusOr<broker::v1::KeyChange> DisableKey(const broker::v1::DisableKeyRequest& request);
+  absl::StatusOr<broker::v1::KeyChange> EnableKey(const broker::v1::KeyRef& key);
+  absl::StatusOr<broker::v1::KeyChange> ResetKey(const broker::v1::KeyRef& key);
+  absl::StatusOr<broker::v1::AddKeysResponse> AddKeys(const broker::v1::AddKeysRequest& request);
+  absl::StatusOr<broker::v1::RemoveKeyResponse> RemoveKey(const broker::v1::KeyRef& key);
+  absl::StatusOr<broker::v1::ChangePoolResponse> ChangePool(const broker::v1::ChangePoolRequest& request);
+  absl::StatusOr<broker::v1::ProbeKeyResponse> ProbeKey(const broker::v1::KeyRef& key);
+
+  // Within 5 s.
+  absl::StatusOr<broker::v1::KeyHistory> GetKeyHistory(const broker::v1::KeyRef& key);
 
   const std::string& address() const { return address_; }
 

@@ -8,7 +8,9 @@
 #include "client/cli/code.h"
 #include "client/cli/completion/completion.h"
 #include "client/cli/config/config_check.h"
+#include "client/cli/config/config_diff.h"
 #include "client/cli/health.h"
+#include "client/cli/key/key_command_line.h"
 
 namespace ccr::cli {
 namespace {
@@ -31,25 +33,6 @@ constexpr const char* kExamples = R"(Examples:
 
 Exit status: 0 done, 1 failed, 2 bad command line or configuration, 3 not running. With --json, a command that fails
 answers {"error":{"kind":"failed"|"bad_input"|"not_running","message":...}}.)";
-
-// Adds one command; `run` is what it does.
-class Builder {
- public:
-  Builder(CLI::App& app, Command& chosen) : app_(app), chosen_(chosen) {}
-
-  CLI::App* Add(const std::string& group, const std::string& name, const std::string& what, const std::string& example,
-                Command run) {
-    CLI::App* command = app_.add_subcommand(name, what);
-    command->group(group);
-    if (!example.empty()) command->footer("Examples:\n" + example);
-    command->callback([&chosen = chosen_, run = std::move(run)] { chosen = run; });
-    return command;
-  }
-
- private:
-  CLI::App& app_;
-  Command& chosen_;
-};
 
 void AddServiceCommands(Builder& add, Arguments& arguments, const Terminal& terminal) {
   ServiceOptions& service = arguments.service;
@@ -204,15 +187,23 @@ void AddMigrateCommand(Builder& add, Arguments& arguments, const Terminal& termi
 void AddConfigCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal, Command& chosen) {
   AddInitCommand(add, arguments, terminal);
   AddModelCommand(add, arguments, terminal);
-  CLI::App* config = app.add_subcommand("config", "Check the configuration: ccr config check");
-  config->group(kConfigGroup)->require_subcommand(1)->footer("Examples:\n  ccr config check");
+  CLI::App* config = app.add_subcommand("config", "Check the configuration, or compare it: ccr config check, diff");
+  config->group(kConfigGroup)->require_subcommand(1)->footer("Examples:\n  ccr config check\n  ccr config diff");
   Builder add_config(*config, chosen);
   CLI::App* check = add_config.Add(
       "Commands", "check", "Name every mistake; as ccr-broker --check",
       "  ccr config check\n  ccr config check ./config.yaml --print",
       [&] { return CheckConfig(WithConfig(arguments.service, arguments.file), arguments.print, terminal); });
   check->add_flag("--print", arguments.print, "Print the configuration as it takes effect, keys hidden");
-  check->add_option("file", arguments.file, "Configuration [the one of --config]")->type_name(kFileKind);
+  CLI::App* diff = add_config.Add("Commands", "diff", "What the file says otherwise than the broker runs with",
+                                  "  ccr config diff\n  ccr --json config diff ./config.yaml", [&] {
+                                    return MayAsk(arguments.service, terminal)
+                                               ? DiffConfig(WithConfig(arguments.service, arguments.file),
+                                                            FindBroker(arguments.service), terminal)
+                                               : 1;
+                                  });
+  for (CLI::App* command : {check, diff})
+    command->add_option("file", arguments.file, "Configuration [the one of --config]")->type_name(kFileKind);
   AddMigrateCommand(add, arguments, terminal);
 }
 
@@ -231,13 +222,6 @@ void AddSealCommand(Builder& add_key, Arguments& arguments, const Terminal& term
       ->type_name(kFileKind);
 }
 
-void AddKeyCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, Command& chosen) {
-  CLI::App* key = app.add_subcommand("key", "Keys: ccr key seal");
-  key->group(kConfigGroup)->require_subcommand(1)->footer("Examples:\n  ccr key seal openrouter < key.txt");
-  Builder add_key(*key, chosen);
-  AddSealCommand(add_key, arguments, terminal);
-}
-
 void AddCompletionCommands(CLI::App& app, Builder& add, Arguments& arguments, const Terminal& terminal) {
   add.Add(kConfigGroup, "completion", "Print a completion script for bash, zsh or fish",
           "  ccr completion bash > ~/.local/share/bash-completion/completions/ccr\n"
@@ -251,12 +235,12 @@ void AddCompletionCommands(CLI::App& app, Builder& add, Arguments& arguments, co
       ->type_name(kShellKind)
       ->required()
       ->check(CLI::IsMember(CompletionShells()).description(""));
-  add.Add(kHidden, "__complete", "", "",
-          [&] {
-            terminal.out << Candidates(arguments.word, arguments.service.config_path);
-            return 0;
-          })
-      ->add_option("kind", arguments.word);
+  CLI::App* complete = add.Add(kHidden, "__complete", "", "", [&] {
+    terminal.out << Candidates(arguments.word, arguments.before, arguments.service);
+    return 0;
+  });
+  complete->add_option("kind", arguments.word);
+  complete->add_option("before", arguments.before);
 }
 
 void AddGlobalOptions(CLI::App& app, Arguments& arguments) {
@@ -295,8 +279,10 @@ void AddCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, 
   AddClaudeCommands(add, arguments, terminal);
   AddServiceCommands(add, arguments, terminal);
   AddWatchingCommands(add, arguments, terminal);
+  Builder add_key(*AddKeyCommands(app, arguments, terminal, chosen), chosen);
+  AddSealCommand(add_key, arguments, terminal);
+  AddPoolCommands(app, arguments, terminal, chosen);
   AddConfigCommands(app, add, arguments, terminal, chosen);
-  AddKeyCommands(app, arguments, terminal, chosen);
   AddCompletionCommands(app, add, arguments, terminal);
   app.footer(kExamples);  // after the commands, which would inherit it
 }

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "client/cli/command_builder.h"
 #include "client/cli/config/init.h"
+#include "client/cli/key/key_options.h"
 #include "client/cli/key/seal.h"
 #include "client/cli/migrate/migrate_from.h"
 #include "client/cli/model.h"
@@ -24,6 +25,7 @@ inline constexpr char kProviderKind[] = "PROVIDER";
 inline constexpr char kRouteKind[] = "ROUTE";
 inline constexpr char kModelKind[] = "PROVIDER,MODEL";
 inline constexpr char kShellKind[] = "SHELL";
+inline constexpr char kKeyKind[] = "KEY";  // of the PROVIDER before it
 inline constexpr char kStrategyKind[] = "STRATEGY";
 
 struct Arguments {
@@ -34,15 +36,17 @@ struct Arguments {
   InitOptions init;
   MigrateOptions migrate;
   SealOptions seal;
+  KeyOptions key;
+  PoolOptions pool;
   std::vector<std::string> code;  // Claude Code's, taken off the command line before it is parsed
   std::string proxy;              // of health
   std::string file;               // of config check; empty = --config
   std::string word;               // the shell of completion, the kind of __complete
+  std::string before;             // of __complete: the word before the one that is completed
   bool foreground = false;
   bool print = false;
+  bool follow = false;
 };
-
-using Command = std::function<int()>;
 
 // Adds all of it to `app`. Parsing puts into `chosen` what is to be done. The references must outlive `app`.
 void AddCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, Command& chosen);

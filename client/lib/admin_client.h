@@ -32,6 +32,19 @@ class AdminClient {
   // Takes long where much is recorded.
   absl::StatusOr<v1::SimulateResponse> Simulate(const v1::SimulateRequest& request, absl::Time deadline);
 
+  // Changes: the broker's status says why one cannot be made. It is on disk when this returns.
+  absl::StatusOr<v1::KeyChange> DisableKey(const v1::DisableKeyRequest& request, absl::Time deadline);
+  absl::StatusOr<v1::KeyChange> EnableKey(const v1::KeyRef& key, absl::Time deadline);
+  absl::StatusOr<v1::KeyChange> ResetKey(const v1::KeyRef& key, absl::Time deadline);
+  absl::StatusOr<v1::AddKeysResponse> AddKeys(const v1::AddKeysRequest& request, absl::Time deadline);
+  absl::StatusOr<v1::RemoveKeyResponse> RemoveKey(const v1::KeyRef& key, absl::Time deadline);
+  absl::StatusOr<v1::ChangePoolResponse> ChangePool(const v1::ChangePoolRequest& request, absl::Time deadline);
+
+  // Waits for the provider's answer.
+  absl::StatusOr<v1::ProbeKeyResponse> ProbeKey(const v1::KeyRef& key, absl::Time deadline);
+
+  absl::StatusOr<v1::KeyHistory> GetKeyHistory(const v1::KeyRef& key, absl::Time deadline);
+
   // Calls `on_event` for each event until it returns false (Ok), the deadline passes (DeadlineExceeded) or the stream
   // ends (Unavailable or what the broker said).
   absl::Status WatchEvents(const v1::WatchEventsRequest& request, absl::Time deadline,

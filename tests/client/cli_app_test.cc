@@ -109,7 +109,7 @@ TEST_F(AppTest, BadCommandLines) {
 
 TEST_F(AppTest, EveryCommandHasAnExample) {
   for (const char* command : {"start", "stop", "restart", "reload", "status", "rotation", "simulate", "health", "model",
-                              "migrate", "activate", "env", "completion"}) {
+                              "migrate", "activate", "env", "completion", "key", "pool", "events"}) {
     out_.str("");
     EXPECT_EQ(Run({command, "-h"}), 0);
     EXPECT_THAT(out_.str(), HasSubstr(std::string("Examples:\n  "))) << command;

@@ -14,7 +14,7 @@ std::vector<std::string> OptionNames(const CommandWords& words) {
 
 const char kBashHead[] = R"sh(# bash completion of ccr
 _ccr_ask() {
-  "${COMP_WORDS[0]}" ${config:+--config "$config"} __complete "$1" 2>/dev/null
+  "${COMP_WORDS[0]}" ${config:+--config "$config"} __complete "$1" ${2:+-- "$2"} 2>/dev/null
 }
 
 _ccr() {
@@ -45,7 +45,8 @@ std::string BashCommand(const CommandWords& words) {
   for (size_t i = 0; i < words.kinds.size(); ++i) {
     if (words.kinds[i] == kFileKind) absl::StrAppend(&out, "      [ $place = ", i, " ] && files=1\n");
     if (IsDynamic(words.kinds[i])) {
-      absl::StrAppend(&out, "      [ $place = ", i, " ] && words=\"$(_ccr_ask ", words.kinds[i], ")\"\n");
+      absl::StrAppend(&out, "      [ $place = ", i, " ] && words=\"$(_ccr_ask ", words.kinds[i],
+                      words.kinds[i] == kKeyKind ? " \"$prev\"" : "", ")\"\n");
     }
   }
   return out + "      ;;\n";

@@ -36,6 +36,28 @@ CommandWords Describe(const CLI::App& app, const std::string& path) {
   return words;
 }
 
+// Of a provider.
+std::vector<std::string> KeyNames(const std::string& provider, const ServiceOptions& service) {
+  std::vector<std::string> names;
+  if (provider.empty()) return names;
+  if (CheckAsked(service).ok()) {
+    const absl::StatusOr<broker::v1::ListPoolsResponse> pools = BrokerCall(FindBroker(service)).ListPools(provider);
+    if (pools.ok() && pools->pools_size() > 0) {
+      for (const broker::v1::KeyStatus& key : pools->pools(0).keys()) names.push_back(key.name());
+      return names;
+    }
+  }
+  const ConfigResult result = LoadConfig(service.config_path, ProcessEnv());
+  if (!result.config) return names;
+  for (const ProviderConfig& known : result.config->providers) {
+    if (known.name != provider) continue;
+    for (const KeyConfig& key : known.keys) {
+      if (!key.name.empty()) names.push_back(key.name);
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<const CommandWords*> AllOf(const CommandWords& words) {
@@ -60,7 +82,7 @@ void Inherit(const CommandWords& root, CommandWords* words) {
 
 bool IsDynamic(const std::string& kind) {
   return kind == kProviderKind || kind == kRouteKind || kind == kModelKind || kind == kShellKind ||
-         kind == kStrategyKind;
+         kind == kStrategyKind || kind == kKeyKind;
 }
 
 std::string SingleQuoted(const std::string& text) {
@@ -107,13 +129,14 @@ std::string CompletionScript(const CLI::App& app, const std::string& shell) {
   return shell == "zsh" ? ZshScript(root) : BashScript(root);
 }
 
-std::string Candidates(const std::string& kind, const std::string& config_path) {
+std::string Candidates(const std::string& kind, const std::string& before, const ServiceOptions& service) {
   std::vector<std::string> candidates;
+  if (kind == kKeyKind) candidates = KeyNames(before, service);
   if (kind == kShellKind) candidates = CompletionShells();
   if (kind == kRouteKind) candidates = RouteNames();
   if (kind == kStrategyKind) candidates.assign(StrategyWords().begin(), StrategyWords().end());
   if (kind == kProviderKind || kind == kModelKind) {
-    const ConfigResult result = LoadConfig(config_path, ProcessEnv());
+    const ConfigResult result = LoadConfig(service.config_path, ProcessEnv());
     if (!result.config) return "";
     for (const ProviderConfig& provider : result.config->providers) {
       if (kind == kProviderKind) candidates.push_back(provider.name);

@@ -14,7 +14,11 @@ function __ccr_ask
   if set -l at (contains -i -- --config $words)
     set config --config $words[(math $at + 1)]
   end
-  $words[1] $config __complete $argv[1] 2>/dev/null
+  set -l before
+  if test $argv[1] = KEY
+    set before -- $words[-1]
+  end
+  $words[1] $config __complete $argv[1] $before 2>/dev/null
 end
 complete -c ccr -f
 )sh";

@@ -10,7 +10,7 @@ namespace {
 const char kZshHead[] = R"sh(#compdef ccr
 _ccr() {
   local command="" place=0 skip=0 config="" i word
-  local -a options commands candidates
+  local -a options commands candidates before
   for ((i = 2; i < CURRENT; i++)); do
     word="${words[i]}"
     if [[ $skip = 1 ]]; then
@@ -21,7 +21,8 @@ _ccr() {
 )sh";
 
 const char kZshTail[] = R"sh(  if [[ -n $kind ]]; then
-    candidates=(${(f)"$(${words[1]} ${config:+--config} ${config:+$config} __complete $kind 2>/dev/null)"})
+    [[ $kind = KEY ]] && before=(-- ${words[CURRENT-1]})
+    candidates=(${(f)"$(${words[1]} ${config:+--config} ${config:+$config} __complete $kind $before 2>/dev/null)"})
     compadd -a candidates
   fi
   (( $#commands )) && _describe command commands

@@ -188,7 +188,8 @@ int ShowRotation(const RotationOptions& options, const Terminal& terminal) {
   }
   if (options.watch) {
     EventFollower follower(client::MakeBrokerChannel(options.broker), options.provider);
-    if (terminal.interactive() && !options.json) return WatchTable(options, terminal, broker, *interrupt, follower);
+    const bool drawn = terminal.interactive() && !options.json && !options.lines;
+    if (drawn) return WatchTable(options, terminal, broker, *interrupt, follower);
     return WatchLines(options, terminal, *interrupt, follower);
   }
   terminal.out << (options.json ? RotationJson(*response) + "\n" : Table(*response, options, terminal));

@@ -14,6 +14,7 @@ struct RotationOptions {
   bool json = false;
   bool watch = false;
   bool wide = false;
+  bool lines = false;  // of `watch`: a line per event on a terminal too
 };
 
 // Exit status 0; else BrokerCall::ExitStatus, with one line on `terminal.err`.

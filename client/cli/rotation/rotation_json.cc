@@ -1,4 +1,4 @@
-#include <boost/json.hpp>
+#include "client/cli/rotation/rotation_json.h"
 
 #include "client/cli/rotation/rotation_view.h"
 #include "google/protobuf/util/time_util.h"
@@ -43,6 +43,8 @@ json::value TriedByOrNull(const v1::KeyStatus& key) {
   return json::string(key.tried_by() == v1::KeyStatus::PROBE ? "probe" : "request");
 }
 
+}  // namespace
+
 json::object KeyObject(const v1::KeyStatus& key) {
   return {{"name", key.name()},
           {"fingerprint", key.fingerprint()},
@@ -76,11 +78,15 @@ json::object KeyObject(const v1::KeyStatus& key) {
           {"output_tokens", key.output_tokens()}};
 }
 
+namespace {
+
 json::object CircuitObject(const v1::CircuitStatus& circuit) {
   return {{"state", CircuitName(circuit.state())},
           {"retry_at", TimeOrNull(circuit.retry_at(), circuit.has_retry_at())},
           {"reason", TextOrNull(circuit.reason())}};
 }
+
+}  // namespace
 
 json::object PoolObject(const v1::PoolStatus& pool) {
   json::array keys;
@@ -100,8 +106,6 @@ json::object PoolObject(const v1::PoolStatus& pool) {
           {"keys", std::move(keys)}};
 }
 
-}  // namespace
-
 std::string RotationJson(const v1::ListPoolsResponse& response) {
   json::array pools;
   for (const v1::PoolStatus& pool : response.pools()) pools.push_back(PoolObject(pool));
@@ -110,17 +114,20 @@ std::string RotationJson(const v1::ListPoolsResponse& response) {
                                       {"broker_version", response.broker_version()}});
 }
 
+json::object EventObject(const v1::Event& event) {
+  return {{"type", EventName(event.type())},
+          {"time", TimeOrNull(event.time(), event.has_time())},
+          {"provider", event.pool()},
+          {"key", TextOrNull(event.key_name())},
+          {"fingerprint", TextOrNull(event.key_fingerprint())},
+          {"outcome", event.outcome() == 0 ? json::value(nullptr) : json::value(OutcomeName(event.outcome()))},
+          {"reason", TextOrNull(event.reason())},
+          {"available_at", TimeOrNull(event.available_at(), event.has_available_at())},
+          {"count", event.count()}};
+}
+
 std::string EventJson(const v1::Event& event) {
-  return json::serialize(
-      json::object{{"type", EventName(event.type())},
-                   {"time", TimeOrNull(event.time(), event.has_time())},
-                   {"provider", event.pool()},
-                   {"key", TextOrNull(event.key_name())},
-                   {"fingerprint", TextOrNull(event.key_fingerprint())},
-                   {"outcome", event.outcome() == 0 ? json::value(nullptr) : json::value(OutcomeName(event.outcome()))},
-                   {"reason", TextOrNull(event.reason())},
-                   {"available_at", TimeOrNull(event.available_at(), event.has_available_at())},
-                   {"count", event.count()}});
+  return json::serialize(EventObject(event));
 }
 
 }  // namespace ccr::cli

@@ -117,13 +117,9 @@ const Column kColumns[] = {
     {"STATE", false, 0, false,
      [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) { return StateName(key.state()); }},
     {"REASON", false, 2, false,
-     [](const v1::KeyStatus& key, const v1::PoolStatus& pool, absl::Time) {
-       return OrDash(key.reason().empty() ? Hindrance(key, pool) : key.reason());
-     }},
+     [](const v1::KeyStatus& key, const v1::PoolStatus& pool, absl::Time) { return OrDash(ReasonOf(key, pool)); }},
     {"BACK IN", true, 1, false,
-     [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time now) {
-       return key.has_available_at() ? FormatWait(ToTime(key.available_at()) - now) : std::string("-");
-     }},
+     [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time now) { return BackIn(key, now); }},
     {"FAILURES", true, 3, false,
      [](const v1::KeyStatus& key, const v1::PoolStatus&, absl::Time) {
        return OfLimit(key.consecutive_failures(), key.max_failures());
@@ -327,6 +323,14 @@ std::string Window(const std::string& text, size_t width, size_t height, size_t*
   if (all <= height) return out;
   const std::string more = absl::StrCat(*offset, " lines above, ", lines.size() - end, " more below");
   return out + Fit(more, width == 0 ? more.size() : width);
+}
+
+std::string ReasonOf(const v1::KeyStatus& key, const v1::PoolStatus& pool) {
+  return key.reason().empty() ? Hindrance(key, pool) : key.reason();
+}
+
+std::string BackIn(const v1::KeyStatus& key, absl::Time now) {
+  return key.has_available_at() ? FormatWait(ToTime(key.available_at()) - now) : "-";
 }
 
 std::string RotationTable(const v1::ListPoolsResponse& response, const ViewOptions& options) {

@@ -24,6 +24,12 @@ std::string CircuitName(broker::v1::CircuitStatus::State state);
 std::string OutcomeName(broker::v1::Outcome outcome);
 std::string EventName(broker::v1::Event::Type type);
 
+// Why the key is out, or would not be granted now; empty when it would.
+std::string ReasonOf(const broker::v1::KeyStatus& key, const broker::v1::PoolStatus& pool);
+
+// "30s"; "-" when nothing is waited for.
+std::string BackIn(const broker::v1::KeyStatus& key, absl::Time now);
+
 // One block per pool: a header line, then a table of its keys, below each key in trouble its last error. When the
 // terminal is narrow the least important columns are left out, then names are cut.
 std::string RotationTable(const broker::v1::ListPoolsResponse& response, const ViewOptions& options);
