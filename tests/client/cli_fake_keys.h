@@ -91,6 +91,9 @@ class FakeKeys final : public broker::v1::KeyAdmin::Service {
     if (!request->pool().empty() && request->pool() != "demo")
       return {grpc::StatusCode::NOT_FOUND, "no provider '" + request->pool() + "'"};
     *response->add_pools() = pool_;
+    const auto available = [](const auto& key) { return key.state() == broker::v1::KEY_STATE_ACTIVE; };
+    response->mutable_pools(0)->set_available_keys(
+        static_cast<uint32_t>(std::count_if(pool_.keys().begin(), pool_.keys().end(), available)));
     return grpc::Status::OK;
   }
 

@@ -75,6 +75,7 @@ TEST_F(KeyTest, DisableSaysWhatIsSoAndHowToTakeItBack) {
   EXPECT_EQ(Ask({"key", "disable", "demo", "fp-team", "--for", "2h"}), 0);
   EXPECT_EQ(broker_.seen().for_ms, 7'200'000U);
   EXPECT_THAT(out_.str(), HasSubstr("demo's key 'team' is disabled for 2h 00m"));
+  EXPECT_THAT(err_.str(), HasSubstr("No key of demo could be used now"));
   EXPECT_EQ(Ask({"key", "enable", "demo", "work"}), 0);
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("is enabled: active."), HasSubstr("ccr key disable demo work")));
   EXPECT_EQ(Ask({"key", "reset", "demo", "work"}), 0);

@@ -95,7 +95,7 @@ class Comparison {
     if (!key.has_available_at()) return "no";
     const absl::Time back =
         absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(key.available_at()));
-    return "no, for " + FormatWait(back - now_);
+    return absl::StrCat("no (for ", FormatWait(back - now_), ")");
   }
 
   const std::string provider_;

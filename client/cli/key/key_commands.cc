@@ -59,6 +59,12 @@ int TellChange(const absl::StatusOr<v1::KeyChange>& change, const std::string& w
   return 0;
 }
 
+void WarnOfNone(BrokerCall& broker, const std::string& provider, const Terminal& terminal) {
+  const absl::StatusOr<v1::ListPoolsResponse> response = broker.ListPools(provider);
+  if (!response.ok() || response->pools_size() == 0 || response->pools(0).available_keys() > 0) return;
+  terminal.err << "No key of " << provider << " could be used now: requests wait, or get an error.\n";
+}
+
 // Of a provider, the one key with that fingerprint; else nothing but what is known.
 v1::KeyStatus FindKey(BrokerCall& broker, const std::string& provider, const v1::AddedKey& added) {
   const absl::StatusOr<v1::ListPoolsResponse> response = broker.ListPools(provider);
@@ -172,9 +178,13 @@ int AddKey(const ServiceOptions& service, const KeyOptions& options, std::istrea
   }
   if (options.weight && *options.weight == 0)
     return Fail(terminal, "only a key of the configuration file can have weight 0");
+  BrokerCall broker(FindBroker(service));
+  if (ask && options.file.empty()) {  // nobody shall type it in vain
+    const absl::StatusOr<v1::ListPoolsResponse> pools = broker.ListPools(options.provider);
+    if (!pools.ok()) return TellRefusal(broker, pools.status(), options.provider, "", terminal);
+  }
   absl::StatusOr<Secret> key = ReadOneKey(options.file, in, ask, terminal);
   if (!key.ok()) return Fail(terminal, std::string(key.status().message()));
-  BrokerCall broker(FindBroker(service));
   v1::AddKeysRequest request;
   request.set_pool(options.provider);
   request.set_dry_run(options.dry_run);
@@ -217,6 +227,7 @@ int DisableKey(const ServiceOptions& service, const KeyOptions& options, const T
   BrokerCall broker(FindBroker(service));
   const absl::StatusOr<v1::KeyChange> change = broker.DisableKey(request);
   if (!change.ok()) return TellRefusal(broker, change.status(), options.provider, options.key, terminal);
+  if (!service.json) WarnOfNone(broker, change->provider(), terminal);
   return TellChange(
       change,
       absl::StrCat("is disabled ", until, ": no request gets it, those that have it go on. Taking it back: ",

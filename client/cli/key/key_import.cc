@@ -33,7 +33,9 @@ constexpr size_t kBarWidth = 30;
 class Bar {
  public:
   Bar(size_t all, const char* what, bool shown, const Terminal& terminal)
-      : all_(all), what_(what), shown_(shown && terminal.interactive()), out_(terminal.out) {}
+      : all_(all), what_(what), shown_(shown && terminal.interactive()), out_(terminal.out) {
+    Show(0);
+  }
   ~Bar() {
     if (shown_) out_ << "\r\x1b[K" << std::flush;
   }
