@@ -227,7 +227,7 @@ class CliCodeTest(StackTest):
         self.assertEqual(self.complete("rotation", "--w"), ["--watch", "--wide"])
         self.assertEqual(self.complete("rotation", "--j"), ["--json"])
         self.assertEqual(self.complete("rotation", ""), ["fake"])
-        self.assertEqual(self.complete("config", ""), ["check"])
+        self.assertEqual(self.complete("config", ""), ["check", "diff"])
         self.assertEqual(self.complete("config", "check", "conf"), ["config.json"])
         self.assertEqual(self.complete("--config", "conf"), ["config.json"])
         self.assertEqual(self.complete("start", "--broker", ""), [])
