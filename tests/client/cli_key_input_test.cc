@@ -46,7 +46,8 @@ TEST(KeyInputTest, OneKeyALine) {
 TEST(KeyInputTest, JsonOfTextsAndObjects) {
   const absl::StatusOr<KeyList> list = ParseKeyList(
       R"(["canary-a",
-          {"key": "canary-b", "name": "team", "weight": 2.5, "rpm": 60, "tpd": 7, "max_concurrent": 3, "models": ["m"]}])",
+          {"key": "canary-b", "name": "team", "weight": 2.5, "rpm": 60, "tpd": 7, "max_concurrent": 3,
+           "models": ["m"]}])",
       "keys.json");
   ASSERT_TRUE(list.ok()) << list.status();
   EXPECT_THAT(Secrets(*list), ElementsAre("canary-a", "canary-b"));

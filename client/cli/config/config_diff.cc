@@ -13,12 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "broker/config/key_names.h"
 #include "broker/config/url.h"
-#include "client/cli/key/key_view.h"
+#include "client/cli/rotation/rotation_view.h"
 #include "client/cli/text.h"
-#include "google/protobuf/util/time_util.h"
 
 namespace ccr::cli {
 namespace {
@@ -93,9 +91,7 @@ class Comparison {
     if (key.reason() == kByConfiguration) return "no";
     if (key.reason() != kByOperator) return "yes";
     if (!key.has_available_at()) return "no";
-    const absl::Time back =
-        absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(key.available_at()));
-    return absl::StrCat("no (for ", FormatWait(back - now_), ")");
+    return absl::StrCat("no (for ", FormatWait(ToTime(key.available_at()) - now_), ")");
   }
 
   const std::string provider_;
@@ -205,11 +201,7 @@ int DiffConfig(const ServiceOptions& options, const BrokerTarget& target, const 
     return broker.ExitStatus(response.status());
   }
   NameAsBroker(options, *response, &*config);
-  const absl::Time now =
-      response->has_now()
-          ? absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(response->now()))
-          : absl::Now();
-  const std::vector<ConfigDifference> differences = CompareWithBroker(*config, *response, now);
+  const std::vector<ConfigDifference> differences = CompareWithBroker(*config, *response, NowOf(*response));
   const absl::StatusOr<v1::BrokerStatus> status = broker.GetStatus();
   const bool refused = status.ok() && status->has_last_reload() && !status->last_reload().accepted();
   if (options.json) {

@@ -27,7 +27,7 @@ bool IsStdinTerminal() {
 template <typename Ask>
 Command Asking(Arguments& arguments, const Terminal& terminal, Ask ask) {
   return [&arguments, &terminal, ask] {
-    for (const std::string* word : {&arguments.key.provider, &arguments.key.key, &arguments.key.name}) {
+    for (const std::string* word : {&arguments.key.provider, &arguments.key.key, &arguments.key.fresh.name}) {
       if (!LooksLikeKey(*word)) continue;
       terminal.err << "ccr: " << KeyOnCommandLine() << "\n";
       return 2;
@@ -56,13 +56,13 @@ CLI::App* AddOfKey(Builder& add, const char* name, const char* what, const std::
 }
 
 void AddLimits(CLI::App* command, KeyOptions& options) {
-  command->add_option("--weight", options.weight, "Its share under 'weighted' [1]")->type_name("N");
-  command->add_option("--max-concurrent", options.max_concurrent, "Requests at once")->type_name("N");
-  command->add_option("--rpm", options.rpm, "Requests in any 60 s")->type_name("N");
-  command->add_option("--tpm", options.tpm, "Tokens in any 60 s")->type_name("N");
-  command->add_option("--rpd", options.rpd, "Requests in any 24 h")->type_name("N");
-  command->add_option("--tpd", options.tpd, "Tokens in any 24 h")->type_name("N");
-  command->add_option("--model", options.models, "A model it may serve; may be repeated [all]")
+  command->add_option("--weight", options.fresh.weight, "Its share under 'weighted' [1]")->type_name("N");
+  command->add_option("--max-concurrent", options.fresh.max_concurrent, "Requests at once")->type_name("N");
+  command->add_option("--rpm", options.fresh.limits.rpm, "Requests in any 60 s")->type_name("N");
+  command->add_option("--tpm", options.fresh.limits.tpm, "Tokens in any 60 s")->type_name("N");
+  command->add_option("--rpd", options.fresh.limits.rpd, "Requests in any 24 h")->type_name("N");
+  command->add_option("--tpd", options.fresh.limits.tpd, "Tokens in any 24 h")->type_name("N");
+  command->add_option("--model", options.fresh.models, "A model it may serve; may be repeated [all]")
       ->type_name("MODEL")
       ->allow_extra_args(false);
 }
@@ -79,7 +79,7 @@ void AddAdd(Builder& add, Arguments& arguments, const Terminal& terminal) {
   AddProvider(command, options);
   // Whatever stands behind the provider is told what is wrong with it, unseen.
   command->add_option("stray", options.strays, "")->group("")->type_name("");
-  command->add_option("--name", options.name, "What it is called [key- and the beginning of its fingerprint]")
+  command->add_option("--name", options.fresh.name, "What it is called [key- and the beginning of its fingerprint]")
       ->type_name("NAME");
   command->add_option("--file", options.file, "File with the key [standard input]")->type_name(kFileKind);
   AddLimits(command, options);

@@ -11,10 +11,10 @@
 #include "absl/time/clock.h"
 #include "client/cli/key/key_input.h"
 #include "client/cli/key/key_view.h"
+#include "client/cli/key/new_key.h"
 #include "client/cli/rotation/rotation_json.h"
 #include "client/cli/rotation/rotation_view.h"
 #include "client/cli/text.h"
-#include "google/protobuf/util/time_util.h"
 
 namespace ccr::cli {
 namespace {
@@ -78,20 +78,6 @@ v1::KeyStatus FindKey(BrokerCall& broker, const std::string& provider, const v1:
   v1::KeyStatus key;
   key.set_name(added.name());
   key.set_fingerprint(added.fingerprint());
-  return key;
-}
-
-v1::NewKey NewKeyOf(const KeyOptions& options) {
-  v1::NewKey key;
-  key.set_name(options.name);
-  key.set_weight(options.weight.value_or(0));
-  key.set_max_concurrent(options.max_concurrent);
-  v1::Limits& limits = *key.mutable_limits();
-  limits.set_rpm(options.rpm);
-  limits.set_tpm(options.tpm);
-  limits.set_rpd(options.rpd);
-  limits.set_tpd(options.tpd);
-  for (const std::string& model : options.models) key.add_models(model);
   return key;
 }
 
@@ -159,11 +145,8 @@ int ListKeys(const ServiceOptions& service, const KeyOptions& options, const Ter
   BrokerCall broker(FindBroker(service));
   const absl::StatusOr<v1::ListPoolsResponse> response = broker.ListPools(options.provider);
   if (!response.ok()) return TellRefusal(broker, response.status(), options.provider, "", terminal);
-  const absl::Time now =
-      response->has_now()
-          ? absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(response->now()))
-          : absl::Now();
-  terminal.out << (service.json ? RotationJson(*response) + "\n" : KeyTable(*response, now, terminal.width));
+  terminal.out << (service.json ? RotationJson(*response) + "\n"
+                                : KeyTable(*response, NowOf(*response), terminal.width));
   return 0;
 }
 
@@ -176,20 +159,18 @@ int AddKey(const ServiceOptions& service, const KeyOptions& options, std::istrea
     return Fail(terminal, "ccr key add takes a provider and nothing more. If the other word is a key: " +
                               KeyOnCommandLine() + ". If it is a name: --name NAME");
   }
-  if (options.weight && *options.weight == 0)
-    return Fail(terminal, "only a key of the configuration file can have weight 0");
+  if (options.fresh.weight == 0) return Fail(terminal, "only a key of the configuration file can have weight 0");
   BrokerCall broker(FindBroker(service));
   if (ask && options.file.empty()) {  // nobody shall type it in vain
     const absl::StatusOr<v1::ListPoolsResponse> pools = broker.ListPools(options.provider);
     if (!pools.ok()) return TellRefusal(broker, pools.status(), options.provider, "", terminal);
   }
-  absl::StatusOr<Secret> key = ReadOneKey(options.file, in, ask, terminal);
+  const absl::StatusOr<Secret> key = ReadOneKey(options.file, in, ask, terminal);
   if (!key.ok()) return Fail(terminal, std::string(key.status().message()));
   v1::AddKeysRequest request;
   request.set_pool(options.provider);
   request.set_dry_run(options.dry_run);
-  *request.add_keys() = NewKeyOf(options);
-  *request.mutable_keys(0)->mutable_secret() = std::string(key->Reveal());
+  *request.add_keys() = ToProto(options.fresh, *key);
   const absl::StatusOr<v1::AddKeysResponse> response = broker.AddKeys(request);
   WipeText(request.mutable_keys(0)->mutable_secret());
   if (!response.ok()) return TellRefusal(broker, response.status(), options.provider, "", terminal);

@@ -17,7 +17,7 @@
 #include "client/cli/key/key_commands.h"
 #include "client/cli/key/key_input.h"
 #include "client/cli/key/key_view.h"
-#include "client/cli/rotation/rotation_view.h"
+#include "client/cli/key/new_key.h"
 
 namespace ccr::cli {
 namespace {
@@ -83,28 +83,13 @@ struct Import {
   }
 };
 
-v1::NewKey ToProto(const KeyConfig& config) {
-  v1::NewKey key;
-  key.set_name(config.name);
-  *key.mutable_secret() = std::string(config.secret.Reveal());
-  key.set_weight(config.weight);
-  key.set_max_concurrent(config.max_concurrent);
-  v1::Limits& limits = *key.mutable_limits();
-  limits.set_rpm(config.limits.rpm);
-  limits.set_tpm(config.limits.tpm);
-  limits.set_rpd(config.limits.rpd);
-  limits.set_tpd(config.limits.tpd);
-  for (const std::string& model : config.models) key.add_models(model);
-  return key;
-}
-
 absl::Status Send(BrokerCall& broker, const KeyOptions& options, const KeyList& list, Bar& bar, Import* import) {
   for (size_t begin = 0; begin < list.keys.size(); begin += kChunk) {
     const size_t end = std::min(begin + kChunk, list.keys.size());
     v1::AddKeysRequest request;
     request.set_pool(options.provider);
     request.set_dry_run(options.dry_run);
-    for (size_t i = begin; i < end; ++i) *request.add_keys() = ToProto(list.keys[i].key);
+    for (size_t i = begin; i < end; ++i) *request.add_keys() = ToProto(list.keys[i].key, list.keys[i].key.secret);
     const absl::StatusOr<v1::AddKeysResponse> response = broker.AddKeys(request);
     for (v1::NewKey& key : *request.mutable_keys()) WipeText(key.mutable_secret());
     if (!response.ok()) return response.status();
@@ -191,12 +176,7 @@ void Tell(const Import& import, bool validated, const Terminal& terminal) {
 
 json::value TestValue(const Fate& fate) {
   if (!fate.test.has_value()) return nullptr;
-  if (!fate.test->ok()) return json::object{{"outcome", nullptr}, {"detail", fate.TestText()}};
-  const v1::ProbeKeyResponse& test = **fate.test;
-  return json::object{{"outcome", OutcomeName(test.outcome())},
-                      {"http_status", test.http_status() == 0 ? json::value(nullptr) : json::value(test.http_status())},
-                      {"detail", test.detail().empty() ? json::value(nullptr) : json::value(test.detail())},
-                      {"took_ms", test.took_ms()}};
+  return fate.test->ok() ? ProbeObject(**fate.test) : json::object{{"outcome", nullptr}, {"detail", fate.TestText()}};
 }
 
 void TellJson(const Import& import, bool validated, const Terminal& terminal) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json.hpp>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -11,7 +10,6 @@
 #include "client/cli/rotation/rotation_json.h"
 #include "client/cli/rotation/rotation_view.h"
 #include "client/cli/text.h"
-#include "google/protobuf/util/time_util.h"
 
 namespace ccr::cli {
 namespace {
@@ -26,13 +24,6 @@ using KeyRow = std::array<std::string, kKeyColumns>;
 
 std::string DashIfEmpty(const std::string& text) {
   return text.empty() ? "-" : text;
-}
-
-json::object ProbeObject(const v1::ProbeKeyResponse& response) {
-  return {{"outcome", OutcomeName(response.outcome())},
-          {"http_status", response.http_status() == 0 ? json::value(nullptr) : json::value(response.http_status())},
-          {"detail", response.detail().empty() ? json::value(nullptr) : json::value(response.detail())},
-          {"took_ms", response.took_ms()}};
 }
 
 }  // namespace
@@ -82,6 +73,13 @@ std::string KeyChangeJson(const std::string& provider, const v1::KeyStatus& key)
   return json::serialize(json::object{{"provider", provider}, {"key", KeyObject(key)}});
 }
 
+json::object ProbeObject(const v1::ProbeKeyResponse& response) {
+  return {{"outcome", OutcomeName(response.outcome())},
+          {"http_status", response.http_status() == 0 ? json::value(nullptr) : json::value(response.http_status())},
+          {"detail", response.detail().empty() ? json::value(nullptr) : json::value(response.detail())},
+          {"took_ms", response.took_ms()}};
+}
+
 std::string ProbeJson(const v1::ProbeKeyResponse& response) {
   return json::serialize(json::object{
       {"provider", response.provider()}, {"key", KeyObject(response.key())}, {"test", ProbeObject(response)}});
@@ -100,7 +98,7 @@ std::string ProbeText(const v1::ProbeKeyResponse& response) {
 std::string HistoryText(const v1::KeyHistory& history, absl::TimeZone zone) {
   std::string text;
   for (const v1::Event& event : history.events()) {
-    const absl::Time time = absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(event.time()));
+    const absl::Time time = ToTime(event.time());
     absl::StrAppend(&text, absl::FormatTime("%Y-%m-%d", time, zone), " ", EventLine(event, zone), "\n");
   }
   if (!text.empty()) return text;

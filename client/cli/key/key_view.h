@@ -1,6 +1,7 @@
 // What the commands about keys say: pure functions of the broker's answers.
 #pragma once
 
+#include <boost/json.hpp>
 #include <cstdint>
 #include <string>
 
@@ -22,7 +23,10 @@ std::string KeyTable(const broker::v1::ListPoolsResponse& response, absl::Time n
 // {"provider":...,"key":{...}}, the key as in `ccr --json rotation`
 std::string KeyChangeJson(const std::string& provider, const broker::v1::KeyStatus& key);
 
-// The same and "test": {"outcome","http_status","detail","took_ms"}
+// {"outcome","http_status","detail","took_ms"}, null for what is not there
+boost::json::object ProbeObject(const broker::v1::ProbeKeyResponse& response);
+
+// {"provider":...,"key":{...},"test":{...}}
 std::string ProbeJson(const broker::v1::ProbeKeyResponse& response);
 
 // "the provider takes it (HTTP 200 in 84 ms)", "HTTP 401 in 80 ms: Incorrect API key provided"

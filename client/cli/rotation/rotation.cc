@@ -21,7 +21,6 @@
 #include "client/cli/rotation/rotation_view.h"
 #include "client/cli/text.h"
 #include "client/lib/broker_channel.h"
-#include "google/protobuf/util/time_util.h"
 
 namespace ccr::cli {
 namespace {
@@ -37,10 +36,7 @@ constexpr const char* kHideCursor = "\x1b[?25l";
 constexpr const char* kShowCursor = "\x1b[?25h";
 
 std::string Table(const v1::ListPoolsResponse& response, const RotationOptions& options, const Terminal& terminal) {
-  const absl::Time now =
-      response.has_now() ? absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(response.now()))
-                         : absl::Now();
-  return RotationTable(response, {now, terminal.width, terminal.color, options.wide, options.watch});
+  return RotationTable(response, {NowOf(response), terminal.width, terminal.color, options.wide, options.watch});
 }
 
 // SIGINT and SIGTERM as a file to poll, while it lives.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "client/cli/rotation/rotation_view.h"
 #include "client/cli/text.h"
 #include "google/protobuf/util/time_util.h"
@@ -26,10 +27,6 @@ constexpr std::string_view kYellow = "\x1b[33m";
 constexpr std::string_view kIndent = "  ";
 constexpr size_t kGap = 2;  // between two columns
 constexpr size_t kShortestName = 6;
-
-absl::Time ToTime(const Timestamp& timestamp) {
-  return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(timestamp));
-}
 
 // Without "ESC [ ... m".
 std::string WithoutColors(const std::string& text) {
@@ -298,6 +295,14 @@ std::string Holds(const v1::KeyStatus& key, const ViewOptions& options) {
 }
 
 }  // namespace
+
+absl::Time ToTime(const Timestamp& timestamp) {
+  return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(timestamp));
+}
+
+absl::Time NowOf(const v1::ListPoolsResponse& response) {
+  return response.has_now() ? ToTime(response.now()) : absl::Now();
+}
 
 std::string Window(const std::string& text, size_t width, size_t height, size_t* offset) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n');

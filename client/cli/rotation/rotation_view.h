@@ -9,6 +9,10 @@
 
 namespace ccr::cli {
 
+// By the broker's clock where it tells it, else ours.
+absl::Time NowOf(const broker::v1::ListPoolsResponse& response);
+absl::Time ToTime(const google::protobuf::Timestamp& timestamp);
+
 struct ViewOptions {
   absl::Time now;        // by the broker's clock
   size_t width = 0;      // columns of the terminal; 0 = as wide as it needs
