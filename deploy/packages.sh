@@ -1,6 +1,6 @@
 # Sourced by the scripts: which Debian 12 packages each job needs, and how they get here.
 
-build_packages="ca-certificates cmake g++ lld ninja-build pkg-config
+build_packages="ca-certificates cmake dpkg-dev file g++ help2man lld ninja-build pkg-config
   libabsl-dev libboost1.81-dev libboost-json1.81-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libjemalloc-dev libprotobuf-dev
   libsodium-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc
   zlib1g-dev"
