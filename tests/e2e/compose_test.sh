@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds the image and runs deploy/docker-compose.yml for real: see compose/scenario.py. Ends non-zero on any failure.
+# Builds the image, tries the Debian package in it (compose/package.sh) and runs deploy/docker-compose.yml for real
+# (compose/scenario.py). Ends non-zero on any failure.
 # Needs root (it kills what runs in containers). Uses the container engine that runs on this machine, with docker-compose; where
 # none does, it installs and starts one of its own, compose/engine.sh.
-#   CCR_IMAGE=NAME   tests that image instead of building one
+#   CCR_IMAGE=NAME   tests that image instead of building one, and no package
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$repo"
@@ -24,6 +25,18 @@ start_engine() {
   $own_engine || return 0
   engine_stop || true
   engine_start "$1" || fail "the container engine does not start"
+}
+
+# The package that the image was made from, on a Debian that has nothing else.
+test_package() {
+  "${build[@]}" -f deploy/Dockerfile --target package -t ccr-test-package . >/dev/null
+  local network=() container
+  ! $own_engine || network=(--network=host)
+  container=$(docker create ccr-test-package none)
+  docker cp "$container:/" "$folder/package" >/dev/null
+  docker rm "$container" >/dev/null
+  install tests/e2e/compose/package.sh "$folder/package/"
+  docker run --rm "${network[@]}" -v "$folder/package:/package:ro" debian:bookworm-slim /package/package.sh
 }
 
 [ "$(id -u)" -eq 0 ] || fail "run it as root"
@@ -48,6 +61,7 @@ if [ -z "${CCR_IMAGE:-}" ]; then
   started=$SECONDS
   "${build[@]}" -f deploy/Dockerfile -t "$CCR_IMAGE" . >/dev/null
   echo "-- built in $((SECONDS - started)) s"
+  test_package
 fi
 for target in edge prometheus fake; do
   "${build[@]}" -f tests/e2e/compose/Dockerfile --target "$target" -t "ccr-test-$target" tests >/dev/null

@@ -90,6 +90,10 @@ class InstallTest(unittest.TestCase):
             readme = re.search(r"^Documentation=.*file:(\S+)", text, re.M)[1]
             self.assertTrue((self.root / readme.lstrip("/")).exists(), readme)
 
+    def test_the_manifest_names_all_of_it(self):
+        files = {"/" + str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()}
+        self.assertEqual(set((BIN.parent / "install_manifest.txt").read_text().splitlines()), files)
+
     def test_documents_lead_to_one_another(self):
         docs = self.root / "usr/share/doc/ccr"
         for room in (".", "broker", "client", "deploy", "proxy", "tests"):
