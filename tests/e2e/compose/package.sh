@@ -2,7 +2,7 @@
 # Installs, uses and purges the Debian package beside this file, as root on a Debian 12 that is thrown away afterwards.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-[ -e /.dockerenv ] || { echo "package.sh: this is not a container" >&2; exit 1; }
+[ -e /.dockerenv ] || [ -e /run/.containerenv ] || { echo "package.sh: this is not a container" >&2; exit 1; }
 export DEBIAN_FRONTEND=noninteractive
 package=$(echo "$PWD"/ccr_*.deb)
 version=$(dpkg-deb -f "$package" Version)
@@ -20,7 +20,7 @@ apt-get update -qq
 same "before" "" "$(traces)"
 
 # As both ways of the documentation have it: dpkg says what is missing, and apt brings it.
-! dpkg -i "$package" >/dev/null 2>&1
+dpkg -i "$package" >/dev/null 2>&1 || true
 install --fix-broken
 same "the state of the package" "install ok installed" "$(dpkg-query -W -f '${Status}' ccr)"
 apt-get purge -y -qq ccr >/dev/null
@@ -50,10 +50,10 @@ same "owners and modes" "0700 root root /etc/ccr
 0700 root root /etc/ccr/keys" "$(dpkg -L ccr | grep -v '^/\.$' | xargs stat -c '%04a %U %G %n' | grep -vE '^0(755|644) root root ' | sort)"
 for page in 'ccr(1)' 'ccr-broker(8)' 'ccr-proxy(8)'; do
   name=${page%(*} section=${page//[^0-9]/}
-  lexgrog "$(man -w "$section" "$name")" | grep -q ": \"$name - "
+  lexgrog "$(man -w "$section" "$name")" | grep ": \"$name - " >/dev/null
   same "warnings about $page" "" "$(man --warnings "$section" "$name" 2>&1 >/dev/null)"
 done
-man ccr | grep -q 'ccr config check'
+man ccr | grep 'ccr config check' >/dev/null
 test -s /usr/share/doc/ccr/README.md -a -s /usr/share/doc/ccr/copyright -a -s /usr/share/doc/ccr/changelog.gz
 bash -c '. /usr/share/bash-completion/completions/ccr && complete -p ccr' >/dev/null
 test -s /usr/share/zsh/vendor-completions/_ccr -a -s /usr/share/fish/vendor_completions.d/ccr.fish
