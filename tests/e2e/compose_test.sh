@@ -32,7 +32,7 @@ test_package() {
   "${build[@]}" -f deploy/Dockerfile --target package -t ccr-test-package . >/dev/null
   local network=() container
   ! $own_engine || network=(--network=host)
-  container=$(docker create ccr-test-package none)
+  container=$(docker create --network=none ccr-test-package none)
   docker cp "$container:/" "$folder/package" >/dev/null
   docker rm "$container" >/dev/null
   install tests/e2e/compose/package.sh "$folder/package/"
