@@ -53,7 +53,10 @@ class FakeKeys final : public broker::v1::KeyAdmin::Service {
     MutexLock lock(mutex_);
     refused_ = end;
   }
-  broker::v1::PoolStatus& pool() { return pool_; }  // while no call is under way
+  void SetBaseUrl(const std::string& url) {
+    MutexLock lock(mutex_);
+    pool_.set_base_url(url);
+  }
 
  private:
   using Context = grpc::ServerContext;

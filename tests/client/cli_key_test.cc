@@ -337,7 +337,7 @@ TEST_F(KeyTest, DiffTellsWhatPeopleHaveChanged) {
     {name: "demo", api_base_url: "http://127.0.0.1:9/v1/messages", models: ["m"], rotation_strategy: "random",
      api_keys: [{key: "canary-key-a1", name: "work", rpm: 60}, {key: "canary-key-a2", name: "gone"}]},
     {name: "other", api_base_url: "http://127.0.0.1:9/v1/messages", models: ["m"], api_keys: ["canary-key-a3"]}]})");
-  broker_.pool().set_base_url("http://127.0.0.1:9/v1/messages");
+  broker_.SetBaseUrl("http://127.0.0.1:9/v1/messages");
   EXPECT_EQ(Ask({"key", "disable", "demo", "work"}), 0);
   EXPECT_EQ(Ask({"config", "diff"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
@@ -356,7 +356,7 @@ TEST_F(KeyTest, DiffTellsWhatPeopleHaveChanged) {
 TEST_F(KeyTest, DiffOfTheSame) {
   WriteConfig(R"({Providers: [{name: "demo", api_base_url: "http://127.0.0.1:9/v1/messages", models: ["m"],
      api_keys: [{key: "canary-key-a1", name: "work"}, {key: "canary-key-a2", name: "team"}]}]})");
-  broker_.pool().set_base_url("http://127.0.0.1:9/v1/messages");
+  broker_.SetBaseUrl("http://127.0.0.1:9/v1/messages");
   EXPECT_EQ(Ask({"config", "diff"}), 0);
   EXPECT_THAT(out_.str(), StartsWith("The broker runs with what "));
   EXPECT_TRUE(AskJson({"config", "diff"}).at("same").as_bool());
