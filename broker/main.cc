@@ -15,6 +15,7 @@
 #include "broker/adapters/metrics/broker_metrics.h"
 #include "broker/adapters/metrics/state_registry.h"
 #include "broker/adapters/probe/curl_prober.h"
+#include "broker/adapters/sources/source_readers.h"
 #include "broker/adapters/store/sqlite_store.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/address.h"
@@ -26,6 +27,7 @@
 #include "broker/base/secret_memory.h"
 #include "broker/base/shutdown.h"
 #include "broker/config/config.h"
+#include "broker/config/key_sources.h"
 #include "broker/service/broker_service.h"
 #include "broker/service/config_watcher.h"
 #include "broker/service/state_dir.h"
@@ -125,7 +127,9 @@ void Tell(const ccr::ConfigProblem& problem, const ccr::ConfigResult& loaded, co
   std::cerr << problem.ToString() << "\n";
 }
 
-int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
+int Serve(ccr::SignalWatcher* signals, const Flags& flags, const ccr::Clock& clock, ccr::KeySources* sources,
+          ccr::ConfigResult loaded) {
+  ccr::Config config = *std::move(loaded.config);
   if (!ccr::SecretsAreLocked()) {
     ccr::Log(ccr::LogLevel::kInfo, "keys_not_locked",
              {{"why", "the limit of locked memory (ulimit -l) is too low for all keys: they may be swapped out"}});
@@ -140,7 +144,6 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   const auto state = ccr::StateDir::Open(config.broker.state_dir, kStatePatience);
   if (!state.ok()) return Fail(CannotServe(addresses, state.status()));
 
-  const ccr::MonotonicWallClock clock;
   const auto store = ccr::SqliteStore::Open(config.broker.state_dir + "/state.db");
   if (!store.ok()) return Fail(store.status());
   ccr::LogObserver log;
@@ -159,7 +162,9 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
                               &prober});
   service.NameKeys(&config);
   ccr::ConfigOutline started(config);
+  const std::vector<ccr::SecretSource> used = config.sources;
   if (const absl::Status applied = service.Apply(std::move(config)); !applied.ok()) return Fail(applied);
+  sources->Follow(used);
   ccr::Sweeper checkpoints(&clock);
   sweeper.Start([&service] { return service.Sweep(); });
   checkpoints.Start([&service] { return service.Checkpoint(); });
@@ -176,7 +181,10 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, ccr::Config config) {
   if (listen.tls.used()) (*metrics_server)->Add(std::make_shared<ccr::CertificateMetrics>(listen.tls));
   ccr::ConfigWatcher watcher(
       flags.config, ccr::ProcessEnv(), [&flags](ccr::Config* file) { flags.Override(file); }, &service,
-      std::move(started), flags.master_key_place());
+      std::move(started), sources, std::move(loaded.text), flags.master_key_place());
+  sources->Start([&watcher] { watcher.TakeKeysSoon(); });
+  const absl::Cleanup stop_sources = [sources] { sources->Stop(); };
+  listen.source_problems = [sources] { return sources->Problems(); };
   listen.reload = [&watcher](ccr::ReloadDone done) { watcher.ReloadSoon(std::move(done)); };
   auto server = ccr::GrpcServer::Start(listen, &service, &events);
   if (!server.ok()) return Fail(CannotListen(server.status(), "Broker.listen", "--listen"));
@@ -216,7 +224,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
-  ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv(), flags.master_key_place());
+  const ccr::MonotonicWallClock clock;
+  ccr::SourceReaders readers;
+  ccr::KeySources sources(&clock, readers.All(), /*strict=*/flags.check);
+  ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv(), &sources, flags.master_key_place());
   if (loaded.config.has_value()) flags.Override(&*loaded.config);
   if (loaded.config.has_value() && !flags.check) InitLog(*loaded.config);
   for (const ccr::ConfigProblem& problem : loaded.problems) Tell(problem, loaded, flags);
@@ -225,5 +236,5 @@ int main(int argc, char** argv) {
     std::cout << ccr::DescribeConfig(*loaded.config);
     return 0;
   }
-  return Serve(&signals, flags, *std::move(loaded.config));
+  return Serve(&signals, flags, clock, &sources, std::move(loaded));
 }

@@ -4,9 +4,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <unordered_set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -26,6 +28,7 @@
 #include "broker/config/provider.h"
 #include "broker/config/router.h"
 #include "broker/config/sealed_keys.h"
+#include "broker/config/source_reader.h"
 #include "broker/config/url.h"
 
 namespace ccr {
@@ -171,7 +174,7 @@ void ReadBroker(MapReader* top, const KeyFiles& files, const std::vector<Provide
     ReadBrokerListen(&*broker, out);
     ReadAddress(&*broker, "metrics_listen", false, &out->metrics_listen);
     broker->Text("state_dir", &state_dir);
-    broker->Ignore({"master_key"});  // ReadMasterKeys
+    broker->Ignore({"master_key", "vault"});  // ReadMasterKeys, ReadVault
     broker->Millis("stream_grace", kMillisOrNone, &out->stream_grace);
     absl::Duration lease_ttl = *out->lease_ttl;
     broker->Millis("lease_ttl", kMillis, &lease_ttl);
@@ -179,6 +182,7 @@ void ReadBroker(MapReader* top, const KeyFiles& files, const std::vector<Provide
     broker->Done();
   }
   out->state_dir = ResolvePath(state_dir, files.config_path, files.home);
+  out->vault = files.vault;
 }
 
 void ReadBrokerToken(MapReader* proxy, const KeyFiles& files, std::string* out) {
@@ -243,7 +247,8 @@ void ReadForeign(MapReader* top) {
   top->Ignore({"StatusLine", "REWRITE_SYSTEM_PROMPT", "forceUseImageAgent", "ANTHROPIC_SMALL_FAST_MODEL", "$schema"});
 }
 
-void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
+void ReadTop(MapReader* top, KeyFiles files, Config* out) {
+  files.vault = ReadVault(top, files);
   ReadFrontDoor(top, files, out);
   ReadLogging(top, out);
   top->Millis("API_TIMEOUT_MS", kMillis, &out->api_timeout);
@@ -259,6 +264,45 @@ void ReadTop(MapReader* top, const KeyFiles& files, Config* out) {
   ReadProxy(top, files, &out->proxy);
   ReadForeign(top);
   top->Done();
+}
+
+// Keeps what was asked for, each source once; asks `other`, or nobody.
+class Recorder final : public SecretResolver {
+ public:
+  explicit Recorder(SecretResolver* other) : other_(other) {}
+
+  SecretAnswer Resolve(const SecretSource& source) override {
+    if (known_.insert(source.Id()).second) sources_.push_back(source);
+    return other_ != nullptr ? other_->Resolve(source) : SecretAnswer();
+  }
+  std::vector<SecretSource> Take() { return std::move(sources_); }
+
+ private:
+  SecretResolver* const other_;
+  std::unordered_set<std::string> known_;
+  std::vector<SecretSource> sources_;
+};
+
+// Whether any map of the tree has a field that names a source.
+bool MayNameSources(const Node& node) {
+  const auto names = [](const Node::Entry& entry) {
+    return entry.name == "file" || entry.name == "exec" || entry.name == "vault" || MayNameSources(entry.value);
+  };
+  return std::any_of(node.items.begin(), node.items.end(), MayNameSources) ||
+         std::any_of(node.entries.begin(), node.entries.end(), names);
+}
+
+// All that a reading of the tree will ask for.
+std::vector<SecretSource> SourcesIn(const Node& root, KeyFiles files) {
+  if (!MayNameSources(root)) return {};
+  ProblemList unread("");
+  Recorder recorder(nullptr);
+  files.resolver = &recorder;
+  MapReader top(root, {}, &unread);
+  Config unused;
+  unused.path = files.config_path;
+  ReadTop(&top, std::move(files), &unused);
+  return recorder.Take();
 }
 
 // Any text of a configuration may be a key.
@@ -322,19 +366,23 @@ std::string ConfigProblem::ToString() const {
   return absl::StrCat(text, message);
 }
 
-ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env,
+ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env, SecretResolver* resolver,
                          const std::optional<MasterKeyPlace>& open_sealed) {
   ProblemList problems(path);
   ConfigResult result;
   Node root;
   if (ParseTree(text, path, env, &root, &problems)) {
+    FilesOnly files_only;
+    Recorder recorder(resolver != nullptr ? resolver : &files_only);
+    KeyFiles files{path, env("HOME").value_or(""), env, &recorder, nullptr, nullptr};
+    if (resolver != nullptr) resolver->Prepare(SourcesIn(root, files));
     MapReader top(root, {root.line, "", ""}, &problems);
     Config& config = result.config.emplace();
     config.path = path;
-    KeyFiles files{path, env("HOME").value_or("")};
     config.broker.master_keys = ReadMasterKeys(&top, open_sealed.value_or(MasterKeyPlace{}), files, env);
     if (open_sealed) files.open = OpenerWith(config.broker.master_keys, &top);
     ReadTop(&top, files, &config);
+    config.sources = recorder.Take();
     for (ProviderConfig& provider : config.providers)
       provider.proxy_url = ForwardProxyOf(provider.base_url, config.proxy_url, env);
     CheckProxies(config, &problems);
@@ -345,17 +393,22 @@ ConfigResult ParseConfig(std::string_view text, const std::string& path, const E
   return result;
 }
 
-ConfigResult LoadConfig(const std::string& path, const EnvLookup& env,
+ConfigResult LoadConfig(const std::string& path, const EnvLookup& env, SecretResolver* resolver,
                         const std::optional<MasterKeyPlace>& open_sealed) {
   ProblemList about_file(path);
-  const std::optional<FileContent> content = ReadConfigFile(path, &about_file);
-  if (!content) return {std::nullopt, about_file.Take()};
+  std::optional<FileContent> content = ReadConfigFile(path, &about_file);
+  if (!content) {
+    ConfigResult unread;
+    unread.problems = about_file.Take();
+    return unread;
+  }
   if (content->mode & kOthersMode) {
     about_file.Warn(
         {}, absl::StrFormat("other users can read or change this file, which holds keys (mode %04o): run chmod 600 %s",
                             content->mode, path));
   }
-  ConfigResult result = ParseConfig(content->text.Reveal(), path, env, open_sealed);
+  ConfigResult result = ParseConfig(content->text.Reveal(), path, env, resolver, open_sealed);
+  result.text = std::move(content->text);
   std::vector<ConfigProblem> first = about_file.Take();
   result.problems.insert(result.problems.begin(), first.begin(), first.end());
   return result;
@@ -368,7 +421,10 @@ SealingConfig LoadSealingConfig(const std::string& path, const EnvLookup& env, c
   const std::optional<FileContent> content = ReadConfigFile(path, &problems);
   if (content && ParseTree(content->text.Reveal(), path, env, &root, &problems)) {
     MapReader top(root, {root.line, "", ""}, &problems);
-    result.master_keys = ReadMasterKeys(&top, place, {path, env("HOME").value_or("")}, env);
+    KeyFiles files;
+    files.config_path = path;
+    files.home = env("HOME").value_or("");
+    result.master_keys = ReadMasterKeys(&top, place, files, env);
     TakeProviderNames(&top, &result.providers);
   }
   Wipe(&root);

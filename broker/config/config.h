@@ -20,6 +20,8 @@
 #include "broker/config/identity.h"
 #include "broker/config/master_keys.h"
 #include "broker/config/rules.h"
+#include "broker/config/secret_source.h"
+#include "broker/config/vault_config.h"
 
 namespace ccr {
 
@@ -132,6 +134,7 @@ struct BrokerConfig {  // "Broker:"
   TlsFiles tls;                                    // "tls: {cert, key, client_ca}"
   std::vector<IdentityConfig> identities;          // who else may come, and for what
   std::shared_ptr<const MasterKeys> master_keys;   // "master_key": what keys are sealed with
+  std::shared_ptr<const VaultConfig> vault;        // "vault"; null = none
 };
 
 // "unix:STATE_DIR/broker.sock"
@@ -180,10 +183,12 @@ struct Config {
   std::map<std::string, std::vector<std::string>> fallback;
   BrokerConfig broker;
   ProxyConfig proxy;
+  std::vector<SecretSource> sources;  // that it names, each once
 };
 
 struct ConfigResult {
   std::optional<Config> config;         // absent when any problem is an error
+  Secret text;                          // of the file, as LoadConfig read it
   std::vector<ConfigProblem> problems;  // by line, those of the file as a whole first
 };
 
@@ -200,15 +205,16 @@ struct MasterKeyPlace {
   std::string default_state_dir = {};  // absolute; instead of state/ beside the file
 };
 
-// Reads `path`: YAML when it ends in .yaml or .yml, JSON5 otherwise. Key files ({file: PATH}) are read too, relative
-// paths from the configuration's folder, trailing newlines dropped. Sealed keys are opened, and the master keys that
+// Reads `path`: YAML when it ends in .yaml or .yml, JSON5 otherwise. Keys that are kept elsewhere come from `resolver`;
+// without one key files are read, and keys of other sources are there without their characters. Sealed keys are opened, and the master keys that
 // the file names are checked, for who says where the state is; else they are there without their characters, and no
 // master key is read.
-ConfigResult LoadConfig(const std::string& path, const EnvLookup& env,
+ConfigResult LoadConfig(const std::string& path, const EnvLookup& env, SecretResolver* resolver = nullptr,
                         const std::optional<MasterKeyPlace>& open_sealed = std::nullopt);
 
 // The same from text; `path` names it in problems and anchors relative paths.
 ConfigResult ParseConfig(std::string_view text, const std::string& path, const EnvLookup& env,
+                         SecretResolver* resolver = nullptr,
                          const std::optional<MasterKeyPlace>& open_sealed = std::nullopt);
 
 // What it takes to seal a key for a configuration.

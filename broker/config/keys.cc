@@ -7,16 +7,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
-#include "broker/base/file_content.h"
 #include "broker/base/tls_files.h"
 #include "broker/config/limits.h"
 #include "broker/config/sealed_keys.h"
+#include "broker/config/source_reader.h"
 
 namespace ccr {
 namespace {
-
-constexpr size_t kMaxKeyBytes = 8192;
-constexpr mode_t kWorldReadable = 04;
 
 // What a key looks like that was meant otherwise; empty when it looks like a key.
 std::string Oddity(std::string_view key) {
@@ -28,37 +25,53 @@ std::string Oddity(std::string_view key) {
   return "is taken as the key itself, not as a variable: write ${NAME}, or $NAME in capital letters";
 }
 
+void WarnOfOddity(std::string_view key, const Place& place, ProblemList* problems) {
+  if (std::string odd = Oddity(key); !odd.empty()) problems->Warn(place, std::move(odd));
+}
+
 // Nothing after an error was recorded: here, or for lack of a key.
 std::optional<Secret> Checked(std::optional<Secret> secret, const Place& place, ProblemList* problems) {
   std::string problem = secret ? KeyProblem(secret->Reveal()) : "";
-  if (secret && problem.empty()) {
-    if (std::string odd = Oddity(secret->Reveal()); !odd.empty()) problems->Warn(place, std::move(odd));
-  }
+  if (secret && problem.empty()) WarnOfOddity(secret->Reveal(), place, problems);
   if (problem.empty()) return secret;
   problems->Error(place, std::move(problem));
   return std::nullopt;
 }
 
-// The content of the file that the field "file" names, without its final newlines.
-std::optional<Secret> ReadKeyFile(MapReader* fields, const Place& place, const KeyFiles& files) {
-  std::string path;
-  if (!fields->Text("file", &path)) return std::nullopt;
-  ProblemList& problems = fields->Problems();
-  if (path.empty()) {
-    problems.Error(place, "must be text or {file: PATH}");
-    return std::nullopt;
+// The keys in `text`, which the source gave.
+std::vector<Secret> KeysIn(const Secret& text, const SecretSource& source, const Place& place, ProblemList* problems) {
+  std::vector<Secret> keys;
+  const absl::StatusOr<KeyLines> lines = SplitKeys(text.Reveal());
+  if (!lines.ok()) {
+    problems->Error(place, absl::StrCat(source.Name(), " ", lines.status().message()));
+    keys.emplace_back();
+    return keys;
   }
-  path = ResolvePath(path, files.config_path, files.home);
-  const absl::StatusOr<FileContent> content = ReadFileContent(path, kMaxKeyBytes + 2);
-  if (!content.ok()) {
-    problems.Error(place, absl::StrCat("key file ", path, " ", content.status().message()));
-    return std::nullopt;
+  if (lines->duplicates > 0) {
+    problems->Warn(place, absl::StrCat(source.Name(), " gives ", lines->duplicates,
+                                       lines->duplicates == 1 ? " key" : " keys", " again: each is used once"));
   }
-  if (content->mode & kWorldReadable) {
-    problems.Warn(place, absl::StrCat("every user can read the key file: run chmod 600 ", path));
+  WarnOfOddity(lines->keys[0], place, problems);
+  for (const std::string_view key : lines->keys) keys.emplace_back(key);
+  return keys;
+}
+
+// What the source gives now; an empty one stands for keys that are not known, after an error and where nobody asked.
+std::vector<Secret> AskForKeys(const SecretSource& source, const Place& place, const KeyFiles& files,
+                               ProblemList* problems) {
+  SecretAnswer answer = files.resolver->Resolve(source);
+  const std::string failure = absl::StrCat(source.Name(), " ", answer.problem);
+  for (std::string& warning : answer.warnings) problems->Warn(place, std::move(warning));
+  std::vector<Secret> keys;
+  if (answer.state == SecretAnswer::State::kLater) {
+    problems->Warn(place, failure + ": its keys are used as soon as it gives them");
+    return keys;
   }
-  const std::string_view text = content->text.Reveal();
-  return Checked(Secret(text.substr(0, text.find_last_not_of("\r\n") + 1)), place, &problems);
+  if (answer.state == SecretAnswer::State::kKept) problems->Warn(place, failure + ": what it gave last is used");
+  if (answer.state == SecretAnswer::State::kFailed) problems->Error(place, failure);
+  if (answer.text) return KeysIn(*answer.text, source, place, problems);
+  keys.emplace_back();
+  return keys;
 }
 
 std::optional<Secret> ReadSealedKey(MapReader* fields, const Place& place, const KeyFiles& files) {
@@ -92,81 +105,191 @@ void ReadKeyFields(MapReader* fields, KeyConfig* key) {
   }
 }
 
-// The key itself of an entry that is a map: {key: KEY, ...}, {file: PATH, ...} or {sealed: TEXT, ...}.
-std::optional<Secret> ReadOwnSecret(MapReader* fields, const KeyFiles& files) {
+// What an entry of "api_keys" stands for.
+struct Entry {
+  std::vector<Secret> secrets;  // as AskForKeys
+  bool from_source = false;
+};
+
+Entry ReadFromSource(MapReader* fields, const KeyFiles& files) {
+  Entry entry{{}, true};
+  if (const std::optional<SecretSource> source = ReadSource(fields, files)) {
+    entry.secrets = AskForKeys(*source, fields->Here(), files, &fields->Problems());
+  } else {
+    entry.secrets.emplace_back();
+  }
+  return entry;
+}
+
+Entry ReadText(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
+  Entry entry;
+  std::optional<Secret> secret = ReadSecret(node, place, files, problems);
+  entry.secrets.push_back(secret ? std::move(*secret) : Secret());
+  return entry;
+}
+
+Entry ReadSealedEntry(MapReader* fields, const KeyFiles& files) {
+  Entry entry;
+  std::optional<Secret> secret = ReadSealedKey(fields, fields->Here(), files);
+  entry.secrets.push_back(secret ? std::move(*secret) : Secret());
+  return entry;
+}
+
+// The keys of a map without other fields that are theirs: {sealed: TEXT} or a source.
+Entry ReadKept(MapReader* fields, const KeyFiles& files) {
+  return fields->Find("sealed") != nullptr ? ReadSealedEntry(fields, files) : ReadFromSource(fields, files);
+}
+
+// The keys of an entry that is a map: {key: KEY, ...}, {sealed: TEXT, ...} or a source, {file: PATH, ...}.
+Entry ReadOwnKeys(MapReader* fields, const KeyFiles& files) {
   const Node* key = fields->Find("key");
-  const Node* file = fields->Find("file");
-  const Node* sealed = fields->Find("sealed");
-  if (sealed && !key && !file) return ReadSealedKey(fields, fields->Here(), files);
-  if (sealed) {
+  const bool source = NamesSource(fields);
+  if (fields->Find("sealed") != nullptr) {
+    if (!key && !source) return ReadSealedEntry(fields, files);
     fields->Problems().Error(fields->Here(), "sealed stands beside key or file: keep one of them");
-    return std::nullopt;
+    Entry nothing;
+    nothing.secrets.emplace_back();
+    return nothing;
   }
-  if (key && !file) return ReadSecret(*key, fields->At("key"), files, &fields->Problems());
-  if (file && !key) return ReadKeyFile(fields, fields->Here(), files);
-  fields->Problems().Error(fields->Here(), key ? "both key and file are given: keep one of them"
-                                               : "the key is missing: write {key: \"...\"} or {file: PATH}");
-  return std::nullopt;
+  if (key && !source && key->kind == Node::Kind::kMap) {
+    MapReader inner(*key, fields->At("key"), &fields->Problems());
+    Entry entry = ReadKept(&inner, files);
+    inner.Done();
+    return entry;
+  }
+  if (key && !source) return ReadText(*key, fields->At("key"), files, &fields->Problems());
+  if (source && !key) return ReadFromSource(fields, files);
+  fields->Problems().Error(fields->Here(), key ? "both key and a source are given: keep one of them"
+                                               : "the key is missing: write {key: \"...\"}, {file: PATH}, {exec: "
+                                                 "[PROGRAM, ...]} or {vault: \"PATH#FIELD\"}");
+  Entry nothing;
+  nothing.secrets.emplace_back();
+  return nothing;
 }
 
-void ReadKey(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems, KeyConfig* key) {
-  std::optional<MapReader> fields;
-  if (node.kind == Node::Kind::kMap) fields.emplace(node, place, problems);
-  std::optional<Secret> secret = fields ? ReadOwnSecret(&*fields, files) : ReadSecret(node, place, files, problems);
-  if (secret) key->secret = std::move(*secret);
-  if (!fields) return;
-  ReadKeyFields(&*fields, key);
-  fields->Done();
-}
+// The keys of one provider as they are read.
+class KeyList {
+ public:
+  KeyList(const KeyFiles& files, const KeyConfig& defaults, ProblemList* problems)
+      : files_(files), defaults_(defaults), problems_(problems) {}
 
-// "api_keys[1]"
-std::string Position(const Place& place) {
-  return place.field.substr(place.field.rfind('.') + 1);
-}
-
-// Each key and each given name once. `places` runs in parallel to `keys`; messages name positions only.
-void CheckUnique(const std::vector<KeyConfig>& keys, const std::vector<Place>& places, ProblemList* problems) {
-  std::unordered_map<std::string_view, size_t> secrets, names;
-  secrets.reserve(keys.size());
-  names.reserve(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (!keys[i].secret.empty()) {
-      const auto [same, is_new] = secrets.try_emplace(keys[i].secret.Reveal(), i);
-      if (!is_new)
-        problems->Error(places[i], absl::StrCat("the same key as ", Position(places[same->second]), ": remove one"));
+  void Read(const Node& node, const Place& place) {
+    std::optional<MapReader> fields;
+    if (node.kind == Node::Kind::kMap) fields.emplace(node, place, problems_);
+    Entry entry = fields ? ReadOwnKeys(&*fields, files_) : ReadText(node, place, files_, problems_);
+    const size_t first = keys_.size();
+    const bool several = entry.secrets.size() > 1;
+    if (entry.secrets.empty() && fields) {  // its settings are checked all the same
+      KeyConfig unused = Like(defaults_);
+      ReadKeyFields(&*fields, &unused);
     }
-    if (keys[i].name.empty()) continue;
-    const auto [same, is_new] = names.try_emplace(keys[i].name, i);
-    if (!is_new)
-      problems->Error(places[i], absl::StrCat("the same name as ", Position(places[same->second]), ": rename one"));
+    for (size_t i = 0; i < entry.secrets.size(); ++i) {
+      KeyConfig key = i == 0 ? Like(defaults_) : Like(keys_[first]);
+      key.secret = std::move(entry.secrets[i]);
+      if (i == 0 && fields) ReadKeyFields(&*fields, &key);
+      Add(std::move(key), place, entry.from_source);
+    }
+    if (several) Number(first);
+    if (fields) fields->Done();
   }
-}
 
-std::vector<KeyConfig> ReadKeyList(const Node& list, const Place& place, const KeyFiles& files,
-                                   const KeyConfig& defaults, ProblemList* problems) {
-  std::vector<KeyConfig> keys;
-  std::vector<Place> places;
-  if (list.items.empty()) problems->Error(place, "is empty: list at least one key");
-  if (list.items.size() > kMaxKeys) {
-    problems->Error(place, absl::StrCat("holds more than ", kMaxKeys, " keys: split the provider"));
-    return keys;
+  // Each key and each given name once; messages name positions only.
+  std::vector<KeyConfig> Take() {
+    std::vector<bool> extra(keys_.size());
+    std::unordered_map<std::string_view, size_t> secrets, names;
+    secrets.reserve(keys_.size());
+    names.reserve(keys_.size());
+    for (size_t i = 0; i < keys_.size(); ++i) {
+      if (!keys_[i].secret.empty()) {
+        const auto [same, is_new] = secrets.try_emplace(keys_[i].secret.Reveal(), i);
+        extra[i] = !is_new && TellSame(same->second, i);
+      }
+      if (keys_[i].name.empty() || extra[i]) continue;
+      const auto [same, is_new] = names.try_emplace(keys_[i].name, i);
+      if (!is_new) problems_->Error(PlaceOf(i), absl::StrCat("the same name as ", Where(same->second), ": rename one"));
+    }
+    std::vector<KeyConfig> kept;
+    for (size_t i = 0; i < keys_.size(); ++i) {
+      if (!extra[i]) kept.push_back(std::move(keys_[i]));
+    }
+    return kept;
   }
+
+  size_t size() const { return keys_.size(); }
+
+ private:
+  struct Origin {
+    size_t entry = 0;
+    bool from_source = false;
+  };
+
+  static KeyConfig Like(const KeyConfig& other) {
+    KeyConfig key;
+    key.name = other.name;
+    key.weight = other.weight;
+    key.max_failures = other.max_failures;
+    key.cooldown = other.cooldown;
+    key.max_concurrent = other.max_concurrent;
+    key.limits = other.limits;
+    key.models = other.models;
+    return key;
+  }
+
+  void Add(KeyConfig key, const Place& place, bool from_source) {
+    if (places_.empty() || places_.back().field != place.field) places_.push_back(place);
+    origins_.push_back({places_.size() - 1, from_source});
+    keys_.push_back(std::move(key));
+  }
+
+  // NAME-1, NAME-2, ... for those from `first` on.
+  void Number(size_t first) {
+    const std::string name = keys_[first].name;
+    for (size_t i = first; i < keys_.size() && !name.empty(); ++i) {
+      keys_[i].name = absl::StrCat(name, "-", i - first + 1);
+      CheckKeyName(keys_[i], PlaceOf(i), problems_);
+    }
+  }
+
+  // True when the second is dropped: what a source gives is not the configuration's mistake.
+  bool TellSame(size_t first, size_t second) {
+    const std::string same = "the same key as " + Where(first);
+    if (!origins_[first].from_source && !origins_[second].from_source) {
+      problems_->Error(PlaceOf(second), same + ": remove one");
+      return false;
+    }
+    problems_->Warn(PlaceOf(second), same + ": it is used once");
+    return true;
+  }
+
+  const Place& PlaceOf(size_t key) const { return places_[origins_[key].entry]; }
+  std::string Where(size_t key) const {
+    const std::string& field = PlaceOf(key).field;
+    return field.substr(field.find_last_of('.') + 1);
+  }
+
+  const KeyFiles& files_;
+  const KeyConfig& defaults_;
+  ProblemList* const problems_;
+  std::vector<KeyConfig> keys_;
+  std::vector<Origin> origins_;  // of keys_
+  std::vector<Place> places_;    // of entries that gave a key
+};
+
+void ReadKeyList(const Node& list, const Place& place, const KeyFiles& files, KeyList* keys, ProblemList* problems) {
+  if (list.items.empty()) problems->Error(place, "is empty: list at least one key");
   const auto refused = [&](const Node& entry) { return RefusalOf(entry, place.provider, files); };
   const bool some_open =
       std::any_of(list.items.begin(), list.items.end(), [&](const Node& entry) { return refused(entry).empty(); });
-  for (size_t i = 0; i < list.items.size(); ++i) {
+  for (size_t i = 0; i < list.items.size() && keys->size() <= kMaxProviderKeys; ++i) {
     if (const std::string why = some_open ? refused(list.items[i]) : ""; !why.empty()) {
       problems->Warn(place.Item(i, list.items[i].line), absl::StrCat("is left out: ", why));
       continue;
     }
-    places.push_back(place.Item(i, list.items[i].line));
-    KeyConfig& key = keys.emplace_back();
-    key.max_failures = defaults.max_failures;
-    key.cooldown = defaults.cooldown;
-    ReadKey(list.items[i], places.back(), files, problems, &key);
+    keys->Read(list.items[i], place.Item(i, list.items[i].line));
   }
-  CheckUnique(keys, places, problems);
-  return keys;
+  if (keys->size() > kMaxProviderKeys) {
+    problems->Error(place, absl::StrCat("holds more than ", kMaxProviderKeys, " keys: split the provider"));
+  }
 }
 
 }  // namespace
@@ -178,15 +301,6 @@ std::string KeyNameProblem(const KeyConfig& key) {
   if (!key.secret.empty() && key.name.find(key.secret.Reveal()) != std::string::npos)
     return "the name holds the key itself, and names are shown: choose another";
   return "";
-}
-
-std::string KeyProblem(std::string_view key) {
-  if (key.empty())
-    return "the key is empty: write the key (where the server asks for none, any text), or remove this entry";
-  if (key.size() > kMaxKeyBytes) return absl::StrCat("the key is longer than ", kMaxKeyBytes, " bytes");
-  const auto printable = [](char c) { return absl::ascii_isgraph(c); };
-  if (std::all_of(key.begin(), key.end(), printable)) return "";
-  return "the key holds a space, a control character or one beyond ASCII: copy it again";
 }
 
 void ReadLimits(MapReader* fields, LimitsConfig* out) {
@@ -211,10 +325,23 @@ void ReadAuthorities(MapReader* fields, const KeyFiles& files, std::string* path
 std::optional<Secret> ReadSecret(const Node& node, const Place& place, const KeyFiles& files, ProblemList* problems) {
   if (node.kind == Node::Kind::kMap) {
     MapReader fields(node, place, problems);
-    std::optional<Secret> secret =
-        fields.Find("sealed") != nullptr ? ReadSealedKey(&fields, place, files) : ReadKeyFile(&fields, place, files);
+    if (fields.Find("sealed") != nullptr) {
+      std::optional<Secret> sealed = ReadSealedKey(&fields, place, files);
+      fields.Done();
+      return sealed;
+    }
+    SecretSource source;
+    if (!fields.Text("file", &source.path)) return std::nullopt;
+    if (source.path.empty()) {
+      problems->Error(place, "must be text or {file: PATH}");
+      return std::nullopt;
+    }
     fields.Done();
-    return secret;
+    source.path = ResolvePath(source.path, files.config_path, files.home);
+    std::vector<Secret> found = AskForKeys(source, place, files, problems);
+    if (found.size() > 1) problems->Error(place, absl::StrCat(source.Name(), " holds several lines: it must be one"));
+    if (found.size() != 1 || found[0].empty()) return std::nullopt;
+    return std::move(found[0]);
   }
   if (node.kind != Node::Kind::kString) {
     problems->Error(place, absl::StrCat("must be text or {file: PATH}, not ", ToAbsl(KindName(node.kind)),
@@ -236,14 +363,15 @@ std::vector<KeyConfig> ReadKeys(MapReader* provider, const KeyFiles& files) {
   ProblemList* problems = &provider->Problems();
   const Node* many = provider->Find("api_keys");
   const Node* one = provider->Find("api_key");
-  std::vector<KeyConfig> keys;
+  KeyList keys(files, defaults, problems);
   if (many && one && (one->kind != Node::Kind::kString || !one->text.empty())) {
     problems->Warn(provider->At("api_key"), "is ignored beside api_keys: put the key into that list, or remove it");
   }
   if (many && many->kind == Node::Kind::kList) {
-    return ReadKeyList(*many, provider->At("api_keys"), files, defaults, problems);
-  }
-  if (many) {
+    ReadKeyList(*many, provider->At("api_keys"), files, &keys, problems);
+  } else if (many && many->kind == Node::Kind::kMap) {
+    keys.Read(*many, provider->At("api_keys"));
+  } else if (many) {
     problems->Error(provider->At("api_keys"), "must be a list [...]: for one key write api_key");
   } else if (!one) {
     problems->Error(provider->Here().Sub("api_keys", provider->Here().line),
@@ -251,10 +379,12 @@ std::vector<KeyConfig> ReadKeys(MapReader* provider, const KeyFiles& files) {
   } else if (one->kind == Node::Kind::kList) {
     problems->Error(provider->At("api_key"), "must be one key: for a list write api_keys");
   } else {
-    ReadKey(*one, provider->At("api_key"), files, problems, &defaults);
-    keys.push_back(std::move(defaults));
+    keys.Read(*one, provider->At("api_key"));
+    if (keys.size() > 1 && provider->Find("enable_rotation") == nullptr) {
+      problems->Warn(provider->At("api_key"), "gives several keys, and only the first is used: write api_keys");
+    }
   }
-  return keys;
+  return keys.Take();
 }
 
 }  // namespace ccr

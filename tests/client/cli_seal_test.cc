@@ -39,7 +39,7 @@ class SealTest : public AppTest {
   // The key of a configuration whose provider has this text.
   std::string Opened(const std::string& sealed, const std::string& broker = "", const std::string& provider = "demo") {
     Write(sealed, broker, provider);
-    const ConfigResult loaded = LoadConfig(service_.config_path, ProcessEnv(), MasterKeyPlaceOf(service_));
+    const ConfigResult loaded = LoadConfig(service_.config_path, ProcessEnv(), nullptr, MasterKeyPlaceOf(service_));
     if (loaded.config) return std::string(loaded.config->providers[0].keys[0].secret.Reveal());
     return loaded.problems[0].ToString();
   }

@@ -459,4 +459,11 @@ void Fill(const ReloadReport& report, v1::ReloadVerdict* out) {
   for (const std::string& field : report.needs_restart) out->add_needs_restart(field);
 }
 
+void Fill(const KeySources::Problem& problem, v1::KeySourceProblem* out) {
+  out->set_source(problem.source);
+  out->set_error(problem.error);
+  SetTime(problem.since, out->mutable_since());
+  out->set_has_keys(problem.has_keys);
+}
+
 }  // namespace ccr

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "broker/config/key_sources.h"
 #include "broker/service/broker_service.h"
 #include "ccr/broker/v1/key_admin.pb.h"
 #include "ccr/broker/v1/key_broker.pb.h"
@@ -30,6 +31,7 @@ void Fill(const ReportAnswer& answer, v1::ReportResponse* out);
 void Fill(const PoolStatus& status, v1::PoolStatus* out);
 void Fill(const Routing& routing, v1::RoutingTable* out);
 void Fill(const ReloadReport& report, v1::ReloadVerdict* out);
+void Fill(const KeySources::Problem& problem, v1::KeySourceProblem* out);
 
 // One transition as an event; nothing for those that are not told (kQueued, and single leases unless `include_leases`).
 bool Fill(const PoolNames& pool, const core::Transition& transition, bool include_leases, v1::Event* out);

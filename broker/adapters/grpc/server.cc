@@ -78,7 +78,7 @@ class GrpcServer::Impl {
         connections_(access_.foreign_uids() + 3),  // this user, root, the network
         gate_(&access_, &connections_),
         key_broker_(service, &gate_),
-        key_admin_(service, &gate_, events, options.config_path, options.reload) {}
+        key_admin_(service, &gate_, events, options.config_path, options.reload, options.source_problems) {}
   ~Impl() {
     acceptor_.reset();  // first: it gives connections to the server
     if (server_ == nullptr) return;

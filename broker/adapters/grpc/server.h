@@ -11,6 +11,7 @@
 #include "broker/adapters/grpc/event_hub.h"
 #include "broker/base/tls_files.h"
 #include "broker/config/identity.h"
+#include "broker/config/key_sources.h"
 #include "broker/service/broker_service.h"
 
 namespace ccr {
@@ -28,6 +29,8 @@ class GrpcServer {
     std::vector<IdentityConfig> identities = {};
     // Has the configuration read again, on a thread of its own; outlives the server.
     std::function<void(ReloadDone)> reload = nullptr;
+    // The sources of keys that fail now; outlives the server.
+    std::function<std::vector<KeySources::Problem>()> source_problems = nullptr;
   };
   // Serves until Drain or destruction. `service` and `events` outlive it. InvalidArgument for a bad address,
   // Unavailable when it is taken, PermissionDenied when others can write to a socket's folder.

@@ -134,6 +134,12 @@ grpc::ServerUnaryReactor* KeyAdminService::GetStatus(grpc::CallbackServerContext
   response->set_config_path(config_path_);
   response->set_streams(service_->streams());
   if (const std::optional<ReloadReport> last = service_->last_reload()) Fill(*last, response->mutable_last_reload());
+  if (source_problems_ != nullptr) {
+    for (const KeySources::Problem& problem : source_problems_()) {
+      if (response->key_source_problems_size() == kMaxSourceProblems) break;
+      Fill(problem, response->add_key_source_problems());
+    }
+  }
   return Finish(context, grpc::Status::OK);
 }
 

@@ -11,6 +11,7 @@
 #include "broker/adapters/grpc/lease_stream.h"
 #include "broker/adapters/grpc/watches.h"
 #include "broker/adapters/grpc/work_queue.h"
+#include "broker/config/key_sources.h"
 #include "broker/service/broker_service.h"
 #include "ccr/broker/v1/key_admin.grpc.pb.h"
 #include "ccr/broker/v1/key_broker.grpc.pb.h"
@@ -51,16 +52,19 @@ class KeyBrokerService final : public ccr::broker::v1::KeyBroker::CallbackServic
 
 class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService {
  public:
-  // `reload` may be null: then Reload is not implemented.
+  // `reload` may be null: then Reload is not implemented. So may `source_problems`: then there are none.
   KeyAdminService(BrokerService* service, const Gate* gate, EventHub* events, std::string config_path,
-                  std::function<void(ReloadDone)> reload)
+                  std::function<void(ReloadDone)> reload,
+                  std::function<std::vector<KeySources::Problem>()> source_problems)
       : service_(service),
         gate_(gate),
         events_(events),
         config_path_(std::move(config_path)),
-        reload_(std::move(reload)) {}
+        reload_(std::move(reload)),
+        source_problems_(std::move(source_problems)) {}
 
   static constexpr int kMaxWatches = 64;
+  static constexpr int kMaxSourceProblems = 100;
 
   grpc::ServerUnaryReactor* ListPools(grpc::CallbackServerContext* context,
                                       const ccr::broker::v1::ListPoolsRequest* request,
@@ -111,6 +115,7 @@ class KeyAdminService final : public ccr::broker::v1::KeyAdmin::CallbackService 
   EventHub* const events_;
   const std::string config_path_;
   const std::function<void(ReloadDone)> reload_;
+  const std::function<std::vector<KeySources::Problem>()> source_problems_;
   WatchSlots watches_{kMaxWatches};
   WorkQueue changes_{kMaxChanges};
 };

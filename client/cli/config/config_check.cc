@@ -6,8 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "broker/adapters/sources/source_readers.h"
 #include "broker/base/absl_text.h"
+#include "broker/base/clock.h"
 #include "broker/config/endpoint.h"
+#include "broker/config/key_sources.h"
 #include "broker/config/rules_reader.h"
 #include "client/cli/model.h"
 #include "client/cli/text.h"
@@ -60,14 +63,26 @@ boost::json::object ProviderJson(const ProviderConfig& provider) {
 }
 
 void TellJson(const ConfigResult& result, const std::string& summary, std::ostream& out) {
-  boost::json::array problems, providers;
+  boost::json::array problems, providers, sources;
   for (const ConfigProblem& problem : result.problems) problems.push_back(ProblemJson(problem));
   if (result.config) {
     for (const ProviderConfig& provider : result.config->providers) providers.push_back(ProviderJson(provider));
+    for (const SecretSource& source : result.config->sources) sources.emplace_back(source.Name());
   }
-  out << boost::json::serialize(boost::json::object{
-             {"ok", result.config.has_value()}, {"summary", summary}, {"problems", problems}, {"providers", providers}})
+  out << boost::json::serialize(boost::json::object{{"ok", result.config.has_value()},
+                                                    {"summary", summary},
+                                                    {"problems", problems},
+                                                    {"providers", providers},
+                                                    {"sources", sources}})
       << "\n";
+}
+
+// Where keys come from, but for those in the file itself.
+void TellSources(const Config& config, std::ostream& out) {
+  for (const SecretSource& source : config.sources) {
+    const std::string name = source.Name();
+    out << "  " << Fit(name, DisplayWidth(name)) << ": read\n";
+  }
 }
 
 // What each provider's URL means.
@@ -82,7 +97,10 @@ void TellProviders(const Config& config, std::ostream& out) {
 }  // namespace
 
 int CheckConfig(const ServiceOptions& options, bool print, const Terminal& terminal) {
-  const ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), MasterKeyPlaceOf(options));
+  const MonotonicWallClock clock;
+  SourceReaders readers;
+  KeySources sources(&clock, readers.All(), /*strict=*/true);
+  const ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), &sources, MasterKeyPlaceOf(options));
   const std::string summary = absl::StrCat(options.config_path, ": ", Summary(result));
   if (options.json) {
     TellJson(result, summary, terminal.out);
@@ -91,6 +109,7 @@ int CheckConfig(const ServiceOptions& options, bool print, const Terminal& termi
     std::ostream& out = print ? terminal.err : terminal.out;
     out << summary << "\n";
     if (result.config) TellProviders(*result.config, out);
+    if (result.config) TellSources(*result.config, out);
   }
   if (print && result.config && !options.json) terminal.out << DescribeConfig(*result.config);
   return result.config ? 0 : 2;

@@ -6,7 +6,7 @@
 
 namespace ccr::cli {
 
-// The verdict of `ccr-broker --check`: problems on `terminal.err`, a summary on `terminal.out`; with `print` the
+// The verdict of `ccr-broker --check`, which reads all sources of keys: problems on `terminal.err`, a summary on `terminal.out`; with `print` the
 // effective configuration, keys hidden, is on `terminal.out` and the summary on `terminal.err`. 0: it loads. 2: it does
 // not.
 int CheckConfig(const ServiceOptions& options, bool print, const Terminal& terminal);

@@ -301,8 +301,9 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
   }
   PrintVerdict(*verdict, broker.address(), options.json, terminal);
   if (verdict->accepted()) return 0;
-  const bool good_here = options.broker.empty() &&
-                         LoadConfig(options.config_path, ProcessEnv(), MasterKeyPlaceOf(options)).config.has_value();
+  const bool good_here =
+      options.broker.empty() &&
+      LoadConfig(options.config_path, ProcessEnv(), nullptr, MasterKeyPlaceOf(options)).config.has_value();
   if (good_here && !options.json) {
     terminal.err
         << "The file is right in this shell's environment; the broker has that of its start: ccr restart gives "
@@ -312,7 +313,7 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
 }
 
 std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal) {
-  ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), MasterKeyPlaceOf(options));
+  ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), nullptr, MasterKeyPlaceOf(options));
   for (const ConfigProblem& problem : result.problems) {
     if (!quiet || !result.config) terminal.err << problem.ToString() << "\n";
   }

@@ -62,6 +62,27 @@ boost::json::array TextArray(const Texts& texts) {
   return array;
 }
 
+boost::json::array SourceProblems(const v1::BrokerStatus& status) {
+  boost::json::array problems;
+  for (const v1::KeySourceProblem& problem : status.key_source_problems()) {
+    problems.push_back({{"source", problem.source()},
+                        {"error", problem.error()},
+                        {"since", google::protobuf::util::TimeUtil::ToString(problem.since())},
+                        {"has_keys", problem.has_keys()}});
+  }
+  return problems;
+}
+
+// A line for each source that fails.
+std::string SourceLines(const v1::BrokerStatus& status, absl::Time now) {
+  std::string text;
+  for (const v1::KeySourceProblem& problem : status.key_source_problems()) {
+    absl::StrAppend(&text, "  failing   ", problem.error(), " (since ", FormatAgo(now - MomentOf(problem.since())),
+                    "): ", problem.has_keys() ? "the keys it gave last are used" : "it has given no key yet", "\n");
+  }
+  return text;
+}
+
 std::string Refusal(const v1::ReloadVerdict& verdict, absl::Time now) {
   return absl::StrCat("\nThe configuration file was refused ", FormatAgo(now - MomentOf(verdict.time())),
                       "; the broker goes on with the old configuration:\n", ProblemLines(verdict));
@@ -87,6 +108,7 @@ boost::json::object ServiceJson(const ServiceView& view, absl::Time now) {
                            {"started_at", nullptr},
                            {"streams", nullptr},
                            {"reload", nullptr},
+                           {"key_source_problems", nullptr},
                            {"warning", TextOrNothing(view.warning)},
                            {"pools", view.pools ? value(PoolsArray(*view.pools)) : value(nullptr)}};
   if (view.service || view.broker) json["uptime_seconds"] = absl::ToInt64Seconds(Uptime(view, now));
@@ -94,6 +116,7 @@ boost::json::object ServiceJson(const ServiceView& view, absl::Time now) {
   json["version"] = TextOrNothing(view.broker->version());
   json["started_at"] = google::protobuf::util::TimeUtil::ToString(view.broker->started_at());
   json["streams"] = view.broker->streams();
+  json["key_source_problems"] = SourceProblems(*view.broker);
   if (view.broker->has_last_reload()) json["reload"] = VerdictJson(view.broker->last_reload());
   return json;
 }
@@ -107,6 +130,7 @@ std::string ServiceText(const ServiceView& view, absl::Time now) {
   if (view.broker) absl::StrAppend(&text, ", version ", view.broker->version(), ", streams ", view.broker->streams());
   absl::StrAppend(&text, "\n  config    ", view.config_path, "\n  pools     ",
                   view.pools ? PoolsText(*view.pools) : view.silent, "\n");
+  if (view.broker) text += SourceLines(*view.broker, now);
   if (view.broker && view.broker->has_last_reload()) {
     const v1::ReloadVerdict& last = view.broker->last_reload();
     if (!last.accepted()) text += Refusal(last, now);

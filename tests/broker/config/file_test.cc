@@ -107,7 +107,7 @@ TEST(LoadConfig, KeyFilesThatAreWrong) {
   const TempDir dir;
   dir.Write("open.key", "canary-key-a1\n", 0644);
   dir.Write("empty.key", "\n");
-  dir.Write("two.key", "canary-key-a1\ncanary-key-a2\n");
+  dir.Write("two.key", "canary-key-a2\ncanary key a3\n");
   dir.Write("large.key", std::string(10'000, 'k'));
   const std::string path = dir.Write(
       "config.json",
@@ -119,10 +119,10 @@ TEST(LoadConfig, KeyFilesThatAreWrong) {
       shown,
       HasSubstr("warning: provider 'p': Providers[0].api_keys[0]: every user can read the key file: run chmod 600 " +
                 dir.path() + "/open.key"));
-  EXPECT_THAT(shown, HasSubstr("api_keys[1]: the key is empty"));
-  EXPECT_THAT(shown, HasSubstr("api_keys[2]: the key holds a space, a control character"));
-  EXPECT_THAT(shown, HasSubstr("large.key is larger than"));
-  EXPECT_THAT(shown, HasSubstr("api_keys[4]: must be text or {file: PATH}"));
+  EXPECT_THAT(shown, HasSubstr("api_keys[1]: key file " + dir.path() + "/empty.key holds no key: it is empty"));
+  EXPECT_THAT(shown, HasSubstr("two.key line 2: the key holds a space, a control character"));
+  EXPECT_THAT(shown, HasSubstr("large.key line 1: the key is longer than 8192 bytes"));
+  EXPECT_THAT(shown, HasSubstr("api_keys[4]: must be text, {file: PATH}, {exec: [PROGRAM, ...]} or {vault: "));
   EXPECT_THAT(shown, Not(HasSubstr("canary")));
 }
 

@@ -161,7 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "variable UNSET_KEY is not set"},
         MistakeRow{Keys("api_keys: [{weight: 1}]"), kError, 2, "p", "Providers[0].api_keys[0]", "the key is missing"},
         MistakeRow{Keys("api_keys: [{key: 'canary', file: 'f'}]"), kError, 2, "p", "Providers[0].api_keys[0]",
-                   "both key and file"},
+                   "both key and a source"},
         MistakeRow{Keys("api_keys: [{file: 'nowhere'}]"), kError, 2, "p", "Providers[0].api_keys[0]",
                    "key file /cfg/nowhere does not exist"},
         MistakeRow{Keys("api_keys: [{key: {file: '/nowhere'}}]"), kError, 2, "p", "Providers[0].api_keys[0].key",

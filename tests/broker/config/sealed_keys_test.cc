@@ -56,7 +56,7 @@ class SealedKeysTest : public ::testing::Test {
   // Under `Broker`, the text of that section.
   ConfigResult Load(const std::string& keys, const std::string& broker = "", MasterKeyPlace place = {}) const {
     const std::string path = Write("config.json", OneProvider(kUrl + keys, "Broker: {" + broker + "}"));
-    return LoadConfig(path, env_, place);
+    return LoadConfig(path, env_, nullptr, place);
   }
   // As ccr key seal does.
   std::string Seal(const std::string& key, const std::string& broker = "", const std::string& provider = "p") const {
@@ -186,7 +186,7 @@ TEST_F(SealedKeysTest, WhatIsWrongWithTheField) {
   }
   const std::string path =
       Write("config.json", OneProvider(kUrl + std::string("api_key: 'k'"), "APIKEY: " + Sealed(sealed)));
-  EXPECT_THAT(Show(LoadConfig(path, env_, MasterKeyPlace{}).problems),
+  EXPECT_THAT(Show(LoadConfig(path, env_, nullptr, MasterKeyPlace{}).problems),
               HasSubstr("APIKEY: only the keys of providers can be sealed"));
 }
 

@@ -110,7 +110,7 @@ TEST(ConfigWipeTest, NeitherASealedKeyNorItsMasterKeyOutlivesIt) {
     });
     const std::string sealed = (*sealer)->Seal(plain, ContextOfFileKey("p"));
     const ConfigResult result = ParseConfig(OneProvider(kUrl + ("api_key: {sealed: '" + sealed) + "'}"),
-                                            folder + "/config.json", ProcessEnv(), MasterKeyPlace{folder, ""});
+                                            folder + "/config.json", ProcessEnv(), nullptr, MasterKeyPlace{folder, ""});
     ASSERT_TRUE(result.config.has_value()) << result.problems.at(0).ToString();
     EXPECT_EQ(CountInMemory(key), 2);  // `plain`, and that of the configuration
   }

@@ -1,7 +1,6 @@
 // A BrokerService over simulated time.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,19 +9,10 @@
 
 #include "absl/time/time.h"
 #include "broker/adapters/store/memory_store.h"
-#include "broker/base/clock.h"
 #include "broker/service/broker_service.h"
+#include "tests/broker/config/manual_clock.h"
 
 namespace ccr {
-
-class ManualClock final : public Clock {
- public:
-  absl::Time Now() const override { return absl::FromUnixNanos(nanos_); }
-  void Advance(absl::Duration step) { nanos_ += absl::ToInt64Nanoseconds(step); }
-
- private:
-  std::atomic<int64_t> nanos_{1'700'000'000'000'000'000};
-};
 
 inline ProviderConfig MakeProvider(const std::string& name, const std::vector<std::string>& keys) {
   ProviderConfig provider;

@@ -1,0 +1,62 @@
+#include "broker/adapters/sources/exec_reader.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "broker/adapters/sources/program.h"
+#include "broker/base/absl_text.h"
+#include "broker/base/log.h"
+
+namespace ccr {
+namespace {
+
+constexpr size_t kMaxOutput = 1 << 20;
+constexpr size_t kMaxWords = 400;
+constexpr size_t kMinMasked = 6;  // shorter words are no secrets
+
+void Hide(std::string_view secret, std::string* text) {
+  for (size_t at = text->find(secret); at != std::string::npos; at = text->find(secret, at)) {
+    text->replace(at, secret.size(), "[redacted]");
+  }
+}
+
+// What the program says of its failure, on one line that can be shown.
+std::string Words(std::string err, const Secret& out) {
+  for (const absl::string_view word : absl::StrSplit(ToAbsl(out.Reveal()), absl::ByAnyChar(" \t\r\n"))) {
+    if (word.size() >= kMinMasked) Hide(ToStd(word), &err);
+  }
+  for (char& c : err) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c)))
+      c = absl::ascii_isspace(static_cast<unsigned char>(c)) ? ' ' : '?';
+  }
+  absl::RemoveExtraAsciiWhitespace(&err);
+  return Redact(err).substr(0, kMaxWords);
+}
+
+}  // namespace
+
+absl::StatusOr<SecretReading> ExecReader::Read(const SecretSource& source) {
+  absl::StatusOr<ProgramEnd> end =
+      RunProgram({source.argv, source.environment, source.folder, limit_, kMaxOutput}, stop_);
+  if (!end.ok()) return end.status();
+  SecretReading reading;
+  reading.valid_for = source.ttl;
+  if (WIFEXITED(end->wait_status) && WEXITSTATUS(end->wait_status) == 0) {
+    reading.text = std::move(end->out);
+    return reading;
+  }
+  const std::string how = WIFEXITED(end->wait_status)
+                              ? absl::StrCat("ended with status ", WEXITSTATUS(end->wait_status))
+                              : absl::StrCat("was ended by signal ", WTERMSIG(end->wait_status));
+  const std::string words = Words(std::move(end->err), end->out);
+  return absl::UnavailableError(words.empty() ? how : absl::StrCat(how, ": ", words));
+}
+
+}  // namespace ccr
