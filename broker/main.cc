@@ -173,7 +173,7 @@ int Serve(ccr::SignalWatcher* signals, const Flags& flags, const ccr::Clock& clo
     checkpoints.Stop();
     prober.Stop();
   };
-  registry->Watch(&service);
+  registry->Watch(&service, [sources] { return sources->Problems().size(); });
   auto metrics_server = ccr::MetricsServer::Start(*metrics_listen, registry);
   if (!metrics_server.ok()) {
     return Fail(CannotListen(metrics_server.status(), "Broker.metrics_listen", "--metrics-listen"));
@@ -225,7 +225,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
   const ccr::MonotonicWallClock clock;
-  ccr::SourceReaders readers;
+  ccr::SourceReaders readers(&clock, ccr::ProcessEnv()("SSL_CERT_FILE").value_or(""));
   ccr::KeySources sources(&clock, readers.All(), /*strict=*/flags.check);
   ccr::ConfigResult loaded = ccr::LoadConfig(flags.config, ccr::ProcessEnv(), &sources, flags.master_key_place());
   if (loaded.config.has_value()) flags.Override(&*loaded.config);

@@ -206,6 +206,20 @@ std::string DescribeMasterKeys(const MasterKeys& keys) {
   return absl::StrCat("[", absl::StrJoin(sources, ", "), "]");
 }
 
+void DescribeVault(const VaultConfig& config, Block vault) {
+  vault.Text("address", config.address);
+  if (!config.name_space.empty()) vault.Text("namespace", config.name_space);
+  if (!config.ca_file.empty()) vault.Text("ca_file", config.ca_file);
+  vault.Millis("refresh", config.refresh);
+  Block auth = vault.Open("auth");
+  if (config.login == VaultConfig::Login::kToken) return auth.Open("token").Text("file", config.token_file);
+  const bool approle = config.login == VaultConfig::Login::kAppRole;
+  Block method = auth.Open(approle ? "approle" : "kubernetes");
+  method.Text("mount", config.mount);
+  method.Text(approle ? "role_id" : "role", approle ? config.role_id : config.role);
+  method.Open(approle ? "secret_id" : "jwt").Text("file", approle ? config.secret_id_file : config.jwt_file);
+}
+
 void DescribeBroker(const BrokerConfig& config, Block broker) {
   const std::vector<std::string> listen =
       config.listen.empty() ? std::vector<std::string>{kDefaultBrokerListen} : config.listen;
@@ -222,6 +236,7 @@ void DescribeBroker(const BrokerConfig& config, Block broker) {
   if (config.master_keys != nullptr && !config.master_keys->sources().empty()) {
     broker.Raw("master_key", DescribeMasterKeys(*config.master_keys));
   }
+  if (config.vault != nullptr) DescribeVault(*config.vault, broker.Open("vault"));
   if (config.identities.empty()) return;
   Block identities = broker.Open("identities");
   for (const IdentityConfig& identity : config.identities) identities.Item(DescribeIdentity(identity));

@@ -48,8 +48,7 @@ void KeySources::Prepare(const std::vector<SecretSource>& sources) {
   {
     MutexLock lock(mutex_);
     for (const SecretSource& source : sources) {
-      EntryPtr& entry = entries_[source.Id()];
-      if (entry == nullptr) entry = std::make_shared<Entry>(source);
+      const EntryPtr entry = EntryOf(source);
       if (entry->expired) unread.push_back(entry);
     }
   }
@@ -63,18 +62,21 @@ void KeySources::Prepare(const std::vector<SecretSource>& sources) {
   for (std::thread& helper : helpers) helper.join();
 }
 
-KeySources::EntryPtr KeySources::Find(const SecretSource& source) const {
-  MutexLock lock(mutex_);
-  const auto found = entries_.find(source.Id());
-  return found == entries_.end() || found->second->expired ? nullptr : found->second;
+KeySources::EntryPtr KeySources::EntryOf(const SecretSource& source) {
+  EntryPtr& entry = entries_[source.Id()];
+  if (entry == nullptr) entry = std::make_shared<Entry>(source);
+  return entry;
 }
 
 SecretAnswer KeySources::Resolve(const SecretSource& source) {
-  EntryPtr entry = Find(source);
-  if (entry == nullptr) {
-    Prepare({source});
-    entry = Find(source);
+  EntryPtr entry;
+  bool expired = false;
+  {
+    MutexLock lock(mutex_);
+    entry = EntryOf(source);
+    expired = entry->expired;
   }
+  if (expired) Read(entry);
   MutexLock lock(mutex_);
   SecretAnswer answer;
   answer.problem = std::string(entry->status.message());
@@ -101,8 +103,7 @@ void KeySources::Follow(const std::vector<SecretSource>& sources) {
     in_use_ = true;
     std::unordered_map<std::string, EntryPtr> used;
     for (const SecretSource& source : sources) {
-      EntryPtr& entry = entries_[source.Id()];
-      if (entry == nullptr) entry = std::make_shared<Entry>(source);
+      const EntryPtr entry = EntryOf(source);
       entry->followed = true;
       entry->in_effect = entry->resolved;
       used[source.Id()] = entry;
@@ -207,7 +208,7 @@ void KeySources::TakeFailure(Entry* entry, absl::Status status) {
   if (entry->good && Shows(status.message(), entry->good->Reveal())) {
     status = absl::Status(status.code(), "fails, and what it says of that holds a key");
   }
-  const bool told = entry->status == status;
+  const bool told = entry->status.code() == status.code();  // words may hold a time
   entry->status = std::move(status);
   if (told || stopping_ || !entry->followed) return;
   Log(LogLevel::kWarn, "key_source_failed",

@@ -88,7 +88,7 @@ class KeySources final : public SecretResolver {
   void Read(const EntryPtr& entry);
   void Take(Entry* entry, std::string stamp, absl::StatusOr<SecretReading> reading) CCR_REQUIRES(mutex_);
   void TakeFailure(Entry* entry, absl::Status status) CCR_REQUIRES(mutex_);
-  EntryPtr Find(const SecretSource& source) const;
+  EntryPtr EntryOf(const SecretSource& source) CCR_REQUIRES(mutex_);
   bool IsDue(Entry* entry, const std::string& stamp, absl::Time now) CCR_REQUIRES(mutex_);
   void Run(Kind kind);
 

@@ -150,6 +150,7 @@ void ReadVaultAddress(MapReader* vault, std::string* out) {
                                   : UrlProblem(*out, {"http", "https"}, false);
   if (!problem.empty()) return vault->Problems().Error(place, problem);
   while (out->ends_with('/')) out->pop_back();
+  if (out->ends_with("/v1")) out->resize(out->size() - 3);
   if (IsReadableOnItsWay(*out)) {
     vault->Problems().Warn(place, "the login and the keys travel unencrypted: use https");
   }

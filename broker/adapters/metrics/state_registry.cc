@@ -147,6 +147,11 @@ std::vector<prometheus::MetricFamily> StateRegistry::Collect() const {
   families.push_back(Reloads(reloads));
   families.push_back(Single("ccr_config_last_reload_successful", "1 when the last reload took effect.", {},
                             reloads.last_succeeded ? 1 : 0));
+  if (failing_sources_ != nullptr) {
+    families.push_back(Single("ccr_key_sources_failing",
+                              "Files, programs and paths of Vault that do not give their keys.", {},
+                              static_cast<double>(failing_sources_())));
+  }
   const Journal::Stats store = service->journal_stats();
   families.push_back(StoreWrites(store));
   families.push_back(StoreSeconds(store));

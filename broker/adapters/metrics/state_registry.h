@@ -2,6 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "broker/service/broker_service.h"
@@ -13,11 +16,16 @@ namespace ccr {
 // The registered metrics, and after them gauges of pools and keys made from the service's snapshots. Thread-safe.
 class StateRegistry final : public prometheus::Registry {
  public:
-  // Watch() may come later; until then there are no gauges. The service outlives the scrapes.
-  void Watch(BrokerService* service) { service_ = service; }
+  // Once; it may come later, and until then there are no gauges. The service outlives the scrapes. `failing_sources`, which
+  // may be null, counts the sources of keys that fail.
+  void Watch(BrokerService* service, std::function<size_t()> failing_sources = nullptr) {
+    failing_sources_ = std::move(failing_sources);
+    service_ = service;
+  }
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  std::function<size_t()> failing_sources_;  // set before service_
   std::atomic<BrokerService*> service_{nullptr};
 };
 

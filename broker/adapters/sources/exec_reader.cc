@@ -18,7 +18,7 @@ namespace ccr {
 namespace {
 
 constexpr size_t kMaxOutput = 1 << 20;
-constexpr size_t kMaxWords = 400;
+constexpr size_t kMaxProgramWords = 400;
 constexpr size_t kMinMasked = 6;  // shorter words are no secrets
 
 void Hide(std::string_view secret, std::string* text) {
@@ -37,7 +37,7 @@ std::string Words(std::string err, const Secret& out) {
       c = absl::ascii_isspace(static_cast<unsigned char>(c)) ? ' ' : '?';
   }
   absl::RemoveExtraAsciiWhitespace(&err);
-  return Redact(err).substr(0, kMaxWords);
+  return Redact(err).substr(0, kMaxProgramWords);
 }
 
 }  // namespace

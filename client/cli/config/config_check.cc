@@ -6,12 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "broker/adapters/sources/source_readers.h"
 #include "broker/base/absl_text.h"
-#include "broker/base/clock.h"
 #include "broker/config/endpoint.h"
-#include "broker/config/key_sources.h"
 #include "broker/config/rules_reader.h"
+#include "client/cli/config/load.h"
 #include "client/cli/model.h"
 #include "client/cli/text.h"
 
@@ -97,10 +95,7 @@ void TellProviders(const Config& config, std::ostream& out) {
 }  // namespace
 
 int CheckConfig(const ServiceOptions& options, bool print, const Terminal& terminal) {
-  const MonotonicWallClock clock;
-  SourceReaders readers;
-  KeySources sources(&clock, readers.All(), /*strict=*/true);
-  const ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), &sources, MasterKeyPlaceOf(options));
+  const ConfigResult result = LoadWithKeys(options.config_path, /*strict=*/true, MasterKeyPlaceOf(options));
   const std::string summary = absl::StrCat(options.config_path, ": ", Summary(result));
   if (options.json) {
     TellJson(result, summary, terminal.out);

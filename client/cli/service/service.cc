@@ -16,6 +16,7 @@
 #include "broker/base/file_content.h"
 #include "broker/config/config.h"
 #include "client/cli/broker_call.h"
+#include "client/cli/config/load.h"
 #include "client/cli/service/service_view.h"
 #include "client/cli/service/session_lock.h"
 #include "client/cli/service/supervisor.h"
@@ -313,7 +314,9 @@ int Reload(const ServiceOptions& options, const Terminal& terminal) {
 }
 
 std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal) {
-  ConfigResult result = LoadConfig(options.config_path, ProcessEnv(), nullptr, MasterKeyPlaceOf(options));
+  const MasterKeyPlace place = MasterKeyPlaceOf(options);
+  ConfigResult result = quiet ? LoadConfig(options.config_path, ProcessEnv(), nullptr, place)
+                              : LoadWithKeys(options.config_path, /*strict=*/false, place);
   for (const ConfigProblem& problem : result.problems) {
     if (!quiet || !result.config) terminal.err << problem.ToString() << "\n";
   }

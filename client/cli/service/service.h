@@ -46,7 +46,8 @@ int Reload(const ServiceOptions& options, const Terminal& terminal);
 
 // The parts of Start and Stop that say nothing when all is well.
 //
-// The configuration, or nothing: then its problems are on `terminal.err`. With `quiet`, warnings are kept back.
+// The configuration, or nothing: then its problems are on `terminal.err`. With `quiet`, warnings are kept back, and of
+// the sources of keys only files are read.
 std::optional<Config> LoadOrExplain(const ServiceOptions& options, bool quiet, const Terminal& terminal);
 StartReport StartInBackground(const ServiceOptions& options, const Config& config);
 // False, and why on `terminal.err`, when the service cannot be stopped from here.

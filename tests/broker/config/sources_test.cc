@@ -129,7 +129,8 @@ TEST_F(SourcesTest, SourcesAreAskedForTogetherAndKeptOnce) {
 
 TEST_F(SourcesTest, AVaultIsDescribed) {
   const std::string kubernetes =
-      "Broker: {vault: {address: 'http://127.0.0.1:8200', namespace: 'team', refresh: 5000, ca_file: 'ca.pem', auth: "
+      "Broker: {vault: {address: 'http://127.0.0.1:8200/v1/', namespace: 'team', refresh: 5000, ca_file: 'ca.pem', "
+      "auth: "
       "{kubernetes: {role: 'ccr'}}}}";
   const ConfigResult result = Parse("api_key: 'canary-key-a1'", kubernetes);
   ASSERT_TRUE(result.config) << Show(result.problems);
@@ -146,6 +147,10 @@ TEST_F(SourcesTest, AVaultIsDescribed) {
             "Broker: {vault: {address: 'https://v.test', auth: {approle: {role_id: 'r', secret_id: {file: '~/id'}}}}}");
   ASSERT_TRUE(approle.config) << Show(approle.problems);
   EXPECT_EQ(approle.config->broker.vault->secret_id_file, "/home/u/id");
+  EXPECT_THAT(
+      DescribeConfig(*approle.config),
+      HasSubstr("  vault:\n    address: https://v.test\n    refresh: 60000\n    auth:\n      approle:\n        mount: "
+                "approle\n        role_id: r\n        secret_id:\n          file: /home/u/id\n"));
 }
 
 TEST_F(SourcesTest, WhatIsWrongIsTold) {

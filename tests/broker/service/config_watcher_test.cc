@@ -135,57 +135,59 @@ TEST_F(ConfigWatcherTest, TheMasterKeyIsChanged) {
   EXPECT_EQ(report.changes.size(), 1U);
   EXPECT_TRUE(report.changes[0].starts_with("Broker.master_key"));
   EXPECT_TRUE(report.needs_restart.empty());
-  TEST_F(ConfigWatcherTest, TakesKeysThatChangedWhateverHasBecomeOfTheFile) {
-    const EnvLookup env = [](const std::string&) { return std::nullopt; };
-    const auto write_key = [this](const std::string& key) {
-      std::ofstream(dir_ + "/key.new") << key;
-      std::filesystem::rename(dir_ + "/key.new", dir_ + "/key");
-    };
-    write_key("canary-key-a");
-    WriteText(
-        "{Providers: [{name: 'first', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'],"
-        " api_key: {file: 'key', name: 'team'}}]}");
-    const MonotonicWallClock clock;
-    FileReader reader;
-    KeySources sources(&clock, {{SecretSource::Kind::kFile, &reader}});
-    ConfigWatcher watcher(path(), env, nullptr, &service_, {}, &sources);
-    sources.Start([&watcher] { watcher.TakeKeysSoon(); });
-    ASSERT_TRUE(watcher.Reload().accepted);
-    WriteText("{");
-    EXPECT_FALSE(watcher.Reload().accepted);
-    write_key("canary-key-b");
-    EXPECT_TRUE(Eventually([this] { return KeyOf(LeaseNow(service_, "first")) == "canary-key-b"; }));
-    EXPECT_FALSE(service_.last_reload()->accepted) << "the file is still refused";
-    sources.Stop();
-  }
+}
 
-  TEST_F(ConfigWatcherTest, AnswersThoseWhoAskOnItsThread) {
-    std::promise<ReloadReport> answer;
+TEST_F(ConfigWatcherTest, TakesKeysThatChangedWhateverHasBecomeOfTheFile) {
+  const EnvLookup env = [](const std::string&) { return std::nullopt; };
+  const auto write_key = [this](const std::string& key) {
+    std::ofstream(dir_ + "/key.new") << key;
+    std::filesystem::rename(dir_ + "/key.new", dir_ + "/key");
+  };
+  write_key("canary-key-a");
+  WriteText(
+      "{Providers: [{name: 'first', api_base_url: 'http://127.0.0.1:9/v1/chat/completions', models: ['m'],"
+      " api_key: {file: 'key', name: 'team'}}]}");
+  const MonotonicWallClock clock;
+  FileReader reader;
+  KeySources sources(&clock, {{SecretSource::Kind::kFile, &reader}});
+  ConfigWatcher watcher(path(), env, nullptr, &service_, {}, &sources);
+  sources.Start([&watcher] { watcher.TakeKeysSoon(); });
+  ASSERT_TRUE(watcher.Reload().accepted);
+  WriteText("{");
+  EXPECT_FALSE(watcher.Reload().accepted);
+  write_key("canary-key-b");
+  EXPECT_TRUE(Eventually([this] { return KeyOf(LeaseNow(service_, "first")) == "canary-key-b"; }));
+  EXPECT_FALSE(service_.last_reload()->accepted) << "the file is still refused";
+  sources.Stop();
+}
+
+TEST_F(ConfigWatcherTest, AnswersThoseWhoAskOnItsThread) {
+  std::promise<ReloadReport> answer;
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+  watcher.ReloadSoon([&answer](const ReloadReport& report) { answer.set_value(report); });
+  EXPECT_TRUE(answer.get_future().get().accepted);
+}
+
+TEST_F(ConfigWatcherTest, WhoAskedIsAnsweredWhenItEnds) {
+  int answers = 0;
+  for (int i = 0; i < 20; ++i) {
     ConfigWatcher watcher(
         path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
-    watcher.ReloadSoon([&answer](const ReloadReport& report) { answer.set_value(report); });
-    EXPECT_TRUE(answer.get_future().get().accepted);
+    watcher.ReloadSoon([&answers](const ReloadReport&) { ++answers; });
   }
+  EXPECT_EQ(answers, 20);
+}
 
-  TEST_F(ConfigWatcherTest, WhoAskedIsAnsweredWhenItEnds) {
-    int answers = 0;
-    for (int i = 0; i < 20; ++i) {
-      ConfigWatcher watcher(
-          path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
-      watcher.ReloadSoon([&answers](const ReloadReport&) { ++answers; });
-    }
-    EXPECT_EQ(answers, 20);
-  }
-
-  TEST_F(ConfigWatcherTest, DoesNotReloadTheFileItBeganWith) {
-    ConfigWatcher watcher(
-        path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
-    EXPECT_FALSE(Eventually([this] { return service_.reloads().succeeded > 0; }, std::chrono::milliseconds(1600)));
-    Write("second");
-    EXPECT_TRUE(Eventually([this] { return service_.reloads().succeeded > 0; })) << "counted once it has taken effect";
-    EXPECT_TRUE(service_.GetPool("second").has_value());
-    EXPECT_EQ(service_.reloads().succeeded, 1u);
-  }
+TEST_F(ConfigWatcherTest, DoesNotReloadTheFileItBeganWith) {
+  ConfigWatcher watcher(
+      path(), [](const std::string&) { return std::nullopt; }, nullptr, &service_);
+  EXPECT_FALSE(Eventually([this] { return service_.reloads().succeeded > 0; }, std::chrono::milliseconds(1600)));
+  Write("second");
+  EXPECT_TRUE(Eventually([this] { return service_.reloads().succeeded > 0; })) << "counted once it has taken effect";
+  EXPECT_TRUE(service_.GetPool("second").has_value());
+  EXPECT_EQ(service_.reloads().succeeded, 1u);
+}
 
 }  // namespace
 }  // namespace ccr
