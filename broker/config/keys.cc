@@ -179,15 +179,18 @@ class KeyList {
     Entry entry = fields ? ReadOwnKeys(&*fields, files_) : ReadText(node, place, files_, problems_);
     const size_t first = keys_.size();
     const bool several = entry.secrets.size() > 1;
-    if (entry.secrets.empty() && fields) {  // its settings are checked all the same
-      KeyConfig unused = Like(defaults_);
-      ReadKeyFields(&*fields, &unused);
-    }
-    for (size_t i = 0; i < entry.secrets.size(); ++i) {
-      KeyConfig key = i == 0 ? Like(defaults_) : Like(keys_[first]);
-      key.secret = std::move(entry.secrets[i]);
+    ProblemList told("");  // the settings' mistakes, once they are
+    for (size_t i = 0; i < std::max<size_t>(entry.secrets.size(), 1); ++i) {
+      KeyConfig key;
+      key.max_failures = defaults_.max_failures;
+      key.cooldown = defaults_.cooldown;
+      if (i < entry.secrets.size()) key.secret = std::move(entry.secrets[i]);
       if (i == 0 && fields) ReadKeyFields(&*fields, &key);
-      Add(std::move(key), place, entry.from_source);
+      if (i > 0) {
+        MapReader again(node, place, &told);
+        ReadKeyFields(&again, &key);
+      }
+      if (!entry.secrets.empty()) Add(std::move(key), place, entry.from_source);
     }
     if (several) Number(first);
     if (fields) fields->Done();
@@ -222,18 +225,6 @@ class KeyList {
     size_t entry = 0;
     bool from_source = false;
   };
-
-  static KeyConfig Like(const KeyConfig& other) {
-    KeyConfig key;
-    key.name = other.name;
-    key.weight = other.weight;
-    key.max_failures = other.max_failures;
-    key.cooldown = other.cooldown;
-    key.max_concurrent = other.max_concurrent;
-    key.limits = other.limits;
-    key.models = other.models;
-    return key;
-  }
 
   void Add(KeyConfig key, const Place& place, bool from_source) {
     if (places_.empty() || places_.back().field != place.field) places_.push_back(place);
