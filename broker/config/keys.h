@@ -14,8 +14,6 @@
 
 namespace ccr {
 
-inline constexpr size_t kMaxKeys = 100'000;  // of a provider
-
 // What is wrong with the name of a key; empty when nothing is.
 std::string KeyNameProblem(const KeyConfig& key);
 

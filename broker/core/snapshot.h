@@ -32,7 +32,7 @@ struct KeySnapshot {
   KeyIndex key = kNoKey;
   KeyState state = KeyState::kActive;
   std::string_view reason;
-  absl::Time available_at;                           // InfinitePast when ACTIVE
+  absl::Time available_at;  // InfinitePast when ACTIVE
   // When DISABLED, at `next_try` and at growing intervals after it; nobody while people have it out, until `next_try`.
   TriedBy tried_by = TriedBy::kNobody;
   absl::Time next_try = absl::InfinitePast();        // InfiniteFuture: never

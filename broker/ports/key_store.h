@@ -52,7 +52,7 @@ using Fence = uint64_t;
 class KeyStore {
  public:
   struct Loaded {
-    std::vector<KeyRecord> keys;       // one record a key
+    std::vector<KeyRecord> keys;  // one record a key
     std::vector<ChangeRecord> changes;
     std::vector<std::string> damaged;  // records that were left out, named for a log: pool/fingerprint and why
   };

@@ -207,9 +207,9 @@ absl::StatusOr<std::vector<BrokerService::AddedKey>> BrokerService::AddKeys(cons
   if (!sealer.ok()) return sealer.status();
   const std::string name = (*found)->info()->pool;
   PoolPlan plan = (*found)->Plan();
-  if (plan.spec.keys.size() + keys.size() > kMaxKeys) {
+  if (plan.spec.keys.size() + keys.size() > kMaxProviderKeys) {
     return absl::InvalidArgumentError(absl::StrCat("'", name, "' would have ", plan.spec.keys.size() + keys.size(),
-                                                   " keys; the limit is ", kMaxKeys));
+                                                   " keys; the limit is ", kMaxProviderKeys));
   }
   const absl::Duration probe_interval = plan.spec.keys[0].probe_interval;
   absl::flat_hash_map<std::string, std::string> known;  // names by fingerprint
