@@ -1,12 +1,13 @@
 // What a translation costs. By hand, from the top of the checkout:
-//   g++ -O2 -std=c++20 -I. tests/bench/formats_bench.cc proxy/formats/*.cc proxy/core/error_body.cc
-//   proxy/core/json_*.cc
-//     -o /tmp/formats_bench -lbenchmark -lboost_json $(pkg-config --libs absl_status absl_statusor absl_strings
-//     absl_flat_hash_set)
+//   cmake --preset debug -B build/bench -DCMAKE_BUILD_TYPE=Release && cmake --build build/bench --target proxy_formats
+//   g++ -O2 -std=c++20 -I. tests/bench/formats_bench.cc -o build/bench/formats_bench build/bench/proxy/formats/libproxy_formats.a
+//     build/bench/proxy/core/libproxy_core.a build/bench/broker/base/libccr_base.a -lbenchmark -lboost_json -lz -lsodium -lspdlog -lfmt
+//     $(pkg-config --libs absl_status absl_statusor absl_strings absl_time absl_flat_hash_set absl_flat_hash_map)
 #include <benchmark/benchmark.h>
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "tests/proxy/formats/pairs.h"
 
@@ -47,16 +48,36 @@ std::string ClaudeCodeRequest() {
   return body + "]}";
 }
 
-void Request(benchmark::State& state, const std::unique_ptr<Translation>& translation) {
-  const std::string body = ClaudeCodeRequest();
+// The same request as a client of another format sends it.
+std::string RequestOf(Format client) {
+  if (client == Format::kAnthropic) return ClaudeCodeRequest();
+  return MakePair(Format::kAnthropic, client, RulesOf({}))->Request(ClaudeCodeRequest(), "claude-x", nullptr)->body;
+}
+
+void Request(benchmark::State& state, Format client, Format provider) {
+  const auto translation = MakePair(client, provider, RulesOf({}));
+  const std::string body = RequestOf(client);
   for (auto _ : state) {
     Notes notes;
     benchmark::DoNotOptimize(translation->Request(body, "some-model", &notes));
   }
   state.counters["KB"] = static_cast<double>(body.size()) / 1024;
 }
-BENCHMARK_CAPTURE(Request, openai, MakeAnthropicToOpenAi())->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(Request, gemini, MakeAnthropicToGemini())->Unit(benchmark::kMicrosecond);
+
+const int kRegistered = [] {
+  const std::pair<Format, const char*> formats[] = {{Format::kAnthropic, "anthropic"},
+                                                    {Format::kChat, "chat"},
+                                                    {Format::kResponses, "responses"},
+                                                    {Format::kGemini, "gemini"}};
+  for (const auto& [client, from] : formats) {
+    for (const auto& [provider, to] : formats) {
+      if (client == provider) continue;
+      benchmark::RegisterBenchmark((std::string("Request/") + from + "/" + to).c_str(), Request, client, provider)
+          ->Unit(benchmark::kMicrosecond);
+    }
+  }
+  return 0;
+}();
 
 void Feed(benchmark::State& state, const Translation& translation, const std::string& chunk) {
   const auto stream = translation.Stream("some-model", {});

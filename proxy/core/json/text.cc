@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "proxy/core/json/plain.h"
 #include "proxy/core/utf8.h"
 
 namespace ccr::proxy {
@@ -32,12 +33,6 @@ void AppendEscaped(char c, std::string* out) {
       *out += kHex[c >> 4];
       *out += kHex[c & 15];
   }
-}
-
-// What stands in a JSON string as it is, but for what is beyond ASCII.
-bool IsPlain(char c) {
-  const auto byte = static_cast<uint8_t>(c);
-  return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
 }
 
 uint32_t HexDigit(char c) {
@@ -91,8 +86,7 @@ char SimpleEscape(char c) {
 void AppendJsonString(std::string_view text, std::string* out) {
   *out += '"';
   while (!text.empty()) {
-    size_t plain = 0;
-    while (plain < text.size() && IsPlain(text[plain])) ++plain;
+    const auto plain = static_cast<size_t>(SkipPlainAscii(text.data(), text.data() + text.size()) - text.data());
     out->append(text.substr(0, plain));
     text.remove_prefix(plain);
     if (text.empty()) break;
