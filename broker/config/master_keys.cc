@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/base/file_content.h"
 #include "broker/base/master_key_file.h"
-#include "broker/base/program_output.h"
+#include "broker/base/program.h"
 
 namespace ccr {
 namespace {
@@ -101,14 +101,17 @@ absl::StatusOr<Secret> MasterKeys::ReadOne(const MasterKeySource& source) const 
 }
 
 absl::StatusOr<Secret> MasterKeys::RunProgram(const MasterKeySource& source) const {
-  Program program{source.argv, {}, folder_};
+  Program program{source.argv, {}, folder_, kProgramTime, kMaxKeyText};
   for (const char* name : {"PATH", "HOME"}) {
     if (const std::optional<std::string> value = env_(name)) {
       program.environment.push_back(absl::StrCat(name, "=", *value));
     }
   }
-  absl::StatusOr<Secret> output = OutputOf(program, kMaxKeyText, kProgramTime);
-  absl::StatusOr<Secret> key = output.ok() ? DecodeMasterKey(output->Reveal()) : output.status();
+  const absl::StatusOr<ProgramEnd> end = ccr::RunProgram(program, StopEvent());
+  const absl::Status verdict = end.ok() ? VerdictOf(*end) : end.status();
+  if (!verdict.ok())
+    return About(source, absl::Status(verdict.code(), absl::StrCat(verdict.message(), ": run it yourself to see why")));
+  absl::StatusOr<Secret> key = DecodeMasterKey(end->out.Reveal());
   if (key.ok()) return key;
   return About(source, key.status());
 }

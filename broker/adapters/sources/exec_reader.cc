@@ -1,7 +1,5 @@
 #include "broker/adapters/sources/exec_reader.h"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -10,9 +8,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "broker/adapters/sources/program.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/log.h"
+#include "broker/base/program.h"
 
 namespace ccr {
 namespace {
@@ -48,15 +46,13 @@ absl::StatusOr<SecretReading> ExecReader::Read(const SecretSource& source) {
   if (!end.ok()) return end.status();
   SecretReading reading;
   reading.valid_for = source.ttl;
-  if (WIFEXITED(end->wait_status) && WEXITSTATUS(end->wait_status) == 0) {
+  const absl::Status verdict = VerdictOf(*end);
+  if (verdict.ok()) {
     reading.text = std::move(end->out);
     return reading;
   }
-  const std::string how = WIFEXITED(end->wait_status)
-                              ? absl::StrCat("ended with status ", WEXITSTATUS(end->wait_status))
-                              : absl::StrCat("was ended by signal ", WTERMSIG(end->wait_status));
   const std::string words = Words(std::move(end->err), end->out);
-  return absl::UnavailableError(words.empty() ? how : absl::StrCat(how, ": ", words));
+  return words.empty() ? verdict : absl::UnavailableError(absl::StrCat(verdict.message(), ": ", words));
 }
 
 }  // namespace ccr

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "absl/time/time.h"
-#include "broker/adapters/sources/stop_event.h"
+#include "broker/base/stop_event.h"
 #include "broker/config/secret_source.h"
 
 namespace ccr {

@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "broker/adapters/sources/stop_event.h"
 #include "broker/base/secret.h"
+#include "broker/base/stop_event.h"
 
 namespace ccr {
 

@@ -4,10 +4,10 @@
 #include <list>
 #include <string>
 
-#include "broker/adapters/sources/stop_event.h"
 #include "broker/adapters/sources/vault_client.h"
 #include "broker/base/clock.h"
 #include "broker/base/mutex.h"
+#include "broker/base/stop_event.h"
 #include "broker/config/secret_source.h"
 
 namespace ccr {

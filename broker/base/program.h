@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "broker/adapters/sources/stop_event.h"
 #include "broker/base/secret.h"
+#include "broker/base/stop_event.h"
 
 namespace ccr {
 
@@ -29,5 +29,8 @@ struct ProgramEnd {
 // NotFound, PermissionDenied: it cannot be started. DeadlineExceeded, InvalidArgument (prints too much), Cancelled
 // (`stop`): it was killed. Messages continue the program's name.
 absl::StatusOr<ProgramEnd> RunProgram(const Program& program, const StopEvent& stop);
+
+// OK when it ended with status 0; else how it ended, without its words.
+absl::Status VerdictOf(const ProgramEnd& end);
 
 }  // namespace ccr

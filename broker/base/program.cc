@@ -1,4 +1,4 @@
-#include "broker/adapters/sources/program.h"
+#include "broker/base/program.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -198,6 +198,13 @@ absl::StatusOr<ProgramEnd> RunProgram(const Program& program, const StopEvent& s
   if (status.ok()) status = running.Wait(program, stop);
   if (!status.ok()) return status;
   return running.TakeEnd();
+}
+
+absl::Status VerdictOf(const ProgramEnd& end) {
+  if (WIFEXITED(end.wait_status) && WEXITSTATUS(end.wait_status) == 0) return absl::OkStatus();
+  return absl::UnavailableError(WIFEXITED(end.wait_status)
+                                    ? absl::StrCat("ended with status ", WEXITSTATUS(end.wait_status))
+                                    : absl::StrCat("was ended by signal ", WTERMSIG(end.wait_status)));
 }
 
 }  // namespace ccr
