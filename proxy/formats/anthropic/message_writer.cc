@@ -119,10 +119,26 @@ void MessageWriter::EndMessage() {
   role_ = {};
 }
 
+// What the text to be gone on from ends with; null when it ends with something else than text. Blank texts, and what
+// Anthropic has no place for, are not written.
+const Part* MessageWriter::LastText(const Message& message) const {
+  for (auto part = message.parts.rbegin(); part != message.parts.rend(); ++part) {
+    const bool own = content_.own() && !part->own.empty();
+    const bool text = part->kind == PartKind::kText || part->kind == PartKind::kRefusal ||
+                      (part->kind == PartKind::kOther && !own && !part->text.empty());
+    if (text && !IsBlank(part->text)) return &*part;
+    const bool dropped = (part->kind == PartKind::kOther && !own) ||
+                         (part->kind == PartKind::kThinking && !HasThinkingState(*part) && !content_.own());
+    if (!text && !dropped) return nullptr;
+  }
+  return nullptr;
+}
+
 void MessageWriter::WriteMessage(const Message& message) {
   const bool last = &message == &request_.messages.back() && message.role == Role::kAssistant;
+  const Part* const last_text = last ? LastText(message) : nullptr;
   for (const Part& part : message.parts) {
-    if (last && &part == &message.parts.back() && (part.kind == PartKind::kText || part.kind == PartKind::kRefusal)) {
+    if (&part == last_text) {
       WriteLastText(part);
     } else {
       WritePart(part, PlaceOf(message));

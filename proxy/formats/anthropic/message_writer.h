@@ -44,6 +44,7 @@ class MessageWriter {
   void WriteInput(const Part& call, std::string* out);
   void WriteResult(const Part& part);
   void WriteResultContent(const Part& part, ObjectWriter* block);
+  const Part* LastText(const Message& message) const;
   void WriteLastText(const Part& part);
   std::string UniqueId(std::string_view given_id);
 

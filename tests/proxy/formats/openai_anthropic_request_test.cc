@@ -201,6 +201,17 @@ TEST(OpenAiToAnthropicRequest, TheOldFunctionsStillWork) {
   EXPECT_EQ(Json(result.body.at("tool_choice")), R"({"type":"tool","name":"f"})");
 }
 
+// Whatever stands last and is written at all: the request is valid, as TranslateMessages sees.
+TEST(OpenAiToAnthropicRequest, TheTextToGoOnFromEndsWithoutWhiteSpace) {
+  for (const char* parts : {R"({"type":"text","text":"go \n"})", R"({"type":"refusal","refusal":"go \n"})",
+                            R"({"type":"unheard_of","text":"go \n"})", R"({"type":44.5,"text":"go \r\n"})",
+                            R"({"type":"text","text":"go \n"},{"type":"text","text":" \n"})"}) {
+    const Translated result = TranslateMessages(std::string(R"([{"role":"user","content":"a"},{"role":"assistant",)") +
+                                                R"("content":[)" + parts + "]}]");
+    EXPECT_EQ(Json(result.body.at("messages").at(1).at("content")), R"([{"type":"text","text":"go"}])") << parts;
+  }
+}
+
 TEST(OpenAiToAnthropicRequest, ToolsOfTheHistoryAloneAreDeclared) {
   const Translated result = TranslateMessages(R"([{"role":"user","content":"a"},
     {"role":"assistant","tool_calls":[{"id":"x","function":{"name":"f","arguments":"{}"}}]},

@@ -56,10 +56,12 @@ class AnthropicRequest {
   void CheckTools(const json::array& tools) {
     for (const json::value& value : tools) {
       const json::object& tool = Object(value, "a tool");
-      OnlyMembers(tool, {"name", "description", "input_schema", "cache_control", "type"}, "a tool");
       const std::string name = Text(tool, "name");
       Require(IsName(name, 128), "a tool's name is invalid: " + name);
       Require(tools_.insert(name).second, "tool names must be unique: " + name);
+      // Anthropic's own, such as web_search_20250305, has no schema, and settings of its own.
+      if (const json::value* type = tool.if_contains("type"); type != nullptr && *type != "custom") continue;
+      OnlyMembers(tool, {"name", "description", "input_schema", "cache_control", "type"}, "a tool");
       const json::object& schema = Object(tool, "input_schema");
       Require(Text(schema, "type") == "object", "input_schema.type must be object");
     }
