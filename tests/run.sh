@@ -20,7 +20,10 @@ run_ctest() { ctest --test-dir "build/$1" --timeout 900 --output-on-failure -j "
 step_format() { git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror; }
 step_arrows() { /usr/bin/python3 tests/tools/arrows_test.py; }
 step_debug() { build debug -DCCR_TIDY=ON && run_ctest debug; }
-step_plain() { build plain; }
+step_plain() {
+  cmake --preset plain >/dev/null && cmake --build --preset plain --target ccr_proto -- --quiet &&
+    /usr/bin/python3 tests/tools/each_source.py build/plain "$jobs"
+}
 step_asan() { build asan && run_ctest asan; }
 step_tsan() { build tsan && run_ctest tsan; }
 step_fuzz() { tests/fuzz/run.sh 60; }
