@@ -1,6 +1,7 @@
 #include "broker/base/file_content.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,13 @@ absl::Status SystemError(int code) {
 
 constexpr size_t kReadBytes = 65536;
 
+// Of a pipe whose writer takes his time.
+bool HasMore(int fd) {
+  constexpr int kPatienceMillis = 10'000;
+  pollfd wait{fd, POLLIN, 0};
+  return poll(&wait, 1, kPatienceMillis) > 0;
+}
+
 // Everything up to the end, or one byte more than allowed. Without a buffer of its own, which would keep secrets.
 absl::Status ReadAll(int fd, size_t max_bytes, std::string* out) {
   while (out->size() <= max_bytes) {
@@ -31,6 +39,8 @@ absl::Status ReadAll(int fd, size_t max_bytes, std::string* out) {
     const int error = errno;
     out->resize(had + static_cast<size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0 && error == EINTR) continue;
+    if (got < 0 && error == EAGAIN && HasMore(fd)) continue;
+    if (got < 0 && error == EAGAIN) return absl::DeadlineExceededError("gives nothing to read for 10 s");
     if (got < 0) return SystemError(error);
     if (got == 0) return absl::OkStatus();
   }
@@ -39,8 +49,9 @@ absl::Status ReadAll(int fd, size_t max_bytes, std::string* out) {
 
 }  // namespace
 
+// O_NONBLOCK: a named pipe that nobody writes to would hold up whoever opens it.
 absl::StatusOr<FileContent> ReadFileContent(const std::string& path, size_t max_bytes) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return SystemError(errno);
   struct stat info = {};
   std::string text;

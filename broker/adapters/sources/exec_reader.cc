@@ -1,9 +1,11 @@
 #include "broker/adapters/sources/exec_reader.h"
 
 #include <algorithm>
+#include <cctype>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -25,6 +27,16 @@ void Hide(std::string_view secret, std::string* text) {
   }
 }
 
+// No word that is shown needs so many letters and digits in one.
+bool MayBeSecret(std::string_view word) {
+  constexpr size_t kShortestSecret = 12;
+  const auto is = [word](int (*kind)(int)) {
+    return std::any_of(word.begin(), word.end(), [kind](unsigned char c) { return kind(c) != 0; });
+  };
+  return word.size() >= kShortestSecret && is(std::isdigit) && is(std::isalpha) &&
+         word.find('/') == std::string_view::npos;
+}
+
 // What the program says of its failure, on one line that can be shown.
 std::string Words(std::string err, const Secret& out) {
   for (const absl::string_view word : absl::StrSplit(ToAbsl(out.Reveal()), absl::ByAnyChar(" \t\r\n"))) {
@@ -35,6 +47,10 @@ std::string Words(std::string err, const Secret& out) {
       c = absl::ascii_isspace(static_cast<unsigned char>(c)) ? ' ' : '?';
   }
   absl::RemoveExtraAsciiWhitespace(&err);
+  const std::vector<std::string> words = absl::StrSplit(err, absl::ByAnyChar(" =:,;'\"()"), absl::SkipEmpty());
+  for (const std::string& word : words) {
+    if (MayBeSecret(word)) Hide(word, &err);
+  }
   return Redact(err).substr(0, kMaxProgramWords);
 }
 

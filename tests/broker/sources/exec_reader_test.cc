@@ -65,6 +65,16 @@ TEST_F(ExecReaderTest, GivesWhatTheProgramPrints) {
   EXPECT_EQ(reading->valid_for, absl::Minutes(5));
 }
 
+TEST_F(ExecReaderTest, WhatMayBeASecretIsNotTold) {
+  const std::string told =
+      Out("echo 'cannot open /etc/keys/team1.yaml: token=canary0hp_ABCDEF0123 password: hunter2canary, hvs.CANARY0x "
+          "(try 2)' >&2;"
+          " exit 3");
+  EXPECT_NE(told.find("cannot open /etc/keys/team1.yaml: token=[redacted] password: [redacted], [redacted] (try 2)"),
+            std::string::npos)
+      << told;
+}
+
 TEST_F(ExecReaderTest, TheProgramHasItsOwnEnvironmentFolderAndNoInput) {
   setenv("CCR_TEST_STRANGER", "yes", 1);
   EXPECT_EQ(Out("env | grep -v -e ^_ -e ^PWD -e ^SHLVL -e ^OLDPWD | sort"), "GIVEN=a b\nPATH=/usr/bin:/bin\n");
