@@ -324,7 +324,12 @@ absl::Time BrokerService::Checkpoint() {
 }
 
 absl::Status BrokerService::Flush() {
-  Save(absl::InfinitePast());
+  absl::Time since;
+  {
+    MutexLock lock(mutex_);
+    since = last_checkpoint_;
+  }
+  Save(since);
   return journal_.Settle();
 }
 

@@ -137,6 +137,8 @@ class BrokerService {
   // secret; a name that is empty is made as for a key of the file.
   absl::StatusOr<std::vector<AddedKey>> AddKeys(const std::string& pool, std::vector<KeyConfig> keys, bool dry_run);
   absl::StatusOr<PoolStatus> ChangePool(const std::string& pool, const PoolChange& change);
+  // What is wrong with changes that people have made: sentences that name provider and key.
+  std::vector<std::string> change_problems() const;
   absl::StatusOr<PoolStatus> GetKey(const KeyRef& ref) const;  // of that key alone; NotFound as above
   // Asks the provider about the key; see ManagedPool::Probe. Does not wait.
   absl::Status ProbeKey(const KeyRef& ref, std::function<void(const ManagedPool::Probed&)> done);
@@ -167,7 +169,7 @@ class BrokerService {
   // Writes the state of the keys used since the last call, and what the store has refused before. Returns when to call
   // again: counters are at most that old after a crash.
   absl::Time Checkpoint();
-  // Writes the state of every key to the store.
+  // As Checkpoint, for the end: what was used before the last one is written already.
   absl::Status Flush();
   // Waits until what has happened was written and told to observers, not longer than `at_most`. Not OK while the store
   // refuses something.
@@ -229,6 +231,7 @@ class BrokerService {
   std::shared_ptr<const MasterKeys> master_keys_ CCR_GUARDED_BY(apply_mutex_);  // of the configuration in effect
   mutable Mutex mutex_;
   std::shared_ptr<const PoolDirectory> directory_ CCR_GUARDED_BY(mutex_);
+  std::vector<std::string> change_problems_ CCR_GUARDED_BY(mutex_);
   ReloadCounts reloads_ CCR_GUARDED_BY(mutex_);
   std::optional<ReloadReport> last_reload_ CCR_GUARDED_BY(mutex_);
   absl::Time last_checkpoint_ CCR_GUARDED_BY(mutex_) = absl::InfinitePast();

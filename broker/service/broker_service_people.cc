@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "broker/base/absl_text.h"
 #include "broker/base/closest_name.h"
@@ -20,6 +21,10 @@ constexpr absl::Duration kCommitTime = absl::Seconds(10);
 std::string DidYouMean(std::string_view name, const std::vector<std::string_view>& names) {
   const std::string_view near = ClosestName(name, names);
   return near.empty() ? "" : absl::StrCat("; did you mean '", ToAbsl(near), "'?");
+}
+
+bool LooksLikeFingerprint(const std::string& name) {
+  return name.size() == 16 && std::all_of(name.begin(), name.end(), [](char c) { return absl::ascii_isxdigit(c); });
 }
 
 core::KeySpec SpecOf(const KeyConfig& key, const std::string& fingerprint, absl::Duration probe_interval) {
@@ -42,6 +47,8 @@ void BrokerService::LayOver(Config* config, std::vector<ChangeRecord> changes) {
       Log(LogLevel::kError, "change_left_out", {{"why", std::string(taken.message())}});
   }
   Journal::Entry entry;
+  const auto pools = directory();
+  std::vector<std::string> all_problems;
   for (ProviderConfig& provider : config->providers) {
     std::vector<ChangeRecord> records;
     std::vector<std::string> problems;
@@ -49,17 +56,31 @@ void BrokerService::LayOver(Config* config, std::vector<ChangeRecord> changes) {
       if (master_keys_ == nullptr) return absl::FailedPreconditionError("the configuration has no master key");
       return master_keys_->ToOpen();
     };
-    overlay_.LayOver(&provider, fingerprinter_, sealer, &records, &problems);
-    for (const std::string& problem : problems) Log(LogLevel::kError, "change_left_out", {{"why", problem}});
+    const ManagedPool* const pool = pools->Find(std::string_view(provider.name));
+    const auto held = [pool](const std::string& key) { return pool == nullptr ? std::nullopt : pool->SecretOf(key); };
+    overlay_.LayOver(&provider, fingerprinter_, sealer, held, &records, &problems);
+    for (std::string& problem : problems) {
+      Log(LogLevel::kError, "change_in_danger", {{"why", problem}});
+      all_problems.push_back(std::move(problem));
+    }
     for (ChangeRecord& record : records) {
       Log(LogLevel::kInfo, record.content.empty() ? "change_overtaken" : "key_sealed_anew",
           {{"provider", record.pool}, {"change", record.kind}, {"key", record.id}});
       entry.records.emplace_back(std::move(record));
     }
   }
+  {
+    MutexLock lock(mutex_);
+    change_problems_ = std::move(all_problems);
+  }
   if (entry.records.empty()) return;
   entry.pool = std::make_shared<PoolNames>();
   journal_.Add(std::move(entry));
+}
+
+std::vector<std::string> BrokerService::change_problems() const {
+  MutexLock lock(mutex_);
+  return change_problems_;
 }
 
 absl::StatusOr<std::shared_ptr<ManagedPool>> BrokerService::FindPool(const std::string& name) const {
@@ -203,14 +224,15 @@ absl::StatusOr<std::vector<BrokerService::AddedKey>> BrokerService::AddKeys(cons
   const absl::StatusOr<std::shared_ptr<ManagedPool>> found = FindPool(pool);
   if (!found.ok()) return found.status();
   if (master_keys_ == nullptr) return absl::FailedPreconditionError("the configuration has no master key");
+  if (const absl::Status there = master_keys_->ToOpen().status(); absl::IsNotFound(there) && overlay_.HasAdded()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(there.message(),
+                     ": it is what keys that were added before are sealed with; put it back, or remove those keys"));
+  }
   const MasterKeys::SealerResult sealer = master_keys_->ToSeal();
   if (!sealer.ok()) return sealer.status();
   const std::string name = (*found)->info()->pool;
   PoolPlan plan = (*found)->Plan();
-  if (plan.spec.keys.size() + keys.size() > kMaxProviderKeys) {
-    return absl::InvalidArgumentError(absl::StrCat("'", name, "' would have ", plan.spec.keys.size() + keys.size(),
-                                                   " keys; the limit is ", kMaxProviderKeys));
-  }
   const absl::Duration probe_interval = plan.spec.keys[0].probe_interval;
   absl::flat_hash_map<std::string, std::string> known;  // names by fingerprint
   absl::flat_hash_set<std::string> names;
@@ -233,8 +255,16 @@ absl::StatusOr<std::vector<BrokerService::AddedKey>> BrokerService::AddKeys(cons
       answer.name = same->second;
       continue;
     }
+    if (plan.spec.keys.size() == kMaxProviderKeys) {
+      answer.message = absl::StrCat("'", name, "' has ", kMaxProviderKeys, " keys, and no provider may have more");
+      continue;
+    }
     if (key.name.empty()) key.name = NewKeyName(answer.fingerprint, taken);
     if (answer.message = KeyNameProblem(key); !answer.message.empty()) continue;
+    if (LooksLikeFingerprint(key.name)) {
+      answer.message = "a name of 16 hexadecimal digits could be taken for a fingerprint: choose another";
+      continue;
+    }
     if (!names.insert(key.name).second) {
       answer.message = absl::StrCat("there is a key '", key.name, "' already: choose another name");
       continue;
@@ -243,10 +273,7 @@ absl::StatusOr<std::vector<BrokerService::AddedKey>> BrokerService::AddKeys(cons
     answer.name = key.name;
     answer.outcome = AddedKey::Outcome::kAdded;
     known.emplace(answer.fingerprint, key.name);
-    // The file has one that was removed: it is what it was there when the removal is taken back.
-    changes.push_back(overlay_.IsGone(name, answer.fingerprint)
-                          ? Overlay::Nothing(name, Overlay::kGone, answer.fingerprint)
-                          : Overlay::Added(name, answer.fingerprint, key, sealed));
+    changes.push_back(Overlay::Added(name, answer.fingerprint, key, sealed));
     plan.spec.keys.push_back(SpecOf(key, answer.fingerprint, probe_interval));
     plan.secrets.push_back(std::move(key.secret));
   }

@@ -258,7 +258,7 @@ absl::StatusOr<Journal::Remembered> Journal::Load() {
   absl::StatusOr<KeyStore::Loaded> loaded = store_->Load();
   if (!loaded.ok()) return loaded.status();
   for (const std::string& name : loaded->damaged) {
-    Log(LogLevel::kError, "record_damaged", {{"record", name}, {"effect", "the key starts anew"}});
+    Log(LogLevel::kError, "record_damaged", {{"record", name}, {"effect", "what it says is forgotten"}});
   }
   Remembered remembered{std::move(loaded->keys), std::move(loaded->changes)};
   for (const Record& record : pending_.records()) {

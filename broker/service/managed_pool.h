@@ -96,9 +96,11 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   struct Probed {
     core::Outcome outcome;
     core::Evidence evidence;
+    absl::Duration took;
   };
   absl::Status Probe(std::string_view fingerprint, std::function<void(const Probed&)> done);
-  std::vector<core::KeySpec> Keys();  // as they are now, in order
+  std::optional<Secret> SecretOf(std::string_view fingerprint) const;  // nothing when the pool has no such key
+  std::vector<core::KeySpec> Keys();                                   // as they are now, in order
   // The plan that it runs by, with its keys as they are now.
   PoolPlan Plan();
   std::optional<PoolStatus> StatusOf(std::string_view fingerprint);  // of that key alone

@@ -51,16 +51,24 @@ absl::Status ManagedPool::Probe(std::string_view fingerprint, std::function<void
     key = info_->keys[index].fingerprint;
     ++probing_;
   }
-  env_->prober->Start(std::move(probe),
-                      [pool = weak_from_this(), key, done = std::move(done)](const core::Evidence& evidence) {
-                        Probed probed{core::Outcome::kNeutral, evidence};
-                        if (const auto self = pool.lock()) {
-                          probed.outcome = core::Classify(evidence, self->info()->rules.error_rules).outcome;
-                          self->OnProbed(key, evidence);
-                        }
-                        done(probed);
-                      });
+  env_->prober->Start(std::move(probe), [pool = weak_from_this(), key, began = env_->clock->Now(),
+                                         done = std::move(done)](const core::Evidence& evidence) {
+    Probed probed{core::Outcome::kNeutral, evidence, absl::ZeroDuration()};
+    if (const auto self = pool.lock()) {
+      probed.outcome = core::Classify(evidence, self->info()->rules.error_rules).outcome;
+      probed.took = self->env_->clock->Now() - began;
+      self->OnProbed(key, evidence);
+    }
+    done(probed);
+  });
   return absl::OkStatus();
+}
+
+std::optional<Secret> ManagedPool::SecretOf(std::string_view fingerprint) const {
+  MutexLock lock(mutex_);
+  const core::KeyIndex key = pool_.Find(fingerprint);
+  if (key == core::kNoKey || key >= info_->secrets.size() || info_->secrets[key].empty()) return std::nullopt;
+  return info_->secrets[key].Clone();
 }
 
 std::vector<core::KeySpec> ManagedPool::Keys() {

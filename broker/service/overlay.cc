@@ -116,13 +116,6 @@ ChangeRecord MakeRecord(std::string_view pool, std::string_view kind, std::strin
   return {std::string(pool), std::string(kind), std::string(id), json::serialize(content)};
 }
 
-// A name that none of the provider's keys has.
-std::string FreeName(std::string name, const std::string& fingerprint, const ProviderConfig& provider) {
-  const auto taken = [&](const KeyConfig& key) { return key.name == name; };
-  if (name.empty() || std::any_of(provider.keys.begin(), provider.keys.end(), taken)) name = "key-" + fingerprint;
-  return name;
-}
-
 }  // namespace
 
 void PoolChange::ApplyTo(ProviderConfig* provider) const {
@@ -197,7 +190,7 @@ const Overlay::Changes* Overlay::Find(std::string_view pool) const {
   return found == pools_.end() ? nullptr : &found->second;
 }
 
-void Overlay::LayOver(ProviderConfig* provider, const Fingerprinter& fingerprinter, GetSealer get_sealer,
+void Overlay::LayOver(ProviderConfig* provider, const Fingerprinter& fingerprinter, GetSealer get_sealer, Held held,
                       std::vector<ChangeRecord>* records, std::vector<std::string>* problems) {
   Changes& changes = pools_[provider->name];
   const auto forget = [&](std::string_view kind, const std::string& id) {
@@ -216,7 +209,6 @@ void Overlay::LayOver(ProviderConfig* provider, const Fingerprinter& fingerprint
   for (KeyConfig& key : provider->keys) {
     const std::string fingerprint = fingerprinter.Of(key.secret);
     const std::string digest = DigestOfEntry(key, key.enabled);
-    if (changes.added.erase(fingerprint) > 0) forget(kKey, fingerprint);
     if (const auto was = changes.switches.find(fingerprint);
         was != changes.switches.end() && was->second.of != digest) {
       changes.switches.erase(was);
@@ -227,7 +219,11 @@ void Overlay::LayOver(ProviderConfig* provider, const Fingerprinter& fingerprint
       changes.gone.erase(removed);
       forget(kGone, fingerprint);
     }
-    (changes.gone.contains(fingerprint) ? gone : kept).push_back(std::move(key));
+    const bool is_gone = changes.gone.contains(fingerprint);
+    // One that was removed and then added is what it was added as, until its entry changes.
+    if (is_gone && changes.added.contains(fingerprint)) continue;
+    if (changes.added.erase(fingerprint) > 0) forget(kKey, fingerprint);
+    (is_gone ? gone : kept).push_back(std::move(key));
   }
   // A pool has at least one key: when all others went, those that were removed are there and out.
   if (kept.empty() && changes.added.empty()) {
@@ -237,7 +233,15 @@ void Overlay::LayOver(ProviderConfig* provider, const Fingerprinter& fingerprint
   const size_t from_file = kept.size();
   provider->keys = std::move(kept);
   if (changes.added.empty()) return;
+  std::set<std::string> names;
+  for (const KeyConfig& key : provider->keys) names.insert(key.name);
   const absl::StatusOr<std::shared_ptr<const Sealer>> sealer = get_sealer();
+  if (!sealer.ok()) {
+    problems->push_back(absl::StrCat("keys of ", provider->name,
+                                     " that were added while it ran are used as long as it runs, but not "
+                                     "after a restart: ",
+                                     sealer.status().message()));
+  }
   for (auto& [fingerprint, content] : changes.added) {
     json::value parsed = json::parse(content);  // an object: Take has read it
     json::object& object = parsed.get_object();
@@ -246,17 +250,22 @@ void Overlay::LayOver(ProviderConfig* provider, const Fingerprinter& fingerprint
     const SealContext context = ContextOf(provider->name, fingerprint);
     absl::StatusOr<Secret> secret = sealer.ok() ? (*sealer)->Open(sealed, context) : sealer.status();
     if (!secret.ok()) {
-      problems->push_back(absl::StrCat("key '", reader.Text("name"), "' of ", provider->name,
-                                       " is left out: ", secret.status().message()));
-      continue;
+      std::optional<Secret> in_use = held(fingerprint);
+      if (!in_use) {
+        problems->push_back(absl::StrCat(provider->name, "'s key '", reader.Text("name"),
+                                         "' is left out: ", secret.status().message()));
+        continue;
+      }
+      secret = *std::move(in_use);
     }
-    if (!(*sealer)->IsOfNewest(sealed)) {
+    if (sealer.ok() && !(*sealer)->IsOfNewest(sealed)) {
       object["sealed"] = (*sealer)->Seal(*secret, context);
       records->push_back(MakeRecord(provider->name, kKey, fingerprint, object));
       content = records->back().content;
     }
     KeyConfig key;
-    key.name = FreeName(reader.Text("name"), fingerprint, *provider);
+    key.name = reader.Text("name");
+    if (key.name.empty() || !names.insert(key.name).second) key.name = "key-" + fingerprint;
     key.secret = *std::move(secret);
     key.weight = reader.Of<double>("weight", 1);
     key.max_concurrent = reader.Of<uint32_t>("max_concurrent", 0);
@@ -340,6 +349,10 @@ bool Overlay::FileHasOut(std::string_view pool, const core::KeySpec& key) const 
       return by->second.file_has_out;
   }
   return key.out_reason == core::kOutByConfiguration;
+}
+
+bool Overlay::HasAdded() const {
+  return std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return !pool.second.added.empty(); });
 }
 
 bool Overlay::IsAdded(std::string_view pool, const std::string& key) const {

@@ -43,9 +43,11 @@ class Overlay {
   // Lays the changes of this provider over what the file says, whose keys have names: takes keys away, adds others and
   // changes settings. What the file has overtaken is forgotten, and keys that an older master key sealed are sealed anew:
   // the records that say so are appended to `records`. A key that cannot be opened is left out and named in `problems`.
-  // `sealer` may be an error, and is asked where there are such keys.
+  // `sealer` may be an error, and is asked where there are such keys; `held` knows those that are in use, which stay so
+  // when they cannot be opened any more.
   using GetSealer = absl::FunctionRef<absl::StatusOr<std::shared_ptr<const Sealer>>()>;
-  void LayOver(ProviderConfig* provider, const Fingerprinter& fingerprinter, GetSealer sealer,
+  using Held = absl::FunctionRef<std::optional<Secret>(const std::string& fingerprint)>;
+  void LayOver(ProviderConfig* provider, const Fingerprinter& fingerprinter, GetSealer sealer, Held held,
                std::vector<ChangeRecord>* records, std::vector<std::string>* problems);
   // Which keys of the pool are out, as far as people have said so while the broker ran.
   void SetOut(std::string_view pool, absl::Time now, std::vector<core::KeySpec>* keys) const;
@@ -61,6 +63,7 @@ class Overlay {
   static ChangeRecord Nothing(std::string_view pool, std::string_view kind, std::string_view id);
 
   bool FileHasOut(std::string_view pool, const core::KeySpec& key) const;  // its entry says enabled: false
+  bool HasAdded() const;                                                   // any key of any pool
   bool IsAdded(std::string_view pool, const std::string& key) const;
   bool IsGone(std::string_view pool, const std::string& key) const;
 

@@ -159,7 +159,7 @@ void Fill(const ManagedPool::Probed& probed, v1::ProbeKeyResponse* out) {
   out->set_outcome(ToProto(probed.outcome));
   out->set_http_status(evidence.http_status);
   out->set_detail(evidence.message.empty() ? evidence.detail : evidence.message);
-  out->set_took_ms(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(evidence.total))));
+  out->set_took_ms(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(probed.took))));
 }
 
 }  // namespace ccr

@@ -134,6 +134,10 @@ grpc::ServerUnaryReactor* KeyAdminService::GetStatus(grpc::CallbackServerContext
   response->set_config_path(config_path_);
   response->set_streams(service_->streams());
   if (const std::optional<ReloadReport> last = service_->last_reload()) Fill(*last, response->mutable_last_reload());
+  for (std::string& problem : service_->change_problems()) {
+    if (response->change_problems_size() == kMaxSourceProblems) break;
+    response->add_change_problems(std::move(problem));
+  }
   if (source_problems_ != nullptr) {
     for (const KeySources::Problem& problem : source_problems_()) {
       if (response->key_source_problems_size() == kMaxSourceProblems) break;

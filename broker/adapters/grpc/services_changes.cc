@@ -37,12 +37,14 @@ grpc::ServerUnaryReactor* KeyAdminService::Change(grpc::CallbackServerContext* c
 void KeyAdminService::Tell(std::string_view change, const Caller& by, std::string_view pool, std::string_view key,
                            const absl::Status& status) {
   const bool made = status.ok();
+  // Who names no key may have written the key itself.
+  const bool unknown = absl::IsNotFound(status);
   Log(made ? LogLevel::kInfo : LogLevel::kWarn, made ? "changed_by_people" : "change_refused",
       {{"change", std::string(change)},
        {"by", by.name()},
-       {"provider", std::string(pool)},
-       {"key", std::string(key)},
-       {"why", std::string(status.message())}});
+       {"provider", unknown ? "(unknown)" : std::string(pool)},
+       {"key", unknown ? "(unknown)" : std::string(key)},
+       {"why", unknown ? "no such provider or key" : std::string(status.message())}});
 }
 
 grpc::ServerUnaryReactor* KeyAdminService::DisableKey(grpc::CallbackServerContext* context,

@@ -73,13 +73,14 @@ boost::json::array SourceProblems(const v1::BrokerStatus& status) {
   return problems;
 }
 
-// A line for each source that fails.
+// A line for each source that fails, and for what is wrong with keys that were added.
 std::string SourceLines(const v1::BrokerStatus& status, absl::Time now) {
   std::string text;
   for (const v1::KeySourceProblem& problem : status.key_source_problems()) {
     absl::StrAppend(&text, "  failing   ", problem.error(), " (since ", FormatAgo(now - MomentOf(problem.since())),
                     "): ", problem.has_keys() ? "the keys it gave last are used" : "it has given no key yet", "\n");
   }
+  for (const std::string& problem : status.change_problems()) absl::StrAppend(&text, "  failing   ", problem, "\n");
   return text;
 }
 
@@ -109,6 +110,7 @@ boost::json::object ServiceJson(const ServiceView& view, absl::Time now) {
                            {"streams", nullptr},
                            {"reload", nullptr},
                            {"key_source_problems", nullptr},
+                           {"change_problems", nullptr},
                            {"warning", TextOrNothing(view.warning)},
                            {"pools", view.pools ? value(PoolsArray(*view.pools)) : value(nullptr)}};
   if (view.service || view.broker) json["uptime_seconds"] = absl::ToInt64Seconds(Uptime(view, now));
@@ -117,6 +119,7 @@ boost::json::object ServiceJson(const ServiceView& view, absl::Time now) {
   json["started_at"] = google::protobuf::util::TimeUtil::ToString(view.broker->started_at());
   json["streams"] = view.broker->streams();
   json["key_source_problems"] = SourceProblems(*view.broker);
+  json["change_problems"] = TextArray(view.broker->change_problems());
   if (view.broker->has_last_reload()) json["reload"] = VerdictJson(view.broker->last_reload());
   return json;
 }

@@ -243,11 +243,20 @@ TEST_F(PeopleTest, ARemovedKeyStaysAwayUntilItsEntryChanges) {
   Apply(Of({"a", "b"}));
   EXPECT_THAT(Keys(), ElementsAre("b active"));
   EXPECT_THAT(std::string(service_->RemoveKey({"p", "b"}).message()), HasSubstr("last key"));
-  EXPECT_EQ(Add(New("a")).outcome, BrokerService::AddedKey::Outcome::kAdded);
-  EXPECT_THAT(Keys(), ElementsAre("b active", "a active"));
+  KeyConfig back = New("back");
+  back.secret = Secret("canary-key-a");
+  back.max_concurrent = 7;
+  EXPECT_EQ(Add(std::move(back)).outcome, BrokerService::AddedKey::Outcome::kAdded);
+  EXPECT_THAT(Keys(), ElementsAre("b active", "back active"));
   StartAgain();
   Apply(Of({"a", "b"}));
-  EXPECT_THAT(Keys(), ElementsAre("a active", "b active"));
+  EXPECT_THAT(Keys(), ElementsAre("b active", "back active")) << "as it was added";
+  const PoolStatus pool = Pool("p");
+  EXPECT_EQ(pool.info->keys[pool.snapshot.keys[1].key].max_concurrent, 7u);
+  Config edited = Of({"a", "b"});
+  edited.providers[0].keys[0].weight = 2;
+  Apply(std::move(edited));
+  EXPECT_THAT(Keys(), ElementsAre("a active", "b active")) << "the file changed that entry";
 }
 
 TEST_F(PeopleTest, AnAddedKeyCanBeRemovedAndDisabled) {
@@ -304,9 +313,41 @@ TEST_F(PeopleTest, ANewMasterKeySealsAnewAndTheOldOneMayGo) {
   Apply(Of({"a"}));
   EXPECT_THAT(Keys(), ElementsAre("a active", "one active"));
   UseMasterKeys("1");
+  Apply(Of({"a"}));
+  EXPECT_THAT(Keys(), ElementsAre("a active", "one active")) << "it is in use, and sealed anew";
+  StartAgain();
+  Apply(Of({"a"}));
+  EXPECT_THAT(Keys(), ElementsAre("a active", "one active"));
+  UseMasterKeys("3");
   StartAgain();
   Apply(Of({"a"}));
   EXPECT_THAT(Keys(), ElementsAre("a active"));
+  EXPECT_THAT(service_->change_problems(), ElementsAre(HasSubstr("'one'")));
+}
+
+TEST_F(PeopleTest, ALostMasterKeyTakesNoKeyAwayAndIsNotReplacedInSilence) {
+  master_keys_ = std::make_shared<const MasterKeys>(std::vector<MasterKeySource>(), folder_, folder_, ProcessEnv());
+  Apply(Of({"a"}));
+  Add(New("one"));
+  std::filesystem::remove(folder_ + "/master.key");
+  master_keys_ = std::make_shared<const MasterKeys>(std::vector<MasterKeySource>(), folder_, folder_, ProcessEnv());
+  Apply(Of({"a"}));
+  EXPECT_THAT(Keys(), ElementsAre("a active", "one active"));
+  EXPECT_THAT(service_->change_problems(), ElementsAre(HasSubstr("not after a restart")));
+  std::vector<KeyConfig> keys;
+  keys.push_back(New("two"));
+  const auto added = service_->AddKeys("p", std::move(keys), false);
+  EXPECT_EQ(added.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/master.key"));
+  EXPECT_TRUE(service_->RemoveKey({"p", "one"}).ok());
+  EXPECT_EQ(Add(New("two")).outcome, BrokerService::AddedKey::Outcome::kAdded);
+}
+
+TEST_F(PeopleTest, ANameIsNoFingerprint) {
+  Apply(Of({"a"}));
+  KeyConfig key = New("0123456789abcdef");
+  key.secret = Secret("canary-key-x");
+  EXPECT_EQ(Add(std::move(key)).outcome, BrokerService::AddedKey::Outcome::kInvalid);
 }
 
 TEST_F(PeopleTest, SettingsOfAPoolStandUntilTheFileChangesThem) {
