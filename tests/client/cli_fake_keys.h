@@ -26,7 +26,10 @@ class FakeKeys final : public broker::v1::KeyAdmin::Service {
     builder.SetMaxReceiveMessageSize(64 << 20);
     server_ = builder.BuildAndStart();
   }
-  ~FakeKeys() override { server_->Shutdown(); }
+  ~FakeKeys() override {
+    server_->Shutdown();
+    MutexLock lock(mutex_);  // the last call's end comes before ours, as far as anybody can see
+  }
 
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
