@@ -274,7 +274,7 @@ void AddCommands(CLI::App& app, Arguments& arguments, const Terminal& terminal, 
   app.require_subcommand(0, 1);
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.get_formatter()->label("Positionals", "Arguments");
-  app.get_formatter()->column_width(26);
+  app.get_formatter()->column_width(28);
   Builder add(app, chosen);
   AddClaudeCommands(add, arguments, terminal);
   AddServiceCommands(add, arguments, terminal);
